@@ -1,0 +1,201 @@
+"""Every error of the exporter.
+
+ExporterError
+├── ConfigError        the configuration file, all its problems at once (exit code 2)
+├── StartError         a port, a certificate or the state file cannot be used (exit code 1)
+├── Stopped            the process is ending: a wait was cut short, nothing went wrong
+└── PollError          one question to CircleCI has no usable answer; `reason` is bounded
+    ├── PayloadError       reason payload       the body is not what the API documents
+    ├── TooLargeError      reason too_large     the body exceeds the limit
+    ├── PaginationError    reason pagination    a page token came twice, or pages do not end
+    ├── RedirectError      reason redirect      a redirect was answered; none is followed
+    ├── RequestTimeout     reason timeout       the whole request took longer than allowed
+    ├── ConnectionFailed   reason connection    no connection, TLS or name resolution failed
+    ├── TruncatedError     reason truncated     the body ended early
+    ├── ServerError        reason server        a 5xx status
+    ├── ClientError        reason client        another 4xx status
+    ├── UnauthorizedError  reason unauthorized  401: CircleCI refuses the token
+    ├── ForbiddenError     reason forbidden     403: no permission, or a CDN's block
+    ├── NotFoundError      reason not_found     404: unknown, or not visible to the token
+    ├── ThrottledError     reason throttled     429 until the poll's deadline
+    ├── DeadlineError      reason deadline      the poll's time was over before the answer
+    ├── StateError         reason state         the state file refused a commit that must not be lost
+    └── InternalError      reason internal      a defect of the exporter itself
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ExporterError(Exception):
+    """The root: every error that the exporter raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a file: where it is, what was found there and what is allowed."""
+
+    file: str
+    path: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}: {self.path}" if self.path else self.file
+        return f"{place}: found {self.found}; allowed: {self.allowed}"
+
+
+class ConfigError(ExporterError):
+    """A file that cannot be used, with all its problems."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Keep the problems in the order in which they stand in the file."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class StartError(ExporterError):
+    """The process cannot start for a reason outside the configuration file."""
+
+
+class Stopped(ExporterError):  # noqa: N818  it is no error of anyone's
+    """The process is ending; whatever waited gives up."""
+
+
+class PollError(ExporterError):
+    """One question has no usable answer. `ends_poll` says that asking on would be of no use."""
+
+    reason: ClassVar[str]
+    ends_poll: ClassVar[bool] = False
+
+
+class PayloadError(PollError):
+    """The body is not what the API documents."""
+
+    reason = "payload"
+
+
+class TooLargeError(PollError):
+    """The body exceeds the limit."""
+
+    reason = "too_large"
+
+
+class PaginationError(PollError):
+    """A page token came twice, or the pages do not end."""
+
+    reason = "pagination"
+
+
+class RedirectError(PollError):
+    """A redirect was answered. None is followed: the token goes to one host only."""
+
+    reason = "redirect"
+
+
+class RequestTimeout(PollError):  # noqa: N818  named as requests and asyncio name theirs
+    """The whole request took longer than `circleci.timeout`, or the connection did."""
+
+    reason = "timeout"
+    ends_poll = True
+
+
+class ConnectionFailed(PollError):  # noqa: N818  ConnectionError is a builtin
+    """No connection: refused, reset, TLS, proxy or name resolution."""
+
+    reason = "connection"
+    ends_poll = True
+
+
+class TruncatedError(PollError):
+    """The body ended before its announced end."""
+
+    reason = "truncated"
+
+
+class ServerError(PollError):
+    """A 5xx status."""
+
+    reason = "server"
+
+
+class ClientError(PollError):
+    """A 4xx status without a class of its own."""
+
+    reason = "client"
+
+
+class UnauthorizedError(PollError):
+    """401: CircleCI refuses the token."""
+
+    reason = "unauthorized"
+    ends_poll = True
+
+
+class ForbiddenError(PollError):
+    """403: the token may not see this, or a content delivery network blocks this address."""
+
+    reason = "forbidden"
+
+
+class BlockedError(ForbiddenError):
+    """403 without JSON: a content delivery network's block, not CircleCI's own answer."""
+
+    ends_poll = True
+
+
+class NotFoundError(PollError):
+    """404: it does not exist, or the token cannot see it."""
+
+    reason = "not_found"
+
+
+class ThrottledError(PollError):
+    """429 until the poll's deadline."""
+
+    reason = "throttled"
+    ends_poll = True
+
+
+class DeadlineError(PollError):
+    """The poll's time was over before the answer came."""
+
+    reason = "deadline"
+    ends_poll = True
+
+
+class StateError(PollError):
+    """The state file refused a commit without which the poll must not count."""
+
+    reason = "state"
+
+
+class InternalError(PollError):
+    """A defect of the exporter itself, held to the poll in which it showed."""
+
+    reason = "internal"
+
+
+REASONS: tuple[str, ...] = tuple(
+    kind.reason
+    for kind in (
+        PayloadError,
+        TooLargeError,
+        PaginationError,
+        RedirectError,
+        RequestTimeout,
+        ConnectionFailed,
+        TruncatedError,
+        ServerError,
+        ClientError,
+        UnauthorizedError,
+        ForbiddenError,
+        NotFoundError,
+        ThrottledError,
+        DeadlineError,
+        StateError,
+        InternalError,
+    )
+)

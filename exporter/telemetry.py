@@ -1,0 +1,155 @@
+"""The exporter's own metrics, fleet-wide, on a registry of their own.
+
+What a project says of itself (`circleci_exporter_collector_success` and its kin) is rendered with that
+project's publication instead: at 5,000 projects it would cost each scrape 40,000 lines.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from exporter.errors import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+PREFIX = "circleci_exporter_"
+REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+RETRY_REASONS = ("connection", "timeout", "server", "truncated", "throttled", "unauthorized")
+
+disable_created_metrics()
+
+
+class LateGauge(Collector):
+    """A gauge that is absent until it has a value: what is not known is not 0."""
+
+    def __init__(self, name: str, text: str, registry: CollectorRegistry) -> None:
+        """Register it without a sample."""
+        self.name, self.text = name, text
+        self.value: float | None = None
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the family, with its sample once there is one."""
+        yield GaugeMetricFamily(self.name, self.text, value=self.value)
+
+
+class Telemetry:
+    """Counts and gauges of the process. Every method is cheap and safe from any thread."""
+
+    def __init__(self, version: str, collectors: Iterable[str], shard: int = 0, total_shards: int = 1) -> None:
+        """Make every family; bounded label sets exist at 0 from the start."""
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(PREFIX + name, text, labels, registry=registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(PREFIX + name, text, labels, registry=registry)
+
+        gauge("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version").labels(
+            version, platform.python_version()
+        ).set(1)
+        gauge("shard_ordinal", "Ordinal of this shard.").set(shard)
+        gauge("total_shards", "Number of shards of the fleet.").set(total_shards)
+        self.projects = gauge("projects", "Projects polled by this process.")
+        self.discovered = gauge("discovered_projects", "Projects found in an organization.", "organization")
+        self.up = LateGauge(PREFIX + "up", "1 when the API answered the newest request and took the token.", registry)
+        self.failures = counter(
+            "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
+        )
+        for name in collectors:
+            for reason in REASONS:
+                self.failures.labels(name, reason)
+        self.poll_delay = gauge("poll_delay_seconds", "How late the newest poll began.")
+        self._requests = counter(
+            "api_requests_total",
+            "Requests to CircleCI's API by path template and status code; code is error where no answer came.",
+            "endpoint",
+            "code",
+        )
+        self._durations = Histogram(
+            PREFIX + "api_request_duration_seconds",
+            "Duration of a whole request to CircleCI's API.",
+            ("endpoint",),
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self._retries = counter("api_retries_total", "Requests asked again, by reason.", "reason")
+        for reason in RETRY_REASONS:
+            self._retries.labels(reason)
+        self._throttled = counter("api_throttled_seconds_total", "Seconds for which refused requests paused the API.")
+        self.remaining = LateGauge(
+            PREFIX + "api_rate_limit_remaining", "Requests left in CircleCI's window, as it last said.", registry
+        )
+        self.limit = LateGauge(
+            PREFIX + "api_rate_limit_limit", "Requests allowed in CircleCI's window, as it last said.", registry
+        )
+        self.series = gauge("series", "Series published, by collector.", "collector")
+        self.unreadable = counter(
+            "unreadable_fields_total", "Fields of payloads that could not be read.", "collector", "field"
+        )
+        self.state_writable = gauge("state_writable", "1 when the newest write to the state file succeeded.")
+        self.state_moved_aside = counter(
+            "state_moved_aside_total", "Corrupt or foreign state files that were moved aside."
+        )
+        self._reload_successful = gauge("config_last_reload_successful", "1 when the newest reload was good.")
+        self._reload_time = gauge("config_last_reload_success_timestamp_seconds", "Time of the newest good reload.")
+
+    def request(self, endpoint: str, code: str, seconds: float) -> None:
+        """Count one request; `code` is the status, or `error` where no answer came."""
+        self._requests.labels(endpoint, code).inc()
+        self._durations.labels(endpoint).observe(seconds)
+
+    def retry(self, reason: str) -> None:
+        """Count a request that is asked again."""
+        self._retries.labels(reason).inc()
+
+    def throttled(self, seconds: float) -> None:
+        """Add to the seconds for which everything was paused."""
+        self._throttled.inc(seconds)
+
+    def quota(self, remaining: float | None, limit: float | None) -> None:
+        """Show the rate limit as CircleCI last sent it; what it did not send is left as it is."""
+        if remaining is not None:
+            self.remaining.value = remaining
+        if limit is not None:
+            self.limit.value = limit
+
+    def api_up(self, up: bool) -> None:  # noqa: FBT001  a state, set where it is learnt
+        """Whether the API answered the newest request and took the token; absent before the first one."""
+        self.up.value = float(up)
+
+    def failed(self, collector: str, reason: str) -> None:
+        """Count one failed question."""
+        self.failures.labels(collector, reason).inc()
+
+    def unread(self, collector: str, fields: Mapping[str, int]) -> None:
+        """Count fields that could not be read, by their dotted path."""
+        for field, count in fields.items():
+            self.unreadable.labels(collector, field).inc(count)
+
+    def reloaded(self, good: bool) -> None:  # noqa: FBT001  as above
+        """Note the end of a reload, or of the first load."""
+        self._reload_successful.set(float(good))
+        if good:
+            self._reload_time.set(time.time())
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """All families in the format asked for, without OpenMetrics' closing line."""
+        if openmetrics:
+            return generate_openmetrics(self.registry).removesuffix(b"# EOF\n")
+        return generate_latest(self.registry)
