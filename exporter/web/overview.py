@@ -1,0 +1,91 @@
+"""What the page shows, as plain data.
+
+Times are Unix seconds, durations seconds, ratios 0 to 1. `None` is what is not known, never 0.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class State(enum.Enum):
+    """How a collector of a project stands; the worst first, as the page sorts."""
+
+    FAILING = "failing"
+    STALE = "stale"
+    PENDING = "pending"
+    OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorView:
+    """One collector of one project. `stale_after` is an age; `error` is the newest failure in words, while it lasts."""
+
+    name: str
+    state: State
+    last_success: float | None
+    stale_after: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    """One project. `name` is its label in the metrics; `next_poll` may lie in the past when polls are late."""
+
+    name: str
+    slug: str
+    default_branch: str | None
+    collectors: tuple[CollectorView, ...]
+    next_poll: float | None
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowView:
+    """One workflow on one branch in one window. `previous_*` are the values of the last poll that differed."""
+
+    project: str
+    name: str
+    branch: str
+    window: str
+    success_ratio: float | None = None
+    median_seconds: float | None = None
+    p95_seconds: float | None = None
+    runs: float | None = None
+    previous_success_ratio: float | None = None
+    previous_p95_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiView:
+    """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count."""
+
+    reachable: bool | None
+    token_accepted: bool | None
+    requests_last_hour: Mapping[str, int]
+    requests_per_second: float
+    rate_limit_remaining: float | None
+    rate_limit_limit: float | None
+    throttled_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All of the page. `projects` and `workflows` stay the same objects while nothing in them changed.
+
+    The page keeps their sorted order by identity, so a fresh tuple at each call costs a sort at each call.
+    `reload_ok` is False while the file on disk was refused and the configuration before it serves.
+    """
+
+    version: str
+    started_at: float
+    shard: int
+    total_shards: int
+    config_file: str | None
+    reloaded_at: float | None
+    reload_ok: bool
+    api: ApiView
+    projects: tuple[ProjectView, ...]
+    workflows: tuple[WorkflowView, ...]
