@@ -33,7 +33,7 @@ install_venv_package() {
     [[ $(id -u) == 0 ]] || fail "$1 cannot make a virtual environment yet. Run this, then make again:" "  sudo apt-get install $package"
     echo "setup: installing $package"
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$package" >/dev/null </dev/null
 }
 
 # Two runs of make at once must not fill one environment.

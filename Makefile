@@ -1,0 +1,63 @@
+# `make demo` and `make test` need python3 (3.11 or newer) and the packages' index, nothing else.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+# Further arguments: make test ARGS='-k page', make demo ARGS='--duration 30s'.
+ARGS ?=
+
+SETUP := $(VENV)/.complete
+CODE := exporter tests scripts
+
+.PHONY: help
+help: ## What there is to make
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: setup
+setup: $(SETUP) ## The environment in .venv, with everything pinned; only when a lock changed
+
+$(SETUP): requirements-dev.txt pyproject.toml scripts/setup-venv.sh
+	@scripts/setup-venv.sh $(VENV)
+	@touch $@
+
+.PHONY: demo
+demo: $(SETUP) ## Run the exporter against a synthetic CircleCI: no token, no network
+	@$(BIN)/circleci-insights-exporter demo $(ARGS)
+
+.PHONY: test
+test: $(SETUP) ## All tests, with the coverage they must reach
+	@scripts/system-packages.sh
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
+
+.PHONY: format
+format: $(SETUP) ## Format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --select I --fix --quiet $(CODE)
+
+.PHONY: format-check
+format-check: $(SETUP)
+	$(BIN)/ruff format --check $(CODE)
+
+.PHONY: lint
+lint: $(SETUP) ## ruff, all rules but those that pyproject.toml gives a reason against
+	$(BIN)/ruff check $(CODE)
+
+.PHONY: types
+types: $(SETUP) ## mypy --strict
+	$(BIN)/mypy
+
+.PHONY: check
+check: format-check lint types test ## Everything that must be good before a commit
+
+.PHONY: lock
+lock: ## Renew the locks from pyproject.toml; UPGRADE=--upgrade takes the newest versions
+	scripts/lock.sh $(UPGRADE)
+
+.PHONY: clean
+clean: ## Remove all that make and the tools have made
+	rm -rf $(VENV) $(VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

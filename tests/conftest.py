@@ -1,0 +1,80 @@
+"""What every test gets: a plain environment, and the programs of the system that it asks for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Variables that would change what the exporter or its HTTP client does.
+FOREIGN_VARIABLES = (
+    "CIRCLECI_TOKEN",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "NETRC",
+    "NO_COLOR",
+    "FORCE_COLOR",
+)
+
+# The same examples in each run: a failure is one that anybody can repeat.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+
+
+class Chromium(NamedTuple):
+    """The browser and the driver that fits it."""
+
+    browser: Path
+    driver: Path
+
+
+def pytest_configure() -> None:
+    settings.load_profile("repeatable")
+    for name in FOREIGN_VARIABLES:
+        os.environ.pop(name, None)
+
+
+def find_program(name: str) -> Path:
+    """Find a program of the system. Without it the test is skipped with that reason, or fails where CI=true."""
+    found = shutil.which(name)
+    if found is not None:
+        return Path(found)
+    reason = f"the program {name} is not installed (see scripts/system-packages.sh)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """Look up a program by its name; the test is skipped, or with CI=true fails, where it is missing."""
+    return find_program
+
+
+@pytest.fixture(scope="session")
+def prometheus_program() -> Path:
+    return find_program("prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return find_program("promtool")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Chromium:
+    return Chromium(browser=find_program("chromium"), driver=find_program("chromedriver"))
