@@ -11,7 +11,8 @@ WORKERS ?= 2
 ARGS ?=
 
 SETUP := $(VENV)/.complete
-CODE := exporter tests scripts
+DEPLOY_VENV := .venv-deploy
+DEPLOY_SETUP := $(DEPLOY_VENV)/.complete
 
 .PHONY: help
 help: ## What there is to make
@@ -35,16 +36,16 @@ test: $(SETUP) ## All tests, with the coverage they must reach
 
 .PHONY: format
 format: $(SETUP) ## Format the code
-	$(BIN)/ruff format $(CODE)
-	$(BIN)/ruff check --select I --fix --quiet $(CODE)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --select I --fix --quiet
 
 .PHONY: format-check
 format-check: $(SETUP)
-	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff format --check
 
 .PHONY: lint
 lint: $(SETUP) ## ruff, all rules but those that pyproject.toml gives a reason against
-	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff check
 
 .PHONY: types
 types: $(SETUP) ## mypy --strict
@@ -53,11 +54,32 @@ types: $(SETUP) ## mypy --strict
 .PHONY: check
 check: format-check lint types test ## Everything that must be good before a commit
 
+.PHONY: docs
+docs: $(SETUP) ## Write the generated parts of the documents anew
+	$(BIN)/python scripts/generate_docs.py $(ARGS)
+
+.PHONY: bench
+bench: $(SETUP) ## What a scrape and a poll cost
+	scripts/bench.sh $(ARGS)
+
+$(DEPLOY_SETUP): requirements-deploy.txt scripts/setup-venv.sh
+	@scripts/setup-venv.sh --only-lock $(DEPLOY_VENV) requirements-deploy.txt
+	@touch $@
+
+.PHONY: deploy-test
+deploy-test: $(SETUP) $(DEPLOY_SETUP) ## Check what stands in deploy/
+	@scripts/system-packages.sh
+	scripts/deploy-test.sh $(ARGS)
+
+.PHONY: image-test
+image-test: ## Build the container image and run it
+	scripts/image-test.sh $(ARGS)
+
 .PHONY: lock
 lock: ## Renew the locks from pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	scripts/lock.sh $(UPGRADE)
 
 .PHONY: clean
 clean: ## Remove all that make and the tools have made
-	rm -rf $(VENV) $(VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(VENV).lock $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

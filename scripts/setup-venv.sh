@@ -1,9 +1,16 @@
 #!/usr/bin/env bash
-# Makes the virtual environment DIR (default .venv): everything in requirements-dev.txt by its hash, and this project itself, editable.
-# Needs Python 3.11 or newer; PYTHON names another interpreter than the one it would find.
+# setup-venv.sh [--only-lock] [DIR [LOCK]]
+# Makes the virtual environment DIR (.venv): everything in LOCK (requirements-dev.txt) by its hash, and, but for --only-lock,
+# this project itself, editable. Needs Python 3.11 or newer; PYTHON names another interpreter than the one it would find.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+itself=yes
+if [[ ${1:-} == --only-lock ]]; then
+    itself=no
+    shift
+fi
 venv=${1:-.venv}
+lock=${2:-requirements-dev.txt}
 
 fail() {
     printf 'setup: %s\n' "$@" >&2
@@ -51,6 +58,6 @@ if ! new_enough "$venv/bin/python"; then
 fi
 
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet)
-echo "setup: installing the locked packages"
-"${pip[@]}" --require-hashes --no-deps -r requirements-dev.txt
-"${pip[@]}" --no-deps --no-build-isolation --editable .
+echo "setup: installing what $lock pins"
+"${pip[@]}" --require-hashes --no-deps --requirement "$lock"
+[[ $itself == no ]] || "${pip[@]}" --no-deps --no-build-isolation --editable .
