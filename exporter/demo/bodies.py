@@ -1,0 +1,140 @@
+"""Bodies of the endpoints on projects, workflows, jobs and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.demo.aggregates import job_metrics, workflow_metrics
+from exporter.demo.draws import uuid_for
+from exporter.demo.model import Owner, Project, Run
+from exporter.demo.organisation import ALL_BRANCHES, RETENTION, Organisation
+from exporter.demo.query import ALL_BRANCHES as ALL
+from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
+from exporter.demo.times import written
+
+_PROVIDERS = {"gh": "GitHub", "bb": "Bitbucket", "circleci": "CircleCI"}
+_HOSTS = {"gh": "https://github.com", "bb": "https://bitbucket.org", "circleci": "//circleci.com"}
+_KINDS = {"gh": "github", "bb": "bitbucket", "circleci": "circleci"}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was understood: what its path names and what its query asks."""
+
+    organisation: Organisation
+    query: Query
+    project: Project | None = None
+    owner: Owner | None = None
+    workflow: str = ""
+
+    @property
+    def of(self) -> Project:
+        """The project of a route that has one."""
+        assert self.project is not None
+        return self.project
+
+    @property
+    def branch(self) -> str | None:
+        """The branch scope: all-branches wins, and nothing is the default branch."""
+        return ALL_BRANCHES if self.query.flag(ALL) else self.query.one(BRANCH)
+
+
+def me(call: Call) -> dict[str, Any]:
+    """GET /me."""
+    ident = uuid_for(f"{call.organisation.seed}|me")
+    return {"avatar_url": None, "id": ident, "login": "insights-bot", "name": "Insights Bot"}
+
+
+def collaborations(call: Call) -> list[dict[str, Any]]:
+    """GET /me/collaborations."""
+    return [
+        {"id": each.id, "vcs-type": _KINDS[each.vcs], "name": each.name, "avatar_url": "", "slug": each.slug}
+        for each in call.organisation.owners().values()
+    ]
+
+
+def project(call: Call) -> dict[str, Any]:
+    """GET /project/{project}."""
+    found = call.of
+    owner = found.owner
+    return {
+        "slug": found.slug,
+        "name": found.name,
+        "id": found.id,
+        "organization_name": owner.name,
+        "organization_slug": owner.slug,
+        "organization_id": owner.id,
+        "vcs_info": {
+            "vcs_url": f"{_HOSTS[owner.vcs]}/{owner.ref}/{found.ref}",
+            "provider": _PROVIDERS[owner.vcs],
+            "default_branch": found.default_branch,
+        },
+    }
+
+
+def branches(call: Call) -> dict[str, Any]:
+    """GET /insights/{project}/branches."""
+    found = call.of
+    names = call.organisation.branches(found.slug, call.query.one(WORKFLOW))
+    return {"org_id": found.owner.id, "project_id": found.id, "branches": names}
+
+
+def workflows(call: Call) -> list[dict[str, Any]]:
+    """GET /insights/{project}/workflows: workflows that ran, with their metrics."""
+    found, organisation = call.of, call.organisation
+    at = organisation.aggregated_at()
+    rows = []
+    for each in organisation.workflows(found.slug):
+        runs = organisation.window_runs(found.slug, each.name, call.branch, call.query.window, at)
+        if runs:
+            rows.append(
+                {
+                    "name": each.name,
+                    "project_id": found.id,
+                    "metrics": workflow_metrics(runs, measured=each.measured),
+                    **_bounds([run.created for run in runs]),
+                }
+            )
+    return rows
+
+
+def jobs(call: Call) -> list[dict[str, Any]]:
+    """GET …/workflows/{workflow}/jobs: jobs that ran, none for a workflow that is not known."""
+    organisation = call.organisation
+    at = organisation.aggregated_at()
+    ran = organisation.jobs(call.of.slug, call.workflow, call.branch, call.query.window, at)
+    wanted = call.query.one(JOB) or ""
+    return [
+        {"name": name, "metrics": job_metrics(each), **_bounds([run.started for run in each])}
+        for name, each in ran.items()
+        if wanted in name
+    ]
+
+
+def runs(call: Call) -> list[dict[str, Any]]:
+    """GET …/workflows/{workflow}: single runs, newest first, none for a workflow that is not known."""
+    now = call.organisation.clock.now()
+    start = max(call.query.time(START, now - RETENTION), now - RETENTION)
+    found = call.organisation.runs(call.of.slug, call.workflow, call.branch, start, now)
+    end = call.query.time(END, now + 1)
+    return [run_row(run) for run in reversed(found) if run.created < end]
+
+
+def run_row(run: Run) -> dict[str, Any]:
+    """A run as the API lists it."""
+    return {
+        "id": run.id,
+        "branch": run.branch,
+        "duration": run.duration,
+        "created_at": written(run.created),
+        "stopped_at": None if run.stopped is None else written(run.stopped),
+        "credits_used": run.credits,
+        "status": run.status,
+        "is_approval": run.is_approval,
+    }
+
+
+def _bounds(times: Sequence[float]) -> dict[str, str]:
+    return {"window_start": written(times[0]), "window_end": written(times[-1])}

@@ -1,0 +1,111 @@
+"""The way for another process to drive the synthetic CircleCI: routes below /_control, JSON in and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from exporter.demo.bodies import run_row
+from exporter.demo.messages import Reply, Request, json_reply, message
+
+if TYPE_CHECKING:
+    from exporter.demo.circle import Circle
+
+PREFIX = "/_control/"
+
+
+def answer(circle: Circle, request: Request) -> Reply:
+    """The reply to a control request: 400 with the reason for what cannot be done."""
+    action = _ACTIONS.get((request.method, request.path.removeprefix(PREFIX)))
+    if action is None:
+        return message(404, "no such control")
+    try:
+        given = json.loads(request.body) if request.body else {}
+        given |= {name: values[-1] for name, values in parse_qs(request.query).items()}
+        return json_reply(action(circle, **given))
+    except (KeyError, TypeError, ValueError) as error:
+        return message(400, f"{type(error).__name__}: {error}")
+
+
+def _set_faults(circle: Circle, *, faults: list[dict[str, Any]]) -> dict[str, Any]:
+    for each in faults:
+        circle.fail(**each)
+    return {"set": len(faults)}
+
+
+def _limit(circle: Circle, *, rate: float, burst: int) -> dict[str, Any]:
+    circle.limit(rate, burst)
+    return {"rate": rate, "burst": burst}
+
+
+def _heal(circle: Circle) -> dict[str, Any]:
+    violations = circle.bucket.violations if circle.bucket else 0
+    circle.heal()
+    return {"violations": violations}
+
+
+def _reset(circle: Circle) -> dict[str, Any]:
+    circle.forget_requests()
+    circle.accept(circle.token)
+    return _heal(circle)
+
+
+def _log(circle: Circle, *, after: str = "0") -> dict[str, Any]:
+    seen = circle.requests
+    return {"requests": [asdict(each) for each in seen[int(after) :]], "total": len(seen)}
+
+
+def _clock(circle: Circle, *, advance: float = 0.0) -> dict[str, Any]:
+    return {"now": circle.clock.advance(advance), "aggregated_at": circle.organisation.aggregated_at()}
+
+
+def _tokens(circle: Circle, *, tokens: list[str]) -> dict[str, Any]:
+    circle.accept(*tokens)
+    return {"tokens": len(tokens)}
+
+
+def _add_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"runs": [run_row(circle.organisation.add_run(**each)) for each in runs]}
+
+
+def _finish_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"runs": [run_row(circle.organisation.finish_run(**each)) for each in runs]}
+
+
+def _truth(circle: Circle, *, generated: str = "false", at: str | None = None) -> dict[str, Any]:
+    now = circle.clock.now() if at is None else float(at)
+    tallies = circle.organisation.truth(now, generated=generated == "true")
+    return {"at": now, "tallies": [asdict(each) for each in tallies]}
+
+
+def _metrics(
+    circle: Circle, *, project: str, workflow: str, window: str, job: str | None = None, branch: str | None = None
+) -> dict[str, Any]:
+    organisation = circle.organisation
+    if job is None:
+        return {"metrics": organisation.workflow_metrics(project, workflow, branch, window)}
+    return {"metrics": organisation.job_metrics(project, workflow, job, branch, window)}
+
+
+def _drop_connections(circle: Circle) -> dict[str, Any]:
+    circle.server.drop_connections()
+    return {}
+
+
+_ACTIONS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {
+    ("POST", "faults"): _set_faults,
+    ("POST", "limit"): _limit,
+    ("POST", "heal"): _heal,
+    ("POST", "reset"): _reset,
+    ("GET", "log"): _log,
+    ("POST", "clock"): _clock,
+    ("POST", "tokens"): _tokens,
+    ("POST", "runs"): _add_runs,
+    ("POST", "finish"): _finish_runs,
+    ("GET", "truth"): _truth,
+    ("GET", "metrics"): _metrics,
+    ("POST", "drop-connections"): _drop_connections,
+}

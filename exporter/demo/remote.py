@@ -1,0 +1,118 @@
+"""The synthetic CircleCI in a process of its own, driven as `Circle` is: for benchmarks and whole-program tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Self
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+from exporter.demo.circle import DEMO_TOKEN
+
+_SECONDS = 30.0
+
+
+class RemoteCircle:
+    """A running `python -m exporter.demo`: `url`, `token`, and the control routes as methods."""
+
+    def __init__(self, url: str, token: str = DEMO_TOKEN, process: subprocess.Popen[str] | None = None) -> None:
+        """Drive what listens there already; `spawn` starts one."""
+        self.url = url
+        self.token = token
+        self.process = process
+        self._opener = build_opener(ProxyHandler({}))  # the environment's proxy knows no loopback
+
+    @classmethod
+    def spawn(cls, *arguments: str, token: str = DEMO_TOKEN) -> Self:
+        """Start a process with further arguments of the command and wait for its address."""
+        command = [sys.executable, "-m", "exporter.demo", "--token", token, *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own module
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("listening on "):
+            process.wait()
+            process.stdout.close()
+            raise RuntimeError(f"the synthetic CircleCI ended with {process.returncode}")
+        return cls(line.split()[-1], token, process)
+
+    def stop(self) -> None:
+        """End the process that was started here."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(_SECONDS)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def fail(self, kind: str, match: str = "", **options: Any) -> None:
+        """Set a fault."""
+        self._ask("faults", {"faults": [{"kind": kind, "match": match, **options}]})
+
+    def heal(self) -> int:
+        """Take faults and limits away; the violations of the limit until then."""
+        return int(self._ask("heal", {})["violations"])
+
+    def reset(self) -> None:
+        """Heal, forget the requests, take the first token again."""
+        self._ask("reset", {})
+
+    def limit(self, rate: float, burst: int) -> None:
+        """Refuse what exceeds this."""
+        self._ask("limit", {"rate": rate, "burst": burst})
+
+    def accept(self, *tokens: str) -> None:
+        """Take these tokens and no others."""
+        self._ask("tokens", {"tokens": tokens})
+
+    def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """What it was asked, from the given index on; keys as in `messages.Seen`."""
+        return list(self._ask(f"log?after={after}")["requests"])
+
+    def advance(self, seconds: float) -> float:
+        """Move its clock on; the new time."""
+        return float(self._ask("clock", {"advance": seconds})["now"])
+
+    def add_runs(self, *runs: dict[str, Any]) -> list[dict[str, Any]]:
+        """Let runs happen; keys as the arguments of `Organisation.add_run`."""
+        return list(self._ask("runs", {"runs": runs})["runs"])
+
+    def finish_runs(self, *runs: dict[str, Any]) -> list[dict[str, Any]]:
+        """End runs; keys as the arguments of `Organisation.finish_run`."""
+        return list(self._ask("finish", {"runs": runs})["runs"])
+
+    def truth(self, *, generated: bool = False, at: float | None = None) -> list[dict[str, Any]]:
+        """The true counters; keys as in `ledger.Tally`."""
+        asked = {"generated": str(generated).lower(), **({} if at is None else {"at": repr(at)})}
+        return list(self._ask(f"truth?{urlencode(asked)}")["tallies"])
+
+    def metrics(self, project: str, workflow: str, window: str, **scope: str) -> dict[str, Any] | None:
+        """The true `metrics` of a workflow, or of a `job` of it, on a `branch` if given."""
+        asked = urlencode({"project": project, "workflow": workflow, "window": window, **scope}, quote_via=quote)
+        found: dict[str, Any] | None = self._ask(f"metrics?{asked}")["metrics"]
+        return found
+
+    def drop_connections(self) -> None:
+        """Close every open connection, as a restart of the API would."""
+        self._ask("drop-connections", {})
+
+    def _ask(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}/_control/{action}", data=data)  # noqa: S310  loopback
+        try:
+            with self._opener.open(request, timeout=_SECONDS) as answer:
+                document: dict[str, Any] = json.load(answer)
+                return document
+        except HTTPError as error:
+            with error:
+                raise ValueError(error.read().decode()) from None

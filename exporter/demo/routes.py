@@ -1,0 +1,116 @@
+"""Which path is answered by what: the table of endpoints, and the way from a request to its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from exporter.demo import bodies, insights
+from exporter.demo.bodies import Call
+from exporter.demo.messages import API, Refused, Reply, Request, json_reply
+from exporter.demo.organisation import Organisation
+from exporter.demo.paging import AGGREGATES, RUNS, page
+from exporter.demo.query import (
+    ALL_BRANCHES,
+    BRANCH,
+    BRANCHES,
+    END,
+    GRANULARITY,
+    JOB,
+    MINE,
+    ORGANISATION,
+    PAGE_TOKEN,
+    PROJECTS,
+    START,
+    WINDOW,
+    WORKFLOW,
+    WORKFLOWS,
+    Parameter,
+    Query,
+)
+
+_SEGMENT = "([^/]+)"
+_PARTS = {"project": "/".join([_SEGMENT] * 3), "owner": "/".join([_SEGMENT] * 2), "workflow": _SEGMENT}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint. `page` is the size of its pages, 0 where there are none; `live` ones are never answered from cache."""
+
+    template: str
+    answer: Callable[[Call], Any]
+    parameters: tuple[Parameter, ...] = ()
+    page: int = 0
+    live: bool = False
+
+    def pattern(self) -> re.Pattern[str]:
+        """The template as an expression on raw paths: a slug's slashes stand, a name is one segment."""
+        filled = re.sub(r"\\\{(\w+)\\\}", lambda part: _PARTS[part[1]], re.escape(self.template))
+        return re.compile(filled)
+
+
+_SCOPE = (BRANCH, ALL_BRANCHES)
+ROUTES = (
+    Route("/me", bodies.me),
+    Route("/me/collaborations", bodies.collaborations),
+    Route("/pipeline", insights.pipelines, (ORGANISATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
+    Route("/project/{project}", bodies.project),
+    Route("/insights/pages/{project}/summary", insights.project_summary, (WINDOW, BRANCHES, WORKFLOWS)),
+    Route(
+        "/insights/time-series/{project}/workflows/{workflow}/jobs",
+        insights.job_series,
+        (BRANCH, GRANULARITY, START, END, PAGE_TOKEN),
+        RUNS,
+        live=True,
+    ),
+    Route("/insights/{project}/workflows", bodies.workflows, (PAGE_TOKEN, *_SCOPE, WINDOW), AGGREGATES),
+    Route("/insights/{project}/flaky-tests", insights.flaky_tests),
+    Route("/insights/{project}/branches", bodies.branches, (WORKFLOW,)),
+    Route("/insights/{project}/workflows/{workflow}", bodies.runs, (PAGE_TOKEN, *_SCOPE, START, END), RUNS, live=True),
+    Route("/insights/{project}/workflows/{workflow}/jobs", bodies.jobs, (PAGE_TOKEN, *_SCOPE, WINDOW, JOB), AGGREGATES),
+    Route("/insights/{project}/workflows/{workflow}/summary", insights.workflow_summary, _SCOPE),
+    Route("/insights/{project}/workflows/{workflow}/test-metrics", insights.test_metrics, _SCOPE),
+    Route("/insights/{owner}/summary", insights.owner_summary, (WINDOW, PROJECTS)),
+)
+_TABLE = [(route.pattern(), route) for route in ROUTES]
+
+
+def find(path: str) -> tuple[Route, list[str]]:
+    """The endpoint of a raw path and the decoded segments that it names. Raises Refused (404)."""
+    if path.startswith(f"{API}/"):
+        for pattern, route in _TABLE:
+            if match := pattern.fullmatch(path[len(API) :]):
+                return route, [unquote(part) for part in match.groups()]
+    raise Refused(404, "Not Found")
+
+
+def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
+    """The answer to a request with a good token, and whether it holds until the next aggregation."""
+    try:
+        route, named = find(request.path)
+        if request.method != "GET":
+            raise Refused(405, "Method Not Allowed")
+        query = Query(request.query, route.parameters)
+        document = route.answer(_call(organisation, route, named, query))
+        if route.page:
+            document = page(document, route.page, query.one(PAGE_TOKEN), f"{request.path}?{query.identity()}")
+        return json_reply(document), not route.live
+    except Refused as refusal:
+        return refusal.reply, False
+
+
+def _call(organisation: Organisation, route: Route, named: list[str], query: Query) -> Call:
+    if "{owner}" in route.template:
+        owner = organisation.owners().get("/".join(named[:2]))
+        if owner is None:
+            raise Refused(404, "Organization not found")
+        return Call(organisation, query, owner=owner)
+    if "{project}" not in route.template:
+        return Call(organisation, query)
+    project = organisation.project("/".join(named[:3])) if not any("/" in part for part in named[:3]) else None
+    if project is None:
+        raise Refused(404, "Project not found")
+    return Call(organisation, query, project=project, workflow=named[3] if len(named) > 3 else "")
