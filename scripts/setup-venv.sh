@@ -39,8 +39,9 @@ install_venv_package() {
     command -v apt-get >/dev/null || fail "$1 has no ensurepip module: install it (on Debian: $package) and run make again."
     [[ $(id -u) == 0 ]] || fail "$1 cannot make a virtual environment yet. Run this, then make again:" "  sudo apt-get install $package"
     echo "setup: installing $package"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$package" >/dev/null </dev/null
+    local said
+    said=$({ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq \
+        --no-install-recommends "$package"; } </dev/null 2>&1) || fail "$said" "could not install $package."
 }
 
 # Two runs of make at once must not fill one environment.
