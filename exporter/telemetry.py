@@ -129,7 +129,7 @@ class Telemetry:
         if limit is not None:
             self.limit.value = limit
 
-    def api_up(self, up: bool) -> None:  # noqa: FBT001  a state, set where it is learnt
+    def api_up(self, up: bool) -> None:
         """Whether the API answered the newest request and took the token; absent before the first one."""
         self.up.value = float(up)
 
@@ -142,7 +142,7 @@ class Telemetry:
         for field, count in fields.items():
             self.unreadable.labels(collector, field).inc(count)
 
-    def reloaded(self, good: bool) -> None:  # noqa: FBT001  as above
+    def reloaded(self, good: bool) -> None:
         """Note the end of a reload, or of the first load."""
         self._reload_successful.set(float(good))
         if good:
@@ -151,5 +151,6 @@ class Telemetry:
     def render(self, *, openmetrics: bool) -> bytes:
         """All families in the format asked for, without OpenMetrics' closing line."""
         if openmetrics:
-            return generate_openmetrics(self.registry).removesuffix(b"# EOF\n")
+            lines: bytes = generate_openmetrics(self.registry).removesuffix(b"# EOF\n")
+            return lines
         return generate_latest(self.registry)

@@ -1,0 +1,87 @@
+"""One gzip member out of pieces that were compressed when they were published.
+
+A fragment is a raw deflate stream ended by a full flush (RFC 1951, RFC 1952): it ends on a byte and
+refers to nothing before it, so fragments stand one after another in any order. The member's CRC is
+combined from the fragments' CRCs, without their bytes, by the algebra of GF(2): the CRC of A before B
+is that of A moved over B's length, xor that of B.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+try:  # optional: several times faster, nothing else
+    from isal.isal_zlib import compressobj
+except ImportError:
+    from zlib import compressobj
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+FINAL_BLOCK = b"\x03\x00"
+_WORD = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Compressed bytes, with the CRC-32 and the length of what they stand for."""
+
+    deflated: bytes
+    crc: int
+    size: int
+
+
+NOTHING = Fragment(b"", 0, 0)
+
+
+def fragment(plain: bytes) -> Fragment:
+    """Compress once, for every scrape to come."""
+    if not plain:
+        return NOTHING
+    squeeze = compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflated = squeeze.compress(plain) + squeeze.flush(zlib.Z_FULL_FLUSH)
+    return Fragment(deflated, zlib.crc32(plain), len(plain))
+
+
+def inflate(pieces: Sequence[bytes]) -> bytes:
+    """The plain bytes of fragments that stand one after another."""
+    return zlib.decompressobj(-15).decompress(b"".join(pieces) + FINAL_BLOCK)
+
+
+def trailer(crc: int, size: int) -> bytes:
+    """What ends the member: an empty last block, the CRC, the length modulo 2**32."""
+    return FINAL_BLOCK + struct.pack("<II", crc, size & _WORD)
+
+
+@cache
+def _moves(power: int) -> tuple[tuple[int, ...], ...]:
+    """Tables that move a CRC over 2**power bytes: one for each byte of the CRC, by that byte's value."""
+
+    def move(crc: int) -> int:
+        if power:
+            half = _moves(power - 1)
+            return _moved(_moved(crc, half), half)
+        return zlib.crc32(b"\0", crc ^ _WORD) ^ zlib.crc32(b"\0", _WORD)
+
+    return tuple(tuple(move(value << shift) for value in range(256)) for shift in (0, 8, 16, 24))
+
+
+def _moved(crc: int, tables: tuple[tuple[int, ...], ...]) -> int:
+    first, second, third, fourth = tables
+    return first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24]
+
+
+def combine(crc: int, following: int, size: int) -> int:
+    """The CRC of two pieces, from the CRC of each and the length of the second."""
+    power = 0
+    while size:
+        if size & 1:
+            crc = _moved(crc, _moves(power))
+        size >>= 1
+        power += 1
+    return crc ^ following

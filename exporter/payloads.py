@@ -1,0 +1,154 @@
+"""Reading CircleCI's JSON safely: what is not as documented is counted, and costs no more than itself.
+
+Pure: JSON in, rows out. A row is the tuple of its labels' texts and the tuple of its numbers, in the
+order in which they were asked for; a null or absent number is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from exporter.errors import PayloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+type_names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+
+Number = float
+Row = tuple[tuple[str, ...], tuple["Number | None", ...]]
+
+
+class Unreadable(Exception):  # noqa: N818  raised and caught within one reading
+    """A field holds something else than documented."""
+
+
+def number(value: object) -> Number | None:
+    """A JSON number as it was sent; None for null. Raises Unreadable for all else, infinities included."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Unreadable
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer beyond a float's range
+        raise Unreadable from None
+    if not finite:
+        raise Unreadable
+    return value
+
+
+def trend(value: object) -> Number | None:
+    """A trend: the ratio of this window to the one before. -1.0 stands for infinite and is no number."""
+    read = number(value)
+    return None if read == -1 else read
+
+
+def timestamp(value: object) -> Number | None:
+    """An ISO 8601 date and time as seconds since the epoch; without an offset it is UTC. None for null."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unreadable
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise Unreadable from None
+
+
+def text(value: object) -> str:
+    """A non-empty text that can stand in a label. Raises Unreadable for all else, lone surrogates included."""
+    if not isinstance(value, str) or not value:
+        raise Unreadable
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unreadable from None
+    return value
+
+
+def optional_text(value: object) -> str:
+    """A text, or nothing for null and absent: some labels have no value for every row."""
+    return "" if value is None or value == "" else text(value)
+
+
+def at(document: object, path: str) -> Any:
+    """What stands at a dotted path; None where an object or key on the way is absent."""
+    if not path:
+        return document
+    for key in path.split("."):
+        if not isinstance(document, dict):
+            return None
+        document = document.get(key)
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One number of a row: where it stands, and how it is read."""
+
+    path: str
+    read: Callable[[object], Number | None] = number
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read from one answer: its rows, and the fields that were not as documented."""
+
+    rows: list[Row] = field(default_factory=list)
+    unread: Counter[str] = field(default_factory=Counter)
+
+    def add(self, entry: object, keys: Sequence[str], columns: Sequence[Column]) -> None:
+        """Read one row; a label that is no text costs the row, a number that is none costs the number."""
+        labels = []
+        for key in keys:
+            try:
+                labels.append((optional_text if key.startswith("?") else text)(at(entry, key.lstrip("?"))))
+            except Unreadable:
+                self.unread[key.lstrip("?")] += 1
+                return
+        values = []
+        for column in columns:
+            try:
+                values.append(column.read(at(entry, column.path)))
+            except Unreadable:
+                self.unread[column.path] += 1
+                values.append(None)
+        self.rows.append((tuple(labels), tuple(values)))
+
+
+def items(page: object, path: str = "items") -> list[Any]:
+    """The list at a path of a page. Raises PayloadError where there is none."""
+    found = at(page, path)
+    if not isinstance(found, list):
+        kind = type_names.get(type(found), "a number")
+        raise PayloadError(f"{path} should be a list, but is {kind}")
+    return found
+
+
+def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: Sequence[Column]) -> Reading:
+    """Read the rows of all pages; an empty path of rows makes each page one row.
+
+    `keys` are the dotted paths of the labels, one that may be absent with a `?` before it.
+    Raises PayloadError for a missing list, and for two rows of the same labels: neither is to be believed.
+    """
+    reading = Reading()
+    for page in pages:
+        for entry in items(page, rows) if rows else [page]:
+            reading.add(entry, keys, columns)
+    refuse_duplicates(reading.rows)
+    return reading
+
+
+def refuse_duplicates(rows: Iterable[Row]) -> None:
+    """Raise PayloadError when two rows have the same labels."""
+    seen: set[tuple[str, ...]] = set()
+    for labels, _ in rows:
+        if labels in seen:
+            raise PayloadError(f"two rows are named {' / '.join(labels)!r}")
+        seen.add(labels)

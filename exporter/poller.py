@@ -1,0 +1,259 @@
+"""One poll: ask, read, commit, publish, count. A project's trouble stays its own.
+
+A poll has two steps, so that in a fleet's first round every project's workflows are known before the
+first job is asked for. Each step publishes once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from exporter import plan
+from exporter.errors import InternalError, PayloadError, PollError, Stopped, UnauthorizedError
+from exporter.payloads import Reading, Unreadable, at, items, optional_text
+from exporter.questions import Question
+from exporter.snapshots import Facts, Outcome, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.collectors import Collector
+    from exporter.snapshots import Part, Snapshot
+    from exporter.store import SnapshotStore
+    from exporter.telemetry import Telemetry
+
+MIN_DEADLINE = 300.0
+FACTS_AGE = plan.DAY
+BRANCHES_AGE = 3600.0
+
+
+class Client(Protocol):
+    """Asks CircleCI."""
+
+    def pages(self, question: Question, *, deadline: float) -> Iterator[object]:
+        """All pages of an answer; raises PollError or Stopped."""
+
+
+class State(Protocol):
+    """Keeps what was learnt."""
+
+    def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
+        """Write the parts of a snapshot that changed."""
+
+
+class Poller:
+    """Polls projects that the store knows; one instance for the whole process, used from many threads."""
+
+    def __init__(
+        self,
+        client: Client,
+        store: SnapshotStore,
+        state: State,
+        telemetry: Telemetry,
+        log: BoundLogger,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep what a poll needs; `wall` gives Unix seconds, `monotonic` is the client's clock."""
+        self.client, self.store, self.state, self.telemetry, self.log = client, store, state, telemetry, log
+        self.wall, self.monotonic = wall, monotonic
+        self._refused = False
+
+    def report(self, before: Snapshot, after: Snapshot) -> None:
+        """Log a project that starts to fail, or that recovers: once, not at every poll.
+
+        A refused token concerns every project alike and is logged once for all of them.
+        """
+        failures = {
+            name: [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
+            for name, snapshot in (("before", before), ("after", after))
+        }
+        project = after.project.name
+        for _, outcome in failures["after"]:
+            if outcome.reason == UnauthorizedError.reason:
+                if not self._refused:
+                    self._refused = True
+                    self.log.error("CircleCI refuses the token", error=outcome.error)
+                return
+        if self._refused:
+            self._refused = False
+            self.log.info("CircleCI takes the token again")
+        if failures["after"] and not failures["before"]:
+            collector, outcome = failures["after"][0]
+            self.log.warning(
+                "project fails", project=project, collector=collector, reason=outcome.reason, error=outcome.error
+            )
+        elif failures["before"] and not failures["after"]:
+            self.log.info("project recovered", project=project)
+
+    def begin(self, slug: str, *, missing_only: bool = False) -> Poll | None:
+        """Start a poll of a project, of all that it asks or of what has no answer yet; None if it is gone."""
+        snapshot = self.store.get(slug)
+        return None if snapshot is None else Poll(self, snapshot, missing_only=missing_only)
+
+
+class Poll:
+    """One poll under way. `step` is called until it returns False."""
+
+    def __init__(self, poller: Poller, snapshot: Snapshot, *, missing_only: bool) -> None:
+        """Take the settings by which this poll runs to its end."""
+        self._by, self._missing_only = poller, missing_only
+        self._parts = dict(snapshot.parts)
+        self._snapshot = replace(snapshot, parts=self._parts)
+        self._began = poller.wall()
+        self._given_up: PollError | None = None
+        self._digests: dict[tuple[str, str], dict[str, str]] = {}
+        self._changed: dict[Question, Part] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        collectors = plan.collectors(snapshot.project)
+        self._steps = [
+            step
+            for step in (
+                [collector for collector in collectors if "workflow" not in collector.over],
+                [collector for collector in collectors if "workflow" in collector.over],
+            )
+            if step
+        ]
+
+    def step(self) -> bool:
+        """Ask the next questions and publish the answers; returns whether there are more."""
+        deadline = self._by.monotonic() + max(self._snapshot.project.interval, MIN_DEADLINE)
+        if self._steps:
+            self._learn(deadline)
+            for collector in self._steps.pop(0):
+                self._collect(collector, deadline)
+        self._publish(last=not self._steps)
+        return bool(self._steps)
+
+    def _learn(self, deadline: float) -> None:
+        """Refresh what is known of the project itself, once a day; the last known serves while that fails."""
+        snapshot, now = self._snapshot, self._by.wall()
+        facts = snapshot.facts
+        try:
+            if facts is None or now - facts.asked_at >= FACTS_AGE:
+                facts = _facts(self._ask("/project/{slug}", deadline), facts, now)
+            if snapshot.project.branch_globs and now - facts.branches_asked_at >= BRANCHES_AGE:
+                page = self._ask("/insights/{slug}/branches", deadline)
+                facts = replace(facts, branches=_branches(page), branches_asked_at=now)
+        except PollError as error:
+            self._failed("workflows", error)
+            if facts is None and snapshot.project.default_branch:
+                self._given_up = self._given_up or error
+        self._snapshot = replace(snapshot, facts=facts)
+
+    def _ask(self, endpoint: str, deadline: float) -> object:
+        """The only page of a document about the project."""
+        (page,) = self._by.client.pages(Question("workflows", endpoint, self._snapshot.project.slug), deadline=deadline)
+        return page
+
+    def _collect(self, collector: Collector, deadline: float) -> None:
+        """Ask all questions of one collector and note how that went."""
+        began, first = self._by.monotonic(), self._given_up
+        if first is None:
+            try:
+                for question in list(plan.questions(collector, self._snapshot)):
+                    error = self._answer(collector, question, deadline)
+                    first = first or error
+                    if self._given_up:
+                        break
+            except PollError as error:  # the questions themselves cannot be known
+                self._failed(collector.name, error)
+                first = error
+        now = self._by.wall()
+        old = self._snapshot.outcomes.get(collector.name)
+        self._outcomes[collector.name] = Outcome(
+            success=first is None,
+            duration=self._by.monotonic() - began,
+            finished_at=now,
+            last_success=now if first is None else old.last_success if old else None,
+            error=str(first or ""),
+            reason=first.reason if first else "",
+        )
+
+    def _answer(self, collector: Collector, question: Question, deadline: float) -> PollError | None:
+        """Get one question's part, or keep the old one; returns the failure."""
+        by, project, now = self._by, self._snapshot.project, self._by.wall()
+        old = self._snapshot.parts.get(question)
+        if self._missing_only and old is not None:
+            return None
+        digest = self._digests.get((question.branch, question.window), {}).get(question.workflow)
+        if old and collector.name == "jobs" and plan.unchanged(old, digest, now, project.jobs.max_age):
+            self._keep(question, replace(old, checked_at=now))
+            return None
+        try:
+            pages = list(by.client.pages(question, deadline=deadline))
+            now = by.wall()
+            rows, unread = collector.read(pages, now)
+            if collector.name == "workflows":
+                entries = [row for page in pages for row in items(page)]
+                self._digests[question.branch, question.window] = plan.digests(entries)
+            part = plan.answered(old, pack(collector, rows), now, digest)
+        except Stopped:
+            raise
+        except PollError as error:
+            return self._failed(collector.name, error)
+        except Exception as defect:  # a defect in reading is held to this question, and counted
+            by.log.exception("a defect was held to one question", project=project.name, path=question.path)
+            return self._failed(collector.name, InternalError(f"{type(defect).__name__} while reading {question.path}"))
+        by.telemetry.unread(collector.name, unread)
+        self._keep(question, part)
+        return None
+
+    def _keep(self, question: Question, part: Part) -> None:
+        self._changed[question] = self._parts[question] = part
+
+    def _failed(self, collector: str, error: PollError) -> PollError:
+        """Count a failure; some make further questions of this poll useless."""
+        self._by.telemetry.failed(collector, error.reason)
+        if error.ends_poll:
+            self._given_up = error
+        return error
+
+    def _publish(self, *, last: bool) -> None:
+        """Commit and show what this step learnt, by the settings that hold now."""
+        by, slug = self._by, self._snapshot.project.slug
+        with by.store.lock(slug):
+            base = by.store.get(slug)
+            if base is None:  # taken out of the configuration meanwhile
+                self._steps.clear()
+                return
+            merged, gone = plan.pruned(
+                replace(
+                    base,
+                    facts=self._snapshot.facts,
+                    parts={**base.parts, **self._changed},
+                    outcomes={**base.outcomes, **self._outcomes},
+                    polled_at=base.polled_at if self._missing_only and base.polled_at else self._began,
+                )
+            )
+            by.state.commit(merged, [question for question in self._changed if question in merged.parts], gone)
+            by.store.publish([merged], by.wall(), polled=last)
+        self._changed.clear()
+        if last:
+            by.report(base, merged)
+
+
+def _facts(page: object, old: Facts | None, now: float) -> Facts:
+    """What `GET /project/{slug}` says; what it does not say is empty."""
+    if not isinstance(page, dict):
+        raise PayloadError("a project should be an object")
+    paths = ("vcs_info.default_branch", "name", "organization_name", "vcs_info.provider")
+    try:
+        branch, name, organization, provider = (optional_text(at(page, path)) for path in paths)
+    except Unreadable:
+        raise PayloadError("a project's name or default branch is no text") from None
+    known = (old.branches, old.branches_asked_at) if old else ((), 0.0)
+    return Facts(branch, name, organization, provider, now, *known)
+
+
+def _branches(page: object) -> tuple[str, ...]:
+    """The branches that Insights knows; names that are none are left out."""
+    reading = Reading()
+    for branch in items(page, "branches"):
+        reading.add(branch, ("",), ())
+    return tuple(branch for (branch,), _ in reading.rows)

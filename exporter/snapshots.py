@@ -1,0 +1,116 @@
+"""What is known of a project at one moment, as immutable facts: never as text of metrics.
+
+A snapshot consists of parts, one per question. A part's rows are packed: compressed JSON that names its
+own columns, in memory and on disk alike, so that another version of the exporter reads what it knows.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from exporter.collectors import Collector, Table
+    from exporter.config import Project
+    from exporter.payloads import Row
+    from exporter.questions import Question
+
+NO_PARTS: Mapping[Question, Part] = MappingProxyType({})
+NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
+NO_DROPS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What `GET /project/{slug}` and `GET /insights/{slug}/branches` say. Times are Unix seconds."""
+
+    default_branch: str
+    project_name: str
+    organization: str
+    provider: str
+    asked_at: float
+    branches: tuple[str, ...] = ()
+    branches_asked_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The answer to one question. Times are Unix seconds.
+
+    `checked_at` is when it was last known to be CircleCI's current answer, `answered_at` when CircleCI
+    last gave it, `previous` the packed rows before those, where they differed. `basis` is a digest of
+    the workflow's row for which jobs were asked, `follow_ups` how often they are asked again after a change.
+    """
+
+    rows: bytes
+    checked_at: float
+    answered_at: float
+    previous: bytes = b""
+    basis: str = ""
+    follow_ups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the newest poll of one collector went; `error` is the first failure in words, or nothing."""
+
+    success: bool
+    duration: float
+    finished_at: float
+    last_success: float | None = None
+    error: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is known of one project, with the settings by which it was asked and is shown."""
+
+    project: Project
+    facts: Facts | None = None
+    parts: Mapping[Question, Part] = field(default_factory=lambda: NO_PARTS)
+    outcomes: Mapping[str, Outcome] = field(default_factory=lambda: NO_OUTCOMES)
+    dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
+    polled_at: float | None = None
+
+    def fresh(self, question: Question, now: float) -> bool:
+        """Whether a part is young enough to be shown."""
+        return now < self.expires_at(question)
+
+    def expires_at(self, question: Question) -> float:
+        """When a part is too old to be shown, in Unix seconds."""
+        return self.parts[question].checked_at + self.project.staleness(question.collector)
+
+
+def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
+    """Rows by table, as they are kept in memory and on disk."""
+    tables = {
+        table.name: {
+            "columns": [family.path for family in table.families],
+            "rows": [[*labels, *values] for labels, values in rows[table.name]],
+        }
+        for table in collector.tables
+    }
+    return zlib.compress(json.dumps(tables, separators=(",", ":")).encode(), 1)
+
+
+def unpack(packed: bytes, table: Table) -> Iterable[Row]:
+    """The rows of one table, each with its numbers in the order of the table's families today."""
+    document = json.loads(zlib.decompress(packed)).get(table.name)
+    if document is None:
+        return
+    keys = len(table.keys)
+    columns = document["columns"]
+    paths = [family.path for family in table.families]
+    if columns == paths:
+        for row in document["rows"]:
+            yield tuple(row[:keys]), tuple(row[keys:])
+        return
+    places = [keys + columns.index(path) if path in columns else None for path in paths]
+    for row in document["rows"]:
+        yield tuple(row[:keys]), tuple(None if place is None else row[place] for place in places)
