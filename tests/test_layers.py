@@ -34,8 +34,10 @@ LAYERS = (
     "exporter.poller",
     "exporter.schedule",
     "exporter.web",
+    "exporter.serving",
     "exporter.daemon",
     "exporter.demo",
+    "exporter.check",
     "exporter.cli",
     "exporter.__main__",
 )
@@ -47,7 +49,7 @@ UNSEEN_BY_WEB = {"exporter.client", "exporter.poller", "exporter.schedule"}
 DOORWAYS = {
     "apscheduler": {"exporter.schedule"},
     "bcrypt": {"exporter.web"},
-    "click": {"exporter.cli"},
+    "click": {"exporter.check", "exporter.cli"},
     "h11": {"exporter.web"},
     "http.server": {"exporter.demo"},
     "isal": {"exporter.deflate"},
@@ -56,7 +58,7 @@ DOORWAYS = {
     "pydantic": {"exporter.config", "exporter.web"},
     "pydantic_core": {"exporter.config", "exporter.web"},
     "requests": {"exporter.client"},
-    "rich": {"exporter.cli"},
+    "rich": {"exporter.check", "exporter.cli"},
     "sqlite3": {"exporter.state"},
     "starlette": {"exporter.web"},
     "urllib3": {"exporter.client"},
