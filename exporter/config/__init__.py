@@ -1,0 +1,40 @@
+"""The configuration file: from YAML to a Config that is complete, frozen and free of mistakes."""
+
+from __future__ import annotations
+
+from exporter.config.document import read_document
+from exporter.config.globs import Globs
+from exporter.config.load import load, parse
+from exporter.config.model import UNSCOPED
+from exporter.config.reference import markdown
+from exporter.config.schema import json_schema
+from exporter.config.settings import CircleCI, Config, Jobs, Organization, Project, Runs, State, Top
+from exporter.config.sharding import mine, owner
+from exporter.config.token import Secret, TokenSource, read_token
+from exporter.config.values import INFO_LABELS, project_slug, write_duration
+
+__all__ = [
+    "INFO_LABELS",
+    "UNSCOPED",
+    "CircleCI",
+    "Config",
+    "Globs",
+    "Jobs",
+    "Organization",
+    "Project",
+    "Runs",
+    "Secret",
+    "State",
+    "TokenSource",
+    "Top",
+    "json_schema",
+    "load",
+    "markdown",
+    "mine",
+    "owner",
+    "parse",
+    "project_slug",
+    "read_document",
+    "read_token",
+    "write_duration",
+]

@@ -1,0 +1,93 @@
+"""Where each value of a configuration file stands, and how a mistake in it is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from exporter.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Key = str | int
+"""A key of a mapping or an index of a list."""
+
+_SECRET: Final = re.compile(r"token|passw|secret|credential|authori[sz]ation|api[-_]?key", re.IGNORECASE)
+_LINE: Final = 80
+
+
+class Place(NamedTuple):
+    """Where a value stands, both counted from 1, and its text as written where it is a plain scalar."""
+
+    line: int
+    column: int
+    text: str = ""
+
+    def within(self, file: str) -> str:
+        """Return the place as editors and terminals read it: `file:line:column`."""
+        return f"{file}:{self.line}:{self.column}" if self.line else file
+
+
+START: Final = Place(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file's value, its mistakes so far, and the place of every value in it."""
+
+    file: str
+    data: Any
+    mistakes: list[tuple[Place, Problem]]
+    places: dict[int, dict[Key, Place]]
+
+    def report(self, path: Sequence[Key], found: str | None, allowed: str) -> None:
+        """Add a mistake at `path`, cut where the file goes no deeper; without `found` it tells what stands there."""
+        value: Any = self.data
+        place, shown = START, list[Key]()
+        for key in path:
+            if not isinstance(value, dict | list):
+                break
+            shown.append(key)
+            here = self.places[id(value)].get(key)
+            if here is None:
+                break
+            place, value = here, value[key]  # type: ignore[index]  # its places have its keys
+        if any(_SECRET.search(key) for key in shown if isinstance(key, str)):
+            found = found or "a value that is not shown"
+        problem = Problem(place.within(self.file), dotted(shown), found or place.text or describe(value), allowed)
+        self.mistakes.append((place, problem))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Every mistake, in the order in which they stand in the file."""
+        return tuple(
+            problem for _, problem in sorted(self.mistakes, key=lambda mistake: (mistake[0][:2], mistake[1].path))
+        )
+
+
+def dotted(path: Sequence[Key]) -> str:
+    """Return the path as a person writes it: `projects[2].windows[0]`."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        else:
+            plain = re.fullmatch(r"[\w-]{1,80}", key)
+            text += f"{'.' if text else ''}{key if plain else describe(key)}"
+    return text
+
+
+def describe(value: object) -> str:
+    """Return a short, printable account of a value; text is quoted, containers are not opened."""
+    if isinstance(value, dict | list):
+        kind = "mapping" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
+    if not isinstance(value, str):
+        return "nothing" if value is None else str(value).lower()
+    short = value if len(value) <= _LINE else value[: _LINE - 1] + "…"
+    return (
+        '"'
+        + "".join(c if c.isprintable() and c not in '"\\' else c.encode("unicode_escape").decode() for c in short)
+        + '"'
+    )

@@ -1,0 +1,32 @@
+"""The JSON Schema of the configuration file, for editors and linters."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from exporter.config.model import File, Settings
+
+IDENTIFIER: Final = "urn:circleci-insights-exporter:config"
+
+
+class _Generator(GenerateJsonSchema):
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  pydantic's titles repeat the key
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the schema of the file as it is written, draft 2020-12: durations are text, a slug alone is a project."""
+    schema = File.model_json_schema(schema_generator=_Generator)
+    for section in ("ProjectSection", "OrganizationSection"):
+        for key in Settings.model_fields:  # what it is without being given stands in `defaults`
+            schema["$defs"][section]["properties"][key].pop("default", None)
+    some = [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("projects", "organizations")]
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        "$id": IDENTIFIER,
+        **schema,
+        "title": "Configuration of the CircleCI Insights exporter",
+        "anyOf": some,
+    }

@@ -1,0 +1,149 @@
+"""The API token: where it comes from, how it is kept out of sight, and how a new one is noticed."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import stat
+import threading
+import time
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from exporter.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from exporter.config.settings import CircleCI
+
+VARIABLE: Final = "CIRCLECI_TOKEN"
+LONGEST: Final = 4096
+LOOK_EVERY: Final = 1.0
+
+_TOKEN: Final = re.compile(rb"[\x21-\x7e]+")
+_LOOKS_LIKE_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
+_Signature = tuple[int, int, int, int, int]
+
+
+class Secret:
+    """Text that shows itself only on request: not in logs, reprs, tracebacks, nor by pickling."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+def read_token(circleci: CircleCI, environ: Mapping[str, str]) -> Secret:
+    """Return the token of `token_file` if that is set, else of CIRCLECI_TOKEN. Raise ConfigError if there is none."""
+    if circleci.token_file:
+        return _of_file(circleci.token_file)
+    token = _examined(environ.get(VARIABLE, "").encode("utf-8", "surrogateescape"))
+    if isinstance(token, Secret):
+        return token
+    if VARIABLE in environ:
+        raise _problem("environment", VARIABLE, token, "one CircleCI API token")
+    raise _problem(
+        "environment", VARIABLE, "no token", f"an API token in {VARIABLE}, or circleci.token_file in the configuration"
+    )
+
+
+class TokenSource:
+    """The token as it is now: its file is looked at once a second when asked, and read again when it is another one.
+
+    A file that is missing, empty or unreadable, as one may be in the middle of a rotation, leaves the last token in
+    use. `clock` gives seconds that never go back. Safe to be asked by several threads.
+    """
+
+    def __init__(
+        self, circleci: CircleCI, environ: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._file = circleci.token_file
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._signature = _signature(self._file)
+        self._token = read_token(circleci, environ)
+        self._looked = clock()
+
+    def current(self) -> Secret:
+        """Return the newest good token."""
+        with self._lock:
+            now = self._clock()
+            if self._file and now - self._looked >= LOOK_EVERY:
+                self._looked = now
+                signature = _signature(self._file)
+                if signature != self._signature:
+                    self._read(signature)
+            return self._token
+
+    def refresh(self) -> bool:
+        """Read the file at once, as after a token was refused. Return whether the token is another one now."""
+        with self._lock:
+            before = self._token
+            self._read(_signature(self._file))
+            return self._token != before
+
+    def _read(self, signature: _Signature | None) -> None:
+        if self._file is None or signature is None:
+            return
+        try:
+            self._token = _of_file(self._file)
+        except ConfigError:
+            return
+        self._signature = signature
+
+
+def _signature(file: Path | None) -> _Signature | None:
+    """Return what changes when the file, or what it links to, is written or replaced; None if it is no plain file."""
+    try:
+        status = file.stat() if file else None
+    except OSError:
+        return None
+    if status is None or not stat.S_ISREG(status.st_mode):  # a pipe can be read once, and would block the second time
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _of_file(file: Path) -> Secret:
+    shown = str(file.with_name("***") if _LOOKS_LIKE_TOKEN.fullmatch(file.name) else file)
+    try:
+        with file.open("rb") as stream:
+            token = _examined(stream.read(LONGEST + 1).removeprefix(b"\xef\xbb\xbf"))
+    except OSError as error:
+        raise _problem(shown, "circleci.token_file", error.strerror or "an error", "a file that can be read") from None
+    if isinstance(token, Secret):
+        return token
+    raise _problem(shown, "circleci.token_file", token, "one CircleCI API token and nothing else")
+
+
+def _examined(content: bytes) -> Secret | str:
+    """Return the token, or what is wrong with the content. Raises nothing: a traceback could show it."""
+    stripped = content.strip()
+    if not stripped:
+        return "nothing"
+    if len(content) > LONGEST:
+        return f"more than {LONGEST} bytes"
+    if not _TOKEN.fullmatch(stripped):
+        return "spaces, control characters or letters outside ASCII in it"
+    return Secret(stripped.decode("ascii"))
+
+
+def _problem(file: str, path: str, found: str, allowed: str) -> ConfigError:
+    return ConfigError((Problem(file, path, found, allowed),))

@@ -1,0 +1,229 @@
+"""The kinds of value that stand in the configuration file: how each is read and how an editor's schema describes it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+INFO_LABELS: Final = ("project", "slug", "project_name", "organization", "provider", "default_branch")
+"""The labels that `circleci_insights_project_info` has of itself: no configured label may bear one of their names."""
+
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
+_SHORT_PROVIDERS: Final = {"github": "gh", "bitbucket": "bb"}
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[^\s/?#%\\]+"
+_PROVIDER: Final = "(?:gh|github|bb|bitbucket|circleci)"
+_SLUG_RULE: Final = "no segment is . or .., none holds a space or one of ? # % \\"
+_URL_RULE: Final = "https://HOST, with a path where the server has one, without user, password and query"
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One kind of value. `read` raises ValueError for what is not of it; `allowed` then tells what is."""
+
+    title: str
+    allowed: str
+    schema: dict[str, Any]
+    read: Callable[[Any], Any]
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> core_schema.CoreSchema:
+        """Let pydantic read the value with `read` alone."""
+        return core_schema.no_info_plain_validator_function(self._validated)
+
+    def __get_pydantic_json_schema__(self, core: object, handler: object) -> dict[str, Any]:
+        """Describe the value as it is written in the file."""
+        return {"title": self.title, **self.schema}
+
+    def _validated(self, value: object) -> object:
+        try:
+            return self.read(value)
+        except PydanticCustomError:
+            raise
+        except ValueError as error:
+            raise mistake(str(error) or self.allowed) from None
+
+
+def mistake(allowed: str, found: str = "") -> PydanticCustomError:
+    """Return the error of a validator: what is allowed, and what was found where the value itself would not tell."""
+    return PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed, "found": found})
+
+
+def read_duration(text: str) -> float:
+    """Return the seconds of a duration such as `90s`, `5m`, `1h` or `1d`."""
+    parts = _DURATION.fullmatch(text)
+    if parts is None:
+        raise ValueError
+    return float(int(parts[1]) * SECONDS[parts[2]])
+
+
+def write_duration(seconds: float) -> str:
+    """Return the shortest duration of whole units that is `seconds` long: 5400 is `90m`."""
+    size, unit = next((size, unit) for unit, size in reversed(SECONDS.items()) if seconds % size == 0)
+    return f"{seconds / size:.0f}{unit}"
+
+
+def project_slug(text: str) -> str:
+    """Return the slug in short form, `gh/acme/web` for `github/acme/web`. Raise ValueError for what is no project's."""
+    return _slug(text, rf"{_PROVIDER}/{_SEGMENT}/{_SEGMENT}")
+
+
+def organization_slug(text: str) -> str:
+    """Return the organisation's slug in its short form. Raise ValueError for what is none."""
+    return _slug(text, rf"{_PROVIDER}/{_SEGMENT}")
+
+
+def api_root(text: str) -> str:
+    """Return the URL without a trailing slash or `/api/v2`. Raise ValueError where it is not one to send a token to."""
+    parts = urlsplit(text)
+    usable = (
+        text.isprintable()
+        and " " not in text
+        and parts.scheme in ("http", "https")
+        and parts.hostname
+        and not (parts.query or parts.fragment or "@" in parts.netloc or set("?#\\") & set(text))
+        and (parts.port is None or parts.port > 0)
+    )
+    if not usable:
+        raise ValueError
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/api/v2').rstrip('/')}"
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether the URL's host can only be this machine."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _slug(text: str, pattern: str) -> str:
+    if not re.fullmatch(pattern, text) or not text.isprintable():
+        raise ValueError
+    provider, rest = text.split("/", 1)
+    return f"{_SHORT_PROVIDERS.get(provider, provider)}/{rest}"
+
+
+def _text(title: str, allowed: str, pattern: str, read: Callable[[str], str] = str) -> Kind:
+    """Return a kind of text: printable, matching the whole pattern (which JSON Schema understands too), then `read`."""
+    matches = re.compile(pattern).fullmatch
+
+    def checked(value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"{allowed}; in quotes" if isinstance(value, int | float) else allowed)  # noqa: TRY004
+        if not value.isprintable() or not matches(value):
+            raise ValueError
+        return read(value)
+
+    return Kind(title, allowed, {"type": "string", "pattern": f"^(?:{pattern})$"}, checked)
+
+
+def _duration(least: str, most: str) -> Kind:
+    low, high = read_duration(least), read_duration(most)
+
+    def checked(value: object) -> float:
+        seconds = read_duration(value) if isinstance(value, str) else -1.0
+        if not low <= seconds <= high:
+            raise ValueError
+        return seconds
+
+    allowed = f"a duration such as 90s, 5m, 1h or 1d, from {least} to {most}"
+    return Kind("duration", allowed, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}, checked)
+
+
+def _number(least: float, most: float, *, whole: bool = False) -> Kind:
+    def checked(value: object) -> float:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if whole else int | float)
+            or not least <= value <= most
+        ):
+            raise ValueError
+        return value if whole else float(value)
+
+    name = "whole number" if whole else "number"
+    limits = {"type": "integer" if whole else "number", "minimum": least, "maximum": most}
+    return Kind(name, f"a {name} from {least} to {most:,}", limits, checked)
+
+
+def _url(value: object) -> str:
+    try:
+        return api_root(value if isinstance(value, str) else "")
+    except ValueError:
+        secret = isinstance(value, str) and not {"@", "?"}.isdisjoint(value)
+        raise mistake(_URL_RULE, "a URL that is not shown" if secret else "") from None
+
+
+def _once(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _rising(bounds: list[float]) -> list[float]:
+    for low, high in pairwise(bounds):
+        if high <= low:
+            raise mistake("durations that rise, each once", f"{write_duration(high)} after {write_duration(low)}")
+    return bounds
+
+
+Duration = Annotated[float, _duration("1s", "365d")]
+Timeout = Annotated[float, _duration("1s", "10m")]
+Lookback = Annotated[float, _duration("1s", "90d")]
+Rising = AfterValidator(_rising)
+Once = AfterValidator(_once)
+
+RequestRate = Annotated[float, _number(0.01, 1000)]
+Burst = Annotated[int, _number(1, 10_000, whole=True)]
+Concurrency = Annotated[int, _number(1, 64, whole=True)]
+Top = Annotated[int, _number(0, 100, whole=True)]
+SeriesLimit = Annotated[int, _number(1, 10_000_000, whole=True)]
+
+Glob = Annotated[str, _text("glob", "a name or a glob (* ? [ab] [!ab]), not empty", ".+")]
+Branch = Annotated[str, _text("branch glob", "a branch's name or a glob, without spaces, not empty", r"\S+")]
+Name = Annotated[str, _text("name", "a name of 1 to 200 characters, without spaces around it", r"(?! ).{1,200}(?<! )")]
+FilePath = Annotated[str, _text("path", "the path of a file", ".+")]
+LabelName = Annotated[
+    str,
+    _text(
+        "label name",
+        f"a label name: letters, digits and _, no digit first, not __ first, and none of {', '.join(INFO_LABELS)}",
+        rf"(?!__)(?!(?:{'|'.join(INFO_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*",
+    ),
+]
+Url = Annotated[str, Kind("URL", _URL_RULE, {"type": "string", "pattern": r"^https?://[^\s?#@\\]+$"}, _url)]
+TokenFile = Annotated[
+    str,
+    _text(
+        "path",
+        "the path of a file that holds the token, never the token itself",
+        r"(?!CCIP[A-Z]{2}_)(?![0-9a-fA-F]{40}$).+",
+    ),
+]
+ProjectSlug = Annotated[
+    str,
+    _text(
+        "project slug",
+        "gh/ORGANIZATION/REPOSITORY, bb/ORGANIZATION/REPOSITORY or circleci/ORGANIZATION-ID/PROJECT-ID "
+        f"(GitHub App, GitLab); {_SLUG_RULE}",
+        rf"{_PROVIDER}/{_SEGMENT}/{_SEGMENT}",
+        project_slug,
+    ),
+]
+OrganizationSlug = Annotated[
+    str,
+    _text(
+        "organization slug",
+        f"gh/ORGANIZATION, bb/ORGANIZATION or circleci/ORGANIZATION-ID; {_SLUG_RULE}",
+        rf"{_PROVIDER}/{_SEGMENT}",
+        organization_slug,
+    ),
+]
