@@ -1,0 +1,8 @@
+"""The SQLite file: what was learnt of each project, across restarts."""
+
+from __future__ import annotations
+
+from exporter.state.records import Stored
+from exporter.state.state import State
+
+__all__ = ["State", "Stored"]

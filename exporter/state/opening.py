@@ -1,0 +1,181 @@
+"""Opening the state file: one process at a time, nothing foreign, nothing broken, nothing lost.
+
+SQLite's exclusive locking mode holds the file for one process: the lock is the kernel's, so that it ends
+with the process however that ends, and WAL then needs no shared memory of the mount.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.errors import StartError
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+    from exporter.telemetry import Telemetry
+
+APPLICATION_ID = 0x43494558
+VERSION = 1
+LOCK_WAIT = 1.0
+"""Seconds for which the start waits for the process before it to let go of the file."""
+WAL_LIMIT = 16 * 1024 * 1024
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # the low byte of an extended error code
+
+SCHEMA = (
+    """CREATE TABLE project (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        facts TEXT,
+        outcomes TEXT NOT NULL,
+        polled_at REAL,
+        UNIQUE (server, slug))""",
+    """CREATE TABLE part (
+        project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
+        question TEXT NOT NULL,
+        checked_at REAL NOT NULL,
+        answered_at REAL NOT NULL,
+        basis TEXT NOT NULL,
+        follow_ups INTEGER NOT NULL,
+        answer BLOB NOT NULL,
+        previous BLOB NOT NULL,
+        UNIQUE (project, question))""",
+)
+
+
+class _Unusable(Exception):  # noqa: N818  raised and caught here
+    """The file is not ours, or no longer whole."""
+
+
+def connect(path: Path | None, telemetry: Telemetry, log: BoundLogger) -> tuple[sqlite3.Connection, bool]:
+    """Open the file, or memory for None; also returns whether what is written there will last.
+
+    A file that is broken or not ours is moved aside, one that cannot be written is copied to memory.
+    Raises StartError when another process holds it, when it is of a newer version, or has no folder.
+    """
+    if path is None:
+        return _memory(), True
+    if not path.parent.is_dir():
+        raise StartError(f"state file {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise StartError(f"state file {path} is a folder")
+    problem: Exception
+    try:
+        try:
+            return _usable(path), True
+        except _Unusable as found:
+            problem = found
+        aside = _move_aside(path)
+        telemetry.state_moved_aside.inc()
+        log.error("the state file cannot be used and was moved aside", path=str(path), to=aside, problem=str(problem))
+        return _usable(path), True
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY:
+            raise StartError(f"state file {path} is in use by another process") from None
+        problem = error
+    log.error(
+        "the state file cannot be written; nothing lasts until the next start", path=str(path), error=str(problem)
+    )
+    return _copy(path), False
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+
+
+def _usable(path: Path) -> sqlite3.Connection:
+    """Open the file, hold it, and verify or make what is in it."""
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+        connection.execute("BEGIN IMMEDIATE")  # takes the lock that the locking mode then keeps
+        _verify(connection)
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if _code(error) in _BROKEN:
+            raise _Unusable(str(error)) from None
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    for setting in (
+        "locking_mode = EXCLUSIVE",
+        "journal_mode = WAL",  # a mount that cannot do it stays with a journal that is as safe
+        "synchronous = FULL",
+        f"journal_size_limit = {WAL_LIMIT}",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {setting}").fetchall()
+
+
+def _verify(connection: sqlite3.Connection) -> None:
+    owner, version, tables = (
+        connection.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if not (owner or version or tables):
+        _create(connection)
+    elif owner != APPLICATION_ID:
+        raise _Unusable("it belongs to another program")
+    elif version > VERSION:
+        raise StartError(f"the state file has version {version}; this exporter knows versions up to {VERSION}")
+    else:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _Unusable(found)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in SCHEMA:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _move_aside(path: Path) -> str:
+    """Rename the file and what belongs to it; returns the new name."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm", "-journal"):
+        beside = Path(f"{path}{suffix}")
+        if beside.exists():
+            beside.rename(f"{aside}{suffix}")
+    return str(aside)
+
+
+def _memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _prepare(connection)
+    _create(connection)
+    return connection
+
+
+def _copy(path: Path) -> sqlite3.Connection:
+    """The file's content in memory, or nothing where it cannot be read as it is."""
+    wal = Path(f"{path}-wal")
+    try:
+        if wal.exists() and wal.stat().st_size:  # what is in there would be missing
+            return _memory()
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as file:
+            file.backup(connection)
+        _prepare(connection)
+        _verify(connection)
+    except (OSError, sqlite3.Error, _Unusable):
+        return _memory()
+    return connection
