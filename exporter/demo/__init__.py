@@ -1,6 +1,6 @@
 """A synthetic CircleCI: a real HTTP server on loopback that answers as the API does.
 
-It feeds the `demo` command, the tests and the benchmarks. `Circle` runs it in this process, `RemoteCircle` in one of its own.
+It feeds the `demo` command, the tests and the benchmarks. `Circle` runs it in this process, `RemoteCircle` in its own.
 """
 
 from __future__ import annotations

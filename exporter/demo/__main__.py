@@ -6,14 +6,17 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from exporter.demo.circle import DEMO_TOKEN, Circle
 from exporter.demo.fleet import fleet
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Describe the command line."""
     options = argparse.ArgumentParser(prog="python -m exporter.demo", description=__doc__)
     options.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     options.add_argument("--seed", type=int, default=1, help="what happens is a function of it and of time")
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
     with circle:
-        print(f"listening on {circle.url}", flush=True)  # noqa: T201  the one line that a caller waits for
+        print(f"listening on {circle.url}", flush=True)  # noqa: T201  the line that a caller waits for
         stop.wait()
     return 0
 

@@ -8,7 +8,7 @@ from hmac import compare_digest
 
 
 def carries(headers: dict[str, str], tokens: frozenset[str]) -> bool:
-    """True when a token stands in Circle-Token, or in Authorization as Bearer or as the user name of Basic."""
+    """Tell whether a token stands in Circle-Token, or in Authorization as Bearer or as the user name of Basic."""
     given = headers.get("circle-token")
     if given is None:
         given = _authorization(headers.get("authorization", ""))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from math import ceil, sqrt
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from exporter.demo.generated import DAY
-from exporter.demo.model import JobRun, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exporter.demo.model import JobRun, Run
 
 Number = int | float
-Metrics = dict[str, "Number | None | dict[str, Number | None]"]
+Metrics = dict[str, "Number | dict[str, Number | None] | None"]
 
 INFINITE = -1.0
 _SPREAD = ("min", "mean", "median", "p95", "max", "standard_deviation")
 
 
 def percentile(ordered: Sequence[int], part: float) -> int:
-    """The value below which that part lies, interpolated between neighbours and cut to a whole number."""
+    """Return the value below which that part lies, interpolated between neighbours and cut to a whole number."""
     place = part * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)
@@ -25,7 +29,7 @@ def percentile(ordered: Sequence[int], part: float) -> int:
 
 
 def spread(values: Iterable[int]) -> dict[str, Number | None]:
-    """The `duration_metrics` of durations in seconds; null without any."""
+    """Return the `duration_metrics` of durations in seconds; null without any."""
     ordered = sorted(values)
     if not ordered:
         return dict.fromkeys(_SPREAD)
@@ -42,12 +46,12 @@ def spread(values: Iterable[int]) -> dict[str, Number | None]:
 
 
 def throughput(total: int, first: float, last: float) -> float:
-    """Runs a day, over the days from the first run to the last and not over the window: one run makes 1.0."""
+    """Return runs a day, over the days from the first run to the last and not over the window: one run makes 1.0."""
     return total / max(1, ceil((last - first) / DAY))
 
 
 def ratio(part: int, whole: int) -> float:
-    """A part of a whole; 0.0 of nothing."""
+    """Return a part of a whole; 0.0 of nothing."""
     return part / whole if whole else 0.0
 
 
@@ -72,7 +76,7 @@ def count_of(runs: Iterable[Run | JobRun], status: str) -> int:
 
 
 def workflow_metrics(runs: Sequence[Run], *, measured: bool = True) -> Metrics:
-    """The `metrics` of a workflow from its runs as they are seen, oldest first, at least one."""
+    """Return the `metrics` of a workflow from its runs as they are seen, oldest first, at least one."""
     successful = count_of(runs, "success")
     return {
         "total_runs": len(runs),
@@ -94,7 +98,7 @@ def durations(runs: Iterable[Run]) -> list[int]:
 
 
 def job_metrics(runs: Sequence[JobRun]) -> Metrics:
-    """The `metrics` of a job from its runs, oldest first, at least one."""
+    """Return the `metrics` of a job from its runs, oldest first, at least one."""
     successful = count_of(runs, "success")
     return {
         "total_runs": len(runs),
@@ -108,7 +112,7 @@ def job_metrics(runs: Sequence[JobRun]) -> Metrics:
 
 
 def trend(current: Number | None, prior: Number | None) -> float:
-    """Current over prior: 1.0 is no change, -1.0 stands for infinite."""
+    """Compare with the window before: 1.0 is no change, -1.0 stands for infinite."""
     if not prior:
         return INFINITE if current else 1.0
     return (current or 0) / prior

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.demo.aggregates import job_metrics, workflow_metrics
 from exporter.demo.draws import uuid_for
-from exporter.demo.model import Owner, Project, Run
+from exporter.demo.model import Owner, Project
 from exporter.demo.organisation import ALL_BRANCHES, RETENTION, Organisation
 from exporter.demo.query import ALL_BRANCHES as ALL
 from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
 from exporter.demo.times import written
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.demo.model import Run
+
+NOBODY = Owner("", "", "", "")
+NOWHERE = Project(NOBODY, "", "", "")
 _PROVIDERS = {"gh": "GitHub", "bb": "Bitbucket", "circleci": "CircleCI"}
 _HOSTS = {"gh": "https://github.com", "bb": "https://bitbucket.org", "circleci": "//circleci.com"}
 _KINDS = {"gh": "github", "bb": "bitbucket", "circleci": "circleci"}
@@ -25,15 +31,9 @@ class Call:
 
     organisation: Organisation
     query: Query
-    project: Project | None = None
-    owner: Owner | None = None
+    project: Project = NOWHERE
+    owner: Owner = NOBODY
     workflow: str = ""
-
-    @property
-    def of(self) -> Project:
-        """The project of a route that has one."""
-        assert self.project is not None
-        return self.project
 
     @property
     def branch(self) -> str | None:
@@ -51,13 +51,13 @@ def collaborations(call: Call) -> list[dict[str, Any]]:
     """GET /me/collaborations."""
     return [
         {"id": each.id, "vcs-type": _KINDS[each.vcs], "name": each.name, "avatar_url": "", "slug": each.slug}
-        for each in call.organisation.owners().values()
+        for each in call.organisation.roster.owners().values()
     ]
 
 
 def project(call: Call) -> dict[str, Any]:
     """GET /project/{project}."""
-    found = call.of
+    found = call.project
     owner = found.owner
     return {
         "slug": found.slug,
@@ -76,14 +76,14 @@ def project(call: Call) -> dict[str, Any]:
 
 def branches(call: Call) -> dict[str, Any]:
     """GET /insights/{project}/branches."""
-    found = call.of
+    found = call.project
     names = call.organisation.branches(found.slug, call.query.one(WORKFLOW))
     return {"org_id": found.owner.id, "project_id": found.id, "branches": names}
 
 
 def workflows(call: Call) -> list[dict[str, Any]]:
     """GET /insights/{project}/workflows: workflows that ran, with their metrics."""
-    found, organisation = call.of, call.organisation
+    found, organisation = call.project, call.organisation
     at = organisation.aggregated_at()
     rows = []
     for each in organisation.workflows(found.slug):
@@ -104,7 +104,7 @@ def jobs(call: Call) -> list[dict[str, Any]]:
     """GET …/workflows/{workflow}/jobs: jobs that ran, none for a workflow that is not known."""
     organisation = call.organisation
     at = organisation.aggregated_at()
-    ran = organisation.jobs(call.of.slug, call.workflow, call.branch, call.query.window, at)
+    ran = organisation.jobs(call.project.slug, call.workflow, call.branch, call.query.window, at)
     wanted = call.query.one(JOB) or ""
     return [
         {"name": name, "metrics": job_metrics(each), **_bounds([run.started for run in each])}
@@ -117,13 +117,13 @@ def runs(call: Call) -> list[dict[str, Any]]:
     """GET …/workflows/{workflow}: single runs, newest first, none for a workflow that is not known."""
     now = call.organisation.clock.now()
     start = max(call.query.time(START, now - RETENTION), now - RETENTION)
-    found = call.organisation.runs(call.of.slug, call.workflow, call.branch, start, now)
+    found = call.organisation.runs(call.project.slug, call.workflow, call.branch, start, now)
     end = call.query.time(END, now + 1)
     return [run_row(run) for run in reversed(found) if run.created < end]
 
 
 def run_row(run: Run) -> dict[str, Any]:
-    """A run as the API lists it."""
+    """Write a run as the API lists it."""
     return {
         "id": run.id,
         "branch": run.branch,

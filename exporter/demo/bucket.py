@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from math import ceil
+from typing import TYPE_CHECKING
 
 from exporter.demo.messages import Reply, message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class TokenBucket:
@@ -24,7 +27,7 @@ class TokenBucket:
         self._at = monotonic()
 
     def refusal(self) -> Reply | None:
-        """The 429 that this request gets, or None when it may pass."""
+        """Return the 429 that this request gets, or None when it may pass."""
         with self._lock:
             now = self._monotonic()
             self._tokens = min(float(self.burst), self._tokens + (now - self._at) * self.rate)
@@ -36,8 +39,8 @@ class TokenBucket:
             wait = ceil((1.0 - self._tokens) / self.rate)
         return message(429, "Rate limit exceeded.").header("Retry-After", str(wait))
 
-    @property
-    def remaining(self) -> int:
-        """Whole requests that could be made at once."""
+    def mark(self, reply: Reply) -> Reply:
+        """Add the headers that tell how much is left."""
         with self._lock:
-            return int(self._tokens)
+            left = int(self._tokens)
+        return reply.header("X-RateLimit-Limit", str(self.burst)).header("X-RateLimit-Remaining", str(left))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections import deque
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from exporter.demo import control
 from exporter.demo.access import carries
@@ -15,11 +13,16 @@ from exporter.demo.bucket import TokenBucket
 from exporter.demo.clock import Clock
 from exporter.demo.faults import Fault, Faults
 from exporter.demo.kinds import SILENT
-from exporter.demo.messages import API, Reply, Request, Seen, message
-from exporter.demo.model import Project
+from exporter.demo.messages import API, Json, Reply, Request, Seen, message
 from exporter.demo.organisation import Organisation
 from exporter.demo.routes import respond
 from exporter.demo.server import Server
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+    from exporter.demo.model import Project
 
 DEMO_TOKEN = "circleci-demo-token"  # noqa: S105  opens nothing but this
 _LOGGED = 500_000
@@ -93,7 +96,7 @@ class Circle:
         """What it was asked, oldest first; control requests are left out."""
         return list(self._seen)
 
-    def fail(self, kind: str, match: str = "", **options: Any) -> Fault:
+    def fail(self, kind: str, match: str = "", **options: Json) -> Fault:
         """Set a fault (see `Faults.add`); `hits` of the result counts how often it was met."""
         return self.faults.add(kind, match, **options)
 
@@ -118,12 +121,16 @@ class Circle:
     # ---- answering
 
     def answer(self, request: Request) -> Reply:
-        """The reply to a request; called in the thread of its connection."""
+        """Reply to a request; called in the thread of its connection."""
         if request.path.startswith(control.PREFIX):
             return control.answer(self, request)
         token_ok = carries(request.headers, self.tokens)
-        fault = self.faults.take(request.target)
-        reply = self._reply(request, token_ok, fault)
+        bucket = self.bucket
+        refusal = bucket.refusal() if bucket is not None else None
+        fault = None if refusal else self.faults.take(request.target)
+        reply = refusal or self._reply(request, token_ok, fault)
+        if bucket is not None and not refusal:
+            reply = bucket.mark(reply)
         self._seen.append(
             Seen(
                 request.method,
@@ -142,25 +149,15 @@ class Circle:
         return reply
 
     def _reply(self, request: Request, token_ok: bool, fault: Fault | None) -> Reply:
-        bucket = self.bucket
-        if bucket is not None and (refusal := bucket.refusal()):
-            return refusal
         if fault is not None and fault.row.before is not None:
             request = fault.row.before(request)
         if fault is not None and fault.row.replaces:
             return fault.apply(Reply())
-        if not token_ok:
-            reply = message(401, "Invalid token provided.")
-        else:
-            reply = self._cached(request)
-        if bucket is not None:
-            reply = reply.header("X-RateLimit-Limit", str(bucket.burst)).header(
-                "X-RateLimit-Remaining", str(bucket.remaining)
-            )
+        reply = self._cached(request) if token_ok else message(401, "Invalid token provided.")
         return reply if fault is None else fault.apply(reply)
 
     def _cached(self, request: Request) -> Reply:
-        stamp = (self.organisation.aggregated_at(), self.organisation.ledger.version)
+        stamp = (self.organisation.aggregated_at(), self.organisation.version)
         key = (request.method, request.target)
         held = self._cache.get(key)
         if held is not None and held[0] == stamp:

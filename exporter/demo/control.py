@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -12,13 +11,15 @@ from exporter.demo.bodies import run_row
 from exporter.demo.messages import Reply, Request, json_reply, message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.demo.circle import Circle
 
 PREFIX = "/_control/"
 
 
 def answer(circle: Circle, request: Request) -> Reply:
-    """The reply to a control request: 400 with the reason for what cannot be done."""
+    """Reply to a control request: 400 with the reason for what cannot be done."""
     action = _ACTIONS.get((request.method, request.path.removeprefix(PREFIX)))
     if action is None:
         return message(404, "no such control")
@@ -71,6 +72,20 @@ def _add_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"runs": [run_row(circle.organisation.add_run(**each)) for each in runs]}
 
 
+def _projects(circle: Circle, **changes: list[dict[str, Any]]) -> dict[str, Any]:
+    roster = circle.organisation.roster
+    actions = {
+        "hide": roster.hide,
+        "show": roster.show,
+        "add": roster.add,
+        "default_branch": roster.rename_default_branch,
+    }
+    for action, each in changes.items():
+        for given in each:
+            actions[action](**given)
+    return {"projects": [each.slug for each in circle.organisation.projects]}
+
+
 def _finish_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"runs": [run_row(circle.organisation.finish_run(**each)) for each in runs]}
 
@@ -105,6 +120,7 @@ _ACTIONS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {
     ("POST", "tokens"): _tokens,
     ("POST", "runs"): _add_runs,
     ("POST", "finish"): _finish_runs,
+    ("POST", "projects"): _projects,
     ("GET", "truth"): _truth,
     ("GET", "metrics"): _metrics,
     ("POST", "drop-connections"): _drop_connections,

@@ -18,13 +18,13 @@ class Draw(NamedTuple):
 
 
 def draw(key: str) -> Draw:
-    """What chance gives to this key."""
+    """Return what chance gives to this key."""
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=48).digest()
     return Draw(tuple(word * _UNIT for word in _WORDS.unpack(digest[:32])), _uuid(digest[32:].hex()))
 
 
 def uuid_for(key: str) -> str:
-    """An id of the form of a random UUID."""
+    """Make an id of the form of a random UUID."""
     return _uuid(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest())
 
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from exporter.demo.kinds import KINDS, Kind
-from exporter.demo.messages import Reply, json_reply
+from exporter.demo.messages import Json, Reply, json_reply
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Fault:
         return KINDS[self.kind]
 
     def apply(self, reply: Reply) -> Reply:
-        """What becomes of this answer."""
+        """Return what becomes of this answer."""
         return self.row.apply(reply, **self.options)
 
 
@@ -54,7 +54,7 @@ class Faults:
         after: int = 0,
         chance: float = 1.0,
         runs: tuple[dict[str, Any], ...] = (),
-        **options: Any,
+        **options: Json,
     ) -> Fault:
         """Set a fault for requests whose raw target contains the expression. Raises ValueError for what is no fault."""
         if kind not in KINDS:
@@ -74,7 +74,7 @@ class Faults:
             self._set.clear()
 
     def take(self, target: str) -> Fault | None:
-        """The fault that this request meets; it is counted."""
+        """Return the fault that this request meets, and count it."""
         with self._lock:
             for fault in self._set:
                 if not fault.match.search(target) or fault.times == 0:

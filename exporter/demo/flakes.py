@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.demo.draws import draw
 from exporter.demo.generated import DAY
-from exporter.demo.model import Project, Run, Workflow
 from exporter.demo.organisation import ALL_BRANCHES, Organisation
 from exporter.demo.times import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.demo.model import Project, Run, Workflow
 
 FLAKY_DAYS = 14 * DAY
 LOOKED_AT = 10

@@ -30,7 +30,7 @@ class Stream:
         return f"{self.seed}|{self.project.slug}|{self.workflow.name}"
 
     def day(self, day: int) -> tuple[Run, ...]:
-        """The runs created on that day since the Unix epoch, oldest first, as they stand when all is over."""
+        """Return the runs created on that day since the Unix epoch, oldest first, as they stand when all is over."""
         runs = self._spread(day, self._count(day), "usual")
         busy_from = self.epoch - _BUSY_BEFORE
         if self.pace > 1 and (day + 1) * DAY > busy_from:
@@ -90,7 +90,7 @@ def _status(workflow: Workflow, chance: float) -> str:
 
 
 def job_runs(workflow: Workflow, run: Run) -> list[JobRun]:
-    """What the jobs of a run did, in order. A failed run has one failed job and none after it."""
+    """Return what the jobs of a run did, in order. A failed run has one failed job and none after it."""
     done = []
     jobs = workflow.jobs
     ending = _last_job(run, len(jobs))

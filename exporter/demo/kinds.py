@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import gzip
-import json
 import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from exporter.demo import edits
-from exporter.demo.messages import JSON_TYPE, Reply, Request
+from exporter.demo.messages import JSON_TYPE, Json, Reply, Request
 from exporter.demo.query import PAGE_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HTML = "text/html; charset=utf-8"
 _NUMBER = "items.0.metrics.success_rate"
 _NAME = "items.0.name"
 
 
-def _status(_: Reply, *, code: int, body: str = "", content_type: str = JSON_TYPE, headers: Any = None) -> Reply:
+def _status(
+    _: Reply, *, code: int, body: str = "", content_type: str = JSON_TYPE, headers: dict[str, str] | None = None
+) -> Reply:
     return Reply(code, body.encode(), (("Content-Type", content_type), *(headers or {}).items()))
 
 
@@ -105,31 +108,33 @@ def _surrogate(reply: Reply, *, path: str = _NAME) -> Reply:
     return edits.put_raw(reply, path, '"lone \\ud800 surrogate"')
 
 
-def _put(reply: Reply, *, path: str, value: Any = None) -> Reply:
+def _put(reply: Reply, *, path: str, value: Json = None) -> Reply:
     return edits.put(reply, path, value)
 
 
 def _duplicate_rows(reply: Reply, *, path: str = "items") -> Reply:
-    rows = json.loads(reply.body)[path]
-    return edits.put(reply, path, [row for row in rows for _ in range(2)])
+    def double(container: Json, key: Json) -> None:
+        container[key] = [row for row in container[key] for _ in range(2)]
+
+    return edits.edit(reply, path, double)
 
 
 def _endless_pages(reply: Reply) -> Reply:
     return edits.put(reply, "next_page_token", uuid4().hex)
 
 
-def _repeated_token(reply: Reply, *, token: str = "again") -> Reply:
+def _repeated_token(reply: Reply, *, token: str = "again") -> Reply:  # noqa: S107  a page token
     return edits.put(reply, "next_page_token", token)
 
 
-def _bad_token(reply: Reply, *, value: Any = 7) -> Reply:
+def _bad_token(reply: Reply, *, value: Json = 7) -> Reply:
     return edits.put(reply, "next_page_token", value)
 
 
 def _delivered(delivery: str, *options: str) -> Callable[..., Reply]:
-    """A fault of the wire: see `wire.DELIVERIES` for the options."""
+    """Make a fault of the wire: see `wire.DELIVERIES` for the options."""
 
-    def fault(reply: Reply, **given: Any) -> Reply:
+    def fault(reply: Reply, **given: Json) -> Reply:
         if unknown := set(given) - set(options):
             raise TypeError(f"{delivery} takes {options}, not {sorted(unknown)}")
         return replace(reply, delivery=delivery, options=given)
@@ -138,7 +143,7 @@ def _delivered(delivery: str, *options: str) -> Callable[..., Reply]:
 
 
 def without_page_token(request: Request) -> Request:
-    """The same request for the first page, so that an invented token is answered."""
+    """Ask for the first page instead, so that an invented token is answered."""
     kept = [part for part in request.query.split("&") if part.partition("=")[0] != PAGE_TOKEN.name]
     return replace(request, target=request.path + ("?" if any(kept) else "") + "&".join(kept))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from bisect import insort
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from exporter.demo.model import Run
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.demo.model import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,13 @@ class Ledger:
             return runs[index]
 
     def runs(self, place: Place) -> tuple[Run, ...]:
-        """The driven runs of one workflow, oldest first."""
+        """Return the driven runs of one workflow, oldest first."""
         with self._lock:
             return tuple(self._runs.get(place, ()))
+
+    def workflows(self, slug: str) -> list[str]:
+        """Return the names of a project's workflows that have driven runs, in the order of their first."""
+        return [place.workflow for place in self.places() if place.slug == slug]
 
     def places(self) -> tuple[Place, ...]:
         """Every workflow that has driven runs, in the order of their first."""

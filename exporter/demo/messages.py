@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 API = "/api/v2"
+Json = Any
+"""What a JSON document may hold."""
 Headers = tuple[tuple[str, str], ...]
 JSON_TYPE = "application/json; charset=utf-8"
 
@@ -42,7 +44,7 @@ class Reply:
     options: dict[str, Any] = field(default_factory=dict)
 
     def header(self, name: str, value: str) -> Reply:
-        """The same with this header, in place of one of that name."""
+        """Return the same with this header, in place of one of that name."""
         kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
         return replace(self, headers=(*kept, (name, value)))
 
@@ -63,12 +65,12 @@ class Seen:
 
 
 def json_reply(document: object, status: int = 200) -> Reply:
-    """A document as JSON."""
+    """Answer with a document as JSON."""
     return Reply(status, json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
 def message(status: int, text: str) -> Reply:
-    """An error as the API words it."""
+    """Answer with an error as the API words it."""
     return json_reply({"message": text}, status)
 
 

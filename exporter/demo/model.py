@@ -89,7 +89,7 @@ class Run:
     """CircleCI lists the run from this time on, though it was created before."""
 
     def seen(self, at: float) -> Run:
-        """The run as it stood at that time."""
+        """Return the run as it stood at that time."""
         if self.stopped is None or self.status is None or self.stopped > at:
             return replace(self, stopped=None, status=None, duration=None, credits=0)
         return self

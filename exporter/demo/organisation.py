@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from exporter.demo.aggregates import Metrics, job_metrics, workflow_metrics
 from exporter.demo.catalogue import builtin
@@ -11,7 +11,11 @@ from exporter.demo.clock import Clock
 from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, Stream, job_runs
 from exporter.demo.ledger import Ledger, Place, Tally, tallies
-from exporter.demo.model import JobRun, Owner, Project, Run, Workflow
+from exporter.demo.model import JobRun, Project, Run, Workflow
+from exporter.demo.roster import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ALL_BRANCHES = "all branches"
 DEFAULT_WINDOW = "last-90-days"
@@ -23,7 +27,6 @@ WINDOWS = {
     DEFAULT_WINDOW: 90 * DAY,
 }
 RETENTION = 90 * DAY
-_LONG_FORMS = {"github": "gh", "bitbucket": "bb"}
 _CACHED_DAYS = 16_384
 
 
@@ -40,12 +43,12 @@ class Organisation:
         pace: float = 1.0,
         quiet: bool = False,
     ) -> None:
-        """Aggregates are as of the newest multiple of `refresh` seconds; from now on runs come `pace` times as often."""
+        """Aggregate at every multiple of `refresh` seconds; from now on, let runs come `pace` times as often."""
         self.clock = clock or Clock()
         self.seed = seed
         self.refresh = refresh
         self.ledger = Ledger()
-        self._projects = {each.slug: each for each in (builtin(seed) if projects is None else projects)}
+        self.roster = Roster(builtin(seed) if projects is None else projects)
         self._quiet = quiet
         self._pace = pace
         self._epoch = self.clock.now()
@@ -53,59 +56,53 @@ class Organisation:
 
     @property
     def projects(self) -> tuple[Project, ...]:
-        """Every project."""
-        return tuple(self._projects.values())
+        """Every project that can be seen."""
+        return self.roster.projects()
 
-    def owners(self) -> dict[str, Owner]:
-        """Every owner by slug."""
-        return {each.owner.slug: each.owner for each in self.projects}
-
-    def project(self, slug: str) -> Project | None:
-        """The project of a slug; github/ and bitbucket/ are taken for gh/ and bb/."""
-        vcs, _, rest = slug.partition("/")
-        return self._projects.get(f"{_LONG_FORMS.get(vcs, vcs)}/{rest}")
+    @property
+    def version(self) -> int:
+        """Changes with whatever is changed from outside."""
+        return self.ledger.version + self.roster.version
 
     def aggregated_at(self, period: float | None = None) -> float:
-        """The time up to which aggregates know of runs."""
+        """Return the time up to which aggregates know of runs."""
         every = period or self.refresh
         return self.clock.now() // every * every
 
     # ---- what ran
 
     def workflows(self, slug: str) -> tuple[Workflow, ...]:
-        """The workflows of a project, those that exist only by added runs last."""
-        project = self._projects[slug]
-        names = {each.name for each in project.workflows}
-        added = (place.workflow for place in self.ledger.places() if place.slug == slug)
-        return project.workflows + tuple(Workflow(name) for name in added if name not in names)
+        """Return the workflows of a project, those that exist only by added runs last."""
+        return self.roster.workflows(slug, self.ledger.workflows(slug))
 
     def workflow(self, slug: str, name: str) -> Workflow | None:
         """One workflow by its exact name."""
         return next((each for each in self.workflows(slug) if each.name == name), None)
 
     def branches(self, slug: str, workflow: str | None = None) -> list[str]:
-        """The branches that ran within the retention, the default branch first."""
+        """Return the branches that ran within the retention, the default branch first."""
         at = self.aggregated_at()
         names = [workflow] if workflow else [each.name for each in self.workflows(slug)]
         seen = {run.branch for name in names for run in self.runs(slug, name, ALL_BRANCHES, at - RETENTION, at)}
-        default = self._projects[slug].default_branch
+        default = self._project(slug).default_branch
         return sorted(seen, key=lambda branch: (branch != default, branch))
 
     def runs(self, slug: str, workflow: str, branch: str | None, start: float, at: float) -> list[Run]:
-        """Runs created from `start` to `at`, as seen then, oldest first. None is the default branch."""
-        wanted = self._projects[slug].default_branch if branch is None else branch
+        """Return runs created from `start` to `at`, as seen then, oldest first. None is the default branch."""
+        wanted = self._project(slug).default_branch if branch is None else branch
         return [
             run.seen(at)
             for run in self._all_runs(slug, workflow, start, at)
-            if start <= run.created <= at and run.shown <= at and (wanted in (ALL_BRANCHES, run.branch))
+            if start <= run.created <= at and run.shown <= at and wanted in (ALL_BRANCHES, run.branch)
+            if self.roster.shows(slug, workflow, run.branch)
         ]
 
     def window_runs(self, slug: str, workflow: str, branch: str | None, window: str, at: float) -> list[Run]:
-        """The runs that an aggregate over a reporting window is made of."""
+        """Return the runs that an aggregate over a reporting window is made of."""
         return self.runs(slug, workflow, branch, at - WINDOWS[window], at)
 
     def jobs(self, slug: str, workflow: str, branch: str | None, window: str, at: float) -> dict[str, list[JobRun]]:
-        """The job runs in a window by the job's name, in the workflow's order."""
+        """Return the job runs in a window by the job's name, in the workflow's order."""
         found = self.workflow(slug, workflow)
         if found is None:
             return {}
@@ -118,17 +115,17 @@ class Organisation:
     # ---- the truth
 
     def workflow_metrics(
-        self, slug: str, workflow: str, branch: str | None, window: str, at: float | None = None
+        self, slug: str, workflow: str, branch: str | None, window: str, *, at: float | None = None
     ) -> Metrics | None:
-        """The `metrics` that the API sends for a workflow, or None when nothing ran. Now, without `at`."""
+        """Return the `metrics` that the API sends for a workflow, or None when nothing ran. Now, without `at`."""
         found = self.workflow(slug, workflow)
         runs = self.window_runs(slug, workflow, branch, window, self.aggregated_at() if at is None else at)
         return workflow_metrics(runs, measured=found.measured) if found and runs else None
 
     def job_metrics(
-        self, slug: str, workflow: str, job: str, branch: str | None, window: str, at: float | None = None
+        self, slug: str, workflow: str, job: str, branch: str | None, window: str, *, at: float | None = None
     ) -> Metrics | None:
-        """The `metrics` that the API sends for a job, or None when it did not run."""
+        """Return the `metrics` that the API sends for a job, or None when it did not run."""
         runs = self.jobs(slug, workflow, branch, window, self.aggregated_at() if at is None else at).get(job)
         return job_metrics(runs) if runs else None
 
@@ -159,8 +156,7 @@ class Organisation:
 
         A status without an end in the past: a `stopped` to come makes the run finish by itself then.
         """
-        if slug not in self._projects:
-            raise KeyError(slug)
+        self._project(slug)
         now = self.clock.now()
         begun = (now if stopped is None else min(now, stopped)) if created is None else created
         ended = now if stopped is None and status is not None else stopped
@@ -184,17 +180,23 @@ class Organisation:
 
     # ---- inside
 
+    def _project(self, slug: str) -> Project:
+        project = self.roster.find(slug)
+        if project is None:
+            raise KeyError(slug)
+        return project
+
     def _all_runs(self, slug: str, workflow: str, start: float, at: float) -> list[Run]:
         runs: list[Run] = []
         if not self._quiet:
+            default = self._project(slug).default_branch
             for day in range(int(start // DAY), int(at // DAY) + 1):
-                runs += self._day(slug, workflow, day)
-        if driven := self.ledger.runs(Place(slug, workflow)):
-            runs = sorted([*runs, *driven], key=lambda run: run.created)
-        return runs
+                runs += self._day(slug, default, workflow, day)
+        driven = [run for run in self.ledger.runs(Place(slug, workflow)) if start <= run.created]
+        return sorted([*runs, *driven], key=lambda run: run.created) if driven else runs
 
-    def _uncached_day(self, slug: str, workflow: str, day: int) -> tuple[Run, ...]:
-        project = self._projects[slug]
+    def _uncached_day(self, slug: str, _default: str, workflow: str, day: int) -> tuple[Run, ...]:
+        project = self._project(slug)
         found = next((each for each in project.workflows if each.name == workflow), None)
         if found is None:
             return ()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporter.demo.messages import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AGGREGATES = 20
 RUNS = 250

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from exporter.demo.messages import Refused
 from exporter.demo.organisation import DEFAULT_WINDOW, RETENTION, WINDOWS
 from exporter.demo.times import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,11 @@ class Query:
             raise Refused(400, "end-date must be at most 90 days after start-date")
 
     def one(self, parameter: Parameter) -> str | None:
-        """The value, or None when it was not given."""
+        """Return the value, or None when it was not given."""
         return next(iter(self._values.get(parameter.name, ())), None)
 
     def every(self, parameter: Parameter) -> list[str]:
-        """The values of one that may be repeated."""
+        """Return the values of one that may be repeated."""
         return self._values.get(parameter.name, [])
 
     def flag(self, parameter: Parameter) -> bool:
@@ -86,7 +89,7 @@ class Query:
         return self.one(WINDOW) or DEFAULT_WINDOW
 
     def identity(self) -> str:
-        """What a page token is bound to: every parameter but itself, in any order."""
+        """Return what a page token is bound to: every parameter but itself, in any order."""
         return repr(sorted((name, values) for name, values in self._values.items() if name != PAGE_TOKEN.name))
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import TracebackType
-from typing import Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 from exporter.demo.circle import DEMO_TOKEN
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from exporter.demo.messages import Json
 
 _SECONDS = 30.0
 
@@ -31,11 +35,9 @@ class RemoteCircle:
         """Start a process with further arguments of the command and wait for its address."""
         command = [sys.executable, "-m", "exporter.demo", "--token", token, *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own module
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        line = cast("IO[str]", process.stdout).readline()
         if not line.startswith("listening on "):
-            process.wait()
-            process.stdout.close()
+            process.communicate()
             raise RuntimeError(f"the synthetic CircleCI ended with {process.returncode}")
         return cls(line.split()[-1], token, process)
 
@@ -43,9 +45,7 @@ class RemoteCircle:
         """End the process that was started here."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(_SECONDS)
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+            self.process.communicate(timeout=_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +55,7 @@ class RemoteCircle:
     ) -> None:
         self.stop()
 
-    def fail(self, kind: str, match: str = "", **options: Any) -> None:
+    def fail(self, kind: str, match: str = "", **options: Json) -> None:
         """Set a fault."""
         self._ask("faults", {"faults": [{"kind": kind, "match": match, **options}]})
 
@@ -76,7 +76,7 @@ class RemoteCircle:
         self._ask("tokens", {"tokens": tokens})
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        """What it was asked, from the given index on; keys as in `messages.Seen`."""
+        """Return what it was asked, from the given index on; keys as in `messages.Seen`."""
         return list(self._ask(f"log?after={after}")["requests"])
 
     def advance(self, seconds: float) -> float:
@@ -91,13 +91,17 @@ class RemoteCircle:
         """End runs; keys as the arguments of `Organisation.finish_run`."""
         return list(self._ask("finish", {"runs": runs})["runs"])
 
+    def change_projects(self, **changes: list[dict[str, Any]]) -> list[str]:
+        """Do `hide`, `show`, `add` or `default_branch` with arguments as in `Roster`; the slugs that are left."""
+        return list(self._ask("projects", changes)["projects"])
+
     def truth(self, *, generated: bool = False, at: float | None = None) -> list[dict[str, Any]]:
-        """The true counters; keys as in `ledger.Tally`."""
+        """Return the true counters; keys as in `ledger.Tally`."""
         asked = {"generated": str(generated).lower(), **({} if at is None else {"at": repr(at)})}
         return list(self._ask(f"truth?{urlencode(asked)}")["tallies"])
 
     def metrics(self, project: str, workflow: str, window: str, **scope: str) -> dict[str, Any] | None:
-        """The true `metrics` of a workflow, or of a `job` of it, on a `branch` if given."""
+        """Return the true `metrics` of a workflow, or of a `job` of it, on a `branch` if given."""
         asked = urlencode({"project": project, "workflow": workflow, "window": window, **scope}, quote_via=quote)
         found: dict[str, Any] | None = self._ask(f"metrics?{asked}")["metrics"]
         return found

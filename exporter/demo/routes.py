@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from exporter.demo import bodies, insights
+from exporter.demo import bodies, insights, summaries
 from exporter.demo.bodies import Call
 from exporter.demo.messages import API, Refused, Reply, Request, json_reply
-from exporter.demo.organisation import Organisation
 from exporter.demo.paging import AGGREGATES, RUNS, page
 from exporter.demo.query import (
     ALL_BRANCHES,
@@ -32,13 +30,18 @@ from exporter.demo.query import (
     Query,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.demo.organisation import Organisation
+
 _SEGMENT = "([^/]+)"
 _PARTS = {"project": "/".join([_SEGMENT] * 3), "owner": "/".join([_SEGMENT] * 2), "workflow": _SEGMENT}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint. `page` is the size of its pages, 0 where there are none; `live` ones are never answered from cache."""
+    """An endpoint. `page` is the size of its pages, 0 where there are none; what is `live` is never cached."""
 
     template: str
     answer: Callable[[Call], Any]
@@ -47,7 +50,7 @@ class Route:
     live: bool = False
 
     def pattern(self) -> re.Pattern[str]:
-        """The template as an expression on raw paths: a slug's slashes stand, a name is one segment."""
+        """Make the template an expression on raw paths: a slug's slashes stand, a name is one segment."""
         filled = re.sub(r"\\\{(\w+)\\\}", lambda part: _PARTS[part[1]], re.escape(self.template))
         return re.compile(filled)
 
@@ -58,7 +61,7 @@ ROUTES = (
     Route("/me/collaborations", bodies.collaborations),
     Route("/pipeline", insights.pipelines, (ORGANISATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
     Route("/project/{project}", bodies.project),
-    Route("/insights/pages/{project}/summary", insights.project_summary, (WINDOW, BRANCHES, WORKFLOWS)),
+    Route("/insights/pages/{project}/summary", summaries.project_summary, (WINDOW, BRANCHES, WORKFLOWS)),
     Route(
         "/insights/time-series/{project}/workflows/{workflow}/jobs",
         insights.job_series,
@@ -71,28 +74,29 @@ ROUTES = (
     Route("/insights/{project}/branches", bodies.branches, (WORKFLOW,)),
     Route("/insights/{project}/workflows/{workflow}", bodies.runs, (PAGE_TOKEN, *_SCOPE, START, END), RUNS, live=True),
     Route("/insights/{project}/workflows/{workflow}/jobs", bodies.jobs, (PAGE_TOKEN, *_SCOPE, WINDOW, JOB), AGGREGATES),
-    Route("/insights/{project}/workflows/{workflow}/summary", insights.workflow_summary, _SCOPE),
+    Route("/insights/{project}/workflows/{workflow}/summary", summaries.workflow_summary, _SCOPE),
     Route("/insights/{project}/workflows/{workflow}/test-metrics", insights.test_metrics, _SCOPE),
-    Route("/insights/{owner}/summary", insights.owner_summary, (WINDOW, PROJECTS)),
+    Route("/insights/{owner}/summary", summaries.owner_summary, (WINDOW, PROJECTS)),
 )
 _TABLE = [(route.pattern(), route) for route in ROUTES]
 
 
-def find(path: str) -> tuple[Route, list[str]]:
-    """The endpoint of a raw path and the decoded segments that it names. Raises Refused (404)."""
+def find(request: Request) -> tuple[Route, list[str]]:
+    """Find the endpoint of a raw path and the decoded segments that it names. Raises Refused (404, 405)."""
+    path = request.path
     if path.startswith(f"{API}/"):
         for pattern, route in _TABLE:
             if match := pattern.fullmatch(path[len(API) :]):
+                if request.method != "GET":
+                    raise Refused(405, "Method Not Allowed")
                 return route, [unquote(part) for part in match.groups()]
     raise Refused(404, "Not Found")
 
 
 def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
-    """The answer to a request with a good token, and whether it holds until the next aggregation."""
+    """Answer a request with a good token; also say whether the answer holds until the next aggregation."""
     try:
-        route, named = find(request.path)
-        if request.method != "GET":
-            raise Refused(405, "Method Not Allowed")
+        route, named = find(request)
         query = Query(request.query, route.parameters)
         document = route.answer(_call(organisation, route, named, query))
         if route.page:
@@ -104,13 +108,14 @@ def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
 
 def _call(organisation: Organisation, route: Route, named: list[str], query: Query) -> Call:
     if "{owner}" in route.template:
-        owner = organisation.owners().get("/".join(named[:2]))
+        owner = organisation.roster.owners().get("/".join(named[:2]))
         if owner is None:
             raise Refused(404, "Organization not found")
         return Call(organisation, query, owner=owner)
     if "{project}" not in route.template:
         return Call(organisation, query)
-    project = organisation.project("/".join(named[:3])) if not any("/" in part for part in named[:3]) else None
+    slug, workflow = named[:3], named[3:]
+    project = None if any("/" in part for part in slug) else organisation.roster.find("/".join(slug))
     if project is None:
         raise Refused(404, "Project not found")
-    return Call(organisation, query, project=project, workflow=named[3] if len(named) > 3 else "")
+    return Call(organisation, query, project=project, workflow="".join(workflow))

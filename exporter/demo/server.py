@@ -8,22 +8,27 @@ import socketserver
 import ssl
 import sys
 import threading
-from collections.abc import Callable
-from io import BufferedIOBase
+from typing import TYPE_CHECKING, cast
 
 from exporter.demo.messages import Reply, Request, message
 from exporter.demo.wire import Wire, deliver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedIOBase
 
 _LONGEST_LINE = 1 << 20
 _HANDSHAKE_SECONDS = 10.0
 
 
 def read_request(stream: BufferedIOBase) -> Request | None:
-    """The next request, or None when the client has closed. Raises ValueError for what is no HTTP."""
+    """Read the next request, or None when the client has closed. Raises ValueError for what is no HTTP."""
     line = stream.readline(_LONGEST_LINE)
     if not line:
         return None
     method, target, version = line.decode("latin-1").split()
+    if not target.startswith("/"):  # as to a proxy: http://host/path
+        target = "/" + target.partition("//")[2].partition("/")[2]
     if not version.startswith("HTTP/1."):
         raise ValueError(version)
     headers = {}
@@ -123,10 +128,9 @@ class Server(socketserver.ThreadingTCPServer):
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Close a connection. Not as socketserver does: it sends a FIN first, and what ends in a reset must not."""
-        assert isinstance(request, socket.socket)
-        request.close()
+        cast("socket.socket", request).close()
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """A client that went away is no news; anything else is an error of this program."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over a client that went away; anything else is an error of this program."""
         if not isinstance(sys.exception(), (OSError, ssl.SSLError)):
             super().handle_error(request, client_address)  # type: ignore[arg-type]

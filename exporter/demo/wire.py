@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
-from collections.abc import Callable, Iterator
 from http.client import responses
 from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
-from exporter.demo.messages import Headers, Reply
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from exporter.demo.messages import Headers, Reply
 
 _MIB = 1024 * 1024
 _FOREVER = 3_600.0
@@ -81,7 +84,7 @@ def _cut_chunk(wire: Wire, reply: Reply) -> bool:
 
 
 def _reset(wire: Wire, reply: Reply) -> bool:
-    wire.send(reply.body[: reply.options.get("after", 0)])
+    wire.send((head(reply, _length(len(reply.body))) + reply.body)[: reply.options.get("after", 0)])
     wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 
@@ -112,7 +115,7 @@ def _blocks(mib: int) -> Iterator[bytes]:
 
 
 def _oversize(wire: Wire, reply: Reply) -> bool:
-    """A valid document of so many MiB, without a Content-Length when `chunked`."""
+    """Send a valid document of so many MiB, without a Content-Length when `chunked`."""
     mib = reply.options.get("mib", 40)
     chunked = reply.options.get("chunked", False)
     wire.send(head(reply, _CHUNKED if chunked else _length(sum(map(len, _blocks(mib))))))
