@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from exporter.web.overview import Overview
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.web.overview import Overview
 
 
 class Source(Protocol):
-    """Answers from memory. Everything but `reload` is called on the event loop and must not wait for anything."""
+    """Answers from memory. `exposition` and `ready` are called on the event loop, so they wait for nothing."""
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         """Return the pieces of a whole body, to be sent in order, and their length together in bytes.
@@ -18,7 +20,7 @@ class Source(Protocol):
         """
 
     def overview(self) -> Overview:
-        """Return what the page shows now."""
+        """Return what the page shows now; called in a thread of the page's own."""
 
     def ready(self) -> bool:
         """Say whether the configuration is valid, stored state is loaded and the scheduler runs."""

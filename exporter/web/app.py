@@ -1,0 +1,180 @@
+"""The routes, and who may use them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router
+
+from exporter.errors import ConfigError, Problem
+from exporter.web.auth import Busy
+from exporter.web.headers import SecurityHeaders, from_another_site
+from exporter.web.incidents import describe
+from exporter.web.scrape import exposition_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from exporter.web.connections import Limits
+    from exporter.web.incidents import Incidents
+    from exporter.web.page import Page
+    from exporter.web.scrape import ExpositionResponse
+    from exporter.web.settings import Settings
+    from exporter.web.source import Source
+
+HEALTHY, READY, RELOAD = "/-/healthy", "/-/ready", "/-/reload"
+OPEN_PATHS = (HEALTHY, READY)
+_STATIC = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+_FOLDER = Path(__file__).parent / "static"
+
+
+def check_telemetry_path(path: str) -> str:
+    """Return the path. Raise ConfigError when the metrics cannot be there."""
+    taken = path in (HEALTHY, READY, RELOAD) or path.startswith("/static/")
+    plain = path.startswith("/") and path.isascii() and path.isprintable() and not set(path) & set(' ?#%{}\\"<>')
+    if taken or not plain:
+        allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD} and /static/"
+        raise ConfigError((Problem("--web.telemetry-path", "", repr(path), allowed),))
+    return path
+
+
+class App:
+    """Every route. `pages` renders, `files` reloads: neither may hold up a scrape."""
+
+    def __init__(
+        self,
+        source: Source,
+        page: Page,
+        *,
+        telemetry_path: str,
+        settings: Callable[[], Settings],
+        limits: Limits,
+        incidents: Incidents,
+        pages: Executor,
+        files: Executor,
+    ) -> None:
+        self._source = source
+        self._page = page
+        self._limits = limits
+        self._pages = pages
+        self._reloads = files
+        self._reloading = asyncio.Lock()
+        self._files = {name: (_FOLDER / name).read_bytes() for name in _STATIC}
+        page.static_version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
+        routes = [
+            Route(telemetry_path, self._metrics),
+            Route(HEALTHY, self._healthy),
+            Route(READY, self._ready),
+            Route(RELOAD, self._reload, methods=["POST"]),
+            *([Route("/", self._overview)] if telemetry_path != "/" else []),
+            *(Route(f"/static/{name}", self._static) for name in _STATIC),
+        ]
+        router = Router(routes, redirect_slashes=False, default=_not_found)
+        guarded = _Guard(_Login(router, settings), incidents)
+        self.asgi: ASGIApp = SecurityHeaders(guarded, lambda: settings().headers)
+
+    async def _metrics(self, request: Request) -> ExpositionResponse:
+        return exposition_response(self._source, request)
+
+    async def _healthy(self, _request: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
+    async def _ready(self, _request: Request) -> Response:
+        ready = self._source.ready()
+        return PlainTextResponse("ready\n" if ready else "not ready yet\n", 200 if ready else 503)
+
+    async def _overview(self, request: Request) -> Response:
+        loop = asyncio.get_running_loop()
+        body = await loop.run_in_executor(self._pages, self._page.render, dict(request.query_params))
+        return Response(body, media_type="text/html")
+
+    async def _static(self, request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        headers = {"cache-control": "private, max-age=604800, immutable"}
+        return Response(self._files[name], headers=headers, media_type=_STATIC[name])
+
+    async def _reload(self, request: Request) -> Response:
+        if from_another_site(request.headers):
+            return PlainTextResponse("refused: another site sent this request\n", 403)
+        if not await self._body_is_small(request):
+            return PlainTextResponse("the body is too large: none is needed\n", 413)
+        if self._reloading.locked():
+            return PlainTextResponse("a reload is already under way\n", 409)
+        async with self._reloading:
+            outcome = await asyncio.get_running_loop().run_in_executor(self._reloads, self._source.reload)
+        if outcome is None:
+            return PlainTextResponse("Lifecycle API is not enabled.\n", 403)
+        loaded, text = outcome
+        return PlainTextResponse(f"{text}\n", 200 if loaded else 500)
+
+    async def _body_is_small(self, request: Request) -> bool:
+        """Read the body away, up to the limit, so that the connection can go on afterwards."""
+        announced = request.headers.get("content-length", "0")
+        if len(announced) > len(str(self._limits.body_bytes)) or int(announced) > self._limits.body_bytes:
+            return False
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body):
+                async for piece in request.stream():
+                    size += len(piece)
+                    if size > self._limits.body_bytes:
+                        return False
+        except (TimeoutError, ClientDisconnect):
+            return False
+        return True
+
+
+class _Login:
+    """Asks for a login before any route but health and readiness, also before the answer that a path is unknown."""
+
+    def __init__(self, app: ASGIApp, settings: Callable[[], Settings]) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app: ASGIApp = self._app
+        logins = self._settings().logins
+        if logins and scope["path"] not in OPEN_PATHS:
+            try:
+                if not await logins.verify(Headers(scope=scope).get("authorization", "")):
+                    realm = 'Basic realm="CircleCI Insights exporter", charset="UTF-8"'
+                    app = PlainTextResponse("a login is needed\n", 401, {"www-authenticate": realm})
+            except Busy:
+                app = PlainTextResponse("too many logins at once\n", 503, {"retry-after": "1"})
+        await app(scope, receive, send)
+
+
+class _Guard:
+    """Turns a defect into a plain 500 and one line in the log."""
+
+    def __init__(self, app: ASGIApp, incidents: Incidents) -> None:
+        self._app = app
+        self._incidents = incidents
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends here
+            self._incidents.note("defect", path=scope["path"][:100], error=describe(error))
+            if not started:
+                await PlainTextResponse("internal error\n", 500)(scope, receive, send)
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("not found\n", 404)(scope, receive, send)

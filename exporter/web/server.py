@@ -1,0 +1,223 @@
+"""The server: a thread with an event loop of its own, the listening sockets, and the clock that ends what lasts too long.
+
+uvicorn speaks HTTP; connections are accepted here. So each has its deadline and its place under the caps before its TLS
+handshake, and takes the certificate that is in force at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from exporter.errors import StartError
+from exporter.web.app import App, check_telemetry_path
+from exporter.web.connections import Book, Limits, Phase, peer_of
+from exporter.web.incidents import Incidents
+from exporter.web.listen import Address, listen, listening
+from exporter.web.page import Page
+from exporter.web.protocol import Protocol
+from exporter.web.settings import LiveSettings
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from exporter.web.connections import Connection
+    from exporter.web.incidents import Log
+    from exporter.web.source import Source
+
+ACCEPTED_IN_A_ROW = 16
+WATCH_SECONDS = 2.0
+_NEVER = 10**6
+
+
+class WebServer:
+    """Serves `source`: `bind`, `start`, `stop`, each once and in this order."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        addresses: Sequence[str],
+        telemetry_path: str,
+        web_config: Path | None,
+        log: Log,
+        limits: Limits | None = None,
+        refresh_seconds: int = 15,
+    ) -> None:
+        self._source = source
+        self._addresses = [Address.parse(address) for address in addresses]
+        self._telemetry_path = check_telemetry_path(telemetry_path)
+        self._web_config = web_config
+        self._log = log
+        self._limits = limits or Limits()
+        self._page = Page(source.overview, telemetry_path=telemetry_path, refresh_seconds=refresh_seconds)
+        self.incidents = Incidents(log)
+        # Work that may take a while, each kind behind its own kind only.
+        self._logins = ThreadPoolExecutor(1, "web-logins")
+        self._pages = ThreadPoolExecutor(1, "web-pages")
+        self._files = ThreadPoolExecutor(1, "web-files")
+        self._sockets: list[socket.socket] = []
+        self._running = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+
+    def bind(self) -> list[str]:
+        """Read the web configuration, take the addresses and return them as they really are.
+
+        Raise ConfigError for a mistake in the file, StartError for a certificate or an address that cannot be used.
+        """
+        self._settings = LiveSettings(self._web_config, self._logins, self._log, self.incidents)
+        try:
+            for address in self._addresses:
+                self._sockets.append(listen(address))
+        except StartError:
+            self._close_sockets()
+            raise
+        return [listening(sock) for sock in self._sockets]
+
+    def start(self) -> None:
+        """Begin to answer. It returns once connections are accepted."""
+        self._thread.start()
+        self._running.wait()
+        tls = self._settings.current.context is not None
+        for sock in self._sockets:
+            self._log.info("web_listening", address=listening(sock), tls=tls)
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Accept nothing more, give answers under way half of `timeout` seconds to end, then end them."""
+        if self._thread.is_alive():
+            self._grace = timeout / 2
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join(timeout)
+        self._close_sockets()
+        for executor in (self._logins, self._pages, self._files):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _close_sockets(self) -> None:
+        for sock in self._sockets:
+            sock.close()
+
+    def _run(self) -> None:
+        with self.incidents.replacing_foreign_logs():
+            asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self.incidents.from_loop)
+        self._stopping = asyncio.Event()
+        self._book = Book(self._limits, self.incidents, self._loop.time)
+        self._state = ServerState()
+        app = App(
+            self._source,
+            self._page,
+            telemetry_path=self._telemetry_path,
+            settings=lambda: self._settings.current,
+            limits=self._limits,
+            incidents=self.incidents,
+            pages=self._pages,
+            files=self._files,
+        )
+        self._config = Config(
+            app.asgi,
+            http=Protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            # Below it uvicorn warns of each malformed request; those are counted here.
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=self._limits.header_bytes,
+            # The book's deadlines hold instead.
+            timeout_keep_alive=_NEVER,
+        )
+        self._config.load()
+        self._set_date()
+        self._attaching: set[asyncio.Task[None]] = set()
+        background = [self._loop.create_task(self._accept(sock)) for sock in self._sockets]
+        background += [self._loop.create_task(self._sweep()), self._loop.create_task(self._watch())]
+        self._running.set()
+        await self._stopping.wait()
+        for task in background:
+            task.cancel()
+        await self._end_connections()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        accepted = 0
+        while True:
+            try:
+                sock, address = await self._loop.sock_accept(listener)
+            except OSError as error:
+                # Out of file descriptors, or a client that was gone again.
+                self.incidents.note("accept", error=str(error))
+                await asyncio.sleep(0.1)
+                continue
+            self._admit(sock, peer_of(address[0]))
+            accepted += 1
+            if accepted % ACCEPTED_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    def _admit(self, sock: socket.socket, peer: str) -> None:
+        connection = self._book.admit(peer, lambda: None)
+        if connection is None:
+            sock.close()
+            return
+        task = self._loop.create_task(self._attach(sock, connection))
+        connection.abort = task.cancel
+        self._attaching.add(task)
+        task.add_done_callback(self._attaching.discard)
+
+    async def _attach(self, sock: socket.socket, connection: Connection) -> None:
+        """Make the handshake, if there is one, and hand the connection to its protocol."""
+        context = self._settings.current.context
+        deadline = self._limits.handshake if context else None
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: Protocol(self._config, self._state, self._loop, connection, self._book),
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=deadline,
+                ssl_shutdown_timeout=self._limits.closing if context else None,
+            )
+        except (OSError, asyncio.CancelledError) as error:
+            if connection.phase is Phase.HANDSHAKE and isinstance(error, OSError):
+                self.incidents.note("handshake", peer=connection.peer, error=str(error))
+            self._book.leave(connection)
+            sock.close()
+
+    async def _sweep(self) -> None:
+        shortest = min(self._limits.headers, self._limits.stall, self._limits.idle, self._limits.closing)
+        while True:
+            await asyncio.sleep(min(1.0, shortest / 4))
+            self._set_date()
+            self._book.sweep()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            await self._loop.run_in_executor(self._files, self._settings.check)
+
+    async def _end_connections(self) -> None:
+        for protocol in list(self._state.connections):
+            protocol.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=self._grace)
+        for task in self._attaching | self._state.tasks:
+            task.cancel()
+        for connection in self._book.all():
+            self._book.drop(connection)
+
+    def _set_date(self) -> None:
+        self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]
