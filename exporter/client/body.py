@@ -1,0 +1,99 @@
+"""Bodies: read in chunks up to a limit, unpacked by ourselves within the same limit, decoded."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.errors import PayloadError, TooLargeError, TruncatedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LIMIT = 32 * 1024 * 1024
+CHUNK = 64 * 1024
+MOST_VALUES = 1_000_000
+"""Values in one body: 32 MiB of the smallest would take a gigabyte as Python's objects."""
+LONGEST_EXCERPT = 200
+
+
+class Raw(Protocol):
+    """What a response of urllib3 has to offer here."""
+
+    def read(self, amt: int, decode_content: bool) -> bytes:
+        """The next bytes, nothing at the end."""
+
+
+def read(raw: Raw, encoding: str, limit: int = LIMIT) -> bytes:
+    """The whole body, unpacked.
+
+    Raises TooLargeError beyond `limit` bytes, PayloadError for an encoding that was not asked for or cannot be
+    unpacked, TruncatedError when packed data end early.
+    """
+    chunks: Iterable[bytes] = iter(lambda: raw.read(CHUNK, decode_content=False), b"")
+    encoding = encoding.strip().lower()
+    if encoding in {"gzip", "x-gzip"}:
+        chunks = unpack(chunks, limit)
+    elif encoding not in {"", "identity"}:
+        raise PayloadError(f"the body's encoding is {clean(encoding)!r}, which was not asked for")
+    parts, size = [], 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(f"the body is larger than {limit} bytes")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def unpack(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    """Unpack gzip; no piece is larger than one byte beyond `limit`."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    for chunk in chunks:
+        data = chunk
+        while data:
+            if inflater.eof:  # another member follows
+                inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            try:
+                yield inflater.decompress(data, limit + 1)
+            except zlib.error:
+                raise PayloadError("the body is no gzip, although its headers say so") from None
+            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+    if not inflater.eof:
+        raise TruncatedError("the packed body ended early")
+
+
+def decode(body: bytes) -> object:
+    """The JSON value in a body. Raises PayloadError, or TooLargeError when it has more values than memory allows.
+
+    NaN and Infinity become floats, lone surrogates stay: rows are read with that in mind.
+    """
+    if body.count(b",") > MOST_VALUES:
+        raise TooLargeError(f"the body has more than {MOST_VALUES} values")
+    try:
+        value: object = json.loads(body)
+    except ValueError as error:  # bad JSON, no UTF-8, an integer of thousands of digits
+        raise PayloadError(f"the body cannot be read as JSON: {clean(str(error))}") from None
+    except RecursionError:
+        raise PayloadError("the body is nested too deeply") from None
+    return value
+
+
+def is_json(content_type: str, body: bytes) -> bool:
+    """Whether an answer is an API's rather than a web page of something in between."""
+    return "json" in content_type.lower() or body.lstrip()[:1] in {b"{", b"["}
+
+
+def message(body: bytes, secret: str) -> str:
+    """CircleCI's own explanation of an error, `{"message": ...}`, bounded, and without `secret` if it echoes it."""
+    try:
+        found = decode(body)
+    except (PayloadError, TooLargeError):
+        return ""
+    text = found.get("message") if isinstance(found, dict) else None
+    return clean(text.replace(secret, "***")) if isinstance(text, str) else ""
+
+
+def clean(text: str) -> str:
+    """Foreign text as it may stand in a log: printable, one line, at most 200 characters."""
+    return "".join(char if char.isprintable() else " " for char in text[:LONGEST_EXCERPT]).strip()

@@ -1,0 +1,184 @@
+"""CircleCI's API over HTTP: a question in, decoded JSON out, or a PollError that says why not."""
+
+from __future__ import annotations
+
+import time
+from random import random as uniform
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from exporter.client import body, headers, retry
+from exporter.client.auth import TokenAuth
+from exporter.client.transport import Transport
+from exporter.client.verdict import judge, up
+from exporter.errors import (
+    BlockedError,
+    DeadlineError,
+    PaginationError,
+    PayloadError,
+    PollError,
+    RequestTimeout,
+    ThrottledError,
+    UnauthorizedError,
+)
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+
+    from exporter.client.limiter import Limiter, Slot
+    from exporter.client.transport import Answer
+    from exporter.config import CircleCI, Secret, TokenSource
+    from exporter.questions import Question
+    from exporter.telemetry import Telemetry
+
+MOST_PAGES = 1000
+LONGEST_PAGE_TOKEN = 8192
+LONGEST_NAME = 300
+
+
+class Client:
+    """Asks questions of one CircleCI, from any number of threads."""
+
+    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
+        self,
+        settings: CircleCI,
+        tokens: TokenSource,
+        limiter: Limiter,
+        telemetry: Telemetry,
+        stop: threading.Event,
+        version: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Callable[[], float] = uniform,
+    ) -> None:
+        """`clock` is monotonic and the limiter's too; `wall` tells seconds since 1970.
+
+        Raises StartError when the proxy of the environment or `ca_file` cannot be used.
+        """
+        self._auth, self._timeout = settings.auth, settings.timeout
+        self._path = urlsplit(settings.api_url).path
+        self._tokens, self._limiter, self._telemetry = tokens, limiter, telemetry
+        self._clock, self._wall, self._random = clock, wall, random
+        self._transport = Transport(
+            settings.api_url, ca_file=settings.ca_file, size=settings.concurrency, version=version, stop=stop
+        )
+
+    def pages(self, question: Question, *, deadline: float) -> Iterator[dict[str, object]]:
+        """Every page of an answer. Raises PollError or Stopped; `deadline` is a moment of the clock."""
+        token: str | None = None
+        seen: set[str] = set()
+        while True:
+            page = self.fetch(question, deadline=deadline, page_token=token)
+            if not isinstance(page, dict):
+                raise PayloadError(f"{_name(question)}: the body is no object")
+            token = _next(page.get("next_page_token"), seen, question)
+            yield page
+            if token is None:
+                return
+
+    def fetch(self, question: Question, *, deadline: float, page_token: str | None = None) -> object:
+        """The decoded JSON of one page. Raises PollError or Stopped."""
+        target = self._target(question, page_token)
+        retries, renewed, refused = 0, False, False
+        while True:
+            with self._limiter.slot(question.slug, deadline, refused=refused) as slot:
+                token = self._tokens.current()
+                answer, failure = self._ask(question, target, token, slot, deadline)
+            match failure:
+                case None:
+                    return _decoded(answer, question)
+                case ThrottledError():
+                    refused = True
+                case UnauthorizedError() if not renewed and self._is_another_now(token):
+                    renewed = True
+                case _:
+                    retries += 1
+                    self._rest_before_retry(retries, failure, answer, question, deadline)
+            self._telemetry.retry(failure.reason)
+
+    def close(self) -> None:
+        """Close the kept connections; requests under way end by themselves."""
+        self._transport.close()
+
+    def _ask(
+        self, question: Question, target: str, token: Secret, slot: Slot, deadline: float
+    ) -> tuple[Answer, PollError | None]:
+        """One attempt, and what its answer says to the limiter and to the exporter's own metrics."""
+        began = self._clock()
+        answer = self._transport.get(target, TokenAuth(self._auth, token), min(self._timeout, deadline - began))
+        failure = judge(answer, token.reveal())
+        code = "error" if answer.status is None else str(answer.status)
+        self._telemetry.request(question.endpoint, code, self._clock() - began)
+        found = headers.quotas(answer.headers)
+        if low := headers.lowest(found):
+            slot.quota(found)
+            self._telemetry.quota(low.remaining, low.limit)
+        state = up(answer, failure)
+        if state is not None:
+            self._telemetry.api_up(state)
+        if isinstance(failure, ThrottledError):
+            slot.refused(headers.retry_after(answer.headers, self._wall()))
+        elif isinstance(failure, BlockedError):
+            slot.blocked(headers.retry_after(answer.headers, self._wall()))
+        elif state:
+            slot.succeeded()
+        return answer, failure
+
+    def _is_another_now(self, token: Secret) -> bool:
+        """Whether there is another token than the refused one; a request beside this one may have read it."""
+        return self._tokens.refresh() or self._tokens.current() != token
+
+    def _rest_before_retry(
+        self, retry_number: int, failure: PollError, answer: Answer, question: Question, deadline: float
+    ) -> None:
+        """Wait for a retry, or raise the failure when there is none."""
+        if isinstance(failure, RequestTimeout) and self._clock() >= deadline:
+            raise DeadlineError(f"{_name(question)}: the poll's time was over before the answer came")
+        seconds = retry.delay(
+            failure,
+            retry_number,
+            stale=answer.stale,
+            retry_after=headers.retry_after(answer.headers, self._wall()),
+            random=self._random,
+        )
+        if seconds is None or self._clock() + seconds >= deadline:
+            raise type(failure)(f"{_name(question)}: {failure}")
+        self._limiter.rest(seconds)
+
+    def _target(self, question: Question, page_token: str | None) -> str:
+        """Path and query as they are sent."""
+        params = question.params if page_token is None else (*question.params, ("page-token", page_token))
+        try:
+            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
+            path = f"{self._path}{question.path}"
+        except UnicodeEncodeError:
+            raise PayloadError("no URL can be made of half a surrogate pair in a name or a page token") from None
+        return f"{path}?{query}" if query else path
+
+
+def _name(question: Question) -> str:
+    """How an error names what was asked."""
+    return f"GET {question.path[:LONGEST_NAME]}"
+
+
+def _decoded(answer: Answer, question: Question) -> object:
+    try:
+        return body.decode(answer.body)
+    except PollError as error:
+        raise type(error)(f"{_name(question)}: {error}") from None
+
+
+def _next(token: object, seen: set[str], question: Question) -> str | None:
+    """The token of the page that follows, or None after the last. Raises when the pages would never end."""
+    if token is None or token == "":
+        return None
+    if not isinstance(token, str) or len(token) > LONGEST_PAGE_TOKEN:
+        raise PayloadError(f"{_name(question)}: next_page_token is neither a text of usual length nor null")
+    if token in seen:
+        raise PaginationError(f"{_name(question)}: a page token came twice")
+    seen.add(token)
+    if len(seen) >= MOST_PAGES:
+        raise PaginationError(f"{_name(question)}: there are more than {MOST_PAGES} pages")
+    return token

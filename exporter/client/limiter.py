@@ -1,0 +1,238 @@
+"""The one limiter of the process: who may ask CircleCI next, and when.
+
+Requests wait in one queue, first come first served, except that a project holds one slot at a time: its
+second request waits without holding up the others behind it. Only the one whose turn is next keeps an eye on
+the clock; the others sleep until they are handed a slot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from random import random as uniform
+from typing import TYPE_CHECKING, Protocol, Self
+
+from exporter.client.pace import NEVER, Pace
+from exporter.errors import DeadlineError, Stopped, ThrottledError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.client.headers import Quota
+
+LONGEST_WAIT = 5.0
+"""Seconds after which a wait looks at the clock again, so that what is counted is never older."""
+
+
+class Condition(Protocol):
+    """What the limiter needs of a condition variable."""
+
+    def wait(self, timeout: float) -> object:
+        """Let go of the lock until notified, or for so many seconds."""
+
+    def notify(self) -> None:
+        """Wake the one that waits."""
+
+
+class Waiter:
+    """The waits on the clock; a test with a clock of its own puts its own in their place."""
+
+    def condition(self, lock: threading.Lock) -> Condition:
+        """A condition on `lock`."""
+        return threading.Condition(lock)
+
+    def sleep(self, seconds: float, stop: threading.Event) -> None:
+        """Wait for so many seconds, or until `stop`."""
+        stop.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterState:
+    """What the limiter does now. Rates are requests per second, `paused_until` is in seconds since 1970."""
+
+    rate: float
+    configured_rate: float
+    burst: int
+    concurrency: int
+    in_flight: int
+    waiting: int
+    paused_until: float | None
+
+
+class Slot:
+    """The right to make one request, from entering it until leaving it; takes what the answer says of limits."""
+
+    def __init__(self, limiter: Limiter, slug: str, deadline: float, *, refused: bool) -> None:
+        """Nothing is held until it is entered."""
+        self.slug, self.deadline, self.refused_before = slug, deadline, refused
+        self.epoch = 0
+        self.wake = limiter.waiter.condition(limiter.lock)
+        self._limiter = limiter
+
+    def __enter__(self) -> Self:
+        """Wait for the turn. Raises ThrottledError, DeadlineError or Stopped."""
+        self._limiter.enter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the slot back."""
+        self._limiter.leave(self)
+
+    def succeeded(self) -> None:
+        """The API answered as it does when nothing holds it back."""
+        self._limiter.tell(lambda pace, now: pace.succeeded(self.slug, self.epoch, now))
+
+    def refused(self, retry_after: float | None) -> None:
+        """The API answered 429; `retry_after` are the seconds that it named."""
+        self._limiter.tell(lambda pace, now: pace.refused(self.epoch, now, retry_after))
+
+    def blocked(self, retry_after: float | None) -> None:
+        """A content delivery network answered in the API's place."""
+        self._limiter.tell(lambda pace, now: pace.blocked(self.slug, self.epoch, now, retry_after))
+
+    def quota(self, quotas: Iterable[Quota]) -> None:
+        """The API said what is left of its rate limits."""
+        self._limiter.tell(lambda pace, now: pace.quota(quotas, now))
+
+
+class Limiter:
+    """Rate, burst and concurrency of all requests. Safe from any thread."""
+
+    def __init__(
+        self,
+        rate: float,
+        burst: int,
+        concurrency: int,
+        *,
+        stop: threading.Event,
+        throttled: Callable[[float], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        random: Callable[[], float] = uniform,
+        waiter: Waiter | None = None,
+    ) -> None:
+        """Start with the whole burst at hand.
+
+        `rate` is requests per second; every wait ends at `stop`; `throttled` is told the seconds in which
+        everything was paused, or a request waited since the API's quota runs low. `clock` is monotonic and is
+        that of every deadline, `wall` tells seconds since 1970.
+        """
+        self.lock = threading.Lock()
+        self.waiter = waiter or Waiter()
+        self._stop = stop
+        self._throttled = throttled
+        self._clock, self._wall = clock, wall
+        self._concurrency = concurrency
+        self._pace = Pace(rate, burst, clock(), random)
+        self._queue: list[Slot] = []
+        self._next: Slot | None = None
+        self._busy: set[str] = set()
+        self._counted = clock()
+        threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True).start()
+
+    def slot(self, slug: str, deadline: float, *, refused: bool = False) -> Slot:
+        """A slot for one request of a project; `refused` says that the API already refused it once."""
+        return Slot(self, slug, deadline, refused=refused)
+
+    def rest(self, seconds: float) -> None:
+        """Wait outside of every slot. Raises Stopped at once when the process ends."""
+        self.waiter.sleep(seconds, self._stop)
+        if self._stop.is_set():
+            raise Stopped
+
+    def reconfigure(self, rate: float, burst: int, concurrency: int) -> None:
+        """Take new limits; what is under way or paused stays so."""
+        with self.lock:
+            self._concurrency = concurrency
+            self._pace.reconfigure(rate, burst, self._settle())
+            self._next = None  # so that whoever is next looks at its moment anew
+            self._hand_out()
+
+    def state(self) -> LimiterState:
+        """What the limiter does now."""
+        with self.lock:
+            pause = self._pace.paused_until - self._settle()
+            return LimiterState(
+                rate=self._pace.rate,
+                configured_rate=self._pace.configured,
+                burst=self._pace.burst,
+                concurrency=self._concurrency,
+                in_flight=len(self._busy),
+                waiting=len(self._queue),
+                paused_until=self._wall() + pause if pause > 0 else None,
+            )
+
+    def enter(self, slot: Slot) -> None:
+        """Wait until `slot` has its turn."""
+        with self.lock:
+            self._queue.append(slot)
+            self._hand_out()
+            waited = False
+            try:
+                while not self._may_go(slot, self._settle()):
+                    waited = True
+                    slot.wake.wait(self._patience(slot))
+                self._pace.take(self._clock(), waited=waited)
+                slot.epoch = self._pace.epoch
+                self._busy.add(slot.slug)
+            finally:
+                self._queue.remove(slot)
+                self._hand_out()
+
+    def leave(self, slot: Slot) -> None:
+        """Take the slot back and hand it on."""
+        with self.lock:
+            self._settle()
+            self._busy.remove(slot.slug)
+            self._hand_out()
+
+    def tell(self, news: Callable[[Pace, float], None]) -> None:
+        """Let the pace know what an answer said."""
+        with self.lock:
+            before = self._pace.ready
+            news(self._pace, self._settle())
+            if self._next is not None and self._pace.ready < before:
+                self._next.wake.notify()
+
+    def _may_go(self, slot: Slot, now: float) -> bool:
+        """Whether it is the turn of `slot` now. Raises when it never will be."""
+        if self._stop.is_set():
+            raise Stopped
+        if now < self._pace.paused_until >= slot.deadline or (slot.refused_before and now >= slot.deadline):
+            raise ThrottledError("CircleCI refuses requests (429) until the poll's deadline")
+        if now >= slot.deadline:
+            raise DeadlineError("the poll's time was over before the request had its turn")
+        return slot is self._next and now >= self._pace.ready
+
+    def _patience(self, slot: Slot) -> float:
+        """Seconds for which `slot` need not look at the clock."""
+        now = self._clock()
+        until = min(slot.deadline, now + LONGEST_WAIT)
+        if slot is self._next:
+            until = min(until, self._pace.ready)
+        return max(until - now, 0.0)
+
+    def _hand_out(self) -> None:
+        """Choose who is next, and wake it when that is another than before."""
+        chosen = None
+        if len(self._busy) < self._concurrency:
+            chosen = next((slot for slot in self._queue if slot.slug not in self._busy), None)
+        if chosen is not None and chosen is not self._next:
+            chosen.wake.notify()
+        self._next = chosen
+
+    def _settle(self) -> float:
+        """Count the throttled seconds since the last look, and return the clock."""
+        now = self._clock()
+        until = max(self._pace.paused_until, self._pace.held_until if self._queue else NEVER)
+        if (seconds := min(now, until) - self._counted) > 0:
+            self._throttled(seconds)
+        self._counted = now
+        return now
+
+    def _wake_at_stop(self) -> None:
+        self._stop.wait()
+        with self.lock:
+            for slot in self._queue:
+                slot.wake.notify()

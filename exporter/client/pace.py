@@ -1,0 +1,129 @@
+"""How fast requests may follow each other: rate, burst, pauses, and a quota that runs low. Pure.
+
+Rate and burst are the generic cell rate algorithm (the leaky bucket as a meter): one moment, `_due`, stands for
+the whole bucket. A pause halves the rate, which then grows back by the same amount each second (AIMD). Every
+`now` is the same monotonic clock, in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.client.retry import full_jitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.client.headers import Quota
+
+LONGEST_PAUSE = 3600.0
+FIRST_BACKOFF, LAST_BACKOFF = 1.0, 300.0
+SLOWEST = 1 / 32
+"""The least share of the configured rate that pauses leave."""
+RECOVERY = 600.0
+"""Seconds in which the rate grows from nothing to the configured one."""
+LATENESS = 0.02
+"""Seconds by which a waiting request may be woken late without a loss of rate."""
+LONGEST_GAP = 60.0
+BLOCK_WINDOW = 300.0
+NEVER = float("-inf")
+
+
+class Pace:
+    """The moments at which requests may go."""
+
+    def __init__(self, rate: float, burst: int, now: float, random: Callable[[], float]) -> None:
+        """Start at the configured rate (requests per second) with the whole burst at hand."""
+        self.configured = self.rate = rate
+        self.burst = burst
+        self.epoch = 0  # the number of pauses so far: tells whether a request began before the newest
+        self.paused_until = NEVER
+        self._random = random
+        self._due = now
+        self._grown = now
+        self._last = NEVER
+        self._consecutive = 0
+        self._gap = 0.0
+        self._held_from = self._held_until = NEVER
+        self._blocked = ("", NEVER)
+
+    @property
+    def _tolerance(self) -> float:
+        return (self.burst - 1) / self.rate
+
+    @property
+    def held_until(self) -> float:
+        """The moment before which a quota that runs low holds the next request back."""
+        return min(self._held_until, max(self._last, self._held_from) + self._gap)
+
+    @property
+    def ready(self) -> float:
+        """The moment from which the next request may go."""
+        return max(self._due - self._tolerance, self.paused_until, self.held_until)
+
+    def take(self, now: float, *, waited: bool) -> None:
+        """Count a request that goes now; one that waited for its moment is not charged for waking late."""
+        self._due = max(now - LATENESS if waited else now, self._due) + 1 / self.rate
+        self._last = now
+
+    def reconfigure(self, rate: float, burst: int, now: float) -> None:
+        """Take a new rate and burst; what pauses have left of the old rate stays the same share."""
+        share = self.rate / self.configured
+        self.configured, self.burst = rate, burst
+        self._change(rate * share, now)
+
+    def succeeded(self, slug: str, epoch: int, now: float) -> None:
+        """A request was answered: let the rate grow, and forget the row of pauses if it began after them."""
+        if epoch == self.epoch:
+            self._consecutive = 0
+        if slug == self._blocked[0]:
+            self._blocked = ("", NEVER)
+        if self.rate < self.configured and now > self._grown:
+            grown = self.rate + self.configured * (now - self._grown) / RECOVERY
+            self._change(min(self.configured, grown), now)
+            self._grown = now
+
+    def refused(self, epoch: int, now: float, retry_after: float | None) -> None:
+        """A request that began in `epoch` was refused with 429: pause everything.
+
+        One that began before the newest pause opens no other; it can only make that one longer.
+        """
+        if epoch == self.epoch:
+            self.epoch += 1
+            self._consecutive += 1
+            self._change(max(self.rate / 2, self.configured * SLOWEST), now)
+            if retry_after is None:
+                retry_after = full_jitter(self._consecutive, FIRST_BACKOFF, LAST_BACKOFF, self._random)
+        if retry_after is not None:
+            self._pause(now + min(retry_after, LONGEST_PAUSE))
+
+    def blocked(self, slug: str, epoch: int, now: float, retry_after: float | None) -> None:
+        """A content delivery network blocked a project's request: pause when another project's was too."""
+        other, at = self._blocked
+        self._blocked = (slug, now)
+        if other not in {"", slug} and now - at <= BLOCK_WINDOW:
+            self.refused(epoch, now, retry_after)
+
+    def quota(self, quotas: Iterable[Quota], now: float) -> None:
+        """Spread what is left over the time until the reset when a rate limit is nearly spent.
+
+        What the newest answer says holds, and at most for a minute, so that no header can stop everything.
+        """
+        low = max((quota for quota in quotas if quota.nearly_spent), key=lambda quota: quota.gap, default=None)
+        if low is None:
+            self._held_until = NEVER
+        else:
+            self._held_from, self._held_until = now, now + min(low.reset, LONGEST_GAP)
+            self._gap = low.gap
+
+    def _pause(self, until: float) -> None:
+        if until > self.paused_until:
+            self.paused_until = self._grown = until
+            # A pause is no rest in which a burst gathers: one request goes at its end.
+            self._due = until + self._tolerance
+
+    def _change(self, rate: float, now: float) -> None:
+        """Change the rate; requests that were taken beforehand stay taken."""
+        base = max(now, self.paused_until)
+        self._due = base + (self._due - base) * self.rate / rate
+        self.rate = rate

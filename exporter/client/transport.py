@@ -1,0 +1,196 @@
+"""One request and its whole answer, over one pool of connections to one host.
+
+What requests and urllib3 would do behind our back is switched off here: redirects, cookies, `.netrc`, CA files from
+the environment and from certifi, retries. Proxies are taken from the environment, once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from exporter.client import body, deadline
+from exporter.client.failures import CAUGHT, translate
+from exporter.client.trust import tls_context
+from exporter.errors import ConnectionFailed, PollError, StartError
+
+if TYPE_CHECKING:
+    import ssl
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from exporter.client.auth import TokenAuth
+
+LONGEST_IDLE = 30.0
+"""Seconds after which a kept connection is not used again: something on the way may have dropped it silently."""
+HEAD_SIZE = 1024 * 1024
+EXCERPT_SIZE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one request: `status` is None where no answer came, `failure` says why it cannot be used.
+
+    `stale` says that a kept connection turned out to be closed, so that the request never reached anyone.
+    """
+
+    status: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    failure: PollError | None = None
+    stale: bool = False
+
+
+class _Bounded(HTTPConnection):
+    """A connection whose socket keeps to the request's budget, and that does not outlive long idleness."""
+
+    used_at = 0.0
+
+    def _new_conn(self) -> deadline.BoundedSocket:
+        self.used_at = time.monotonic()
+        return deadline.dial(self.host, self.port, self.socket_options or ())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used again."""
+        return time.monotonic() - self.used_at < LONGEST_IDLE and super().is_connected
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        """Wait for the head of the answer. urllib3 returns its own class here too."""
+        response = super().getresponse()
+        self.used_at = time.monotonic()
+        return response
+
+
+class _BoundedTLS(_Bounded, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Bounded
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedTLS
+
+
+class _Adapter(HTTPAdapter):
+    """Sends to one host, through the proxy if there is one, with one TLS context."""
+
+    def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=1, pool_maxsize=size)
+        manager = (
+            self.proxy_manager_for(proxy, proxy_ssl_context=context, ssl_context=context) if proxy else self.poolmanager
+        )
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        self._pool: HTTPConnectionPool = manager.connection_from_url(url)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: object) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context)
+
+    def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
+        return self._pool
+
+    def cert_verify(self, *_: object, **__: object) -> None:
+        """The context verifies; requests would add certifi's authorities to it."""
+
+
+class _Session(requests.Session):
+    """A session that takes no redirect for one: it would read the whole body of it, whatever its size."""
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        return None
+
+
+class Transport:
+    """Requests to the host of `api_url`, at most `size` of them at once over kept connections."""
+
+    def __init__(
+        self, api_url: str, *, ca_file: Path | str | None, size: int, version: str, stop: threading.Event
+    ) -> None:
+        """Resolve the proxy and build the TLS context. Raises StartError when either cannot be used."""
+        parts = urlsplit(api_url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._stop = stop
+        self._headers = {
+            "User-Agent": f"circleci-insights-exporter/{version}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+        }
+        self._session = session = _Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.adapters.clear()
+        proxy = proxy_of(api_url)
+        self._proxies = {parts.scheme: proxy} if proxy else {}
+        session.mount(self._origin, _Adapter(self._origin, proxy, tls_context(ca_file), size))
+
+    def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
+        """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
+
+        Only Stopped is raised.
+        """
+        request = self._prepare(target)
+        budget = deadline.Budget(time.monotonic() + seconds, body.LIMIT + HEAD_SIZE, self._stop)
+        status: int | None = None
+        headers: Mapping[str, str] = {}
+        content, failure = b"", None
+        with budget:
+            try:
+                response = self._session.send(
+                    auth(request), stream=True, allow_redirects=False, proxies=self._proxies, verify=True, cert=None
+                )
+                with response:
+                    status, headers = response.status_code, response.headers
+                    content = body.read(response.raw, headers.get("Content-Encoding", ""), limit_of(status))
+            except CAUGHT as error:
+                failure = translate(error, in_body=status is not None)
+            finally:
+                auth.forget(request)
+        if failure is not None and status is not None and not 200 <= status < 300:  # noqa: PLR2004
+            failure = None  # the status says enough
+        stale = isinstance(failure, ConnectionFailed) and not (budget.connected or budget.received)
+        return Answer(status, headers, content, failure, stale)
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._session.close()
+
+    def _prepare(self, target: str) -> requests.PreparedRequest:
+        """A request whose URL nobody has normalised."""
+        request = requests.PreparedRequest()
+        request.method = "GET"
+        request.url = self._origin + target
+        request.headers = CaseInsensitiveDict(self._headers)
+        request.hooks = {}
+        return request
+
+
+def limit_of(status: int) -> int:
+    """Bytes to read of an answer's body: of an error no more than explains it."""
+    return body.LIMIT if 200 <= status < 300 else EXCERPT_SIZE  # noqa: PLR2004
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL. Raises StartError for one that cannot be used."""
+    found = select_proxy(url, get_environ_proxies(url))
+    if not found:
+        return None
+    proxy = found if "://" in found else f"http://{found}"
+    parsed = urllib3.util.parse_url(proxy)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise StartError("the proxy in the environment is no http:// or https:// URL with a host")
+    return proxy
