@@ -74,7 +74,7 @@ def _add_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _projects(circle: Circle, **changes: list[dict[str, Any]]) -> dict[str, Any]:
     roster = circle.organisation.roster
-    actions = {
+    actions: dict[str, Callable[..., object]] = {
         "hide": roster.hide,
         "show": roster.show,
         "add": roster.add,

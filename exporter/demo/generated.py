@@ -93,7 +93,7 @@ def job_runs(workflow: Workflow, run: Run) -> list[JobRun]:
     """Return what the jobs of a run did, in order. A failed run has one failed job and none after it."""
     done = []
     jobs = workflow.jobs
-    ending = _last_job(run, len(jobs))
+    ending = len(jobs) - 1 if workflow.steady else _last_job(run, len(jobs))
     for index, job in enumerate(jobs[: ending + 1]):
         status = run.status if index == ending and run.status != "success" else "success"
         if run.status is None or run.stopped is None or job.approval:

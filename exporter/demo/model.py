@@ -36,7 +36,7 @@ class Workflow:
     measured: bool = True
     """False: CircleCI sends null for its durations, credits and recovery time."""
     steady: bool = False
-    """True: the same number of runs on every day."""
+    """True: the same number of runs on every day, and in each of them every job."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ class Server(socketserver.ThreadingTCPServer):
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Connection)
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="circle", daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="circle", daemon=True)
 
     @property
     def url(self) -> str:
