@@ -239,6 +239,34 @@ ORGANIZATION = (
     ),
 )
 
+RUNS_TOTAL = Family(
+    "status",
+    "circleci_workflow_runs_total",
+    "Finished runs, each counted once; what is summed over unlisted branches is branch other branches.",
+    kind="counter",
+)
+RUN_DURATION = Family(
+    "duration",
+    "circleci_workflow_run_duration_seconds",
+    "Duration of finished runs of every status, approvals left out.",
+    kind="histogram",
+)
+RUN_CREDITS = Family(
+    "credits_used", "circleci_workflow_run_credits_total", "Credits used by finished runs.", kind="counter"
+)
+LAST_RUN_SUCCESS = Family(
+    "status",
+    "circleci_workflow_last_run_success",
+    "1 when the newest run that succeeded or failed succeeded, 0 when it failed or ended in an error.",
+)
+LAST_RUN_DURATION = Family(
+    "duration", "circleci_workflow_last_run_duration_seconds", "Duration of the newest finished run."
+)
+LAST_RUN_TIMESTAMP = Family(
+    "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time at which the newest finished run stopped."
+)
+RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
+
 PROJECT_INFO = Family("", "circleci_insights_project_info", "What is known of a project, for joins; always 1.")
 DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")
 

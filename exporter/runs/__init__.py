@@ -1,0 +1,34 @@
+"""Each run of a workflow, counted once: from the rows of recent runs to counters and a histogram. Pure."""
+
+from __future__ import annotations
+
+from exporter.runs.asking import NAMES_EVERY, due_names, listing, recent, start_of, sweep_is_due, wanted
+from exporter.runs.folding import fold, labels_of, listed, rebucketed
+from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, Ledger, Newest, Series, Tally, Workflow
+from exporter.runs.lines import expiries, lines
+from exporter.runs.reading import Run, read_page
+
+__all__ = [
+    "NAMES_EVERY",
+    "OTHER_BRANCHES",
+    "STATUSES",
+    "Ledger",
+    "Newest",
+    "Run",
+    "Series",
+    "Tally",
+    "Workflow",
+    "due_names",
+    "expiries",
+    "fold",
+    "labels_of",
+    "lines",
+    "listed",
+    "listing",
+    "read_page",
+    "rebucketed",
+    "recent",
+    "start_of",
+    "sweep_is_due",
+    "wanted",
+]

@@ -1,0 +1,64 @@
+"""What is asked next of a project's runs, and from when on. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from exporter.questions import ALL_BRANCHES, Question, reachable, scoped
+
+if TYPE_CHECKING:
+    from exporter.config import Project
+    from exporter.runs.ledger import Ledger, Workflow
+
+DAY = 86_400
+FURTHEST = 90 * DAY
+"""How far back CircleCI has runs."""
+NAMES_EVERY = 3600.0
+
+
+def listing(slug: str) -> Question:
+    """Asks for the names of all workflows: also of those that run on no default branch."""
+    params = (*scoped(ALL_BRANCHES), ("reporting-window", "last-90-days"))
+    return Question("runs", "/insights/{slug}/workflows", slug, "", params)
+
+
+def recent(slug: str, workflow: str, start: int) -> Question:
+    """Asks for the runs created since, newest first."""
+    since = datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    params = (*scoped(ALL_BRANCHES), ("start-date", since))
+    return Question("runs", "/insights/{slug}/workflows/{workflow}", slug, workflow, params)
+
+
+def due_names(ledger: Ledger | None, now: float) -> bool:
+    """Whether the workflows' names are asked for again."""
+    return ledger is None or not 0 <= now - ledger.names_at < NAMES_EVERY
+
+
+def wanted(ledger: Ledger, project: Project) -> list[str]:
+    """The workflows whose runs are asked for, sorted."""
+    return sorted(
+        name
+        for name, workflow in ledger.workflows.items()
+        if workflow.unlisted_at is None and reachable(name) and project.workflows.match(name)
+    )
+
+
+def start_of(workflow: Workflow, now: float, lookback: float) -> int:
+    """From which creation on a workflow's runs are read.
+
+    That is the last committed poll less the lookback, however long ago it was, so that a downtime loses
+    nothing; the first time it is now less the lookback, or what was laid down for a late workflow.
+    """
+    if workflow.baseline:
+        start = now - lookback
+    elif workflow.polled_at is None:
+        start = workflow.floor
+    else:
+        start = max(workflow.floor, min(workflow.polled_at, now) - lookback)
+    return int(max(start, now - FURTHEST, 0))
+
+
+def sweep_is_due(workflow: Workflow, now: float, sweep: float) -> bool:
+    """Whether the whole lookback is read, known runs or not."""
+    return workflow.swept_at is None or not 0 <= now - workflow.swept_at < sweep

@@ -1,0 +1,207 @@
+"""Adding what a poll saw to what was counted before.
+
+The caller gives each run at most once in its life: those that it has remembered by their keys are left
+out before. Nothing here knows a clock but the poll's own beginning.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from exporter.config import Globs
+from exporter.runs.asking import FURTHEST
+from exporter.runs.ledger import (
+    INVENTED,
+    NO_RUNS,
+    OTHER_BRANCHES,
+    OTHER_STATUS,
+    STATUSES,
+    Ledger,
+    Newest,
+    Series,
+    Tally,
+    Workflow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.config import Project
+    from exporter.runs.reading import Run
+
+VERDICTS = {"success": 1, "failed": 0, "error": 0}
+
+
+def labels_of(project: Project, default_branch: str) -> Callable[[str], str]:
+    """What the label `branch` of a run is: the branch's name where it is asked for by name or glob."""
+    names = {default_branch, *project.branch_names} - {""}
+    globs = Globs(project.branch_globs)
+
+    def label(branch: str) -> str:
+        return branch if branch in names or (branch and globs.match(branch)) else OTHER_BRANCHES
+
+    return label
+
+
+def listed(
+    ledger: Ledger | None, names: Iterable[str], now: float, *, lookback: float, bounds: tuple[float, ...]
+) -> Ledger:
+    """The ledger after the names were asked for; the first time it is begun.
+
+    All that is listed then begins with runs that are not counted. What appears later is counted from its
+    first run. What is listed no longer keeps its counts as long as CircleCI has runs of it.
+    """
+    present = set(names)
+    if ledger is None:
+        began = int(max(now - lookback, 0))
+        return Ledger(began, now, bounds, {name: Workflow(began, baseline=True) for name in present})
+    workflows = {}
+    for name, workflow in ledger.workflows.items():
+        if name in present:
+            workflows[name] = replace(workflow, unlisted_at=None)
+        elif workflow.unlisted_at is None or now - workflow.unlisted_at < FURTHEST:
+            workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
+    for name in present - workflows.keys():
+        workflows[name] = Workflow(ledger.began)
+    return replace(ledger, names_at=now, workflows=workflows)
+
+
+def rebucketed(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
+    """The ledger with other buckets: its histogram begins at 0 again, and nothing else does."""
+    if ledger.bounds == bounds:
+        return ledger
+    none = (0,) * (len(bounds) + 1)
+
+    def reset(series: Series) -> Series:
+        held = series.held and replace(series.held, buckets=none, seconds=0)
+        return replace(series, counted=replace(series.counted, buckets=none, seconds=0), held=held, fresh=True)
+
+    workflows = {
+        name: replace(workflow, series={branch: reset(series) for branch, series in workflow.series.items()})
+        for name, workflow in ledger.workflows.items()
+    }
+    return replace(ledger, bounds=bounds, workflows=workflows)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """A tally under way."""
+
+    buckets: list[int]
+    runs: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0
+    credits: float = 0
+
+    def onto(self, tally: Tally) -> Tally:
+        return Tally(
+            tuple(map(int.__add__, tally.buckets, self.buckets)),
+            {**tally.runs, **{status: tally.runs.get(status, 0) + count for status, count in self.runs.items()}},
+            tally.seconds + self.seconds,
+            tally.credits + self.credits,
+        )
+
+
+def fold(
+    ledger: Ledger,
+    name: str,
+    runs: Iterable[Run],
+    label: Callable[[str], str],
+    *,
+    now: float,
+    start: int,
+    lookback: float,
+    swept: bool,
+) -> Ledger:
+    """The ledger after one workflow was read to its end: `runs` are those not remembered, each once.
+
+    The poll began at `now` and read runs created since `start`. Runs that have not finished make their
+    series appear, at 0.
+    """
+    before = ledger.workflows[name]
+    invented = list(ledger.invented)
+    by_branch: dict[str, list[Run]] = {branch: [] for branch in before.series}
+    for run in sorted(runs, key=lambda run: (run.created_at, run.key)):
+        by_branch.setdefault(label(run.branch), []).append(run)
+    series = {}
+    for branch, seen in by_branch.items():
+        if branch == OTHER_BRANCHES or label(branch) == branch:  # a name that was given up is dropped
+            counting = [] if before.baseline else [run for run in seen if run.status]
+            grown = _grown(before.series.get(branch), seen, counting, ledger.bounds, invented)
+            series[branch] = _shown(grown, seen)
+    newest = max((of_branch.seen for of_branch in series.values()), default=before.newest)
+    floor = start if before.baseline else before.floor
+    if newest is not None:
+        floor = max(floor, min(start, int(newest - lookback)))
+        series = {branch: of_branch for branch, of_branch in series.items() if of_branch.seen > newest - FURTHEST}
+    workflow = replace(
+        before,
+        floor=floor,
+        baseline=False,
+        polled_at=now,
+        swept_at=now if swept else before.swept_at,
+        newest=newest,
+        series=series,
+    )
+    return replace(ledger, workflows={**ledger.workflows, name: workflow}, invented=tuple(invented))
+
+
+def _grown(
+    old: Series | None, seen: Sequence[Run], counting: Sequence[Run], bounds: tuple[float, ...], invented: list[str]
+) -> Series:
+    """The series after the poll: what was held is counted, and what was not yet seen at 0 is held."""
+    size = len(bounds) + 1
+    if old is None:
+        old = Series(Tally((0,) * size, {}), seen[-1].created_at)
+    now, later = _Sums([0] * size), _Sums([0] * size)
+    counted = old.counted
+    if old.held is not None:
+        counted = _Sums(list(old.held.buckets), Counter(old.held.runs), old.held.seconds, old.held.credits).onto(
+            counted
+        )
+    for run in counting:
+        status = _status(run.status, invented)
+        sums = now if status in old.counted.runs else later
+        sums.runs[status] += 1
+        sums.credits += run.credits
+        if run.duration is not None and not run.approval:
+            if old.fresh:
+                sums = later
+            sums.buckets[bisect_left(bounds, run.duration)] += 1
+            sums.seconds += run.duration
+    counted = now.onto(counted)
+    counted = replace(counted, runs={**NO_RUNS, **dict.fromkeys(later.runs, 0), **counted.runs})
+    held = later.onto(Tally((0,) * size, {})) if later.runs or any(later.buckets) else None
+    return replace(
+        old,
+        counted=counted,
+        seen=max([old.seen, *(run.created_at for run in seen)]),
+        held=held,
+        fresh=False,
+    )
+
+
+def _status(status: str, invented: list[str]) -> str:
+    """The label `status`; the API may invent ten of its own."""
+    if status in STATUSES or status in invented:
+        return status
+    if len(invented) == INVENTED:
+        return OTHER_STATUS
+    invented.append(status)
+    return status
+
+
+def _shown(series: Series, runs: Iterable[Run]) -> Series:
+    """The series with the newest of its finished runs."""
+    last, verdict = series.last, series.verdict
+    for run in runs:
+        if not run.status or run.stopped_at is None:
+            continue
+        of_run = Newest(run.stopped_at, run.created_at, run.key, run.duration)
+        if of_run.after(last):
+            last = of_run
+        if run.status in VERDICTS and of_run.after(verdict):
+            verdict = replace(of_run, value=VERDICTS[run.status])
+    return replace(series, last=last, verdict=verdict)

@@ -1,0 +1,97 @@
+"""What is counted: facts of one project's runs, by workflow and branch. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUSES = ("success", "failed", "error", "canceled", "unauthorized")
+"""The final statuses that the API documents."""
+INVENTED = 10
+OTHER_STATUS = "other"
+"""Label `status` of what the API invents beyond the first ten of a project."""
+OTHER_BRANCHES = "other branches"
+"""Label `branch` of all branches that have no name of their own: no git branch can have a space."""
+
+_NONE: Mapping[str, Series] = MappingProxyType({})
+NO_RUNS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STATUSES, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over runs. `buckets` holds the observations of each bucket alone; the last is above all bounds."""
+
+    buckets: tuple[int, ...]
+    runs: Mapping[str, int] = field(default_factory=lambda: NO_RUNS)
+    seconds: float = 0
+    credits: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest finished run, by its stop, and what is shown of it."""
+
+    stopped_at: float
+    created_at: int
+    key: int
+    value: float | None
+
+    def after(self, other: Newest | None) -> bool:
+        """Whether this run is the newer one; runs of the same times are told apart by their keys."""
+        mine = (self.stopped_at, self.created_at, self.key)
+        return other is None or mine > (other.stopped_at, other.created_at, other.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The counters of one workflow on one branch.
+
+    A series is shown at 0 before it rises, so what comes first is `held` until the next poll.
+    `fresh` says that the histogram has not been shown yet. `last` has the duration of the newest run,
+    `verdict` 1 or 0 for the newest that succeeded or failed; `seen` is the newest creation.
+    """
+
+    counted: Tally
+    seen: int
+    held: Tally | None = None
+    fresh: bool = False
+    last: Newest | None = None
+    verdict: Newest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One workflow of the project.
+
+    `polled_at` is when its last good poll began, `swept_at` when its whole lookback was last read. No run
+    created before `floor` is ever counted, so that none needs to be remembered; `newest` is the newest
+    creation seen. With `baseline` the runs of the next good poll are remembered, not counted.
+    `unlisted_at` is when CircleCI ceased to list it.
+    """
+
+    floor: int
+    baseline: bool = False
+    polled_at: float | None = None
+    swept_at: float | None = None
+    newest: int | None = None
+    unlisted_at: float | None = None
+    series: Mapping[str, Series] = field(default_factory=lambda: _NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All that is counted of one project.
+
+    `began` is the start of the very first look: workflows that appear later are read from there.
+    `bounds` are the histogram's, in seconds; `invented` the statuses that no documentation knows.
+    """
+
+    began: int
+    names_at: float
+    bounds: tuple[float, ...]
+    workflows: Mapping[str, Workflow]
+    invented: tuple[str, ...] = ()

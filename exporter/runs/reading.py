@@ -1,0 +1,118 @@
+"""Reading the rows of `GET /insights/{slug}/workflows/{workflow}`: one row is one run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import floor
+from typing import TYPE_CHECKING
+
+from exporter.payloads import Unreadable, items, number, optional_text, text, timestamp
+from exporter.runs.ledger import STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
+
+LARGEST = 2**53
+"""Durations and credits beyond this are nonsense, and their sum would lose its last digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `key` is a digest of its id, `status` nothing until the run has finished.
+
+    Times are Unix seconds; the creation is in whole ones, so that it compares with a start date.
+    `approval` marks runs whose duration is a person's.
+    """
+
+    key: int
+    branch: str
+    created_at: int
+    status: str = ""
+    stopped_at: float | None = None
+    duration: float | None = None
+    credits: float = 0
+    approval: bool = False
+
+
+def read_page(page: object) -> tuple[list[Run], Counter[str]]:
+    """The runs of one page, and the fields that could not be read.
+
+    What has no usable id, branch, creation or status is left out. Raises PayloadError without a list.
+    """
+    unread = Counter[str]()
+    runs = (_run(row, unread) for row in items(page))
+    return [run for run in runs if run is not None], unread
+
+
+def key_of(identifier: str) -> int:
+    """A digest of a run's id as a signed integer of 64 bits, which is what SQLite keeps best.
+
+    Among a million runs of one workflow two share a key with a probability of 3 in 10**8.
+    """
+    return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _run(row: object, unread: Counter[str]) -> Run | None:
+    if not isinstance(row, dict):
+        unread["items"] += 1
+        return None
+
+    def read(field: str, how: Callable[[object], Value]) -> Value:
+        try:
+            return how(row.get(field))
+        except Unreadable:
+            unread[field] += 1
+            raise
+
+    def lenient(field: str, how: Callable[[object], Value | None]) -> Value | None:
+        try:
+            return read(field, how)
+        except Unreadable:
+            return None
+
+    try:
+        key = key_of(read("id", text))
+        branch = read("branch", optional_text)
+        created_at = read("created_at", _creation)
+        status = read("status", optional_text)
+    except Unreadable:
+        return None
+    stopped_at = lenient("stopped_at", timestamp)
+    if status not in STATUSES and stopped_at is None:  # an invented status may well be one of a run under way
+        status = ""
+    return Run(
+        key,
+        branch,
+        created_at,
+        status,
+        stopped_at,
+        lenient("duration", _amount),
+        lenient("credits_used", _amount) or 0,
+        lenient("is_approval", _flag) or False,
+    )
+
+
+def _creation(value: object) -> int:
+    moment = timestamp(value)
+    if moment is None:
+        raise Unreadable
+    return floor(moment)
+
+
+def _amount(value: object) -> float | None:
+    """A number that can be added to a counter: one that fell would be no counter."""
+    read = number(value)
+    if read is not None and not 0 <= read <= LARGEST:
+        raise Unreadable
+    return read
+
+
+def _flag(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise Unreadable
