@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter import families
+from exporter import families, runs
 from exporter.collectors import COLLECTORS
 from exporter.deflate import fragment
 from exporter.exposition import label_text, sample_line
@@ -35,6 +35,7 @@ FAMILIES: Mapping[str, Family] = {
         families.PROJECT_INFO,
         families.DEFAULT_BRANCH,
         *(family for collector in COLLECTORS.values() for table in collector.tables for family in table.families),
+        *families.RUNS,
         *families.OWN,
     )
 }
@@ -113,12 +114,16 @@ def render(snapshot: Snapshot, now: float, *, polled: bool) -> Publication:
             _table(lines, project, collector, table, fresh)
         if collector.name == "workflows":
             figures = [figure for question, part in fresh for figure in _figures(project, question, part)]
+    expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]
+    if snapshot.ledger is not None and "runs" in project.collectors:
+        for row in runs.lines(snapshot.ledger, project, now):
+            lines.add("runs", row)
+        expiries += [at for at in runs.expiries(snapshot.ledger, project) if at > now]
     dropped = {MAX_SERIES: 0, **snapshot.dropped}
     if polled:
         dropped[MAX_SERIES] += lines.dropped
     for family, line in (*_about(snapshot), *_own(snapshot, dropped)):
         lines.text[family].append(line)
-    expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]
     return Publication(
         {family: fragment("".join(text).encode()) for family, text in lines.text.items()},
         dict(lines.series),

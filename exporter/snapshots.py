@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.payloads import Row
     from exporter.questions import Question
+    from exporter.runs import Ledger
 
 NO_PARTS: Mapping[Question, Part] = MappingProxyType({})
 NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
@@ -77,6 +78,7 @@ class Snapshot:
     outcomes: Mapping[str, Outcome] = field(default_factory=lambda: NO_OUTCOMES)
     dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
     polled_at: float | None = None
+    ledger: Ledger | None = None
 
     def fresh(self, question: Question, now: float) -> bool:
         """Whether a part is young enough to be shown."""
