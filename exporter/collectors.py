@@ -135,3 +135,6 @@ COLLECTORS: Mapping[str, Collector] = {
         ),
     )
 }
+
+NAMES = (*COLLECTORS, "runs")
+"""Every collector that a configuration can name; `runs` counts single runs and has a poller of its own."""

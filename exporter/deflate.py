@@ -12,15 +12,11 @@ import struct
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 try:  # optional: several times faster, nothing else
     from isal.isal_zlib import compressobj
 except ImportError:
-    from zlib import compressobj
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from zlib import compressobj  # type: ignore[assignment]
 
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 FINAL_BLOCK = b"\x03\x00"
@@ -48,9 +44,9 @@ def fragment(plain: bytes) -> Fragment:
     return Fragment(deflated, zlib.crc32(plain), len(plain))
 
 
-def inflate(pieces: Sequence[bytes]) -> bytes:
-    """The plain bytes of fragments that stand one after another."""
-    return zlib.decompressobj(-15).decompress(b"".join(pieces) + FINAL_BLOCK)
+def inflate(deflated: bytes) -> bytes:
+    """The plain bytes of one or more fragments that stand one after another."""
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(deflated + FINAL_BLOCK)
 
 
 def trailer(crc: int, size: int) -> bytes:

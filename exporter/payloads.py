@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
 
@@ -77,7 +77,7 @@ def optional_text(value: object) -> str:
     return "" if value is None or value == "" else text(value)
 
 
-def at(document: object, path: str) -> Any:
+def at(document: object, path: str) -> object:
     """What stands at a dotted path; None where an object or key on the way is absent."""
     if not path:
         return document
@@ -122,7 +122,7 @@ class Reading:
         self.rows.append((tuple(labels), tuple(values)))
 
 
-def items(page: object, path: str = "items") -> list[Any]:
+def items(page: object, path: str = "items") -> list[object]:
     """The list at a path of a page. Raises PayloadError where there is none."""
     found = at(page, path)
     if not isinstance(found, list):

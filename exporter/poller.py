@@ -136,10 +136,10 @@ class Poll:
         facts = snapshot.facts
         try:
             if facts is None or now - facts.asked_at >= FACTS_AGE:
-                facts = _facts(self._ask("/project/{slug}", deadline), facts, now)
+                facts = read_facts(self._ask("/project/{slug}", deadline), facts, now)
             if snapshot.project.branch_globs and now - facts.branches_asked_at >= BRANCHES_AGE:
                 page = self._ask("/insights/{slug}/branches", deadline)
-                facts = replace(facts, branches=_branches(page), branches_asked_at=now)
+                facts = replace(facts, branches=read_branches(page), branches_asked_at=now)
         except PollError as error:
             self._failed("workflows", error)
             if facts is None and snapshot.project.default_branch:
@@ -238,7 +238,7 @@ class Poll:
             by.report(base, merged)
 
 
-def _facts(page: object, old: Facts | None, now: float) -> Facts:
+def read_facts(page: object, old: Facts | None, now: float) -> Facts:
     """What `GET /project/{slug}` says; what it does not say is empty."""
     if not isinstance(page, dict):
         raise PayloadError("a project should be an object")
@@ -251,7 +251,7 @@ def _facts(page: object, old: Facts | None, now: float) -> Facts:
     return Facts(branch, name, organization, provider, now, *known)
 
 
-def _branches(page: object) -> tuple[str, ...]:
+def read_branches(page: object) -> tuple[str, ...]:
     """The branches that Insights knows; names that are none are left out."""
     reading = Reading()
     for branch in items(page, "branches"):

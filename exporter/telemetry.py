@@ -7,7 +7,10 @@ project's publication instead: at 5,000 projects it would cost each scrape 40,00
 from __future__ import annotations
 
 import platform
+import threading
 import time
+from collections import Counter as Counts
+from collections import deque
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -22,10 +25,11 @@ from prometheus_client.registry import Collector
 from exporter.errors import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PREFIX = "circleci_exporter_"
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+HOUR_OF_MINUTES = 60
 RETRY_REASONS = ("connection", "timeout", "server", "truncated", "throttled", "unauthorized")
 
 disable_created_metrics()
@@ -45,19 +49,56 @@ class LateGauge(Collector):
         yield GaugeMetricFamily(self.name, self.text, value=self.value)
 
 
+class RecentRequests:
+    """Requests of the last hour by status code, in buckets of a minute."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Start empty; `clock` gives seconds."""
+        self._clock = clock
+        self._minutes: deque[tuple[int, Counts[str]]] = deque(maxlen=HOUR_OF_MINUTES)
+        self._lock = threading.Lock()
+        self.newest = ""
+
+    def add(self, code: str) -> None:
+        """Count one request."""
+        minute = int(self._clock() // 60)
+        with self._lock:
+            if not self._minutes or self._minutes[-1][0] != minute:
+                self._minutes.append((minute, Counts()))
+            self._minutes[-1][1][code] += 1
+            self.newest = code
+
+    def by_code(self) -> dict[str, int]:
+        """Count the last hour's requests by code."""
+        oldest = int(self._clock() // 60) - HOUR_OF_MINUTES
+        with self._lock:
+            return dict(sum((counts for minute, counts in self._minutes if minute > oldest), Counts[str]()))
+
+
 class Telemetry:
     """Counts and gauges of the process. Every method is cheap and safe from any thread."""
 
     def __init__(self, version: str, collectors: Iterable[str], shard: int = 0, total_shards: int = 1) -> None:
         """Make every family; bounded label sets exist at 0 from the start."""
+        self._collectors = tuple(collectors)
+        self.recent = RecentRequests(time.monotonic)
+        self.throttled_seconds = 0.0
         self.registry = registry = CollectorRegistry(auto_describe=False)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
 
+        self._described: list[tuple[str, str, str, list[str]]] = []
+
+        def late(name: str, text: str) -> LateGauge:
+            self._described.append((PREFIX + name, "gauge", text, []))
+            return LateGauge(PREFIX + name, text, registry)
+
         def gauge(name: str, text: str, *labels: str) -> Gauge:
+            self._described.append((PREFIX + name, "gauge", text, list(labels)))
             return Gauge(PREFIX + name, text, labels, registry=registry)
 
         def counter(name: str, text: str, *labels: str) -> Counter:
+            self._described.append((PREFIX + name, "counter", text, list(labels)))
             return Counter(PREFIX + name, text, labels, registry=registry)
 
         gauge("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version").labels(
@@ -67,11 +108,11 @@ class Telemetry:
         gauge("total_shards", "Number of shards of the fleet.").set(total_shards)
         self.projects = gauge("projects", "Projects polled by this process.")
         self.discovered = gauge("discovered_projects", "Projects found in an organization.", "organization")
-        self.up = LateGauge(PREFIX + "up", "1 when the API answered the newest request and took the token.", registry)
+        self.up = late("up", "1 when the API answered the newest request and took the token.")
         self.failures = counter(
             "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
         )
-        for name in collectors:
+        for name in self._collectors:
             for reason in REASONS:
                 self.failures.labels(name, reason)
         self.poll_delay = gauge("poll_delay_seconds", "How late the newest poll began.")
@@ -81,9 +122,11 @@ class Telemetry:
             "endpoint",
             "code",
         )
+        took = "Duration of a whole request to CircleCI's API."
+        self._described.append((PREFIX + "api_request_duration_seconds", "histogram", took, ["endpoint"]))
         self._durations = Histogram(
             PREFIX + "api_request_duration_seconds",
-            "Duration of a whole request to CircleCI's API.",
+            took,
             ("endpoint",),
             buckets=REQUEST_BUCKETS,
             registry=registry,
@@ -92,12 +135,8 @@ class Telemetry:
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
         self._throttled = counter("api_throttled_seconds_total", "Seconds for which refused requests paused the API.")
-        self.remaining = LateGauge(
-            PREFIX + "api_rate_limit_remaining", "Requests left in CircleCI's window, as it last said.", registry
-        )
-        self.limit = LateGauge(
-            PREFIX + "api_rate_limit_limit", "Requests allowed in CircleCI's window, as it last said.", registry
-        )
+        self.remaining = late("api_rate_limit_remaining", "Requests left in CircleCI's window, as it last said.")
+        self.limit = late("api_rate_limit_limit", "Requests allowed in CircleCI's window, as it last said.")
         self.series = gauge("series", "Series published, by collector.", "collector")
         self.unreadable = counter(
             "unreadable_fields_total", "Fields of payloads that could not be read.", "collector", "field"
@@ -111,6 +150,7 @@ class Telemetry:
 
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """Count one request; `code` is the status, or `error` where no answer came."""
+        self.recent.add(code)
         self._requests.labels(endpoint, code).inc()
         self._durations.labels(endpoint).observe(seconds)
 
@@ -120,6 +160,7 @@ class Telemetry:
 
     def throttled(self, seconds: float) -> None:
         """Add to the seconds for which everything was paused."""
+        self.throttled_seconds += seconds
         self._throttled.inc(seconds)
 
     def quota(self, remaining: float | None, limit: float | None) -> None:
@@ -147,6 +188,16 @@ class Telemetry:
         self._reload_successful.set(float(good))
         if good:
             self._reload_time.set(time.time())
+
+    def show(self, projects: int, series: Mapping[str, int]) -> None:
+        """Set what is only counted when somebody looks: projects, and series by collector."""
+        self.projects.set(projects)
+        for collector in self._collectors:
+            self.series.labels(collector).set(series.get(collector, 0))
+
+    def described(self) -> list[tuple[str, str, str, list[str]]]:
+        """Every family of the exporter's own prefix: name, type, help and labels."""
+        return self._described
 
     def render(self, *, openmetrics: bool) -> bytes:
         """All families in the format asked for, without OpenMetrics' closing line."""

@@ -11,7 +11,7 @@ from exporter.config.schema import json_schema
 from exporter.config.settings import CircleCI, Config, Jobs, Organization, Project, Runs, State, Top
 from exporter.config.sharding import mine, owner
 from exporter.config.token import Secret, TokenSource, read_token
-from exporter.config.values import INFO_LABELS, project_slug, write_duration
+from exporter.config.values import INFO_LABELS, project_slug, read_duration, write_duration
 
 __all__ = [
     "INFO_LABELS",
@@ -35,6 +35,7 @@ __all__ = [
     "parse",
     "project_slug",
     "read_document",
+    "read_duration",
     "read_token",
     "write_duration",
 ]

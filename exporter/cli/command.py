@@ -1,0 +1,168 @@
+"""The commands, each a few lines: read the flags, do the work, end with the right code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from exporter import __version__, reference
+from exporter.cli import flags
+from exporter.cli.check import check as check_projects
+from exporter.cli.once import once as poll_once
+from exporter.cli.stage import stage
+from exporter.config import json_schema, load, mine
+from exporter.daemon import Daemon, Options
+from exporter.engine import Engine
+from exporter.errors import ConfigError, StartError
+from exporter.logs import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from exporter.logs import Logger
+
+GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
+
+
+@click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="circleci-insights-exporter")
+def main() -> None:
+    """Prometheus exporter for CircleCI Insights. Without a command it runs the daemon, as `run` does."""
+
+
+@main.command()
+@flags.flags(
+    flags.config_file,
+    flags.config_watch,
+    flags.listen,
+    flags.telemetry_path,
+    flags.web_config,
+    flags.lifecycle,
+    flags.shard,
+    flags.total_shards,
+    flags.log_level,
+    flags.log_format,
+)
+def run(config_file: Path, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  the fields of Options
+    """Poll and serve until SIGTERM or SIGINT."""
+    log = configure(log_level, log_format)
+    _within(options["shard"], options["total_shards"])
+
+    def start() -> None:
+        Daemon(load(config_file), Options(config_file=config_file, **options), log).run()
+
+    _end(_guarded(start, log))
+
+
+@main.command()
+@flags.flags(flags.config_file, flags.shard, flags.total_shards, flags.log_level, flags.log_format)
+def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_format: str) -> None:
+    """Poll every project once and write the metrics to standard output."""
+    log = configure(log_level, log_format)
+    _within(shard, total_shards)
+    good = False
+
+    def start() -> None:
+        nonlocal good
+        config = load(config_file)
+        engine = Engine(config, log, shard=shard, total_shards=total_shards)
+        _stopped_by_signals(engine.stop)
+        projects = mine(config.projects, shard, total_shards)
+        good = poll_once(engine, projects, config.circleci.concurrency, sys.stdout.buffer)
+        engine.close()
+
+    code = _guarded(start, log)
+    _end(code or (GOOD if good else SOME_FAILED))
+
+
+@main.command()
+@flags.flags(flags.config_file, flags.log_level, flags.log_format)
+@click.option("--offline", is_flag=True, help="Stop after the file; no token is needed.")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool) -> None:
+    """Validate the configuration; online also the token and every project, and what it costs."""
+    log = configure("error" if log_level == "info" else log_level, log_format)
+    good = False
+
+    def start() -> None:
+        nonlocal good
+        config = load(config_file)
+        good = check_projects(config, log, offline=offline, as_json=as_json)
+
+    code = _guarded(start, log)
+    _end(code or (GOOD if good else SOME_FAILED))
+
+
+@main.command()
+@flags.flags(flags.listen, flags.telemetry_path, flags.web_config, flags.log_level, flags.log_format)
+@click.option("--duration", type=flags.DURATION, help="End by itself after this time, such as 30s.")
+@click.option("--seed", type=int, default=1, show_default=True, help="What happens is a function of it.")
+def demo(duration: float | None, seed: int, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
+    """Run against a synthetic CircleCI on loopback: no token, no network, no file."""
+    log = configure(log_level, log_format)
+
+    def start() -> None:
+        with stage(seed) as (config, environ):
+            daemon = Daemon(config, Options(**options), log, environ=environ)
+            for address in daemon.addresses:
+                click.echo(
+                    f"The page is at http://{address}/ and the metrics at http://{address}{options['telemetry_path']}"
+                )
+            if duration is not None:
+                timer = threading.Timer(duration, daemon.stop)
+                timer.daemon = True
+                timer.start()
+            daemon.run()
+
+    _end(_guarded(start, log))
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.option("--format", "form", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+def metrics(form: str) -> None:
+    """Print the reference of all metrics."""
+    click.echo(reference.markdown() if form == "markdown" else json.dumps(reference.rows(), indent=2))
+
+
+def _within(shard: int, total_shards: int) -> None:
+    if shard >= total_shards:
+        raise click.UsageError(f"--shard {shard} is not below --total-shards {total_shards}: shards count from 0")
+
+
+def _guarded(start: Callable[[], None], log: Logger) -> int:
+    """Run it; say in words what was wrong with the configuration or the start, and return the exit code."""
+    try:
+        start()
+    except ConfigError as error:
+        for problem in error.problems:
+            log.error("bad configuration", problem=str(problem))  # noqa: TRY400  it is no defect
+        return BAD_CONFIGURATION
+    except StartError as error:
+        log.error("could not start", error=str(error))  # noqa: TRY400  it is no defect
+        return NOT_STARTED
+    return GOOD
+
+
+def _stopped_by_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def _end(code: int) -> NoReturn:
+    """End now: a thread that waits for a name server or a dripping answer cannot be interrupted."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,137 @@
+"""The flags, declared once, and where they may stand."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.config import read_duration
+from exporter.logs import FORMATS, LEVELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_COMMAND = "run"
+DEFAULT_FILE = "config.yaml"
+
+config_file = click.option(
+    "--config.file",
+    "config_file",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="The configuration file.",
+)
+log_level = click.option("--log.level", "log_level", type=click.Choice(LEVELS), default="info", show_default=True)
+log_format = click.option("--log.format", "log_format", type=click.Choice(FORMATS), default="logfmt", show_default=True)
+config_watch = click.option(
+    "--config.watch", "config_watch", is_flag=True, help="Reload when the content of the configuration file changes."
+)
+listen = click.option(
+    "--web.listen-address",
+    "listen",
+    multiple=True,
+    default=(":10115",),
+    show_default=True,
+    metavar="[HOST]:PORT",
+    help="Where to serve HTTP; repeatable, IPv6 in brackets, port 0 takes a free one.",
+)
+telemetry_path = click.option(
+    "--web.telemetry-path", "telemetry_path", default="/metrics", show_default=True, help="The route of the metrics."
+)
+web_config = click.option(
+    "--web.config.file",
+    "web_config",
+    type=click.Path(path_type=Path),
+    help="TLS and logins, in the format of Prometheus' exporter-toolkit.",
+)
+lifecycle = click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
+total_shards = click.option(
+    "--total-shards", type=click.IntRange(1), default=1, show_default=True, help="How many shards the fleet has."
+)
+
+
+def _ordinal(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    """Read a shard's number; `auto` is the number at the end of a StatefulSet pod's host name."""
+    if value.isascii() and value.isdigit():
+        return int(value)
+    if value != "auto":
+        raise click.BadParameter(f"{value!r} is neither a number from 0 on nor auto", context, parameter)
+    host = socket.gethostname()
+    found = re.search(r"-(\d+)$", host)
+    if not found:
+        raise click.BadParameter(f"auto needs a host name that ends in -NUMBER, but it is {host!r}", context, parameter)
+    return int(found[1])
+
+
+shard = click.option(
+    "--shard",
+    default="0",
+    show_default=True,
+    callback=_ordinal,
+    metavar="N|auto",
+    help="Which shard this is, from 0; auto takes it from the pod's name.",
+)
+
+
+class _Duration(click.ParamType[float]):
+    """A time such as 90s, 5m, 1h, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it as the configuration file's durations are read."""
+        try:
+            return value if isinstance(value, float) else read_duration(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no duration such as 90s, 5m, 1h", param, ctx)
+
+
+DURATION = _Duration()
+
+
+def flags(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command these flags, in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+class AnyOrder(click.Group):
+    """A group whose command may be left out, and whose command's flags may stand before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move the command to the front; without one it is `run`."""
+        place = self._command(ctx, args)
+        if place is not None:
+            args = [args[place], *args[:place], *args[place + 1 :]]
+        elif not {"--help", "-h", "--version"} & set(args):
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args)
+
+    def _command(self, ctx: click.Context, args: list[str]) -> int | None:
+        """Find the first argument that is no flag and no flag's value."""
+        valued = {
+            name
+            for command in self.commands.values()
+            for parameter in command.get_params(ctx)
+            if isinstance(parameter, click.Option) and not parameter.is_flag
+            for name in parameter.opts
+        }
+        skip = False
+        for place, argument in enumerate(args):
+            if skip:
+                skip = False
+            elif argument.startswith("-"):
+                skip = argument in valued
+            else:
+                return place
+        return None

@@ -1,0 +1,40 @@
+"""`once`: every project polled once, then one scrape to standard output."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from exporter import serving
+from exporter.errors import Stopped
+from exporter.schedule import threads
+from exporter.snapshots import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from exporter.config import Project
+    from exporter.engine import Engine
+
+
+def once(engine: Engine, projects: Iterable[Project], concurrency: int, output: BinaryIO) -> bool:
+    """Poll, write what succeeded in text format 0.0.4, and return whether everything did."""
+    engine.store.publish(map(Snapshot, projects), time.time())
+
+    def poll(slug: str) -> None:
+        poll = engine.poller.begin(slug)
+        while poll is not None and poll.step():
+            pass
+
+    with ThreadPoolExecutor(threads(concurrency)) as pool:
+        try:
+            list(pool.map(poll, list(engine.store.published)))
+        except Stopped:
+            return False
+    pieces, _ = serving.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
+    output.writelines(pieces)
+    output.flush()
+    snapshots = [snapshot for snapshot, _ in engine.store.published.values()]
+    return all(outcome.success for snapshot in snapshots for outcome in snapshot.outcomes.values())

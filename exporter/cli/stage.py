@@ -1,0 +1,45 @@
+"""What `demo` runs against: the synthetic CircleCI, and a configuration that asks it for everything."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from exporter.collectors import COLLECTORS
+from exporter.config import parse
+from exporter.demo import Circle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from exporter.config import Config
+
+REFRESH = 10.0
+"""Seconds between two aggregations of the synthetic CircleCI: CircleCI's own take a day."""
+PACE = 200.0
+"""How many times as many runs as its projects would have, so that something happens while somebody looks."""
+
+CONFIGURATION = """
+circleci: {{url: "{url}", requests_per_second: 200, burst: 100}}
+defaults:
+  interval: 10s
+  windows: [last-7-days, last-30-days]
+  collectors: [{collectors}]
+  runs: {{interval: 10s}}
+  flaky_tests: {{top: 5}}
+  tests: {{top: 5}}
+  labels: {{team: demo}}
+projects: [{slugs}]
+"""
+
+
+@contextmanager
+def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
+    """Run the synthetic CircleCI; gives a configuration for all its projects, and the environment with its token."""
+    with Circle(seed=seed, refresh=REFRESH, pace=PACE) as circle:
+        text = CONFIGURATION.format(
+            url=circle.url,
+            collectors=", ".join([*COLLECTORS, "runs"]),
+            slugs=", ".join(f'"{project.slug}"' for project in circle.organisation.projects),
+        )
+        yield parse(text, "the demo's configuration"), {"CIRCLECI_TOKEN": circle.token}

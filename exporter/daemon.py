@@ -1,0 +1,148 @@
+"""The daemon: started from a configuration, changed by a reload, ended by a signal."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from exporter import __version__, serving
+from exporter.config import load, mine
+from exporter.engine import Engine
+from exporter.errors import ConfigError
+from exporter.fleet import Fleet
+from exporter.schedule import Schedule
+from exporter.watch import watch
+from exporter.web.overview import Overview
+from exporter.web.server import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from exporter.config import Config, Project
+    from exporter.logs import Logger
+
+Wish = Literal["stop", "reload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of the command line that concern the daemon."""
+
+    config_file: Path | None = None
+    config_watch: bool = False
+    listen: tuple[str, ...] = (":10115",)
+    telemetry_path: str = "/metrics"
+    web_config: Path | None = None
+    lifecycle: bool = False
+    shard: int = 0
+    total_shards: int = 1
+
+
+class Daemon:
+    """One process of the exporter; also the source from which the web side is served."""
+
+    def __init__(
+        self, config: Config, options: Options, log: Logger, *, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """Build everything and take the addresses. Raises ConfigError or StartError; nothing runs yet."""
+        self._options, self._log = options, log
+        self._web = WebServer(
+            self,
+            addresses=options.listen,
+            telemetry_path=options.telemetry_path,
+            web_config=options.web_config,
+            log=log,
+        )
+        self.addresses = self._web.bind()
+        self._engine = engine = Engine(
+            config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
+        )
+        self._schedule = Schedule(engine.telemetry, log, concurrency=config.circleci.concurrency)
+        self._fleet = Fleet(engine.store, engine.state, self._schedule, engine.poller)
+        self._figures = serving.PageFigures(engine.store, self._schedule.due)
+        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._reloading = threading.Lock()
+        self._started_at = time.time()
+        self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
+        self._fleet.restore(self._mine(config))
+        engine.telemetry.reloaded(good=True)
+
+    def run(self) -> None:
+        """Serve and poll until SIGTERM or SIGINT. Call it from the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._wishes.put("stop"))
+        signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
+        self._web.start()
+        self._fleet.start()
+        self._schedule.start(self._fleet.expire)
+        if self._options.config_watch and self._options.config_file:
+            watch(self._options.config_file, lambda: self._wishes.put("reload"), self._engine.stop)
+        self._ready = True
+        while self._wishes.get() == "reload":
+            self._reload()
+        self._ready = False
+        self._engine.stop.set()
+        self._schedule.stop()
+        self._web.stop()
+        self._engine.close()
+
+    def stop(self) -> None:
+        """End `run`, as SIGTERM does."""
+        self._wishes.put("stop")
+
+    def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+        """One scrape's body, in pieces, and its length."""
+        return serving.exposition(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip)
+
+    def overview(self) -> Overview:
+        """What the page shows."""
+        projects, workflows = self._figures.read()
+        return Overview(
+            version=__version__,
+            started_at=self._started_at,
+            shard=self._options.shard,
+            total_shards=self._options.total_shards,
+            config_file=str(self._options.config_file) if self._options.config_file else None,
+            reloaded_at=self._reloaded_at,
+            reload_ok=self._reload_ok,
+            api=serving.api_view(self._engine.telemetry, self._engine.limiter.state().rate),
+            projects=projects,
+            workflows=workflows,
+        )
+
+    def ready(self) -> bool:
+        """Whether the configuration is valid, stored state is loaded and the scheduler runs."""
+        return self._ready
+
+    def reload(self) -> tuple[bool, str] | None:
+        """Read the configuration anew for a caller of the HTTP route; None where that is not enabled."""
+        return self._reload() if self._options.lifecycle else None
+
+    def _reload(self) -> tuple[bool, str]:
+        """Read the configuration file and, if it is good, change to it; a bad one changes nothing."""
+        with self._reloading:
+            if self._options.config_file is None:
+                return False, "there is no configuration file to read"
+            try:
+                config = load(self._options.config_file)
+                self._engine.change(config)
+            except ConfigError as error:
+                for problem in error.problems:
+                    self._log.error("configuration not reloaded", problem=str(problem))
+                self._reload_ok = False
+                self._engine.telemetry.reloaded(good=False)
+                return False, str(error)
+            self._fleet.settle(self._mine(config))
+            self._reload_ok, self._reloaded_at = True, time.time()
+            self._engine.telemetry.reloaded(good=True)
+            self._log.info("configuration reloaded", projects=len(config.projects))
+            return True, "configuration reloaded"
+
+    def _mine(self, config: Config) -> tuple[Project, ...]:
+        return mine(config.projects, self._options.shard, self._options.total_shards)
