@@ -6,12 +6,13 @@ One row is one endpoint. `tables` say which rows of the answer become samples of
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from exporter import families
-from exporter.payloads import Reading, read_rows
+from exporter import families, readers
 from exporter.questions import ALL_BRANCHES, Question, scoped
+from exporter.readers import BUCKETS, Asked, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.families import Family
     from exporter.payloads import Row
+    from exporter.readers import Reader
 
-GRANULARITIES = ("daily", "hourly")
+DAY = 86_400.0
+Params = tuple[tuple[str, str], ...]
 
 
-class Reader(Protocol):
-    """Makes rows of an answer's pages; `now` is the time of the answer in seconds since the epoch."""
+class Period(Protocol):
+    """Parameters that bound the time of an answer; they move with `now`, so they do not identify the question."""
 
-    def __call__(self, pages: Sequence[object], table: Table, now: float) -> Reading:
-        """Raise PayloadError for an answer that is not to be believed at all."""
+    def __call__(self, question: Question, now: float) -> Params:
+        """Give them for a moment, in Unix seconds."""
 
 
 class Limit(Protocol):
@@ -37,14 +40,22 @@ class Limit(Protocol):
         """Read it from the project's settings."""
 
 
-def plain(pages: Sequence[object], table: Table, now: float) -> Reading:  # noqa: ARG001  a Reader
-    """Each entry of the list is a row, as it stands."""
-    return read_rows(pages, table.rows, table.keys, [family.column for family in table.families])
-
-
 def unlimited(project: Project) -> int | None:  # noqa: ARG001  a Limit
     """All rows."""
     return None
+
+
+def all_time(question: Question, now: float) -> Params:  # noqa: ARG001  a Period
+    """Nothing but what identifies the question."""
+    return ()
+
+
+def recent_buckets(question: Question, now: float) -> Params:
+    """From the start of a bucket on: three days of daily ones, two of hourly ones, which live no longer."""
+    length = BUCKETS[question.granularity]
+    days = 3 if question.granularity == "daily" else 2
+    start = (now - days * DAY) // length * length
+    return (("start-date", f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Table:
     """Rows of an answer that become samples: one label set a row, one sample in each family.
 
     `rows` is the dotted path of the list (nothing: the answer itself is the only row), `labels` the
-    samples' labels in alphabetical order, `keys` the dotted paths of those that the row itself has.
+    samples' labels in alphabetical order, `own` those that the row itself has, `keys` their dotted paths.
     """
 
     name: str
@@ -74,6 +85,7 @@ class Collector:
     tables: tuple[Table, ...]
     over: tuple[str, ...] = ()
     paged: bool = False
+    period: Period = all_time
 
     def questions(
         self, slug: str, *, workflow: str = "", branch: str = "", windows: Sequence[str] = ()
@@ -82,7 +94,7 @@ class Collector:
         if branch == ALL_BRANCHES and "granularity" in self.over:  # this endpoint has no all-branches
             return
         scope = scoped(branch) if "branch" in self.over else ()
-        for name, values in (("window", windows), ("granularity", GRANULARITIES)):
+        for name, values in (("window", windows), ("granularity", BUCKETS)):
             if name in self.over:
                 key = "reporting-window" if name == "window" else name
                 for value in values:
@@ -90,13 +102,23 @@ class Collector:
                 return
         yield Question(self.name, self.endpoint, slug, workflow, scope)
 
-    def read(self, pages: Sequence[object], now: float) -> tuple[dict[str, list[Row]], Counter[str]]:
-        """Read all tables; returns the rows by the table's name, and the fields that could not be read."""
+    def sent(self, question: Question, now: float) -> Question:
+        """The question as it is sent at a moment; the question itself stays the key of its answer."""
+        return replace(question, params=(*question.params, *self.period(question, now)))
+
+    def read(
+        self, pages: Sequence[object], question: Question, now: float
+    ) -> tuple[dict[str, list[Row]], Counter[str]]:
+        """Read all tables; returns the rows by the table's name, and the fields that could not be read.
+
+        A field that several tables read counts once.
+        """
         rows, unread = {}, Counter[str]()
         for table in self.tables:
-            reading = table.read(pages, table, now)
+            columns = tuple(family.column for family in table.families)
+            reading = table.read(pages, Asked(question, now, table.rows, table.keys, columns))
             rows[table.name] = reading.rows
-            unread += reading.unread
+            unread |= reading.unread
         return rows, unread
 
 
@@ -132,6 +154,88 @@ COLLECTORS: Mapping[str, Collector] = {
             ),
             over=("workflow", "branch", "window"),
             paged=True,
+        ),
+        Collector(
+            "project",
+            "/insights/pages/{slug}/summary",
+            (
+                Table("project", families.PROJECT_TOTALS, ("project", "window"), rows=""),
+                Table(
+                    "workflow",
+                    families.PROJECT_WORKFLOW,
+                    ("project", "window", "workflow"),
+                    rows="?project_workflow_data",
+                    own=("workflow",),
+                    keys=("workflow_name",),
+                ),
+            ),
+            over=("window",),
+        ),
+        Collector(
+            "workflow_summary",
+            "/insights/{slug}/workflows/{workflow}/summary",
+            (Table("summary", families.WORKFLOW_SUMMARY, ("branch", "project", "workflow"), rows=""),),
+            over=("workflow", "branch"),
+        ),
+        Collector(
+            "job_trend",
+            "/insights/time-series/{slug}/workflows/{workflow}/jobs",
+            (
+                Table(
+                    "bucket",
+                    families.JOB_BUCKET,
+                    ("branch", "granularity", "job_name", "project", "workflow"),
+                    own=("job_name",),
+                    keys=("name",),
+                    read=readers.newest_bucket,
+                ),
+            ),
+            over=("workflow", "branch", "granularity"),
+            paged=True,
+            period=recent_buckets,
+        ),
+        Collector(
+            "flaky_tests",
+            "/insights/{slug}/flaky-tests",
+            (
+                Table("project", families.FLAKY_TOTAL, ("project",), rows="", read=readers.snake_case(plain)),
+                Table(
+                    "job",
+                    families.FLAKY_JOB,
+                    ("job_name", "project", "workflow"),
+                    rows="flaky_tests",
+                    own=("job_name", "workflow"),
+                    keys=("job_name", "workflow_name"),
+                    read=readers.snake_case(readers.flakes),
+                ),
+                Table(
+                    "top",
+                    families.FLAKY_TOP,
+                    ("class_name", "job_name", "project", "test_name", "workflow"),
+                    rows="flaky_tests",
+                    own=("class_name", "job_name", "test_name", "workflow"),
+                    keys=("?classname", "job_name", "test_name", "workflow_name"),
+                    read=readers.snake_case(readers.worst(readers.flakes)),
+                    limit=lambda project: project.flaky_tests.top,
+                ),
+            ),
+        ),
+        Collector(
+            "tests",
+            "/insights/{slug}/workflows/{workflow}/test-metrics",
+            (
+                Table("workflow", families.TESTS, ("branch", "project", "workflow"), rows=""),
+                Table(
+                    "test",
+                    families.TEST,
+                    ("branch", "class_name", "job_name", "project", "test_name", "workflow"),
+                    own=("class_name", "job_name", "test_name"),
+                    keys=("?classname", "job_name", "test_name"),
+                    read=readers.tests,
+                    limit=lambda project: project.tests.top,
+                ),
+            ),
+            over=("workflow", "branch"),
         ),
     )
 }

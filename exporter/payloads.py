@@ -131,15 +131,22 @@ def items(page: object, path: str = "items") -> list[object]:
     return found
 
 
+def _entries(page: object, rows: str) -> list[object]:
+    if not rows:
+        return [page]
+    path = rows.lstrip("?")
+    return [] if path != rows and at(page, path) is None else items(page, path)
+
+
 def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: Sequence[Column]) -> Reading:
     """Read the rows of all pages; an empty path of rows makes each page one row.
 
-    `keys` are the dotted paths of the labels, one that may be absent with a `?` before it.
+    `keys` are the dotted paths of the labels; a `?` before one of them, or before `rows`, says that it may be absent.
     Raises PayloadError for a missing list, and for two rows of the same labels: neither is to be believed.
     """
     reading = Reading()
     for page in pages:
-        for entry in items(page, rows) if rows else [page]:
+        for entry in _entries(page, rows):
             reading.add(entry, keys, columns)
     refuse_duplicates(reading.rows)
     return reading

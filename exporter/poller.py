@@ -186,9 +186,9 @@ class Poll:
             self._keep(question, replace(old, checked_at=now))
             return None
         try:
-            pages = list(by.client.pages(question, deadline=deadline))
+            pages = list(by.client.pages(collector.sent(question, now), deadline=deadline))
             now = by.wall()
-            rows, unread = collector.read(pages, now)
+            rows, unread = collector.read(pages, question, now)
             if collector.name == "workflows":
                 entries = [row for page in pages for row in items(page)]
                 self._digests[question.branch, question.window] = plan.digests(entries)
