@@ -85,7 +85,7 @@ def _names(client: Client, project: Project, branch: str, window: str, deadline:
     """The names of all workflows of a scope."""
     collector = COLLECTORS["workflows"]
     (question,) = collector.questions(project.slug, branch=branch, windows=[window])
-    rows, _ = collector.read(list(client.pages(question, deadline=deadline)), time.time())
+    rows, _ = collector.read(list(client.pages(question, deadline=deadline)), question, time.time())
     return tuple(name for ((name,), _) in rows["workflow"])
 
 
