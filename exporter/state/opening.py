@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.errors import StartError
+from exporter.state import project_tables, run_tables
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -27,27 +28,6 @@ LOCK_WAIT = 1.0
 WAL_LIMIT = 16 * 1024 * 1024
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF  # the low byte of an extended error code
-
-SCHEMA = (
-    """CREATE TABLE project (
-        id INTEGER PRIMARY KEY,
-        server TEXT NOT NULL,
-        slug TEXT NOT NULL,
-        facts TEXT,
-        outcomes TEXT NOT NULL,
-        polled_at REAL,
-        UNIQUE (server, slug))""",
-    """CREATE TABLE part (
-        project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
-        question TEXT NOT NULL,
-        checked_at REAL NOT NULL,
-        answered_at REAL NOT NULL,
-        basis TEXT NOT NULL,
-        follow_ups INTEGER NOT NULL,
-        answer BLOB NOT NULL,
-        previous BLOB NOT NULL,
-        UNIQUE (project, question))""",
-)
 
 
 class _Unusable(Exception):  # noqa: N818  raised and caught here
@@ -140,7 +120,7 @@ def _verify(connection: sqlite3.Connection) -> None:
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in SCHEMA:
+    for statement in (*project_tables.SCHEMA, *run_tables.SCHEMA):
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")

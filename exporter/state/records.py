@@ -12,6 +12,7 @@ from exporter.snapshots import Facts, Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.runs import Ledger
     from exporter.snapshots import Part
 
 Record = TypeVar("Record", Facts, Outcome)
@@ -26,6 +27,7 @@ class Stored:
     parts: Mapping[Question, Part]
     outcomes: Mapping[str, Outcome]
     polled_at: float | None
+    ledger: Ledger | None = None
 
 
 def text(value: object) -> str:

@@ -1,0 +1,111 @@
+"""Projects and their parts in the state file: statements, without locks or transactions of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.snapshots import Part
+from exporter.state import records, run_tables
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from exporter.questions import Question
+    from exporter.snapshots import Snapshot
+
+SCHEMA = (
+    """CREATE TABLE project (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        facts TEXT,
+        outcomes TEXT NOT NULL,
+        polled_at REAL,
+        UNIQUE (server, slug))""",
+    """CREATE TABLE part (
+        project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
+        question TEXT NOT NULL,
+        checked_at REAL NOT NULL,
+        answered_at REAL NOT NULL,
+        basis TEXT NOT NULL,
+        follow_ups INTEGER NOT NULL,
+        answer BLOB NOT NULL,
+        previous BLOB NOT NULL,
+        UNIQUE (project, question))""",
+)
+
+_PROJECT = """INSERT INTO project (server, slug, facts, outcomes, polled_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (server, slug)
+    DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at"""
+_PART = """INSERT OR REPLACE INTO part (project, question, checked_at, answered_at, basis, follow_ups, answer, previous)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def number(connection: sqlite3.Connection, server: str, slug: str) -> int | None:
+    """A project's number; None when nothing is known of it."""
+    row = connection.execute("SELECT id FROM project WHERE server = ? AND slug = ?", (server, slug)).fetchone()
+    return row and int(row[0])
+
+
+def read_parts(connection: sqlite3.Connection, project: int) -> dict[Question, Part]:
+    """All parts of a project."""
+    rows = connection.execute(
+        """SELECT question, answer, checked_at, answered_at, previous, basis, follow_ups
+        FROM part WHERE project = ?""",
+        (project,),
+    ).fetchall()
+    return {records.read_question(question): Part(*part) for question, *part in rows}
+
+
+def write(
+    connection: sqlite3.Connection,
+    server: str,
+    snapshot: Snapshot,
+    changed: Iterable[Question] | None,
+    removed: Iterable[Question],
+) -> None:
+    """Write a project and its changed parts, or with None all of its parts and no others."""
+    project = write_project(connection, server, snapshot)
+    if changed is None:
+        changed = snapshot.parts
+        connection.execute("DELETE FROM part WHERE project = ?", (project,))
+    connection.executemany(
+        "DELETE FROM part WHERE project = ? AND question = ?",
+        [(project, records.write_question(question)) for question in removed],
+    )
+    connection.executemany(_PART, [_columns(project, question, snapshot.parts[question]) for question in changed])
+
+
+def write_project(connection: sqlite3.Connection, server: str, snapshot: Snapshot) -> int:
+    """Write a project's own row; returns its number."""
+    slug = snapshot.project.slug
+    facts, outcomes = records.write_facts(snapshot.facts), records.write_outcomes(snapshot.outcomes)
+    connection.execute(_PROJECT, (server, slug, facts, outcomes, snapshot.polled_at))
+    written = number(connection, server, slug)
+    assert written is not None  # noqa: S101  the row is there now
+    return written
+
+
+def leave(connection: sqlite3.Connection, server: str, slug: str, now: float) -> None:
+    """Delete a project but for its ledger, if it has one."""
+    project = number(connection, server, slug)
+    if project is None:
+        return
+    run_tables.leave(connection, project, now)
+    connection.execute("DELETE FROM part WHERE project = ?", (project,))
+    connection.execute("UPDATE project SET facts = NULL, outcomes = '{}', polled_at = NULL WHERE id = ?", (project,))
+    connection.execute("DELETE FROM project WHERE id = ? AND id NOT IN (SELECT project FROM ledger)", (project,))
+
+
+def _columns(project: int, question: Question, part: Part) -> tuple[object, ...]:
+    return (
+        project,
+        records.write_question(question),
+        part.checked_at,
+        part.answered_at,
+        part.basis,
+        part.follow_ups,
+        part.rows,
+        part.previous,
+    )
