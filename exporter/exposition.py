@@ -25,7 +25,6 @@ TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 EXPONENT_FROM = 1_000_000
-_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 def number_text(value: float) -> str:
@@ -44,7 +43,11 @@ def number_text(value: float) -> str:
 
 def label_text(names: Sequence[str], values: Iterable[str]) -> str:
     """Labels as they stand in the braces; `names` in alphabetical order."""
-    return ",".join([f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(names, values, strict=True)])
+    return ",".join([f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)])
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def sample_line(name: str, labels: str, value: float) -> str:

@@ -7,7 +7,7 @@ gzip scrape is kept up to date by a tree of CRCs a family, so that a publication
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -32,12 +32,17 @@ class _Column:
         self.pieces = [b""] * slots
         self.sums = [(0, 0)] * (2 * slots)  # node i sums up nodes 2i and 2i+1; the second half are the slots
 
-    def set(self, slot: int, piece: Fragment) -> None:
-        self.pieces[slot] = piece.deflated
-        node = len(self.pieces) + slot
-        self.sums[node] = (piece.crc, piece.size)
-        while node := node // 2:
-            self._sum(node)
+    def set(self, slots: Mapping[int, Fragment]) -> None:
+        """Put pieces into slots, and sum up each node above them once."""
+        have = len(self.pieces)
+        for slot, piece in slots.items():
+            self.pieces[slot] = piece.deflated
+            self.sums[have + slot] = (piece.crc, piece.size)
+        nodes = {(have + slot) // 2 for slot in slots}
+        while nodes - {0}:
+            for node in nodes:
+                self._sum(node)
+            nodes = {node // 2 for node in nodes}
 
     def grown(self, slots: int) -> _Column:
         """The same with more slots."""
@@ -140,7 +145,7 @@ class SnapshotStore:
         rendered = [(snapshot, render(snapshot, now, polled=polled)) for snapshot in snapshots]
         with self._swap:
             published, series = dict(self.published), Counter(self.series)
-            changed: set[str] = set()
+            changed: defaultdict[str, dict[int, Fragment]] = defaultdict(dict)
             for snapshot, publication in rendered:
                 slug = snapshot.project.slug
                 before = published.get(slug)
@@ -150,10 +155,9 @@ class SnapshotStore:
                 slot = self._slot(slug)
                 stale = before[1].families if before else frozenset[str]()
                 for name in stale - publication.fragments.keys():
-                    self._columns[name].set(slot, deflate.NOTHING)
+                    changed[name][slot] = deflate.NOTHING
                 for name, piece in publication.fragments.items():
-                    self._column(name).set(slot, piece)
-                changed |= stale | publication.fragments.keys()
+                    changed[name][slot] = piece
                 published[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
             self._show(published, series, changed)
 
@@ -161,7 +165,7 @@ class SnapshotStore:
         """Show these projects no longer."""
         with self._swap:
             published, series = dict(self.published), Counter(self.series)
-            changed: set[str] = set()
+            changed: defaultdict[str, dict[int, Fragment]] = defaultdict(dict)
             for slug in slugs:
                 gone = published.pop(slug, None)
                 if gone is None:
@@ -170,8 +174,7 @@ class SnapshotStore:
                 slot = self._slots.pop(slug)
                 self._free.append(slot)
                 for name in gone[1].families:
-                    self._columns[name].set(slot, deflate.NOTHING)
-                changed |= gone[1].families
+                    changed[name][slot] = deflate.NOTHING
             self._show(published, series, changed)
 
     def _slot(self, slug: str) -> int:
@@ -193,11 +196,15 @@ class SnapshotStore:
         return column
 
     def _show(
-        self, published: Mapping[str, tuple[Snapshot, Publication]], series: Mapping[str, int], changed: set[str]
+        self,
+        published: Mapping[str, tuple[Snapshot, Publication]],
+        series: Mapping[str, int],
+        changed: Mapping[str, Mapping[int, Fragment]],
     ) -> None:
         """Swap the references: the one moment at which anything becomes visible."""
-        for name in changed:
-            column = self._columns[name]
+        for name, slots in changed.items():
+            column = self._column(name)
+            column.set(slots)
             crc, size = column.sums[1]
             self._bodies[name] = Body(FAMILIES[name], tuple(column.pieces), crc, size)
         self.published, self.series = published, {name: count for name, count in series.items() if count}
