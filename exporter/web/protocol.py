@@ -94,8 +94,8 @@ class Protocol(H11Protocol):
             (b"connection", b"close"),
         ]
         response = h11.Response(status_code=status, headers=headers, reason=STATUS_PHRASES[status])
-        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        answer = self.conn.send(response) + self.conn.send(h11.Data(data=body)) + self.conn.send(h11.EndOfMessage())
+        self.transport.write(answer)
         self._linger()
 
     def pause_writing(self) -> None:
@@ -110,10 +110,10 @@ class Protocol(H11Protocol):
 
     def shutdown(self) -> None:
         """End after the answer under way, or now."""
-        if self.cycle is None or self.cycle.response_complete:
-            self._end()
-        else:
+        if self._entry.phase is Phase.RESPONSE:
             self.cycle.keep_alive = False
+        else:
+            self._end()
 
     def _linger(self) -> None:
         """End our side and leave the rest unread for a moment: closing at once would reset an answer not yet read."""

@@ -88,7 +88,6 @@ class Piece(Generic[T]):
     number: int
     last: int
     total: int
-    first_row: int
 
     @classmethod
     def cut(cls, found: Sequence[T], number: int, size: int) -> Piece[T]:
@@ -96,7 +95,7 @@ class Piece(Generic[T]):
         last = max(1, math.ceil(len(found) / size))
         number = min(number, last)
         start = (number - 1) * size
-        return cls(found[start : start + size], number, last, len(found), start + 1)
+        return cls(found[start : start + size], number, last, len(found))
 
 
 class Ranking:

@@ -1,4 +1,4 @@
-"""The server: a thread with an event loop of its own, the listening sockets, and the clock that ends what lasts too long.
+"""The server: a thread with an event loop of its own, the listening sockets, and the clock that ends what lasts.
 
 uvicorn speaks HTTP; connections are accepted here. So each has its deadline and its place under the caps before its TLS
 handshake, and takes the certificate that is in force at that moment.

@@ -159,7 +159,7 @@ def _tls(reader: _Reader, folder: Path) -> TlsFiles | None:
         name = reader.text((at, key), "the path of a file")
         if name:
             files[key] = folder / name
-        elif key != "client_ca_file":
+        elif key != "client_ca_file" and not reader.value((at, key)):
             reader.report((at, key), "nothing", "the path of a PEM file: TLS needs cert_file and key_file")
     reason = "Python's ssl cannot ask for a certificate without verifying it"
     auth = reader.choice(

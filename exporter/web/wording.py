@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 NOTHING = "\N{EN DASH}"
 
 _UNITS = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+# Beyond it digits are no help to anybody, and there could be three hundred of them.
+_ABSURD = 1e15
 _LATEST = 253_402_300_799  # the end of the year 9999, where datetime ends
 
 
@@ -17,17 +19,20 @@ def duration(seconds: float | None) -> str:
         return NOTHING
     if seconds < 0:
         return f"-{duration(-seconds)}"
-    if 0 < seconds < 10:  # noqa: PLR2004  below it a tenth still matters
+    if seconds < 10:  # noqa: PLR2004  below it a tenth still matters
         return f"{seconds:.1f}".removesuffix(".0") + "s"
-    rest = round(seconds)
-    for number, (unit, size) in enumerate(_UNITS):
-        if rest >= size:
-            count, rest = divmod(rest, size)
-            if number + 1 == len(_UNITS):
-                return f"{count}{unit}"
-            small, below = _UNITS[number + 1]
-            return f"{count:,}{unit} {rest // below}{small}" if rest >= below else f"{count:,}{unit}"
-    return "0s"
+    return f"{seconds:.2g}s" if seconds >= _ABSURD else _two_units(round(seconds))
+
+
+def _two_units(seconds: int) -> str:
+    parts = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:,}{unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
 
 
 def rough(seconds: float | None) -> str:
@@ -69,6 +74,8 @@ def count(number: float | None) -> str:
     """Write a count with thousands apart: `12,345`."""
     if number is None or not math.isfinite(number):
         return NOTHING
+    if abs(number) >= _ABSURD:
+        return f"{number:.2g}"
     return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip as gzip_module
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exporter.web.overview import ApiView, CollectorView, Overview, ProjectView, State, WorkflowView
 
@@ -20,7 +20,7 @@ def collector(name: str, state: State = State.OK, *, age: float = 720, error: st
     return CollectorView(name, state, NOW - age, 3 * 3600.0, error)
 
 
-def project(name: str, *collectors: CollectorView, **changes: Any) -> ProjectView:
+def project(name: str, *collectors: CollectorView, **changes: object) -> ProjectView:
     view = ProjectView(
         name=name,
         slug=f"gh/{name}",
@@ -29,10 +29,10 @@ def project(name: str, *collectors: CollectorView, **changes: Any) -> ProjectVie
         next_poll=NOW + 2880,
         series=412,
     )
-    return replace(view, **changes)
+    return replace(view, **changes)  # type: ignore[arg-type]
 
 
-def workflow(project_name: str, name: str, success_ratio: float | None = 0.9, **changes: Any) -> WorkflowView:
+def workflow(project_name: str, name: str, success_ratio: float | None = 0.9, **changes: object) -> WorkflowView:
     view = WorkflowView(
         project=project_name,
         name=name,
@@ -43,7 +43,7 @@ def workflow(project_name: str, name: str, success_ratio: float | None = 0.9, **
         p95_seconds=420,
         runs=63,
     )
-    return replace(view, **changes)
+    return replace(view, **changes)  # type: ignore[arg-type]
 
 
 API = ApiView(
@@ -57,7 +57,9 @@ API = ApiView(
 )
 
 
-def overview(projects: Sequence[ProjectView] = (), workflows: Sequence[WorkflowView] = (), **changes: Any) -> Overview:
+def overview(
+    projects: Sequence[ProjectView] = (), workflows: Sequence[WorkflowView] = (), **changes: object
+) -> Overview:
     whole = Overview(
         version="1.2.3",
         started_at=NOW - 90_061,
@@ -70,7 +72,7 @@ def overview(projects: Sequence[ProjectView] = (), workflows: Sequence[WorkflowV
         projects=tuple(projects),
         workflows=tuple(workflows),
     )
-    return replace(whole, **changes)
+    return replace(whole, **changes)  # type: ignore[arg-type]
 
 
 @dataclass

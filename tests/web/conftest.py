@@ -1,0 +1,147 @@
+"""A running server for each test that wants one, and certificates."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from exporter.web.connections import Limits
+from exporter.web.server import WebServer
+from tests.web.published import Published
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Nothing may make a test wait long; the defaults are held by a test of their own.
+SHORT = Limits(handshake=0.6, headers=0.6, body=0.6, idle=2.0, stall=0.8, response=5.0, closing=0.4)
+
+
+@dataclass
+class Lines:
+    """A logger that keeps what it is given."""
+
+    entries: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def info(self, event: str, **fields: object) -> None:
+        self.entries.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.entries.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self.entries.append(("error", event, fields))
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        return [fields for _, name, fields in self.entries if name == event]
+
+
+@dataclass
+class Running:
+    """A server that answers on a port of its own."""
+
+    server: WebServer
+    source: Published
+    log: Lines
+    addresses: list[str]
+
+    @property
+    def port(self) -> int:
+        return int(self.addresses[0].rpartition(":")[2])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return self.server.incidents.counts
+
+    def connect(self, *, source: str = "127.0.0.1", timeout: float = 10.0) -> socket.socket:
+        """Connect from a loopback address, so that a test can be several peers."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(source, 0))
+
+    def ask(self, request: bytes, *, source: str = "127.0.0.1") -> bytes:
+        """Send bytes and return all that comes until the server ends the connection."""
+        with self.connect(source=source) as sock:
+            sock.sendall(request)
+            return read_to_end(sock)
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    received = b""
+    while chunk := sock.recv(65536):
+        received += chunk
+    return received
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Running]]:
+    """Start servers; they are stopped when the test ends. Keywords are those of WebServer, and `source`."""
+    started: list[Running] = []
+
+    def start(source: Published | None = None, **changes: Any) -> Running:
+        source = source or Published()
+        log = Lines()
+        options = {
+            "addresses": ["127.0.0.1:0"],
+            "telemetry_path": "/metrics",
+            "web_config": None,
+            "limits": SHORT,
+            **changes,
+        }
+        server = WebServer(source, log=log, **options)
+        addresses = server.bind()
+        server.start()
+        running = Running(server, source, log, addresses)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        running.server.stop()
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files of a server's certificate, and of clients that its CA does and does not know."""
+
+    folder: Path
+    ca: Path
+    cert: Path
+    key: Path
+    client: Path
+    stranger: Path
+
+    def web_config(self, text: str = "", **keys: str) -> Path:
+        """Write a web configuration: TLS with further `keys`, and `text`."""
+        lines = [f"  {key}: {value}" for key, value in {"cert_file": "cert.pem", "key_file": "key.pem", **keys}.items()]
+        path = self.folder / "web.yml"
+        path.write_text("\n".join(["tls_server_config:", *lines, text]) + "\n")
+        return path
+
+    def renew(self, name: str) -> None:
+        """Write a new certificate for `name` over the server's."""
+        issued = trustme.CA().issue_cert(name, "127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(self.cert)
+        issued.private_key_pem.write_to_path(self.key)
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    authority, other = trustme.CA(), trustme.CA()
+    server = authority.issue_cert("localhost", "127.0.0.1")
+    paths = Certificates(
+        folder=tmp_path,
+        ca=tmp_path / "ca.pem",
+        cert=tmp_path / "cert.pem",
+        key=tmp_path / "key.pem",
+        client=tmp_path / "client.pem",
+        stranger=tmp_path / "stranger.pem",
+    )
+    authority.cert_pem.write_to_path(paths.ca)
+    server.cert_chain_pems[0].write_to_path(paths.cert)
+    server.private_key_pem.write_to_path(paths.key)
+    authority.issue_cert("scraper@example.com").private_key_and_cert_chain_pem.write_to_path(paths.client)
+    other.issue_cert("stranger@example.com").private_key_and_cert_chain_pem.write_to_path(paths.stranger)
+    return paths
