@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.config.model import UNSCOPED
 from exporter.config.places import dotted
 from exporter.config.values import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from exporter.config.model import OrganizationSection, ProjectSection
-    from exporter.config.places import Document
+    from exporter.config.places import Document, Key
     from exporter.config.settings import CircleCI, Project
 
     Entries = Mapping[int, ProjectSection] | Mapping[int, OrganizationSection]
@@ -22,9 +23,17 @@ if TYPE_CHECKING:
 _SCOPE_KEYS: Final = frozenset({"default_branch", "all_branches", "branches", "collectors"})
 
 
+class Asked(NamedTuple):
+    """An entry that has no mistake of its own: where it stands, which keys it gives, and what becomes of it."""
+
+    path: tuple[Key, ...]
+    given: AbstractSet[str]
+    project: Project
+
+
 def check_entries(document: Document) -> None:
     """Report a file that names nothing to poll."""
-    if not document.data.get("projects", []) and not document.data.get("organizations", []):
+    if all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
         allowed = "at least one entry in projects or organizations, such as gh/ORGANIZATION/REPOSITORY"
         document.report(("projects",), "no project and no organization", allowed)
 
@@ -64,14 +73,17 @@ def check_names(document: Document, projects: Mapping[int, ProjectSection]) -> N
             document.report(("projects", index, key), None, f"each name once; {dotted(('projects', other))} has it")
 
 
-def check_scopes(document: Document, key: str, entries: Entries, settings: Mapping[int, Project]) -> None:
-    """Report entries whose collectors ask about branches while none is chosen, at `defaults` where it is said there."""
+def check_scopes(document: Document, asked: Iterable[Asked]) -> None:
+    """Report entries whose collectors need a branch while none is chosen: once at `defaults` where it is said there."""
     reported = set[tuple[str | int, ...]]()
-    for index, section in entries.items():
-        project = settings[index]
+    for path, given, project in asked:
         scoped = [collector for collector in project.collectors if collector not in UNSCOPED]
-        path = (key, index) if section.model_fields_set & _SCOPE_KEYS else ("defaults",)
-        if scoped and not (project.default_branch or project.all_branches or project.branches) and path not in reported:
-            reported.add(path)
+        place = path if given & _SCOPE_KEYS else ("defaults",)
+        if (
+            scoped
+            and not (project.default_branch or project.all_branches or project.branches)
+            and place not in reported
+        ):
+            reported.add(place)
             allowed = f"default_branch: true, all_branches: true or branches, for the collectors {', '.join(scoped)}"
-            document.report(path, "no branch to ask about", allowed)
+            document.report(place, "no branch to ask about", allowed)

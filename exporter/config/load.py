@@ -73,10 +73,16 @@ def _config(document: Document, directory: Path) -> Config:
     checks.check_slugs(document, "organizations", organizations)
     checks.check_names(document, projects)
     if defaults:
-        asked = dict(zip(projects, config.projects, strict=True))
-        found = {index: each.template for index, each in zip(organizations, config.organizations, strict=True)}
-        checks.check_scopes(document, "projects", projects, asked)
-        checks.check_scopes(document, "organizations", organizations, found)
+        listed = zip(projects.items(), config.projects, strict=True)
+        found = zip(organizations.items(), (each.template for each in config.organizations), strict=True)
+        checks.check_scopes(
+            document,
+            [
+                checks.Asked((key, index), section.model_fields_set, project)
+                for key, entries in (("projects", listed), ("organizations", found))
+                for (index, section), project in entries
+            ],
+        )
     if document.mistakes:
         raise ConfigError(document.problems())
     return config

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from exporter.errors import Problem
+from exporter.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +86,10 @@ def describe(value: object) -> str:
     if not isinstance(value, str):
         return "nothing" if value is None else str(value).lower()
     short = value if len(value) <= _LINE else value[: _LINE - 1] + "…"
-    return (
-        '"'
-        + "".join(c if c.isprintable() and c not in '"\\' else c.encode("unicode_escape").decode() for c in short)
-        + '"'
-    )
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
+    return f'"{shown}"'
+
+
+def fatal(file: str, place: Place, found: str, allowed: str) -> ConfigError:
+    """Return the error of a file of which nothing further can be read."""
+    return ConfigError((Problem(place.within(file), "", found, allowed),))

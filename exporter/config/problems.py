@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from exporter.config.model import File
+from exporter.config.places import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,8 @@ _ALLOWED: Final = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
-    "too_short": "at least {min_length}",
-    "too_long": "at most {max_length}",
+    "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length} entries",
 }
 
 
@@ -38,14 +39,16 @@ def report_errors(document: Document, base: Sequence[Key], model: type[BaseModel
         path: tuple[Key, ...] = details["loc"]
         if path and path[-1] == "[key]":  # pydantic's own way to say that the key is meant, not its value
             path = path[:-1]
-            document.report([*base, *path], f"the key {path[-1]}", details["ctx"]["allowed"])
+            document.report([*base, *path], f"the key {dotted(path[-1:])}", details["ctx"]["allowed"])
         elif details["type"] == "extra_forbidden":
             document.report([*base, *path], "an unknown key", _suggestion(model, path))
         elif details["type"] == "missing":
             document.report([*base, *path], "nothing", _ALLOWED["missing"])
         else:
             context = details.get("ctx", {})
-            document.report([*base, *path], context.get("found"), _allowed(details, context))
+            entry = not path and isinstance(base[-1], int)
+            allowed = "a slug, or a mapping with a slug" if entry else _allowed(details, context)
+            document.report([*base, *path], context.get("found"), allowed)
 
 
 def _allowed(details: ErrorDetails, context: dict[str, Any]) -> str:

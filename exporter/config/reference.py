@@ -16,7 +16,7 @@ _KINDS: Final = {"boolean": "true or false", "string": "text"}
 
 
 def markdown() -> str:
-    """Return a table of every key: path, type, default, meaning. Those of `defaults` are not told again for projects."""
+    """Return a table of every key: path, type, default, meaning. Those of `defaults` are not repeated for projects."""
     schema = json_schema()
     return "\n".join((*_HEAD, *_rows(schema, schema["$defs"], ""))) + "\n"
 

@@ -1,0 +1,88 @@
+"""Files as documents: bytes, encodings, sizes, and every mistake with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config.document import LARGEST_FILE, open_document, parse_document, read_document
+from exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def data_of(text: str | bytes) -> object:
+    document = parse_document(text, "c.yml")
+    assert document.mistakes == []
+    return document.data
+
+
+def refusal_of(text: str | bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_document(text, "c.yml")
+    return str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
+    assert data_of(b"\xef\xbb\xbfkey: 1") == {"key": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (b"a: b\nkey: \xff\n", "c.yml:2:6: found the byte 0xff; allowed: UTF-8"),
+        ("a: é\nkey: ü".encode("latin-1"), "c.yml:1:4: found the byte 0xe9; allowed: UTF-8"),
+        ("key: a\0b", "c.yml:1:7: found the character U+0000; allowed: text without control characters"),
+        ("a: 1\nkey: \x1b[31m", "c.yml:2:6: found the character U+001B; allowed: text without control characters"),
+        ("key: \udcff", "c.yml:1:6: found the character U+DCFF; allowed: text without control characters"),
+        ("a: 1\n---\nb: 2", "c.yml:2:1: found a second document; allowed: one document"),
+        (
+            "a: b: c",
+            "c.yml:1:5: found an error of syntax: mapping values are not allowed in this context; allowed: YAML",
+        ),
+        (" " * (LARGEST_FILE + 1), "c.yml: found more than 16 MiB; allowed: a file of at most 16 MiB"),
+    ],
+)
+def test_what_is_no_yaml_is_refused_with_its_place(content: bytes | str, refusal: str) -> None:
+    assert refusal_of(content) == refusal
+
+
+def test_read_document_gives_the_plain_value(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("a: [1, two, null]\n")
+
+    assert read_document(file) == {"a": [1, "two", None]}
+
+
+def test_read_document_raises_lesser_mistakes_too(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("a: 1\na: 2\n1: 3\n")
+
+    with pytest.raises(ConfigError) as caught:
+        read_document(file)
+
+    assert [problem.file for problem in caught.value.problems] == [f"{file}:2:1", f"{file}:3:1"]
+
+
+def test_a_file_that_cannot_be_opened_is_a_problem_with_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as missing:
+        open_document(tmp_path / "none.yml")
+    with pytest.raises(ConfigError) as directory:
+        open_document(str(tmp_path))
+
+    assert (
+        str(missing.value) == f"{tmp_path}/none.yml: found No such file or directory; allowed: a file that can be read"
+    )
+    assert str(directory.value) == f"{tmp_path}: found Is a directory; allowed: a file that can be read"
+
+
+@given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?, \n\t%@`<01é\0"), max_size=60) | st.text())
+def test_any_text_is_a_value_or_a_config_error(text: str) -> None:
+    try:
+        parse_document(text, "c.yml")
+    except ConfigError as error:
+        assert error.problems  # noqa: PT017  either outcome is good

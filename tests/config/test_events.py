@@ -1,0 +1,195 @@
+"""Strict YAML: what a scalar means, what is refused, and where."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config.document import parse_document
+from exporter.config.events import DEEPEST, MOST_VALUES
+from exporter.errors import ConfigError
+
+
+def data_of(text: str | bytes) -> object:
+    document = parse_document(text, "c.yml")
+    assert document.mistakes == []
+    return document.data
+
+
+def refusal_of(text: str | bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_document(text, "c.yml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("true", True),
+        ("FALSE", False),
+        ("5", 5),
+        ("-17", -17),
+        ("+3", 3),
+        ("0.2", 0.2),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("-2.5E-1", -0.25),
+        ("yes", "yes"),
+        ("off", "off"),
+        ("y", "y"),
+        ("1:30", "1:30"),
+        ("010", 10.0),
+        ("0x1f", "0x1f"),
+        ("1_000", "1_000"),
+        ("2026-11-24", "2026-11-24"),
+        ("2026-11-24T08:00:00Z", "2026-11-24T08:00:00Z"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("1e1000", "1e1000"),
+        ("9" * 6000, "9" * 6000),
+        ("123456789012345678901", 123456789012345678901.0),
+        ("=", "="),
+        ("'5'", "5"),
+        ('"true"', "true"),
+        ("! 5", "5"),
+        ("!!str 5", "5"),
+        ("|\n  a\n  b\n", "a\nb\n"),
+    ],
+)
+def test_a_scalar_means_what_the_core_schema_says(written: str, value: object) -> None:
+    read = data_of(f"key: {written}\n")
+
+    assert read == {"key": value}
+    assert isinstance(read, dict)
+    assert type(read["key"]) is type(value)
+
+
+@pytest.mark.parametrize("empty", ["", "\n", "# only a comment\n", "---\n", "null"])
+def test_an_empty_file_is_none(empty: str) -> None:
+    assert data_of(empty) is None
+
+
+def test_a_key_given_twice_keeps_its_first_value_and_is_reported_with_both_lines() -> None:
+    document = parse_document("a: 1\nb:\n  - {c: 1, c: 2}\na:\n  x: 1\n  x: 2\n", "c.yml")
+
+    assert document.data == {"a": 1, "b": [{"c": 1}]}
+    assert [str(problem) for problem in document.problems()] == [
+        "c.yml:3:12: b[0].c: found the key a second time, the first is on line 3; allowed: each key once",
+        "c.yml:4:1: a: found the key a second time, the first is on line 1; allowed: each key once",
+        "c.yml:6:3: a.x: found the key a second time, the first is on line 5; allowed: each key once",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("1: x", "the key 1"),
+        ("null: x", "the key null"),
+        ("true: x", "the key true"),
+        ("[a]: x", "the key a list"),
+        ("{a: b}: x", "the key a mapping"),
+    ],
+)
+def test_a_key_that_is_no_text_is_reported_and_left_out(text: str, found: str) -> None:
+    document = parse_document(f"in:\n  {text}\n  good: 1\n", "c.yml")
+
+    assert document.data == {"in": {"good": 1}}
+    (problem,) = document.problems()
+    assert (problem.path, problem.found, problem.allowed) == ("in", found, "a key that is text, in quotes")
+
+
+def test_merged_mappings_yield_to_given_keys_and_to_earlier_ones() -> None:
+    text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {z: 3, <<: [*a, *b]}\nd: {<<: *b, y: 4}\n'<<': 5\n"
+
+    data = data_of(text)
+
+    assert isinstance(data, dict)
+    assert data["c"] == {"z": 3, "x": 1, "y": 1}
+    assert data["d"] == {"y": 4, "z": 2}
+    assert data["<<"] == 5
+
+
+def test_a_merged_value_is_placed_where_it_was_written() -> None:
+    document = parse_document("a: &a\n  x: 1\nb:\n  <<: *a\n", "c.yml")
+
+    document.report(("b", "x"), None, "2")
+
+    assert [str(problem) for problem in document.problems()] == ["c.yml:2:3: b.x: found 1; allowed: 2"]
+
+
+def test_only_mappings_merge() -> None:
+    document = parse_document("a:\n  <<: [1]\n", "c.yml")
+
+    assert [str(problem) for problem in document.problems()] == [
+        'c.yml:2:7: a."<<": found a list; allowed: a mapping, or a list of mappings'
+    ]
+
+
+def test_a_scalar_and_a_list_can_have_aliases() -> None:
+    assert data_of("a: &t 30s\nb: *t\nc: &l [1]\nd: *l\n") == {"a": "30s", "b": "30s", "c": [1], "d": [1]}
+
+
+def test_aliases_that_multiply_are_refused_at_once() -> None:
+    levels = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20)]
+    started = time.perf_counter()
+
+    refusal = refusal_of("\n".join(levels))
+
+    assert "found more than can be read" in refusal
+    assert time.perf_counter() - started < 1
+
+
+def test_aliases_cannot_be_deeper_than_what_is_written_out() -> None:
+    deep = "a0: &a0 [1]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, DEEPEST + 1))
+
+    assert refusal_of(deep).startswith(f"c.yml:{DEEPEST}:")
+
+
+def test_levels_are_limited_far_below_what_would_recurse_too_deep() -> None:
+    assert data_of("[" * DEEPEST + "]" * DEEPEST)
+    assert "found more than can be read" in refusal_of("[" * (DEEPEST + 1))
+
+
+def test_values_are_limited() -> None:
+    thousand = f"a: &a [{', '.join('1' * 1000)}]\n"
+
+    assert data_of(thousand + f"b: [{', '.join(['*a'] * (MOST_VALUES // 1000 - 10))}]")
+    assert f"at most {MOST_VALUES:,} values" in refusal_of(
+        thousand + f"b: [{', '.join(['*a'] * (MOST_VALUES // 1000))}]"
+    )
+
+
+@pytest.mark.parametrize("text", ["a: *a", "a: &a [*a]", "a: &a {b: *a}"])
+def test_an_alias_of_nothing_that_ended_is_refused(text: str) -> None:
+    assert "found the alias *a; allowed: an alias of what stands above it" in refusal_of(text)
+
+
+@pytest.mark.parametrize("tag", ["!!binary", "!!python/name:os.system", "!include", "!!int"])
+@pytest.mark.parametrize("value", ["a", "[a]", "{a: b}"])
+def test_tags_are_refused(tag: str, value: str) -> None:
+    assert "allowed: values without tags" in refusal_of(f"key: {tag} {value}")
+
+
+def test_a_half_written_surrogate_does_not_get_in() -> None:
+    assert "error of syntax" in refusal_of('key: "\\ud800"')
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(st.characters(exclude_categories=["C", "Z"]))
+)
+trees = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text("abcé<", max_size=5), inner), max_leaves=30
+)
+
+
+@given(trees)
+def test_json_is_read_as_what_it_is(tree: object) -> None:
+    assert data_of(json.dumps(tree, ensure_ascii=False)) == tree

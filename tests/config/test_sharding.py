@@ -1,0 +1,76 @@
+"""Shards: each project has one, and a new shard moves no more than it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config.sharding import mine, owner
+
+
+@dataclass(frozen=True)
+class Slugged:
+    slug: str
+
+
+ITEMS = tuple(Slugged(f"gh/acme/service-{number}") for number in range(5000))
+
+
+@given(st.sets(st.text(max_size=20), max_size=20), st.integers(1, 12))
+def test_each_project_belongs_to_exactly_one_shard(slugs: set[str], total: int) -> None:
+    items = [Slugged(slug) for slug in sorted(slugs) if slug.isprintable()]
+
+    shares = [mine(items, shard, total) for shard in range(total)]
+
+    assert sorted(item.slug for share in shares for item in share) == [item.slug for item in items]
+
+
+def test_a_new_shard_takes_its_part_and_moves_nothing_else() -> None:
+    for total in (1, 2, 5, 16):
+        before = [owner(item.slug, total) for item in ITEMS]
+        after = [owner(item.slug, total + 1) for item in ITEMS]
+
+        moved = [new for old, new in zip(before, after, strict=True) if old != new]
+
+        assert set(moved) == {total}
+        assert abs(len(moved) / len(ITEMS) - 1 / (total + 1)) < 0.02
+
+
+def test_shards_are_of_about_one_size() -> None:
+    sizes = [len(mine(ITEMS, shard, 8)) for shard in range(8)]
+
+    assert sum(sizes) == len(ITEMS)
+    assert min(sizes) > 0.85 * len(ITEMS) / 8
+    assert max(sizes) < 1.15 * len(ITEMS) / 8
+
+
+def test_owners_are_the_same_in_every_version_and_process() -> None:
+    slugs = [f"gh/acme/{name}" for name in ("web", "api", "cli", "docs", "infra")]
+    asked = f"from exporter.config.sharding import owner; print([owner(slug, 7) for slug in {slugs}])"
+
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", asked], check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed}
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert answers == {f"{[owner(slug, 7) for slug in slugs]}\n"}
+    assert [owner(slug, 7) for slug in slugs] == [4, 6, 3, 1, 4]
+
+
+def test_one_shard_has_everything() -> None:
+    assert mine(ITEMS, 0, 1) == ITEMS
+
+
+def test_a_large_fleet_is_divided_in_less_than_a_second() -> None:
+    started = time.perf_counter()
+
+    mine(ITEMS, 0, 64)
+
+    assert time.perf_counter() - started < 1
