@@ -280,6 +280,9 @@ COLLECTOR_LAST_SUCCESS = Family(
     "Time of the collector's newest good poll.",
 )
 DROPPED_SERIES = Family(
-    "", "circleci_exporter_dropped_series_total", "Series left out of a publication, by reason.", kind="counter"
+    "",
+    "circleci_exporter_dropped_series_total",
+    "What was left out, counted once a poll: series beyond max_series, branches beyond those that globs may add.",
+    kind="counter",
 )
 OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, DROPPED_SERIES)

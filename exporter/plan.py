@@ -39,6 +39,11 @@ def matched_branches(project: Project, facts: Facts | None) -> list[str]:
     return sorted(branch for branch in facts.branches if globs.match(branch))
 
 
+def left_out(project: Project, facts: Facts | None) -> int:
+    """How many branches the globs match that are not asked for."""
+    return max(0, len(matched_branches(project, facts)) - GLOB_BRANCHES)
+
+
 def branches(project: Project, facts: Facts | None) -> list[str]:
     """The scopes of a project as values of the label `branch`, each once.
 

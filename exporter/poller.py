@@ -14,6 +14,7 @@ from exporter import plan
 from exporter.errors import InternalError, PayloadError, PollError, Stopped, UnauthorizedError
 from exporter.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.questions import Question
+from exporter.rendering import BRANCHES
 from exporter.snapshots import Facts, Outcome, pack
 
 if TYPE_CHECKING:
@@ -222,9 +223,13 @@ class Poll:
             if base is None:  # taken out of the configuration meanwhile
                 self._steps.clear()
                 return
+            dropped = dict(base.dropped)
+            if last:
+                dropped[BRANCHES] = dropped.get(BRANCHES, 0) + plan.left_out(base.project, self._snapshot.facts)
             merged, gone = plan.pruned(
                 replace(
                     base,
+                    dropped=dropped,
                     facts=self._snapshot.facts,
                     parts={**base.parts, **self._changed},
                     outcomes={**base.outcomes, **self._outcomes},

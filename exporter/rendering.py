@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.questions import Question
     from exporter.snapshots import Part, Snapshot
 
-MAX_SERIES = "max_series"
+MAX_SERIES, BRANCHES = "max_series", "branches"
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
@@ -120,7 +120,7 @@ def render(snapshot: Snapshot, now: float, *, polled: bool) -> Publication:
         for row in runs.lines(snapshot.ledger, project, now):
             lines.add("runs", row)
         expiries += [at for at in runs.expiries(snapshot.ledger, project) if at > now]
-    dropped = {MAX_SERIES: 0, **snapshot.dropped}
+    dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
     if polled:
         dropped[MAX_SERIES] += lines.dropped
     for family, line in (*_about(snapshot), *_own(snapshot, dropped)):
@@ -150,11 +150,14 @@ def _table(
             "branch": question.branch,
             "window": question.window,
             "granularity": question.granularity,
+            "organization": question.slug,
         }
-        for own, values in list(unpack(part.rows, table))[:limit]:
+        chosen = []
+        for own, values in unpack(part.rows, table):
             labels.update(zip(table.own, own, strict=True))
             if selected(project, labels):
-                rows.append((tuple([labels[name] for name in table.labels]), values))
+                chosen.append((tuple([labels[name] for name in table.labels]), values))
+        rows += chosen[:limit]
     rows.sort(key=itemgetter(0))
     for texts, values in rows:
         text = label_text(table.labels, texts)
