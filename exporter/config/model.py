@@ -98,7 +98,9 @@ class JobsSection(GlobsSection):
     """Which jobs."""
 
     max_age: Duration = Field(
-        "1d", description="Jobs are asked for only where the workflow ran within this time.", validate_default=True
+        "1d",
+        description="While the figures of a workflow stay the same, its jobs are asked for again only after this time.",
+        validate_default=True,
     )
 
 
