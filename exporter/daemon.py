@@ -64,7 +64,7 @@ class Daemon:
             config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
         )
         self._schedule = Schedule(engine.telemetry, log, concurrency=config.circleci.concurrency)
-        self._fleet = Fleet(engine.store, engine.state, self._schedule, engine.poller)
+        self._fleet = Fleet(engine, self._schedule)
         self._figures = serving.PageFigures(engine.store, self._schedule.due)
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._reloading = threading.Lock()

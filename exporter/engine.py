@@ -12,6 +12,7 @@ from exporter.collectors import NAMES
 from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
 from exporter.poller import Poller
+from exporter.run_poller import RunPoller
 from exporter.state import State
 from exporter.store import SnapshotStore
 from exporter.telemetry import Telemetry
@@ -52,6 +53,7 @@ class Engine:
         self.store = SnapshotStore()
         self.state = State.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
         self.poller = Poller(self._client(circleci, tokens), self.store, self.state, self.telemetry, log)
+        self.run_poller = RunPoller(self.poller, self.state)
 
     def change(self, config: Config) -> None:
         """Ask by other settings from now on. Raises ConfigError for what only a restart can change."""

@@ -20,26 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.config import Project
+    from exporter.engine import Engine
     from exporter.poller import Poller
+    from exporter.run_poller import RunPoller
     from exporter.schedule import Schedule
-    from exporter.state import State, Stored
-    from exporter.store import SnapshotStore
+    from exporter.state import Stored
+
+GAUGES, RUNS = "workflows", "runs"
+"""The two kinds of jobs, by the collectors that stand for them in counts."""
 
 
 class Fleet:
     """Keeps store, schedule and state at one with the list of projects."""
 
-    def __init__(
-        self,
-        store: SnapshotStore,
-        state: State,
-        schedule: Schedule,
-        poller: Poller,
-        *,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, engine: Engine, schedule: Schedule, *, wall: Callable[[], float] = time.time) -> None:
         """Start without a project."""
-        self._store, self._state, self._schedule, self._poller, self._wall = store, state, schedule, poller, wall
+        self._engine, self._schedule, self._wall = engine, schedule, wall
+        self._store, self._state = engine.store, engine.state
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project]) -> None:
@@ -53,7 +50,9 @@ class Fleet:
         now = self._wall()
         snapshots = [snapshot for snapshot, _ in self._store.published.values()]
         for index, snapshot in enumerate(snapshots):
-            self._schedule.add(self._job(snapshot.project.slug), _due(snapshot, first_poll(index, len(snapshots), now)))
+            soon = first_poll(index, len(snapshots), now)
+            for job in self._jobs(snapshot.project):
+                self._schedule.add(job, max(soon, _due(job, snapshot) or soon))
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Poll and show exactly these projects from now on."""
@@ -63,6 +62,7 @@ class Fleet:
             with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
                 for slug in gone:
                     self._schedule.remove(slug)
+                    self._schedule.remove(_of_runs(slug))
                     held.enter_context(self._store.lock(slug))
                 self._store.withdraw(gone)
                 self._state.forget(gone)
@@ -70,7 +70,8 @@ class Fleet:
             now = self._wall()
             self._store.publish([Snapshot(project) for project in fresh], now)
             for index, project in enumerate(fresh):
-                self._schedule.add(self._job(project.slug), first_poll(index, len(fresh), now))
+                for job in self._jobs(project):
+                    self._schedule.add(job, first_poll(index, len(fresh), now))
             for project in wanted.values():
                 self._change(project)
 
@@ -91,36 +92,61 @@ class Fleet:
             if old is None or old.project == project:
                 return
             snapshot, gone = plan.pruned(replace(old, project=project))
+            if RUNS not in project.collectors:
+                snapshot = replace(snapshot, ledger=None)
             self._state.commit(snapshot, (), gone)
             self._store.publish([snapshot], self._wall())
-        job = self._job(project.slug)
-        if old.project.interval != project.interval and snapshot.polled_at is not None:
-            self._schedule.add(job, max(self._wall(), snapshot.polled_at + project.interval))
-        if plan.missing(snapshot):
-            self._schedule.missing(job)
+        self._reschedule(old, snapshot)
 
-    def _job(self, slug: str) -> Job:
+    def _reschedule(self, old: Snapshot, new: Snapshot) -> None:
+        """Keep the times of what stays, ask at once for what is new."""
+        before = {job.name for job in self._jobs(old.project)}
+        for job in self._jobs(new.project):
+            kept = job.name in before and old.project.polled_every(job.collector) == job.interval()
+            if not kept:
+                self._schedule.add(job, max(self._wall(), _due(job, new) or 0.0))
+            if job.collector != RUNS and plan.missing(new):
+                self._schedule.missing(job)
+            before.discard(job.name)
+        for name in before:
+            self._schedule.remove(name)
+
+    def _jobs(self, project: Project) -> list[Job]:
+        """What is polled for a project: its gauges, and beside them its runs."""
+        slug = project.slug
+        jobs = [self._job(slug, GAUGES, slug, self._engine.poller)]
+        if RUNS in project.collectors:
+            jobs.append(self._job(_of_runs(slug), RUNS, slug, self._engine.run_poller))
+        return jobs
+
+    def _job(self, name: str, collector: str, slug: str, poller: Poller | RunPoller) -> Job:
         def interval() -> float | None:
             snapshot = self._store.get(slug)
-            return snapshot.project.interval if snapshot else None
+            return snapshot.project.polled_every(collector) if snapshot else None
 
-        return Job(
-            slug, "workflows", interval, lambda missing_only: self._poller.begin(slug, missing_only=missing_only)
-        )
+        return Job(name, collector, interval, lambda missing_only: poller.begin(slug, missing_only=missing_only))
+
+
+def _of_runs(slug: str) -> str:
+    """The name of the job that polls a project's runs: no slug has a space."""
+    return f"{slug} {RUNS}"
 
 
 def _restored(project: Project, stored: Stored | None) -> Snapshot:
     """What is known of a project from before, as far as it is still asked."""
     if stored is None:
         return Snapshot(project)
-    snapshot, _ = plan.pruned(
-        Snapshot(project, stored.facts, stored.parts, stored.outcomes, polled_at=stored.polled_at)
-    )
-    return snapshot
+    known = Snapshot(project, stored.facts, stored.parts, stored.outcomes, polled_at=stored.polled_at)
+    if RUNS in project.collectors:
+        known = replace(known, ledger=stored.ledger)
+    return plan.pruned(known)[0]
 
 
-def _due(snapshot: Snapshot, soon: float) -> float:
-    """When a project is polled next: an interval after it last was, or soon when something is missing."""
+def _due(job: Job, snapshot: Snapshot) -> float | None:
+    """When a job is due by what is known of its newest poll; None when something is missing."""
+    if job.collector == RUNS:
+        outcome = snapshot.outcomes.get(RUNS)
+        return outcome.finished_at + snapshot.project.runs.interval if outcome and snapshot.ledger else None
     if snapshot.polled_at is None or plan.missing(snapshot):
-        return soon
-    return max(soon, snapshot.polled_at + snapshot.project.interval)
+        return None
+    return snapshot.polled_at + snapshot.project.interval

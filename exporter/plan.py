@@ -122,8 +122,7 @@ def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
 
 def missing(snapshot: Snapshot) -> bool:
     """Whether something is asked of which there is no answer yet."""
-    wanted = asked(snapshot)
-    return not wanted or not wanted <= snapshot.parts.keys()
+    return snapshot.facts is None or not asked(snapshot) <= snapshot.parts.keys()
 
 
 def digests(rows: Iterable[object]) -> dict[str, str]:

@@ -108,6 +108,7 @@ class Poll:
         self._snapshot = replace(snapshot, parts=self._parts)
         self._began = poller.wall()
         self._given_up: PollError | None = None
+        self._learnt = False
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
         self._changed: dict[Question, Part] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -124,8 +125,9 @@ class Poll:
     def step(self) -> bool:
         """Ask the next questions and publish the answers; returns whether there are more."""
         deadline = self._by.monotonic() + max(self._snapshot.project.interval, MIN_DEADLINE)
-        if self._steps:
+        if not self._learnt:
             self._learn(deadline)
+        if self._steps:
             for collector in self._steps.pop(0):
                 self._collect(collector, deadline)
         self._publish(last=not self._steps)
@@ -133,6 +135,7 @@ class Poll:
 
     def _learn(self, deadline: float) -> None:
         """Refresh what is known of the project itself, once a day; the last known serves while that fails."""
+        self._learnt = True
         snapshot, now = self._snapshot, self._by.wall()
         facts = snapshot.facts
         try:

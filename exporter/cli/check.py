@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
 
-from exporter.checking import Finding, examine, token_owner
+from exporter.calls import HOUR, NONE, calls_per_hour
+from exporter.checking import examine, token_owner
 from exporter.engine import Engine
 from exporter.errors import UnauthorizedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.checking import Finding
     from exporter.config import Config
     from exporter.logs import Logger
 
@@ -73,3 +80,71 @@ def _examine(engine: Engine, config: Config) -> list[Finding]:
             found[finding.project.slug] = finding
             bar.advance(task)
     return [found[project.slug] for project in config.projects]
+
+
+def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[str, Any]:
+    """Everything that was found, for a program."""
+    projects = []
+    total = NONE
+    for finding in findings:
+        calls = calls_per_hour(
+            finding.project, {(scope.branch, scope.window): len(scope.workflows) for scope in finding.scopes}
+        )
+        total += calls
+        projects.append(
+            {
+                "project": finding.project.name,
+                "slug": finding.project.slug,
+                "ok": not finding.error,
+                "error": finding.error,
+                "default_branch": finding.default_branch,
+                "scopes": [asdict(scope) for scope in finding.scopes],
+                "calls_per_hour": calls._asdict(),
+            }
+        )
+    allowed = config.circleci.requests_per_second * HOUR
+    return {
+        "ok": all(project["ok"] for project in projects) and total.least <= allowed,
+        "token": {"accepted": True, "login": owner},
+        "projects": projects,
+        "calls_per_hour": {**total._asdict(), "allowed": allowed},
+    }
+
+
+def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]) -> None:
+    """The same for a person."""
+    table = Table(title=f"{config.file}, asked of {config.circleci.url}", title_justify="left")
+    for heading in ("project", "branch", "window", "workflows", "calls an hour", "result"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "calls an hour" else "left")
+    for finding, entry in zip(findings, document["projects"], strict=True):
+        cost = "{least:.0f} to {most:.0f}".format(**entry["calls_per_hour"])
+        if not finding.scopes:
+            table.add_row(finding.project.name, "", "", "", cost, _result(finding.error))
+        for index, scope in enumerate(finding.scopes):
+            shown = ", ".join(scope.workflows[:SHOWN_WORKFLOWS])
+            more = len(scope.workflows) - SHOWN_WORKFLOWS
+            table.add_row(
+                *(Text(cell) for cell in (finding.project.name if not index else "", scope.branch, scope.window)),
+                Text(f"{len(scope.workflows)}: {shown}" + (f" and {more} more" if more > 0 else "")),
+                cost if not index else "",
+                _result(finding.error, scope.reason),
+            )
+    console = Console()
+    console.print(table)
+    login = document["token"]["login"]
+    console.print(Text(f"The token is taken{f': it is {login!r}' if login else ''}."))
+    calls = document["calls_per_hour"]
+    verdict = "more than" if calls["most"] > calls["allowed"] else "within"
+    console.print(
+        Text(
+            f"{calls['least']:.0f} to {calls['most']:.0f} API calls an hour, {verdict} "
+            f"the {calls['allowed']:.0f} that requests_per_second allows."
+        )
+    )
+
+
+def _result(error: str, reason: str = "") -> Text:
+    """Good, empty with the reason, or failed with the error."""
+    if error:
+        return Text(error, style="red")
+    return Text(f"empty: {reason}", style="yellow") if reason else Text("good", style="green")
