@@ -92,9 +92,14 @@ class Server(socketserver.ThreadingTCPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), name="circle", daemon=True)
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port where it listens."""
+        return "127.0.0.1", int(self.server_address[1])
+
+    @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.server_address[1]}"
+        """The base of its addresses, without a path."""
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.address[1]}"
 
     def start(self) -> None:
         """Accept connections from now on."""

@@ -30,12 +30,13 @@ class Wire:
         """All of it."""
         self.connection.sendall(data)
 
-    def drip(self, data: bytes, interval: float) -> None:
-        """One byte at a time."""
+    def drip(self, data: bytes, interval: float) -> bool:
+        """One byte at a time; False when it was stopped before the end."""
         for index in range(len(data)):
             self.send(data[index : index + 1])
             if self.stop.wait(interval):
-                return
+                return False
+        return True
 
 
 def head(reply: Reply, *framing: tuple[str, str]) -> bytes:
@@ -100,14 +101,13 @@ def _hang(wire: Wire, reply: Reply) -> bool:
 
 def _drip_body(wire: Wire, reply: Reply) -> bool:
     wire.send(head(reply, _length(len(reply.body))))
-    wire.drip(reply.body, reply.options.get("interval", 1.0))
-    return True
+    return wire.drip(reply.body, reply.options.get("interval", 1.0))
 
 
 def _drip_headers(wire: Wire, reply: Reply) -> bool:
-    wire.drip(head(reply, _length(len(reply.body))), reply.options.get("interval", 1.0))
-    wire.send(reply.body)
-    return True
+    done = wire.drip(head(reply, _length(len(reply.body))), reply.options.get("interval", 1.0))
+    wire.send(reply.body if done else b"")
+    return done
 
 
 def _blocks(mib: int) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  whatever JSON may hold
+    def json(self) -> Any:
         return json.loads(self.body)
 
 

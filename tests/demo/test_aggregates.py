@@ -34,7 +34,7 @@ def test_a_percentile_lies_between_its_neighbours() -> None:
 def test_the_spread_agrees_with_the_statistics_of_the_standard_library() -> None:
     values = [31, 46, 96, 72, 18, 44]
     found = spread(values)
-    assert found["min"], found["max"] == (18, 96)
+    assert (found["min"], found["max"]) == (18, 96)
     assert found["mean"] == int(statistics.mean(values))
     assert found["median"] == int(statistics.median(values))
     assert found["standard_deviation"] == float(int(statistics.stdev(values)))

@@ -15,6 +15,6 @@ def text(name: str) -> str:
     return (FOLDER / f"{name}.json").read_text("utf-8")
 
 
-def document(name: str) -> Any:  # noqa: ANN401  whatever JSON may hold
+def document(name: str) -> Any:
     """Read the body of that name, decoded."""
     return json.loads(text(name))

@@ -21,6 +21,6 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema)
 
 
-def problems(name: str, document: Any) -> list[str]:  # noqa: ANN401  whatever JSON may hold
+def problems(name: str, document: Any) -> list[str]:
     """Say what of a document does not fit the endpoint; nothing when all is well."""
     return [f"{error.json_path}: {error.message[:300]}" for error in validator(name).iter_errors(document)]
