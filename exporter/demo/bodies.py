@@ -14,9 +14,7 @@ from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.demo.model import Run
+    from exporter.demo.model import JobRun, Run, Workflow
 
 NOBODY = Owner("", "", "", "")
 NOWHERE = Project(NOBODY, "", "", "")
@@ -81,45 +79,50 @@ def branches(call: Call) -> dict[str, Any]:
     return {"org_id": found.owner.id, "project_id": found.id, "branches": names}
 
 
-def workflows(call: Call) -> list[dict[str, Any]]:
-    """GET /insights/{project}/workflows: workflows that ran, with their metrics."""
+def workflows(call: Call) -> list[tuple[Project, Workflow, list[Run]]]:
+    """GET /insights/{project}/workflows: workflows that ran."""
     found, organisation = call.project, call.organisation
     at = organisation.aggregated_at()
-    rows = []
-    for each in organisation.workflows(found.slug):
-        runs = organisation.window_runs(found.slug, each.name, call.branch, call.query.window, at)
-        if runs:
-            rows.append(
-                {
-                    "name": each.name,
-                    "project_id": found.id,
-                    "metrics": workflow_metrics(runs, measured=each.measured),
-                    **_bounds([run.created for run in runs]),
-                }
-            )
-    return rows
+    ran = (
+        (found, each, organisation.window_runs(found.slug, each.name, call.branch, call.query.window, at))
+        for each in organisation.workflows(found.slug)
+    )
+    return [entry for entry in ran if entry[2]]
 
 
-def jobs(call: Call) -> list[dict[str, Any]]:
+def workflow_row(entry: tuple[Project, Workflow, list[Run]]) -> dict[str, Any]:
+    """Write a workflow as the API lists it."""
+    project, workflow, runs = entry
+    return {
+        "name": workflow.name,
+        "project_id": project.id,
+        "metrics": workflow_metrics(runs, measured=workflow.measured),
+        **_bounds(runs[0].created, runs[-1].created),
+    }
+
+
+def jobs(call: Call) -> list[tuple[str, list[JobRun]]]:
     """GET …/workflows/{workflow}/jobs: jobs that ran, none for a workflow that is not known."""
     organisation = call.organisation
     at = organisation.aggregated_at()
     ran = organisation.jobs(call.project.slug, call.workflow, call.branch, call.query.window, at)
     wanted = call.query.one(JOB) or ""
-    return [
-        {"name": name, "metrics": job_metrics(each), **_bounds([run.started for run in each])}
-        for name, each in ran.items()
-        if wanted in name
-    ]
+    return [(name, each) for name, each in ran.items() if wanted in name]
 
 
-def runs(call: Call) -> list[dict[str, Any]]:
+def job_row(entry: tuple[str, list[JobRun]]) -> dict[str, Any]:
+    """Write a job as the API lists it."""
+    name, runs = entry
+    return {"name": name, "metrics": job_metrics(runs), **_bounds(runs[0].started, runs[-1].started)}
+
+
+def runs(call: Call) -> list[Run]:
     """GET …/workflows/{workflow}: single runs, newest first, none for a workflow that is not known."""
     now = call.organisation.clock.now()
     start = max(call.query.time(START, now - RETENTION), now - RETENTION)
     found = call.organisation.runs(call.project.slug, call.workflow, call.branch, start, now)
     end = call.query.time(END, now + 1)
-    return [run_row(run) for run in reversed(found) if run.created < end]
+    return [run for run in reversed(found) if run.created < end]
 
 
 def run_row(run: Run) -> dict[str, Any]:
@@ -136,5 +139,5 @@ def run_row(run: Run) -> dict[str, Any]:
     }
 
 
-def _bounds(times: Sequence[float]) -> dict[str, str]:
-    return {"window_start": written(times[0]), "window_end": written(times[-1])}
+def _bounds(first: float, last: float) -> dict[str, str]:
+    return {"window_start": written(first), "window_end": written(last)}

@@ -17,8 +17,6 @@ from exporter.demo.query import END, GRANULARITY, ORGANISATION, START
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from exporter.demo.bodies import Call
     from exporter.demo.model import JobRun, Project
 
@@ -53,7 +51,7 @@ def test_metrics(call: Call) -> dict[str, Any]:
     }
 
 
-def job_series(call: Call) -> list[dict[str, Any]]:
+def job_series(call: Call) -> list[tuple[tuple[float, str], list[JobRun]]]:
     """GET /insights/time-series/…/jobs: buckets of each job, newest first; without a branch of the default one."""
     organisation, slug = call.organisation, call.project.slug
     hourly = call.query.one(GRANULARITY) == "hourly"
@@ -66,22 +64,24 @@ def job_series(call: Call) -> list[dict[str, Any]]:
     for run in organisation.runs(slug, call.workflow, call.branch, start, at) if found else ():
         for each in job_runs(found, run) if found and run.created < end else ():
             buckets.setdefault((-(each.started // size * size), each.job.name), []).append(each)
-    return [_bucket(name, -begun, runs, hourly=hourly) for (begun, name), runs in sorted(buckets.items())]
+    return sorted(buckets.items(), key=lambda entry: entry[0])
 
 
-def _bucket(name: str, begun: float, runs: Sequence[JobRun], *, hourly: bool) -> dict[str, Any]:
+def bucket_row(entry: tuple[tuple[float, str], list[JobRun]]) -> dict[str, Any]:
+    """Write what a job did in a day or an hour as the API lists it."""
+    (before, name), runs = entry
     lengths = sorted(run.duration for run in runs if run.duration is not None)
     whole = spread(lengths)
     return {
         "name": name,
-        "timestamp": written(begun),
+        "timestamp": written(-before),
         "min_started_at": written(min(run.started for run in runs)),
         "max_ended_at": written(max(run.stopped or run.started for run in runs)),
         "metrics": {
             "total_runs": len(runs),
             "failed_runs": count_of(runs, "failed"),
             "successful_runs": count_of(runs, "success"),
-            "throughput": float(len(runs) * (24 if hourly else 1)),
+            "throughput": float(len(runs)),
             "median_credits_used": int(median(run.credits for run in runs)),
             "total_credits_used": sum(run.credits for run in runs),
             "duration_metrics": {

@@ -49,7 +49,9 @@ class Roster:
 
     def shows(self, slug: str, workflow: str, branch: str) -> bool:
         """Tell whether runs of this workflow on this branch can be seen."""
-        return self._hidden.isdisjoint(((slug, None, None), (slug, workflow, None), (slug, None, branch)))
+        return not self._hidden or self._hidden.isdisjoint(
+            ((slug, None, None), (slug, workflow, None), (slug, None, branch))
+        )
 
     def hide(self, slug: str, *, workflow: str | None = None, branch: str | None = None) -> None:
         """Let a project vanish, or one workflow or branch of it."""

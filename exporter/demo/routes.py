@@ -48,6 +48,8 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     page: int = 0
     live: bool = False
+    row: Callable[[Any], Any] | None = None
+    """Writes one row of a page, if `answer` gives what rows are made of."""
 
     def pattern(self) -> re.Pattern[str]:
         """Make the template an expression on raw paths: a slug's slashes stand, a name is one segment."""
@@ -68,12 +70,32 @@ ROUTES = (
         (BRANCH, GRANULARITY, START, END, PAGE_TOKEN),
         RUNS,
         live=True,
+        row=insights.bucket_row,
     ),
-    Route("/insights/{project}/workflows", bodies.workflows, (PAGE_TOKEN, *_SCOPE, WINDOW), AGGREGATES),
+    Route(
+        "/insights/{project}/workflows",
+        bodies.workflows,
+        (PAGE_TOKEN, *_SCOPE, WINDOW),
+        AGGREGATES,
+        row=bodies.workflow_row,
+    ),
     Route("/insights/{project}/flaky-tests", insights.flaky_tests),
     Route("/insights/{project}/branches", bodies.branches, (WORKFLOW,)),
-    Route("/insights/{project}/workflows/{workflow}", bodies.runs, (PAGE_TOKEN, *_SCOPE, START, END), RUNS, live=True),
-    Route("/insights/{project}/workflows/{workflow}/jobs", bodies.jobs, (PAGE_TOKEN, *_SCOPE, WINDOW, JOB), AGGREGATES),
+    Route(
+        "/insights/{project}/workflows/{workflow}",
+        bodies.runs,
+        (PAGE_TOKEN, *_SCOPE, START, END),
+        RUNS,
+        live=True,
+        row=bodies.run_row,
+    ),
+    Route(
+        "/insights/{project}/workflows/{workflow}/jobs",
+        bodies.jobs,
+        (PAGE_TOKEN, *_SCOPE, WINDOW, JOB),
+        AGGREGATES,
+        row=bodies.job_row,
+    ),
     Route("/insights/{project}/workflows/{workflow}/summary", summaries.workflow_summary, _SCOPE),
     Route("/insights/{project}/workflows/{workflow}/test-metrics", insights.test_metrics, _SCOPE),
     Route("/insights/{owner}/summary", summaries.owner_summary, (WINDOW, PROJECTS)),
@@ -101,6 +123,8 @@ def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
         document = route.answer(_call(organisation, route, named, query))
         if route.page:
             document = page(document, route.page, query.one(PAGE_TOKEN), f"{request.path}?{query.identity()}")
+        if route.row:
+            document["items"] = [route.row(entry) for entry in document["items"]]
         return json_reply(document), not route.live
     except Refused as refusal:
         return refusal.reply, False

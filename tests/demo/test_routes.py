@@ -13,7 +13,7 @@ from exporter.demo.organisation import ALL_BRANCHES
 from exporter.demo.routes import ROUTES
 from exporter.demo.times import written
 from tests import schemas
-from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WEB, WEEK, all_rows, ask
+from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WEB, WEEK, all_rows, ask, fetch
 
 if TYPE_CHECKING:
     from exporter.demo import Circle
@@ -102,6 +102,10 @@ def test_an_error_has_its_status_and_message(reference: Circle, path: str, statu
     answer = ask(reference, path)
     assert (answer.status, answer.json) == (status, {"message": message})
     assert schemas.problems("error", answer.json) == []
+
+
+def test_nothing_is_outside_of_the_api(reference: Circle) -> None:
+    assert fetch(reference, "/me").status == 404
 
 
 def test_only_get_is_allowed(reference: Circle) -> None:

@@ -72,12 +72,12 @@ def test_open_connections_can_be_dropped() -> None:
 
 
 def test_stopping_leaves_no_thread_and_no_port_behind() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     circle = Circle(start=0, speed=0).start()
     connections = [socket.create_connection(circle.server.address) for _ in range(5)]
-    wait_until(lambda: threading.active_count() >= before + 6)
+    wait_until(lambda: len(set(threading.enumerate()) - before) >= 6)
     circle.stop()
-    wait_until(lambda: threading.active_count() == before)
+    wait_until(lambda: set(threading.enumerate()) <= before)
     for connection in connections:
         connection.close()
     with pytest.raises(ConnectionRefusedError):
