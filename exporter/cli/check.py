@@ -112,28 +112,23 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
 
 
 def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]) -> None:
-    """The same for a person."""
-    table = Table(title=f"{config.file}, asked of {config.circleci.url}", title_justify="left")
-    for heading in ("project", "branch", "window", "workflows", "calls an hour", "result"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "calls an hour" else "left")
+    """The same for a person: a row a project."""
+    table = Table(title=f"{config.file}, asked of {config.circleci.url}", title_justify="left", show_lines=True)
+    for heading in ("project", "default branch", "workflows found", "calls an hour", "result"):
+        table.add_column(heading, overflow="fold")
     for finding, entry in zip(findings, document["projects"], strict=True):
-        cost = "{least:.0f} to {most:.0f}".format(**entry["calls_per_hour"])
-        if not finding.scopes:
-            table.add_row(finding.project.name, "", "", "", cost, _result(finding.error))
-        for index, scope in enumerate(finding.scopes):
-            shown = ", ".join(scope.workflows[:SHOWN_WORKFLOWS])
-            more = len(scope.workflows) - SHOWN_WORKFLOWS
-            table.add_row(
-                *(Text(cell) for cell in (finding.project.name if not index else "", scope.branch, scope.window)),
-                Text(f"{len(scope.workflows)}: {shown}" + (f" and {more} more" if more > 0 else "")),
-                cost if not index else "",
-                _result(finding.error, scope.reason),
-            )
+        calls = entry["calls_per_hour"]
+        table.add_row(
+            Text(finding.project.name),
+            Text(finding.default_branch),
+            Text(_names(finding)),
+            "" if finding.error else f"{calls['least']:.0f} to {calls['most']:.0f}",
+            _result(finding),
+        )
     console = Console()
     console.print(table)
-    login = document["token"]["login"]
-    console.print(Text(f"The token is taken{f': it is {login!r}' if login else ''}."))
-    calls = document["calls_per_hour"]
+    login, calls = document["token"]["login"], document["calls_per_hour"]
+    console.print(Text(f"The token is taken{f': it is that of {login}' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
     console.print(
         Text(
@@ -143,8 +138,16 @@ def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]
     )
 
 
-def _result(error: str, reason: str = "") -> Text:
-    """Good, empty with the reason, or failed with the error."""
-    if error:
-        return Text(error, style="red")
-    return Text(f"empty: {reason}", style="yellow") if reason else Text("good", style="green")
+def _names(finding: Finding) -> str:
+    """How many workflows were found, and the first of them by name."""
+    names = list(dict.fromkeys(name for scope in finding.scopes for name in scope.workflows))
+    more = len(names) - SHOWN_WORKFLOWS
+    return f"{len(names)}: {', '.join(names[:SHOWN_WORKFLOWS])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _result(finding: Finding) -> Text:
+    """Good, or what is empty and why, or the error."""
+    if finding.error:
+        return Text(finding.error, style="red")
+    reasons = [scope.reason for scope in finding.scopes if scope.reason]
+    return Text("empty: " + "; ".join(reasons), style="yellow") if reasons else Text("good", style="green")
