@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 1_000_000
 DEEPEST: Final = 32
 
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Final[type[yaml.SafeLoader | yaml.CSafeLoader]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -43,6 +43,8 @@ _WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?")
 _TEXT_TAGS: Final = (None, "!", "tag:yaml.org,2002:str")
 _GLOB: Final = "a glob that begins with * stands in quotes"
+_NO_TAG: Final = "values without tags; text that begins with ! stands in quotes"
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def _hint(error: yaml.MarkedYAMLError) -> str:
@@ -101,8 +103,9 @@ class _Open:
 class Builder:
     """Turns events into values with a stack of its own, so that no file is too deep for it."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, loader: type[yaml.SafeLoader | yaml.CSafeLoader] = LOADER) -> None:
         self._file = file
+        self._loader = loader
         self._root: Any = None
         self._open: list[_Open] = []
         self._anchors: dict[str, _Node] = {}
@@ -120,7 +123,7 @@ class Builder:
 
     def _read(self, text: str) -> None:
         documents = 0
-        for event in yaml.parse(text, Loader=_LOADER):
+        for event in yaml.parse(text, Loader=self._loader):
             place = _at(event.start_mark)
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event, place)
@@ -137,7 +140,9 @@ class Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> None:
         if event.tag not in _TEXT_TAGS:
-            raise fatal(self._file, place, f"the tag {event.tag}", "values without tags")
+            raise fatal(self._file, place, "a tag", _NO_TAG)
+        if event.style == '"' and _SURROGATE.search(event.value):  # as an escape; the loader in C refuses it by itself
+            raise fatal(self._file, place, "half a surrogate pair", "whole characters")
         plain = event.implicit[0] and event.tag is None
         value = _scalar(event.value) if plain else event.value
         node = _Node(value)
@@ -149,7 +154,7 @@ class Builder:
 
     def _start(self, event: yaml.CollectionStartEvent, place: Place) -> None:
         if event.tag is not None:
-            raise fatal(self._file, place, f"the tag {event.tag}", "values without tags")
+            raise fatal(self._file, place, "a tag", _NO_TAG)
         self._open.append(_Open({} if isinstance(event, yaml.MappingStartEvent) else [], place, event.anchor))
         if len(self._open) > DEEPEST:
             raise self._too_large(place)
@@ -169,7 +174,7 @@ class Builder:
     def _alias(self, event: yaml.AliasEvent, place: Place) -> None:
         node = self._anchors.get(event.anchor or "")
         if node is None:
-            raise fatal(self._file, place, f"the alias *{event.anchor}", f"an alias of what stands above it; {_GLOB}")
+            raise fatal(self._file, place, "an alias", f"an alias of what stands above it; {_GLOB}")
         self._add(node, place)
 
     def _add(self, node: _Node, place: Place, *, merge: bool = False) -> None:

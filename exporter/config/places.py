@@ -15,6 +15,7 @@ Key = str | int
 """A key of a mapping or an index of a list."""
 
 _SECRET: Final = re.compile(r"token|passw|secret|credential|authori[sz]ation|api[-_]?key", re.IGNORECASE)
+_TOKEN: Final = re.compile(r"CCIP[A-Z]{2}_\w|\b[0-9a-fA-F]{40}\b")
 _LINE: Final = 80
 
 
@@ -54,7 +55,8 @@ class Document:
             if here is None:
                 break
             place, value = here, value[key]  # type: ignore[index]  # its places have its keys
-        if any(_SECRET.search(key) for key in shown if isinstance(key, str)):
+        secret_key = any(_SECRET.search(key) for key in shown if isinstance(key, str))
+        if secret_key or (isinstance(value, str) and _TOKEN.search(value)):
             found = found or "a value that is not shown"
         problem = Problem(place.within(self.file), dotted(shown), found or place.text or describe(value), allowed)
         self.mistakes.append((place, problem))

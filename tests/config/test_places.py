@@ -77,6 +77,11 @@ def test_values_of_keys_that_look_secret_are_not_shown(key: str) -> None:
     assert "found a value that is not shown" in shown
 
 
+@pytest.mark.parametrize("token", ["CCIPAT_abc_hunter2", "hunter2 0123456789abcdef0123456789abcdef01234567"])
+def test_values_that_look_like_tokens_are_not_shown(token: str) -> None:
+    assert report(f"auth: {token}\n", ("auth",)) == "f:1:1: auth: found a value that is not shown; allowed: else"
+
+
 def test_mistakes_are_sorted_as_they_stand_in_the_file() -> None:
     document = parse_document("a: 1\nb: {d: 1, c: 2}\n", "f")
 
