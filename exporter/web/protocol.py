@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
 WRITE_BUFFER = 64 * 1024
+# By so much can a header be larger than is allowed.
+READ = 4 * 1024
 
 
 class Protocol(H11Protocol):
@@ -46,14 +48,13 @@ class Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read in pieces no larger than a header may be: h11 measures only headers that are incomplete."""
+        """Read in small pieces: h11 measures only headers that are incomplete, and parses a large one that is not."""
         if self._entry.phase is Phase.IDLE:
             self._entry.enter(Phase.HEADERS)
-        size = self.config.h11_max_incomplete_event_size or WRITE_BUFFER
-        for start in range(0, len(data), size):
+        for start in range(0, len(data), READ):
             if self._lingers or self.transport.is_closing():
                 return
-            super().data_received(data[start : start + size])
+            super().data_received(data[start : start + READ])
 
     def handle_events(self) -> None:
         """Note when a header is complete and its answer begins."""

@@ -40,6 +40,15 @@ class Lines:
         return [fields for _, name, fields in self.entries if name == event]
 
 
+def read_until(sock: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        chunk = sock.recv(65536)
+        assert chunk, f"the connection ended after {received[-200:]!r}"
+        received += chunk
+    return received
+
+
 @dataclass
 class Running:
     """A server that answers on a port of its own."""
