@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.demo.model import Project
 
 DEMO_TOKEN = "circleci-demo-token"  # noqa: S105  opens nothing but this
-_LOGGED = 500_000
+_LOGGED = 200_000
 _CACHED = 50_000
 
 
@@ -139,6 +139,7 @@ class Circle:
                 0 if reply.delivery in SILENT else reply.status,
                 time.time(),
                 token_ok,
+                request.headers.get("host"),
                 request.headers.get("user-agent"),
                 tuple(request.headers),
                 fault.kind if fault else None,

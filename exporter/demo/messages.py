@@ -59,6 +59,7 @@ class Seen:
     status: int
     at: float
     token_ok: bool
+    host: str | None
     user_agent: str | None
     header_names: tuple[str, ...]
     fault: str | None = None

@@ -18,6 +18,7 @@ def test_requests_are_remembered_without_their_secrets(circle: Circle) -> None:
     first, second = circle.requests
     assert (first.method, first.path, first.query, first.status) == ("GET", PATH, "branch=main", 200)
     assert (first.user_agent, first.token_ok) == ("tester/1", True)
+    assert first.host == circle.url.partition("://")[2]
     assert "authorization" in first.header_names
     assert (second.status, second.token_ok, second.user_agent) == (401, False, None)
     assert circle.token not in repr(circle.requests)
