@@ -1,0 +1,121 @@
+"""Recording rules and alerts, by promtool and by what they name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.exporter_metrics import ANYWHERE, DEPLOY, RULES, documents, exposed, recorded, rules
+from tests.deploy.promql import metrics, selectors
+
+CASES = Path(__file__).parent / "rules"
+RUNBOOK = DEPLOY / "prometheus" / "RUNBOOK.md"
+RUNBOOK_URL = "https://runbooks.example.com/circleci-insights-exporter"
+ALERTS = rules("alerts.yml")
+ALL = [*rules("thresholds.yml"), *rules("recording.yml"), *ALERTS]
+
+
+def name_of(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule["record"])
+
+
+def alert_cases() -> list[dict[str, Any]]:
+    return [
+        case
+        for path in sorted(CASES.glob("*.yml"))
+        for test in documents(path)["tests"]
+        for case in test.get("alert_rule_test", [])
+    ]
+
+
+def test_promtool_takes_the_rules_and_the_configuration(promtool: Path) -> None:
+    subprocess.run([promtool, "check", "rules", *sorted(RULES.glob("*.yml"))], check=True)
+    subprocess.run([promtool, "check", "config", DEPLOY / "prometheus" / "prometheus.yml"], check=True)
+
+
+@pytest.mark.parametrize("cases", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
+def test_alerts_fire_and_stay_silent_as_the_cases_say(cases: Path, promtool: Path) -> None:
+    done = subprocess.run([promtool, "test", "rules", cases], check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() -> None:
+    names = {rule["alert"] for rule in ALERTS}
+
+    assert {case["alertname"] for case in alert_cases() if case.get("exp_alerts")} == names
+    assert {case["alertname"] for case in alert_cases() if not case.get("exp_alerts")} == names
+
+
+def test_the_cases_are_about_the_metrics_that_the_exporter_has() -> None:
+    series = [
+        entry["series"]
+        for path in sorted(CASES.glob("*.yml"))
+        for test in documents(path)["tests"]
+        for entry in test["input_series"]
+    ]
+
+    for name, labels in (found for text in series for found in selectors(text)):
+        if name != "up":
+            assert name in exposed()
+            assert set(labels) <= exposed()[name] | ANYWHERE
+
+
+@pytest.mark.parametrize("rule", ALL, ids=name_of)
+def test_a_rule_names_only_metrics_that_exist_and_labels_that_they_have(rule: dict[str, Any]) -> None:
+    known = exposed()
+    for name, labels in selectors(rule["expr"]):
+        assert name in known.keys() | recorded() | {"up"}
+        if name in known:
+            assert set(labels) <= known[name] | ANYWHERE
+
+
+@pytest.mark.parametrize("rule", ALL, ids=name_of)
+def test_no_rule_hides_that_something_is_absent(rule: dict[str, Any]) -> None:
+    assert not re.search(r"\bor\s+(?:on\s*\(\s*\)\s*)?vector\s*\(", rule["expr"])
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=name_of)
+def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(alert: dict[str, Any]) -> None:
+    sections = re.findall(r"^### (\w+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert alert["labels"]["severity"] in {"critical", "warning", "info"}
+    assert alert["labels"]["component"] in {"exporter", "workflow"}
+    assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert alert["annotations"]["runbook_url"] == f"{RUNBOOK_URL}#{alert['alert'].lower()}"
+    assert sections.count(alert["alert"]) == 1
+
+
+def test_the_runbook_has_no_section_for_an_alert_that_is_gone() -> None:
+    sections = re.findall(r"^### (\w+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert sections == [alert["alert"] for alert in ALERTS]
+
+
+@pytest.mark.parametrize(
+    "alert", [rule for rule in ALERTS if "$labels.project" in str(rule["annotations"])], ids=name_of
+)
+def test_an_alert_about_a_project_carries_its_team(alert: dict[str, Any]) -> None:
+    assert "* on (project) group_left (team) circleci:project:info" in " ".join(alert["expr"].split())
+
+
+def test_every_threshold_is_one_number_that_an_alert_uses() -> None:
+    used = set().union(*(metrics(alert["expr"]) for alert in ALERTS))
+    thresholds = rules("thresholds.yml")
+
+    assert {rule["record"] for rule in thresholds} == {name for name in used if name.startswith("circleci:threshold:")}
+    assert all(re.fullmatch(r"vector\([\d.* ]+\)", rule["expr"]) for rule in thresholds)
+
+
+def test_thresholds_stand_in_one_place() -> None:
+    for alert in ALERTS:
+        bare = re.sub(r'\[[^]]*\]|"[^"]*"|offset \w+', "", alert["expr"])
+        assert set(re.findall(r"(?<![\w.])\d[\w.]*", bare)) <= {"0", "1"}
+
+
+def test_alertmanager_takes_its_example(program: Any) -> None:
+    subprocess.run([program("amtool"), "check-config", DEPLOY / "prometheus" / "alertmanager.yml"], check=True)
