@@ -15,7 +15,23 @@ OFFSET = re.compile(r"\boffset\s+-?\w+")
 NUMBER = re.compile(r"(?<![\w:])\d[\w.]*")
 SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*\{([^}]*)\}")
 NAME = re.compile(r"(?<![\w:$])([a-zA-Z_:][\w:]*)(?!\s*\()(?![\w:])")
-WORDS = frozenset("and or unless bool by without on ignoring group_left group_right offset inf nan".split())
+WORDS = frozenset(
+    [
+        "and",
+        "or",
+        "unless",
+        "bool",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "offset",
+        "inf",
+        "nan",
+    ]
+)
 
 
 def selectors(expression: str) -> Iterator[tuple[str, tuple[str, ...]]]:
