@@ -47,7 +47,7 @@ def token_owner(client: Client) -> str:
     A token that may not see its owner is still one that is taken.
     """
     try:
-        (page,) = client.pages(Question("workflows", "/me", ""), deadline=time.monotonic() + PATIENCE)
+        page = next(client.pages(Question("workflows", "/me", ""), deadline=time.monotonic() + PATIENCE))
         return optional_text(at(page, "login"))
     except UnauthorizedError:
         raise
@@ -60,10 +60,12 @@ def examine(client: Client, project: Project) -> Finding:
     deadline = time.monotonic() + PATIENCE
     try:
         now = time.time()
-        (page,) = client.pages(Question("workflows", "/project/{slug}", project.slug), deadline=deadline)
+        page = next(client.pages(Question("workflows", "/project/{slug}", project.slug), deadline=deadline))
         facts = read_facts(page, None, now)
         if project.branch_globs:
-            (page,) = client.pages(Question("workflows", "/insights/{slug}/branches", project.slug), deadline=deadline)
+            page = next(
+                client.pages(Question("workflows", "/insights/{slug}/branches", project.slug), deadline=deadline)
+            )
             facts = replace(facts, branches=read_branches(page), branches_asked_at=now)
         branches = plan.branches(project, facts)
         scopes = [

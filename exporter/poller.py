@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from exporter import plan
@@ -70,26 +71,24 @@ class Poller:
 
         A refused token concerns every project alike and is logged once for all of them.
         """
-        failures = {
-            name: [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
-            for name, snapshot in (("before", before), ("after", after))
-        }
-        project = after.project.name
-        for _, outcome in failures["after"]:
-            if outcome.reason == UnauthorizedError.reason:
-                if not self._refused:
-                    self._refused = True
-                    self.log.error("CircleCI refuses the token", error=outcome.error)
-                return
-        if self._refused:
+        failing, failed = _failures(after), _failures(before)
+        refused = [outcome for _, outcome in failing if outcome.reason == UnauthorizedError.reason]
+        if refused:
+            if not self._refused:
+                self._refused = True
+                self.log.error("CircleCI refuses the token", error=refused[0].error)
+            return
+        if self._refused and not failing:
             self._refused = False
             self.log.info("CircleCI takes the token again")
-        if failures["after"] and not failures["before"]:
-            collector, outcome = failures["after"][0]
+        project = after.project.name
+        failed = [(name, outcome) for name, outcome in failed if outcome.reason != UnauthorizedError.reason]
+        if failing and not failed:
+            name, outcome = failing[0]
             self.log.warning(
-                "project fails", project=project, collector=collector, reason=outcome.reason, error=outcome.error
+                "project fails", project=project, collector=name, reason=outcome.reason, error=outcome.error
             )
-        elif failures["before"] and not failures["after"]:
+        elif failed and not failing:
             self.log.info("project recovered", project=project)
 
     def begin(self, slug: str, *, missing_only: bool = False) -> Poll | None:
@@ -103,7 +102,7 @@ class Poll:
 
     def __init__(self, poller: Poller, snapshot: Snapshot, *, missing_only: bool) -> None:
         """Take the settings by which this poll runs to its end."""
-        self._by, self._missing_only = poller, missing_only
+        self._by, self._missing_only, self._before = poller, missing_only, snapshot
         self._parts = dict(snapshot.parts)
         self._snapshot = replace(snapshot, parts=self._parts)
         self._began = poller.wall()
@@ -151,9 +150,10 @@ class Poll:
         self._snapshot = replace(snapshot, facts=facts)
 
     def _ask(self, endpoint: str, deadline: float) -> object:
-        """The only page of a document about the project."""
-        (page,) = self._by.client.pages(Question("workflows", endpoint, self._snapshot.project.slug), deadline=deadline)
-        return page
+        """A document about the project, which has one page."""
+        return next(
+            self._by.client.pages(Question("workflows", endpoint, self._snapshot.project.slug), deadline=deadline)
+        )
 
     def _collect(self, collector: Collector, deadline: float) -> None:
         """Ask all questions of one collector and note how that went."""
@@ -190,7 +190,8 @@ class Poll:
             self._keep(question, replace(old, checked_at=now))
             return None
         try:
-            pages = list(by.client.pages(collector.sent(question, now), deadline=deadline))
+            answer = by.client.pages(collector.sent(question, now), deadline=deadline)
+            pages = list(answer if collector.paged else islice(answer, 1))
             now = by.wall()
             rows, unread = collector.read(pages, question, now)
             if collector.name == "workflows":
@@ -243,7 +244,11 @@ class Poll:
             by.store.publish([merged], by.wall(), polled=last)
         self._changed.clear()
         if last:
-            by.report(base, merged)
+            by.report(self._before, merged)
+
+
+def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:
+    return [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
 
 
 def read_facts(page: object, old: Facts | None, now: float) -> Facts:

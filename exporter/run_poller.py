@@ -115,7 +115,7 @@ class RunPoll:
         if self._facts is None or now - self._facts.asked_at >= FACTS_AGE:
             try:
                 question = Question(COLLECTOR, "/project/{slug}", self._project.slug)
-                (page,) = self._by.client.pages(question, deadline=deadline)
+                page = next(iter(self._by.client.pages(question, deadline=deadline)))
                 self._facts = read_facts(page, self._facts, now)
             except PollError as error:
                 self._failed(error)
