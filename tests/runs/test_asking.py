@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.runs import Workflow, due_names, listing, recent, start_of, sweep_is_due, wanted
+from tests.runs.making import DAY, LOOKBACK, NOW, WEB, ledger
+from tests.samples import project
+
+
+def test_the_names_are_asked_for_on_all_branches_of_the_longest_window() -> None:
+    question = listing("gh/acme/web")
+    assert question.path == "/insights/gh/acme/web/workflows"
+    assert question.params == (("all-branches", "true"), ("reporting-window", "last-90-days"))
+
+
+def test_runs_are_asked_for_on_all_branches_since_a_whole_second_in_utc() -> None:
+    question = recent("gh/acme/web", "build and/or test", NOW)
+    assert question.path == "/insights/gh/acme/web/workflows/build%20and%2For%20test"
+    assert question.params == (("all-branches", "true"), ("start-date", "2026-09-21T14:13:20Z"))
+
+
+def test_the_names_are_asked_for_hourly_and_after_a_clock_was_set_back() -> None:
+    known = ledger()
+    assert due_names(None, NOW)
+    assert not due_names(known, NOW + 3599)
+    assert due_names(known, NOW + 3600)
+    assert due_names(known, NOW - 1)
+
+
+def test_only_workflows_that_are_listed_wanted_and_reachable_are_read() -> None:
+    names = {"build", "nightly", "gone", ".", ".."}
+    workflow = Workflow(NOW)
+    known = replace(ledger(), workflows=dict.fromkeys(names, workflow) | {"gone": replace(workflow, unlisted_at=NOW)})
+    assert wanted(known, WEB) == ["build", "nightly"]
+    assert wanted(known, project("workflows: {exclude: [night*]}")) == ["build"]
+
+
+def test_the_first_look_goes_back_by_the_lookback() -> None:
+    assert start_of(Workflow(0, baseline=True), NOW, LOOKBACK) == NOW - LOOKBACK
+
+
+def test_a_workflow_that_appeared_later_is_read_from_where_the_project_began() -> None:
+    assert start_of(Workflow(NOW - 20 * DAY), NOW, LOOKBACK) == NOW - 20 * DAY
+
+
+@pytest.mark.parametrize("days", [0, 1, 30])
+def test_a_downtime_of_any_length_is_read_in_whole(days: int) -> None:
+    polled_at = NOW - days * DAY
+    assert start_of(Workflow(0, polled_at=polled_at), NOW, LOOKBACK) == polled_at - LOOKBACK
+
+
+def test_nothing_is_asked_for_beyond_90_days() -> None:
+    assert start_of(Workflow(0, polled_at=NOW - 89 * DAY), NOW, LOOKBACK) == NOW - 90 * DAY
+
+
+def test_nothing_is_asked_for_of_which_nothing_is_remembered() -> None:
+    assert start_of(Workflow(NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
+
+
+def test_a_clock_that_was_set_back_makes_the_look_go_further_back() -> None:
+    assert start_of(Workflow(0, polled_at=NOW + DAY), NOW, LOOKBACK) == NOW - LOOKBACK
+
+
+def test_a_sweep_is_due_at_first_and_again_after_its_time() -> None:
+    assert sweep_is_due(Workflow(0), NOW, 3600)
+    assert not sweep_is_due(Workflow(0, swept_at=NOW), NOW + 3599, 3600)
+    assert sweep_is_due(Workflow(0, swept_at=NOW), NOW + 3600, 3600)
+    assert sweep_is_due(Workflow(0, swept_at=NOW), NOW - 1, 3600)

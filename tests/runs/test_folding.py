@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.runs import OTHER_BRANCHES, STATUSES, Ledger, Newest, Run, Series, labels_of, listed, rebucketed
+from exporter.runs.ledger import INVENTED
+from tests.runs.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, ledger, polled, run
+from tests.samples import project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+
+def series(of: Ledger, branch: str = "main", workflow: str = "build") -> Series:
+    return of.workflows[workflow].series[branch]
+
+
+def counts(of: Ledger, branch: str = "main") -> dict[str, int]:
+    return {status: number for status, number in series(of, branch).counted.runs.items() if number}
+
+
+# Appearing at 0
+
+
+def test_a_branch_appears_with_all_its_statuses_and_buckets_at_0_and_rises_at_the_next_poll() -> None:
+    first = polled(ledger(), run(1), run(2, "failed"))
+    assert series(first).counted.runs == dict.fromkeys(STATUSES, 0)
+    assert series(first).counted.buckets == (0, 0, 0)
+    assert (series(first).counted.seconds, series(first).counted.credits) == (0, 0)
+    second = polled(first)
+    assert counts(second) == {"success": 1, "failed": 1}
+    assert series(second).counted.buckets == (2, 0, 0)
+    assert (series(second).counted.seconds, series(second).counted.credits) == (60, 10)
+    assert series(second).held is None
+
+
+def test_a_branch_that_was_shown_at_0_counts_at_once() -> None:
+    assert counts(polled(polled(ledger(), run(1, "")), run(1))) == {"success": 1}
+
+
+def test_what_is_held_is_not_held_again() -> None:
+    third = polled(polled(polled(ledger(), run(1)), run(2)), run(3))
+    assert counts(third) == {"success": 3}
+    assert counts(polled(third)) == {"success": 3}
+
+
+def test_a_run_that_has_not_finished_makes_its_branch_appear_and_counts_nothing() -> None:
+    after = polled(polled(ledger(), run(1, "", "develop")))
+    assert counts(after, "develop") == {}
+    assert series(after, "develop").last is None
+
+
+# The first good poll
+
+
+def test_the_first_good_poll_counts_nothing_and_shows_0() -> None:
+    first = polled(ledger(baseline=True), run(1), run(2, "failed", "feature"))
+    assert not first.workflows["build"].baseline
+    for branch in ("main", OTHER_BRANCHES):
+        assert series(first, branch).counted.runs == dict.fromkeys(STATUSES, 0)
+        assert series(first, branch).held is None
+    assert counts(polled(first, run(3))) == {"success": 1}
+
+
+def test_the_first_good_poll_shows_the_newest_run_all_the_same() -> None:
+    found = series(polled(ledger(baseline=True), run(1, "failed")))
+    assert found.last == Newest(NOW + 32.0, NOW + 1, 1, 30)
+    assert found.verdict == Newest(NOW + 32.0, NOW + 1, 1, 0)
+
+
+def test_all_that_is_listed_at_first_begins_uncounted_and_what_appears_later_does_not() -> None:
+    first = listed(None, ["build", "deploy", "build"], NOW, lookback=LOOKBACK, bounds=BOUNDS)
+    assert {name: workflow.baseline for name, workflow in first.workflows.items()} == {"build": True, "deploy": True}
+    later = listed(first, ["build", "deploy", "nightly"], NOW + 3600, lookback=LOOKBACK, bounds=BOUNDS)
+    assert not later.workflows["nightly"].baseline
+    assert later.workflows["nightly"].floor == NOW - LOOKBACK
+    assert later.names_at == NOW + 3600
+
+
+def test_a_workflow_that_is_listed_no_longer_keeps_its_counts_for_90_days() -> None:
+    known = polled(polled(ledger(), run(1)))
+    gone = listed(known, [], NOW + 10, lookback=LOOKBACK, bounds=BOUNDS)
+    assert gone.workflows["build"].unlisted_at == NOW + 10
+    still = listed(gone, [], NOW + 10 + 89 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
+    assert still.workflows["build"].unlisted_at == NOW + 10
+    back = listed(still, ["build"], NOW + 89 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
+    assert back.workflows["build"] == replace(known.workflows["build"], unlisted_at=None)
+    assert listed(still, [], NOW + 10 + 90 * DAY, lookback=LOOKBACK, bounds=BOUNDS).workflows == {}
+
+
+# Labels
+
+
+@pytest.mark.parametrize(
+    ("branch", "label"),
+    [
+        ("main", "main"),
+        ("develop", "develop"),
+        ("release/1.2", "release/1.2"),
+        ("feature/x", OTHER_BRANCHES),
+        ("", OTHER_BRANCHES),
+    ],
+)
+def test_only_a_branch_that_is_asked_for_bears_its_name(branch: str, label: str) -> None:
+    assert LABEL(branch) == label
+
+
+def test_a_glob_of_everything_names_everything_but_nothing() -> None:
+    label = labels_of(project("default_branch: false\nbranches: ['*']"), "")
+    assert (label("feature/x"), label("")) == ("feature/x", OTHER_BRANCHES)
+
+
+def test_a_newly_named_branch_starts_at_0_and_other_branches_keeps_its_past() -> None:
+    before = polled(polled(ledger(), run(1, branch="feature")), run(2, branch="feature"))
+    named = labels_of(project("branches: [feature]"), "main")
+    after = polled(before, run(3, branch="feature"), label=named)
+    assert counts(after, OTHER_BRANCHES) == {"success": 2}
+    assert counts(after, "feature") == {}
+    after = polled(after, label=named)
+    assert counts(after, OTHER_BRANCHES) == {"success": 2}
+    assert counts(after, "feature") == {"success": 1}
+
+
+def test_a_branch_that_is_named_no_longer_goes_and_starts_at_0_when_it_comes_back() -> None:
+    before = polled(polled(ledger(), run(1, branch="develop")))
+    without = polled(before, label=labels_of(project(), "main"))
+    assert without.workflows["build"].series.keys() == set()
+    assert counts(polled(without, run(2, branch="develop")), "develop") == {}
+
+
+def test_a_branch_without_a_run_in_90_days_of_the_workflow_goes() -> None:
+    before = polled(polled(ledger(), run(1, branch="release/1")))
+    after = polled(before, run(90 * DAY + 1), at=NOW + 90 * DAY + 1)
+    assert set(after.workflows["build"].series) == {"main"}
+
+
+# What is counted where
+
+
+def test_approvals_and_null_durations_count_everywhere_but_in_the_histogram() -> None:
+    seen = polled(ledger(), run(0, ""))
+    after = polled(seen, run(1, approval=True), run(2, duration=None), run(3, "canceled", duration=700))
+    assert counts(after) == {"success": 2, "canceled": 1}
+    assert series(after).counted.credits == 15
+    assert series(after).counted.buckets == (0, 0, 1)
+    assert series(after).counted.seconds == 700
+
+
+@pytest.mark.parametrize(("duration", "bucket"), [(0, 0), (60, 0), (61, 1), (600, 1), (601, 2)])
+def test_a_bound_belongs_to_its_bucket(duration: int, bucket: int) -> None:
+    after = polled(polled(ledger(), run(0, "")), run(1, duration=duration))
+    assert series(after).counted.buckets[bucket] == 1
+
+
+def test_an_invented_status_appears_at_0_when_it_is_first_seen_and_rises_at_the_next_poll() -> None:
+    seen = polled(ledger(), run(0, ""))
+    first = polled(seen, run(1, "abandoned"), run(2))
+    assert series(first).counted.runs == {**dict.fromkeys(STATUSES, 0), "success": 1, "abandoned": 0}
+    assert series(first).counted.buckets == (1, 0, 0)
+    second = polled(first, run(3, "abandoned"))
+    assert counts(second) == {"success": 1, "abandoned": 2}
+    assert series(second).counted.buckets == (3, 0, 0)
+
+
+def test_ten_statuses_may_be_invented_and_the_rest_is_other() -> None:
+    every = [run(number, f"invented {number}") for number in range(INVENTED + 3)]
+    after = polled(polled(ledger(), *every))
+    assert len(after.invented) == INVENTED
+    assert counts(after) == {**{f"invented {number}": 1 for number in range(INVENTED)}, "other": 3}
+
+
+# The newest run
+
+
+def test_the_newest_run_is_the_one_that_stopped_last() -> None:
+    late = run(1, "failed", stopped_at=NOW + 5000.0, duration=4999)
+    after = polled(ledger(), run(900), late)
+    assert series(after).last == Newest(NOW + 5000.0, NOW + 1, 1, 4999)
+    assert series(polled(after, run(1000))).last == series(after).last
+
+
+@pytest.mark.parametrize("status", ["canceled", "unauthorized", "abandoned"])
+def test_a_run_that_neither_succeeded_nor_failed_is_passed_over_for_success(status: str) -> None:
+    after = polled(ledger(), run(1, "error"), run(2, status))
+    found = series(after)
+    assert found.verdict is not None
+    assert (found.verdict.key, found.verdict.value) == (1, 0)
+    assert found.last is not None
+    assert found.last.key == 2
+
+
+def test_a_run_without_a_stop_is_not_the_newest() -> None:
+    after = polled(ledger(), run(1), run(2, stopped_at=None))
+    assert series(after).last is not None
+    assert series(after).last.key == 1  # type: ignore[union-attr]
+
+
+# Buckets
+
+
+def test_changed_buckets_begin_the_histogram_anew_and_nothing_else() -> None:
+    before = polled(polled(polled(ledger(), run(0, "")), run(1)), run(2, "abandoned"))
+    changed = rebucketed(before, (10.0, 20.0, 40.0))
+    assert series(changed).counted == replace(series(before).counted, buckets=(0, 0, 0, 0), seconds=0)
+    after = polled(changed, run(3))
+    assert counts(after) == {"success": 2, "abandoned": 1}
+    assert series(after).counted.buckets == (0, 0, 0, 0)
+    last = polled(after, run(4))
+    assert series(last).counted.buckets == (0, 0, 2, 0)
+    assert series(last).counted.seconds == 60
+
+
+def test_the_same_buckets_change_nothing() -> None:
+    known = polled(ledger(), run(1))
+    assert rebucketed(known, BOUNDS) is known
+
+
+# What is remembered
+
+
+def test_the_floor_follows_what_was_asked_and_never_falls() -> None:
+    first = polled(ledger(), run(0), at=NOW, swept=True)
+    assert first.workflows["build"].floor == NOW - LOOKBACK
+    later = polled(first, run(5 * DAY), at=NOW + 6 * DAY)
+    assert later.workflows["build"].floor == NOW + 2 * DAY
+    back = polled(later, at=NOW)
+    assert back.workflows["build"].floor == NOW + 2 * DAY
+    assert back.workflows["build"].swept_at == NOW
+
+
+def test_a_clock_that_runs_ahead_forgets_nothing() -> None:
+    ahead = polled(polled(ledger(), run(0)), at=NOW + 300 * DAY)
+    assert ahead.workflows["build"].floor == NOW - LOOKBACK
+
+
+# Any order of anything against the plainest of counts
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """A run, and the polls at which it is first shown and first shown as finished."""
+
+    run: Run
+    shown: int
+    finished: int
+    repeated: bool
+
+    def at(self, poll: int) -> list[Run]:
+        if poll < self.shown:
+            return []
+        now = self.run if poll >= self.finished else Run(self.run.key, self.run.branch, self.run.created_at)
+        before = Run(self.run.key, self.run.branch, self.run.created_at)
+        return [before, now] if self.repeated else [now]
+
+
+@st.composite
+def fates(draw: Callable[..., Any], polls: int = 6) -> list[Fate]:
+    keys = count()
+    found = []
+    for _ in range(draw(st.integers(0, 12))):
+        key = next(keys)
+        made = Run(
+            key,
+            draw(st.sampled_from(["main", "develop", "release/1", "x", "y", ""])),
+            NOW - draw(st.integers(0, 3)),
+            draw(st.sampled_from([*STATUSES, "abandoned", "lost"])),
+            draw(st.none() | st.integers(NOW, NOW + 3).map(float)),
+            draw(st.none() | st.integers(0, 900)),
+            draw(st.integers(0, 50)),
+            approval=draw(st.booleans()),
+        )
+        shown = draw(st.integers(0, polls))
+        found.append(Fate(made, shown, draw(st.integers(shown, polls)), repeated=draw(st.booleans())))
+    return found
+
+
+def truth(runs: Iterable[Run]) -> dict[str, tuple[Counter[str], list[int], float, float]]:
+    found: dict[str, tuple[Counter[str], list[int], float, float]] = {}
+    for each in runs:
+        statuses, buckets, seconds, credits_used = found.get(LABEL(each.branch), (Counter(), [0, 0, 0], 0, 0))
+        statuses = statuses + Counter([each.status])
+        if each.duration is not None and not each.approval:
+            buckets = [
+                number + (index == sum(each.duration > bound for bound in BOUNDS))
+                for index, number in enumerate(buckets)
+            ]
+            seconds += each.duration
+        found[LABEL(each.branch)] = (statuses, buckets, seconds, credits_used + each.credits)
+    return found
+
+
+@settings(max_examples=300)
+@given(fates(), st.lists(st.booleans(), min_size=6, max_size=6), st.booleans(), st.randoms(use_true_random=False))
+def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
+    every: Sequence[Fate], good: Sequence[bool], baseline: bool, random: Any
+) -> None:
+    known, remembered, uncounted = ledger(baseline=baseline), set[int](), set[int]()
+    heights: dict[tuple[str, str], int] = {}
+    first = baseline
+    for poll in range(6):
+        if not good[poll]:
+            continue  # neither the ledger nor a key is kept of a poll that failed
+        fresh: dict[int, Run] = {}
+        page = [seen for fate in every for seen in fate.at(poll)]
+        random.shuffle(page)
+        for seen in page:
+            if seen.key not in remembered and (seen.key not in fresh or seen.status):
+                fresh[seen.key] = seen
+        known = polled(known, *fresh.values(), at=NOW + poll)
+        finished = {key for key, seen in fresh.items() if seen.status}
+        remembered |= finished
+        if first:
+            uncounted, first = finished, False
+        for branch, found in known.workflows["build"].series.items():
+            for status, number in found.counted.runs.items():
+                assert number >= heights.get((branch, status), 0)
+                assert (branch, status) in heights or number == 0, "a series was born above 0"
+                heights[branch, status] = number
+    known = polled(known, at=NOW + 10)
+    expected = truth(fate.run for fate in every if fate.run.key in remembered - uncounted)
+    for branch, found in known.workflows["build"].series.items():
+        statuses, buckets, seconds, credits_used = expected.pop(branch, (Counter(), [0, 0, 0], 0, 0))
+        assert {status: number for status, number in found.counted.runs.items() if number} == statuses
+        assert list(found.counted.buckets) == buckets
+        assert (found.counted.seconds, found.counted.credits) == (seconds, credits_used)
+        assert found.held is None
+    assert expected == {}
