@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from exporter.readers import Reader
 
 DAY = 86_400.0
+ORGANIZATIONS = "organizations"
+"""The one collector that no project has: it is asked of the organizations whose projects are searched for."""
 Params = tuple[tuple[str, str], ...]
 
 
@@ -237,8 +239,17 @@ COLLECTORS: Mapping[str, Collector] = {
             ),
             over=("workflow", "branch"),
         ),
+        Collector(
+            ORGANIZATIONS,
+            "/insights/{slug}/summary",
+            (
+                Table("totals", families.ORGANIZATION, ("organization", "window"), rows=""),
+                Table("names", (), (), rows="?all_projects", own=("name",), keys=("",), read=readers.distinct),
+            ),
+            over=("window",),
+        ),
     )
 }
 
 NAMES = (*COLLECTORS, "runs")
-"""Every collector that a configuration can name; `runs` counts single runs and has a poller of its own."""
+"""Every collector there is; `runs` counts single runs and has a poller of its own."""

@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from exporter import plan
@@ -78,7 +79,7 @@ class Fleet:
     def expire(self) -> None:
         """Show no longer what has become too old since it was published."""
         now = self._wall()
-        for slug, (_, publication) in self._store.published.items():
+        for slug, (_, publication) in chain(self._store.published.items(), self._store.organizations.items()):
             if publication.expires_at is not None and publication.expires_at <= now:
                 with self._store.lock(slug):
                     snapshot = self._store.get(slug)

@@ -131,7 +131,8 @@ def items(page: object, path: str = "items") -> list[object]:
     return found
 
 
-def _entries(page: object, rows: str) -> list[object]:
+def entries(page: object, rows: str) -> list[object]:
+    """What the rows of a page are read from: the list at a path, which a `?` lets be absent, or the page itself."""
     if not rows:
         return [page]
     path = rows.lstrip("?")
@@ -146,7 +147,7 @@ def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: 
     """
     reading = Reading()
     for page in pages:
-        for entry in _entries(page, rows):
+        for entry in entries(page, rows):
             reading.add(entry, keys, columns)
     refuse_duplicates(reading.rows)
     return reading

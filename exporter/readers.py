@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from exporter.payloads import Column, Reading, at, items, read_rows, refuse_duplicates
+from exporter.payloads import Column, Reading, entries, items, read_rows, refuse_duplicates
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -51,6 +51,16 @@ Reader = Callable[[Sequence[object], Asked], Reading]
 def plain(pages: Sequence[object], asked: Asked) -> Reading:
     """Each entry of the list is a row, as it stands."""
     return read_rows(pages, asked.rows, asked.keys, asked.columns)
+
+
+def distinct(pages: Sequence[object], asked: Asked) -> Reading:
+    """Each entry is a row, once: a list may name something twice."""
+    reading = Reading()
+    for page in pages:
+        for entry in entries(page, asked.rows):
+            reading.add(entry, asked.keys, asked.columns)
+    reading.rows = list(dict(reading.rows).items())
+    return reading
 
 
 def snake_case(reader: Reader) -> Reader:
@@ -163,7 +173,7 @@ def _list(pages: Sequence[object], rows: str, asked: Asked, place: int) -> tuple
     """The rows of one list, which may be absent, by the number at a place, the largest first."""
     reading = Reading()
     for page in pages:
-        for entry in items(page, rows) if at(page, rows) is not None else ():
+        for entry in entries(page, f"?{rows}"):
             reading.add(entry, asked.keys, asked.columns)
     return _descending(reading.rows, place), reading.unread
 

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from exporter import deflate
+from exporter.collectors import ORGANIZATIONS
 from exporter.exposition import header
 from exporter.rendering import FAMILIES, render
 
@@ -111,7 +112,7 @@ def _header(family: Family, *, openmetrics: bool) -> Fragment:
 
 
 class SnapshotStore:
-    """Snapshots by project slug, and the whole of what they show.
+    """Snapshots by project slug, and the whole of what they show; those of organizations are kept apart.
 
     Whoever changes a project holds its lock from reading the old snapshot to publishing the new one;
     scrapes and pages take no lock.
@@ -121,6 +122,7 @@ class SnapshotStore:
         """Start empty."""
         self.whole = Whole()
         self.published: Mapping[str, tuple[Snapshot, Publication]] = {}
+        self.organizations: Mapping[str, tuple[Snapshot, Publication]] = {}
         self.series: Mapping[str, int] = {}
         self._locks: dict[str, threading.RLock] = {}
         self._slots: dict[str, int] = {}
@@ -136,19 +138,21 @@ class SnapshotStore:
             return self._locks.setdefault(slug, threading.RLock())
 
     def get(self, slug: str) -> Snapshot | None:
-        """The newest snapshot of a project; None when it is not, or no longer, polled."""
-        found = self.published.get(slug)
+        """The newest snapshot of a project or organization; None when it is not, or no longer, asked."""
+        found = self.published.get(slug) or self.organizations.get(slug)
         return found[0] if found else None
 
     def publish(self, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
         """Render snapshots as of `now`, in Unix seconds, and show all of them at once."""
         rendered = [(snapshot, render(snapshot, now, polled=polled)) for snapshot in snapshots]
         with self._swap:
-            published, series = dict(self.published), Counter(self.series)
+            published, organizations = dict(self.published), dict(self.organizations)
+            series = Counter(self.series)
             changed: defaultdict[str, dict[int, Fragment]] = defaultdict(dict)
             for snapshot, publication in rendered:
                 slug = snapshot.project.slug
-                before = published.get(slug)
+                home = organizations if ORGANIZATIONS in snapshot.project.collectors else published
+                before = home.get(slug)
                 if before:
                     series.subtract(before[1].series)
                 series.update(publication.series)
@@ -158,16 +162,17 @@ class SnapshotStore:
                     changed[name][slot] = deflate.NOTHING
                 for name, piece in publication.fragments.items():
                     changed[name][slot] = piece
-                published[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
-            self._show(published, series, changed)
+                home[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
+            self._show(published, organizations, series, changed)
 
     def withdraw(self, slugs: Iterable[str]) -> None:
-        """Show these projects no longer."""
+        """Show these projects or organizations no longer."""
         with self._swap:
-            published, series = dict(self.published), Counter(self.series)
+            published, organizations = dict(self.published), dict(self.organizations)
+            series = Counter(self.series)
             changed: defaultdict[str, dict[int, Fragment]] = defaultdict(dict)
             for slug in slugs:
-                gone = published.pop(slug, None)
+                gone = published.pop(slug, None) or organizations.pop(slug, None)
                 if gone is None:
                     continue
                 series.subtract(gone[1].series)
@@ -175,7 +180,7 @@ class SnapshotStore:
                 self._free.append(slot)
                 for name in gone[1].families:
                     changed[name][slot] = deflate.NOTHING
-            self._show(published, series, changed)
+            self._show(published, organizations, series, changed)
 
     def _slot(self, slug: str) -> int:
         if slug not in self._slots:
@@ -198,6 +203,7 @@ class SnapshotStore:
     def _show(
         self,
         published: Mapping[str, tuple[Snapshot, Publication]],
+        organizations: Mapping[str, tuple[Snapshot, Publication]],
         series: Mapping[str, int],
         changed: Mapping[str, Mapping[int, Fragment]],
     ) -> None:
@@ -207,5 +213,6 @@ class SnapshotStore:
             column.set(slots)
             crc, size = column.sums[1]
             self._bodies[name] = Body(FAMILIES[name], tuple(column.pieces), crc, size)
-        self.published, self.series = published, {name: count for name, count in series.items() if count}
+        self.published, self.organizations = published, organizations
+        self.series = {name: count for name, count in series.items() if count}
         self.whole = Whole(tuple(body for name in FAMILIES if (body := self._bodies.get(name)) and body.size))

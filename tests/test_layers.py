@@ -27,6 +27,7 @@ LAYERS = (
     "exporter.exposition",
     "exporter.runs",
     "exporter.snapshots",
+    "exporter.sightings",
     "exporter.rendering",
     "exporter.store",
     "exporter.telemetry",
@@ -34,13 +35,17 @@ LAYERS = (
     "exporter.client",
     "exporter.state",
     "exporter.plan",
+    "exporter.calls",
     "exporter.poller",
+    "exporter.run_poller",
+    "exporter.discovery",
     "exporter.schedule",
     "exporter.web",
     "exporter.serving",
     "exporter.checking",
     "exporter.engine",
     "exporter.fleet",
+    "exporter.organizations",
     "exporter.watch",
     "exporter.daemon",
     "exporter.demo",
@@ -75,6 +80,7 @@ DOORWAYS = {
 ANYWHERE = {"structlog", "_typeshed"}
 
 PURE = {
+    "exporter.calls",
     "exporter.collectors",
     "exporter.deflate",
     "exporter.exposition",
@@ -85,6 +91,7 @@ PURE = {
     "exporter.readers",
     "exporter.rendering",
     "exporter.runs",
+    "exporter.sightings",
 }
 # Clock, threads, logs, files, sockets, chance.
 IMPURE_MODULES = {

@@ -1,0 +1,82 @@
+"""How many API calls an hour a project costs: pure, from its settings and the workflows that it has.
+
+What a collector asks is counted from its row in the table of collectors, so that a new row is counted too.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter import plan, sightings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.collectors import Collector
+    from exporter.config import Organization, Project
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+ROWS_A_PAGE = 20
+NAMES_EVERY = HOUR
+
+
+class Calls(NamedTuple):
+    """API calls an hour: when no workflow's row changes, and when all of them change all the time."""
+
+    least: float
+    most: float
+
+    def __add__(self, other: object) -> Calls:
+        """Add both bounds."""
+        if not isinstance(other, Calls):
+            return NotImplemented
+        return Calls(self.least + other.least, self.most + other.most)
+
+
+NONE = Calls(0.0, 0.0)
+
+
+def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int]) -> Calls:
+    """Add up what is asked in an hour; `workflows` counts them by branch and reporting window.
+
+    Answers other than those about workflows are taken to have one page.
+    """
+    known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
+    total = Calls(known, known)
+    polls = HOUR / project.interval
+    for collector in plan.collectors(project):
+        asked = _asked(collector, project, workflows)
+        unchanged = min(polls, HOUR / project.jobs.max_age) if collector.name == "jobs" else polls
+        total += Calls(asked * unchanged, asked * polls)
+    if "runs" in project.collectors:
+        runs = max(workflows.values(), default=0) * HOUR / project.runs.interval + HOUR / NAMES_EVERY
+        total += Calls(runs, runs)
+    return total
+
+
+def searches_per_hour(organization: Organization) -> Calls:
+    """What the search for an organization's projects asks; the most with its pipelines, page by page."""
+    searches = HOUR / organization.discovery_interval
+    summaries = len(organization.template.windows) * searches
+    return Calls(summaries, summaries + sightings.PIPELINE_PAGES * searches)
+
+
+def _asked(collector: Collector, project: Project, workflows: Mapping[tuple[str, str], int]) -> float:
+    """How many calls one poll of a collector makes."""
+    by_branch: dict[str, int] = {}
+    for (branch, _), count in workflows.items():
+        by_branch[branch] = max(by_branch.get(branch, 0), count)
+    if collector.name == "workflows":
+        return sum(max(1, math.ceil(count / ROWS_A_PAGE)) for count in workflows.values())
+    if "workflow" not in collector.over:
+        scopes = list(by_branch) if "branch" in collector.over else [""]
+        return sum(_questions(collector, branch, project.windows) for branch in scopes)
+    if "window" in collector.over:
+        return sum(count * _questions(collector, branch, (window,)) for (branch, window), count in workflows.items())
+    return sum(count * _questions(collector, branch, ()) for branch, count in by_branch.items())
+
+
+def _questions(collector: Collector, branch: str, windows: tuple[str, ...]) -> int:
+    return sum(1 for _ in collector.questions("", workflow="*", branch=branch, windows=windows))
