@@ -117,6 +117,7 @@ class BoundedSocket(socket.socket):
                 code = self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
+        self.settimeout(SLICE)  # TLS is not begun on a socket that never waits
 
 
 class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
@@ -124,7 +125,11 @@ class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Shake hands, within the budget."""
-        _patiently(self, super().do_handshake, block)
+        try:
+            _patiently(self, super().do_handshake, block)
+        except (RequestTimeout, Stopped):  # for these the standard library would not close
+            self.close()
+            raise
 
 
 def dial(host: str, port: int, options: Iterable[tuple[int, int, int | bytes]]) -> BoundedSocket:

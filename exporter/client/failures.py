@@ -25,7 +25,7 @@ FOREIGN: tuple[type[Exception], ...] = (
     http.client.HTTPException,
     OSError,
     zlib.error,
-    UnicodeError,
+    ValueError,
 )
 """What a request can raise beside PollError and Stopped; every other class that they define is a warning."""
 CAUGHT: tuple[type[Exception], ...] = (PollError, *FOREIGN)

@@ -22,7 +22,7 @@ SLOWEST = 1 / 32
 """The least share of the configured rate that pauses leave."""
 RECOVERY = 600.0
 """Seconds in which the rate grows from nothing to the configured one."""
-LATENESS = 0.02
+LATENESS = 0.1
 """Seconds by which a waiting request may be woken late without a loss of rate."""
 LONGEST_GAP = 60.0
 BLOCK_WINDOW = 300.0

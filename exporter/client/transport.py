@@ -7,6 +7,7 @@ the environment and from certifi, retries. Proxies are taken from the environmen
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -190,7 +191,8 @@ def proxy_of(url: str) -> str | None:
     if not found:
         return None
     proxy = found if "://" in found else f"http://{found}"
-    parsed = urllib3.util.parse_url(proxy)
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise StartError("the proxy in the environment is no http:// or https:// URL with a host")
-    return proxy
+    with suppress(urllib3.exceptions.LocationParseError):  # its text would show a password
+        parsed = urllib3.util.parse_url(proxy)
+        if parsed.scheme in {"http", "https"} and parsed.host:
+            return proxy
+    raise StartError("the proxy in the environment is no http:// or https:// URL with a host")

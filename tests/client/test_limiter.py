@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from exporter.client import Limiter, LimiterState, Waiter
+from exporter.client.headers import Quota
+from exporter.errors import DeadlineError, Stopped, ThrottledError
+from tests.client.clockwork import Clockwork
+from tests.waiting import wait_until
+
+FOREVER = 1e9
+
+
+@pytest.fixture
+def clockwork() -> Clockwork:
+    return Clockwork()
+
+
+class Timed:
+    """A limiter on a clockwork, and what it says of throttled seconds."""
+
+    def __init__(self, clockwork: Clockwork, stop: threading.Event, rate: float, burst: int, concurrency: int) -> None:
+        self.clockwork, self.start, self.throttled = clockwork, clockwork.now, 0.0
+        self.log: list[tuple[str, float]] = []
+        self.limiter = Limiter(
+            rate,
+            burst,
+            concurrency,
+            stop=stop,
+            throttled=self.count,
+            clock=clockwork.clock,
+            wall=lambda: clockwork.now + 1e9,
+            random=lambda: 1.0,
+            waiter=clockwork,
+        )
+
+    def count(self, seconds: float) -> None:
+        self.throttled += seconds
+
+    @property
+    def elapsed(self) -> float:
+        return self.clockwork.now - self.start
+
+    def ask(self, slug: str, times: int = 1, seconds: float = 0.0, after: float = 0.0) -> None:
+        if after:
+            self.clockwork.sleep(after)
+        for _ in range(times):
+            with self.limiter.slot(slug, FOREVER):
+                self.log.append((slug, round(self.elapsed, 6)))
+                if seconds:
+                    self.clockwork.sleep(seconds)
+
+
+def test_requests_beyond_the_burst_keep_the_rate(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=2, burst=3, concurrency=4)
+    clockwork.run(lambda: timed.ask("a", times=7))
+    assert [moment for _, moment in timed.log] == [0, 0, 0, 0.5, 1, 1.5, 2]
+    assert timed.throttled == 0
+
+
+def test_with_many_waiting_a_hundred_a_second_is_held_within_two_per_cent(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=100, burst=1, concurrency=64)
+    clockwork.run(*[lambda slug=str(number): timed.ask(slug, times=25, seconds=0.01) for number in range(40)])
+    assert len(timed.log) == 1000
+    assert timed.elapsed == pytest.approx(10, rel=0.02)
+
+
+def test_a_hundred_a_second_is_held_on_the_real_clock_too(stop: threading.Event) -> None:
+    limiter = Limiter(100, 1, 50, stop=stop)
+    moments: list[float] = []
+    until = time.monotonic() + 2.0
+
+    def work(slug: str) -> None:
+        while time.monotonic() < until:
+            with limiter.slot(slug, FOREVER):
+                moments.append(time.monotonic())
+
+    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    moments.sort()
+    rate = (len(moments) - 1) / (moments[-1] - moments[0])
+    assert rate == pytest.approx(100, rel=0.02)
+
+
+def test_the_first_to_come_is_the_first_to_be_served(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=1, concurrency=4)
+
+    def late(number: int) -> None:
+        clockwork.sleep(number / 1000)
+        timed.ask(f"p{number}")
+
+    clockwork.run(*[lambda number=number: late(number) for number in range(20)])
+    assert [slug for slug, _ in timed.log] == [f"p{number}" for number in range(20)]
+
+
+def test_one_project_holds_one_slot_and_does_not_hold_up_the_others(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=4)
+
+    def others() -> None:
+        clockwork.sleep(1)
+        timed.ask("b")
+        timed.ask("c")
+
+    clockwork.run(*[lambda: timed.ask("a", seconds=10)] * 3, others)
+    assert timed.log == [("a", 0), ("b", 1), ("c", 1), ("a", 10), ("a", 20)]
+
+
+def test_no_more_than_the_concurrency_are_under_way(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=1000, burst=1000, concurrency=3)
+    clockwork.run(*[lambda slug=str(number): timed.ask(slug, seconds=1) for number in range(9)])
+    assert Counter(moment for _, moment in timed.log) == {0: 3, 1: 3, 2: 3}
+
+
+def test_a_refusal_pauses_everybody_and_is_counted_in_seconds(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+
+    def refused() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.refused(60)
+            assert timed.limiter.state().paused_until == timed.start + 60 + 1e9
+
+    def other() -> None:
+        clockwork.sleep(1)
+        timed.ask("b", times=3)
+
+    clockwork.run(refused, other)
+    assert [moment for _, moment in timed.log] == [60, 60.2, 60.4]
+    assert timed.throttled == pytest.approx(60)
+    assert timed.limiter.state() == LimiterState(
+        rate=5, configured_rate=10, burst=10, concurrency=4, in_flight=0, waiting=0, paused_until=None
+    )
+
+
+def test_sixteen_refusals_in_flight_are_one_pause(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=64, burst=16, concurrency=16)
+
+    def refused(slug: str) -> None:
+        with timed.limiter.slot(slug, FOREVER) as slot:
+            clockwork.sleep(1)
+            slot.refused(5)
+
+    clockwork.run(*[lambda slug=str(number): refused(slug) for number in range(16)])
+    assert timed.limiter.state().rate == 32
+
+
+def test_successes_let_the_rate_grow_back(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=1, concurrency=1)
+
+    def work() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.refused(1)
+        clockwork.sleep(61)
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.succeeded()
+
+    clockwork.run(work)
+    assert timed.limiter.state().rate == pytest.approx(6)
+
+
+def test_blocks_of_two_projects_pause_everybody(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    for slug, paused in (("a", False), ("a", False), ("b", True)):
+        with timed.limiter.slot(slug, FOREVER) as slot:
+            slot.blocked(None)
+        assert (timed.limiter.state().paused_until is not None) is paused
+
+
+def test_a_quota_that_runs_low_slows_down_and_the_wait_is_counted(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+
+    def work() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.quota([Quota(0, 300, 20)])
+        timed.ask("a")
+
+    clockwork.run(work)
+    assert timed.log == [("a", 20)]
+    assert timed.throttled == 20
+
+
+def test_a_quota_that_is_well_again_wakes_who_waits(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+
+    def first() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.quota([Quota(0, 300, 50)])
+            clockwork.sleep(2)
+            slot.quota([Quota(300, 300, 50)])
+
+    clockwork.run(first, lambda: timed.ask("b", after=1))
+    assert timed.log == [("b", 2)]
+
+
+def test_a_wait_ends_at_its_deadline_and_lets_the_others_through(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=0.1, burst=1, concurrency=4)
+    timed.ask("a")
+
+    def impatient() -> None:
+        with pytest.raises(DeadlineError), timed.limiter.slot("b", timed.start + 4):
+            pass
+        assert timed.elapsed == 4
+
+    clockwork.run(impatient, lambda: timed.ask("c", after=1))
+    assert timed.log == [("a", 0), ("c", 10)]
+
+
+def test_a_deadline_that_is_over_is_never_granted(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with pytest.raises(DeadlineError), timed.limiter.slot("a", timed.start):
+        pass
+    with pytest.raises(ThrottledError), timed.limiter.slot("a", timed.start, refused=True):
+        pass
+    assert timed.limiter.state().waiting == 0
+
+
+def test_a_pause_beyond_the_deadline_is_not_waited_for(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with timed.limiter.slot("a", FOREVER) as slot:
+        slot.refused(600)
+    with pytest.raises(ThrottledError), timed.limiter.slot("b", timed.start + 300):
+        pass
+    assert timed.elapsed == 0
+
+
+def test_new_limits_wake_who_waits_for_the_old_ones(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=0.01, burst=1, concurrency=1)
+    timed.ask("a")
+
+    def change() -> None:
+        clockwork.sleep(2)
+        timed.limiter.reconfigure(1, 5, 2)
+
+    clockwork.run(lambda: timed.ask("b", times=2), change)
+    assert [moment for _, moment in timed.log] == [0, 2, 2]
+    assert timed.limiter.state().configured_rate == 1
+
+
+def test_fewer_slots_are_reached_as_requests_end(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=1000, burst=1000, concurrency=3)
+
+    def change() -> None:
+        clockwork.sleep(0.5)
+        timed.limiter.reconfigure(1000, 1000, 1)
+
+    clockwork.run(*[lambda slug=str(number): timed.ask(slug, seconds=1) for number in range(5)], change)
+    assert sorted(moment for _, moment in timed.log) == [0, 0, 0, 1, 2]
+
+
+def test_every_wait_ends_at_once_when_the_process_stops(stop: threading.Event) -> None:
+    limiter = Limiter(0.01, 1, 4, stop=stop)
+    ended: list[float] = []
+
+    def wait_for_slot(slug: str) -> None:
+        with pytest.raises(Stopped), limiter.slot(slug, FOREVER):
+            pass
+        ended.append(time.monotonic())
+
+    def wait_for_retry() -> None:
+        with pytest.raises(Stopped):
+            limiter.rest(60)
+        ended.append(time.monotonic())
+
+    with limiter.slot("first", FOREVER):
+        threads = [threading.Thread(target=wait_for_slot, args=(str(number),)) for number in range(20)]
+        threads.append(threading.Thread(target=wait_for_retry))
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: limiter.state().waiting == 20)
+        stopped = time.monotonic()
+        stop.set()
+        for thread in threads:
+            thread.join(5)
+    assert len(ended) == 21
+    assert max(ended) - stopped < 0.5
+    with pytest.raises(Stopped), limiter.slot("late", FOREVER):
+        pass
+
+
+def test_a_rest_ends_by_itself(stop: threading.Event) -> None:
+    began = time.monotonic()
+    Limiter(1, 1, 1, stop=stop).rest(0.05)
+    assert 0.05 <= time.monotonic() - began < 5
+
+
+def test_only_the_next_in_line_is_woken(stop: threading.Event) -> None:
+    waits: list[float] = []
+
+    class Counted(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            return super().wait(timeout)
+
+    class Counting(Waiter):
+        def condition(self, lock: threading.Lock) -> Counted:
+            return Counted(lock)
+
+    limiter = Limiter(50, 1, 100, stop=stop, waiter=Counting())
+
+    def work(slug: str) -> None:
+        with limiter.slot(slug, FOREVER):
+            pass
+
+    threads = [threading.Thread(target=work, args=(str(number),)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(waits) <= 30 * 4
+
+
+def test_a_slot_is_given_back_when_the_request_fails(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=1)
+    with pytest.raises(ZeroDivisionError), timed.limiter.slot("a", FOREVER):
+        raise ZeroDivisionError
+    timed.ask("a")
+    assert timed.limiter.state().in_flight == 0

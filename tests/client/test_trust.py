@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.client.deadline import BoundedTLSSocket
+from exporter.client.trust import filled, first_file, system_authorities, tls_context
+from exporter.errors import StartError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_context_verifies_certificate_and_name_over_tls_1_2_at_least() -> None:
+    context = tls_context(None)
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.sslsocket_class is BoundedTLSSocket
+
+
+def test_the_file_of_the_configuration_is_added(ca_file: Path) -> None:
+    assert len(tls_context(ca_file).get_ca_certs()) == len(tls_context(None).get_ca_certs()) + 1
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate\n"])
+def test_a_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(StartError, match=r"circleci\.ca_file .*ca\.pem: "):
+        tls_context(path)
+
+
+def test_the_environment_names_no_authorities(monkeypatch: pytest.MonkeyPatch, ca_file: Path, tmp_path: Path) -> None:
+    before = system_authorities(), len(tls_context(None).get_ca_certs())
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(ca_file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert (system_authorities(), len(tls_context(None).get_ca_certs())) == before
+
+
+def test_the_first_place_that_is_a_file_is_taken(tmp_path: Path) -> None:
+    there = tmp_path / "there.pem"
+    there.touch()
+    assert first_file((str(tmp_path), str(tmp_path / "missing"), str(there), "/etc/passwd")) == str(there)
+    assert first_file((str(tmp_path / "missing"),)) == ""
+
+
+def test_a_directory_counts_when_something_is_in_it(tmp_path: Path) -> None:
+    assert filled(str(tmp_path)) == ""
+    assert filled(str(tmp_path / "missing")) == ""
+    (tmp_path / "0.pem").touch()
+    assert filled(str(tmp_path)) == str(tmp_path)
