@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.errors import StateError, Stopped
+from exporter.questions import Question
+from exporter.runs import Series, Tally
+from exporter.snapshots import Part
+from exporter.state import Remembered, Stored
+from tests.runs.making import ledger as read_ledger
+from tests.runs.making import polled, run
+from tests.samples import FACTS, NOW
+from tests.state.making import OUTCOMES, SERVER, known, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.state.making import Opened
+
+SLUG = "gh/acme/web"
+FIRST, SECOND, THIRD = (
+    Question("jobs", "/insights/{slug}/workflows/{workflow}/jobs", SLUG, name, (("branch", "main"),)) for name in "abc"
+)
+LEDGER = polled(polled(read_ledger(), run(1)), run(2, "failed", "develop"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def stored(path: Path, server: str = SERVER) -> list[Stored]:
+    with opened(path, server) as found:
+        return list(found.state.load())
+
+
+# Gauges
+
+
+def test_what_was_committed_is_there_at_the_next_start(path: Path) -> None:
+    snapshot = known(FIRST, SECOND)
+    with opened(path) as found:
+        found.state.commit(snapshot, [FIRST, SECOND], [])
+    assert stored(path) == [Stored(SLUG, FACTS, snapshot.parts, OUTCOMES, NOW)]
+
+
+def test_a_commit_writes_what_changed_and_deletes_what_went(path: Path) -> None:
+    with opened(path) as found:
+        found.state.commit(known(FIRST, SECOND), [FIRST, SECOND], [])
+        after = known(FIRST, THIRD, rows=b"newer")
+        found.state.commit(replace(after, polled_at=None, facts=None), [THIRD], [SECOND])
+    [project] = stored(path)
+    assert project.parts[THIRD].rows == b"newer"
+    assert project.parts[FIRST].rows == b"rows"
+    assert project.parts.keys() == {FIRST, THIRD}
+    assert (project.polled_at, project.facts) == (None, None)
+
+
+def test_another_server_of_the_same_file_sees_nothing_of_it(path: Path) -> None:
+    with opened(path) as found:
+        found.state.commit(known(FIRST), [FIRST], [])
+    assert stored(path, "https://circleci.example.com/api/v2") == []
+    assert len(stored(path)) == 1
+
+
+def test_a_forgotten_project_is_gone(path: Path) -> None:
+    with opened(path) as found:
+        found.state.commit(known(FIRST), [FIRST], [])
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        found.state.forget([SLUG, "gh/acme/never-known"])
+    assert [project.slug for project in stored(path)] == ["gh/acme/api"]
+
+
+def test_nothing_of_gauges_is_kept_in_memory_alone() -> None:
+    with opened(None) as found:
+        found.state.commit(known(FIRST), [FIRST], [])
+        assert list(found.state.load()) == []
+
+
+def test_a_full_disk_costs_nothing_once_there_is_room(path: Path) -> None:
+    big = known(FIRST, SECOND, rows=b"x" * 20_000)
+    with opened(path) as found:
+        found.state.commit(known(FIRST, THIRD), [FIRST, THIRD], [])
+        found.fill()
+        found.state.commit(big, [FIRST], [THIRD])
+        found.state.commit(big, [SECOND], [])
+        assert found.metric("state_writable") == 0
+        assert found.log.told() == ["the state file cannot be written; memory serves until it can"]
+        found.make_room()
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        assert found.metric("state_writable") == 1
+        assert found.log.told()[1:] == ["the state file can be written again"]
+    assert {project.slug: project.parts for project in stored(path)} == {SLUG: big.parts, "gh/acme/api": {}}
+
+
+def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_poll(path: Path) -> None:
+    big = known(FIRST, SECOND, rows=b"x" * 20_000)
+    with opened(path) as found:
+        found.fill()
+        found.state.commit(big, [FIRST, SECOND], [])
+        found.make_room()
+        found.state.commit(big, [], [])
+    assert stored(path)[0].parts == big.parts
+
+
+def test_what_is_owed_stays_owed_while_only_small_writes_succeed(path: Path) -> None:
+    big = known(FIRST, rows=b"x" * 500_000)
+    with opened(path) as found:
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        found.fill()
+        found.state.commit(big, [FIRST], [])
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        assert found.metric("state_writable") == 0
+        found.make_room()
+        found.state.forget(["gh/acme/api"])
+    assert [project.slug for project in stored(path)] == [SLUG]
+
+
+def test_many_threads_commit_at_once(path: Path) -> None:
+    slugs = [f"gh/acme/{number}" for number in range(20)]
+    with opened(path) as found:
+        threads = [
+            threading.Thread(target=found.state.commit, args=(known(FIRST, slug=slug), [FIRST], [])) for slug in slugs
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {project.slug for project in stored(path)} == set(slugs)
+
+
+def test_what_comes_after_the_end_is_not_kept_and_is_no_failure(path: Path) -> None:
+    with opened(path) as found:
+        found.state.close()
+        found.state.commit(known(FIRST), [FIRST], [])
+        found.state.forget([SLUG])
+        with pytest.raises(Stopped):
+            found.state.commit_runs(known(ledger=LEDGER), {}, whole=True)
+        assert found.log.told() == []
+    assert stored(path) == []
+
+
+# Runs
+
+
+def remember(found: Opened, *keys: int, whole: bool = True, workflow: str = "build") -> None:
+    found.state.commit_runs(
+        known(ledger=LEDGER), {workflow: Remembered({key: NOW_SECONDS + key for key in keys})}, whole=whole
+    )
+
+
+NOW_SECONDS = int(NOW)
+
+
+def test_a_ledger_and_the_runs_that_it_counted_are_there_at_the_next_start(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1, 2, -(2**63))
+        assert found.state.known(SLUG, "build", [1, 3, -(2**63)]) == {1, -(2**63)}
+    with opened(path) as found:
+        assert [project.ledger for project in found.state.load()] == [LEDGER]
+        assert found.state.known(SLUG, "build", [1, 2, 3]) == {1, 2}
+
+
+def test_keys_belong_to_their_workflow_and_project(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        assert found.state.known(SLUG, "deploy", [1]) == set()
+        assert found.state.known("gh/acme/api", "build", [1]) == set()
+
+
+def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(path: Path) -> None:
+    other = replace(LEDGER.workflows["build"], floor=7)
+    both = replace(LEDGER, workflows={**LEDGER.workflows, "deploy": other})
+    with opened(path) as found:
+        found.state.commit_runs(known(ledger=both), {}, whole=True)
+        changed = replace(both, workflows=dict.fromkeys(both.workflows, replace(other, floor=8)))
+        found.state.commit_runs(known(ledger=changed), {"build": Remembered({})}, whole=False)
+    [project] = stored(path)
+    assert project.ledger is not None
+    assert {name: workflow.floor for name, workflow in project.ledger.workflows.items()} == {"build": 8, "deploy": 7}
+
+
+def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.state.commit_runs(known(ledger=replace(LEDGER, workflows={})), {}, whole=True)
+        remember(found)
+        assert found.state.known(SLUG, "build", [1]) == set()
+
+
+def test_runs_created_before_the_floor_are_forgotten(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1, 2, 3)
+        found.state.commit_runs(known(ledger=LEDGER), {"build": Remembered({4: 0}, NOW_SECONDS + 2)}, whole=False)
+        assert found.state.known(SLUG, "build", [1, 2, 3, 4]) == {2, 3}
+
+
+def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.fill()
+        huge = replace(LEDGER.workflows["build"], series={"main" * 10_000: Series(Tally((1,)), 0)})
+        with pytest.raises(StateError, match="disk is full"):
+            found.state.commit_runs(
+                known(ledger=replace(LEDGER, workflows={"build": huge})), {"build": Remembered({2: 2})}, whole=True
+            )
+        assert found.metric("state_writable") == 0
+        assert found.state.known(SLUG, "build", [1, 2]) == {1}
+        found.make_room()
+        remember(found, 2)
+        assert found.metric("state_writable") == 1
+    assert stored(path)[0].ledger == LEDGER
+
+
+def test_a_run_cannot_be_remembered_twice(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        with pytest.raises(StateError):
+            remember(found, 1)
+
+
+def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.fill()
+        found.state.commit(known(FIRST, slug="gh/acme/api", rows=b"x" * 500_000), [FIRST], [])
+        found.state.commit_runs(known(ledger=LEDGER), {}, whole=False)
+        assert found.metric("state_writable") == 0
+
+
+def test_runs_are_not_counted_where_nothing_lasts(path: Path) -> None:
+    with opened(path) as found:
+        found.state.lasting = False
+        with pytest.raises(StateError, match="could not be opened for writing"):
+            remember(found, 1)
+        with pytest.raises(StateError):
+            found.state.commit_runs(known(), {}, whole=True)
+
+
+def test_runs_are_remembered_in_memory_as_in_a_file() -> None:
+    with opened(None) as found:
+        remember(found, 1)
+        assert found.state.known(SLUG, "build", [1, 2]) == {1}
+        assert found.state.resume(SLUG, 300.0) == LEDGER
+
+
+@pytest.mark.parametrize(("away", "there"), [(299.0, True), (301.0, False)])
+def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Path, away: float, there: bool) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.state.commit(known(FIRST), [FIRST], [])
+        found.state.forget([SLUG])
+        assert [(project.ledger, project.parts) for project in found.state.load()] == [(None, {})]
+        found.now += 100.0
+        found.state.forget([SLUG])  # as each start without the project does
+        found.state.commit(known(FIRST), [FIRST], [])  # the gauges' poll may well come first
+        found.now += away - 100.0
+        assert found.state.resume(SLUG, 300.0) == (LEDGER if there else None)
+        assert found.state.known(SLUG, "build", [1]) == ({1} if there else set())
+        assert [project.ledger for project in found.state.load()] == [LEDGER if there else None]
+
+
+def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.state.forget([SLUG])
+        found.now += 2 * 86_400.0
+        found.state.forget(["gh/acme/api"])
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        found.state.forget(["gh/acme/api"])
+        assert found.state._connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
+
+
+def test_a_project_that_never_counted_has_nothing_to_resume(path: Path) -> None:
+    with opened(path) as found:
+        assert found.state.resume(SLUG, 300.0) is None
+        found.state.commit(known(FIRST), [FIRST], [])
+        assert found.state.resume(SLUG, 300.0) is None
+
+
+def test_parts_and_ledger_do_not_touch_each_other(path: Path) -> None:
+    with opened(path) as found:
+        found.state.commit(known(FIRST), [FIRST], [])
+        remember(found, 1)
+        found.state.commit(known(SECOND), [SECOND], [FIRST])
+    [project] = stored(path)
+    assert project.ledger == LEDGER
+    assert project.parts == {SECOND: Part(b"rows", NOW, NOW - 1, b"before", "basis", 2)}
