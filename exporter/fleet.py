@@ -45,6 +45,8 @@ class Fleet:
         stored = {found.slug: found for found in self._state.load()}
         now = self._wall()
         self._store.publish([_restored(project, stored.get(project.slug)) for project in projects], now)
+        # What was taken out while this process did not run: it begins anew if it ever comes back.
+        self._state.forget([slug for slug in stored if self._store.get(slug) is None])
 
     def start(self) -> None:
         """Schedule what was restored: at once what is missing or due, the rest when its interval is over."""
