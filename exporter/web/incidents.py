@@ -44,7 +44,7 @@ class Incidents:
         now = self._clock()
         if now >= self._quiet_until.get(kind, now):
             self._quiet_until[kind] = now + QUIET_SECONDS
-            self._log.warning("web_incident", kind=kind, count=self.counts[kind], **fields)
+            self._log.warning("web incident", kind=kind, count=self.counts[kind], **fields)
 
     def from_loop(self, _loop: AbstractEventLoop, context: dict[str, Any]) -> None:
         """Take what asyncio would log with a traceback; the signature is that of a loop's exception handler."""

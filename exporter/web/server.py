@@ -90,7 +90,7 @@ class WebServer:
         self._running.wait()
         tls = self._settings.current.context is not None
         for sock in self._sockets:
-            self._log.info("web_listening", address=listening(sock), tls=tls)
+            self._log.info("listening", address=listening(sock), tls=tls)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Accept nothing more, give answers under way half of `timeout` seconds to end, then end them."""

@@ -55,9 +55,9 @@ class LiveSettings:
             self.current = self._read(self._path)
         except (ConfigError, StartError) as error:
             self._incidents.counts["web_config_refused"] += 1
-            self._log.error("web_config_refused", file=str(self._path), error=str(error))
+            self._log.error("web configuration not reloaded", file=str(self._path), error=str(error))
         else:
-            self._log.info("web_config_reloaded", file=str(self._path))
+            self._log.info("web configuration reloaded", file=str(self._path))
 
     def _read(self, path: Path) -> Settings:
         # Digests are taken before the contents are used, so a change in between is seen at the next look.

@@ -16,13 +16,13 @@ def test_a_kind_is_counted_always_and_logged_once_a_minute() -> None:
         incidents.note("headers_deadline", peer="192.0.2.7")
     incidents.note("evicted", peer="192.0.2.7")
     assert incidents.counts == {"headers_deadline": 500, "evicted": 1}
-    assert log.events("web_incident") == [
+    assert log.events("web incident") == [
         {"kind": "headers_deadline", "count": 1, "peer": "192.0.2.7"},
         {"kind": "evicted", "count": 1, "peer": "192.0.2.7"},
     ]
     now[0] = 61.0
     incidents.note("headers_deadline", peer="192.0.2.8")
-    assert log.events("web_incident")[2:] == [{"kind": "headers_deadline", "count": 501, "peer": "192.0.2.8"}]
+    assert log.events("web incident")[2:] == [{"kind": "headers_deadline", "count": 501, "peer": "192.0.2.8"}]
 
 
 def test_what_asyncio_and_uvicorn_log_becomes_a_line_without_a_traceback() -> None:
@@ -36,7 +36,7 @@ def test_what_asyncio_and_uvicorn_log_becomes_a_line_without_a_traceback() -> No
         except ValueError:
             logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
     assert [(logger.handlers, logger.propagate) for logger in loggers] == before
-    [line] = log.events("web_incident")
+    [line] = log.events("web incident")
     assert (line["kind"], line["message"]) == ("server", "Exception in ASGI application")
     assert line["error"].startswith("ValueError: invalid literal for int() with base 10: 'broken\\nin two lines' (")
     assert line["error"].endswith(")")
@@ -48,7 +48,7 @@ def test_an_error_in_the_loop_becomes_a_line() -> None:
     Incidents(log).from_loop(loop, {"message": "Fatal error", "exception": ValueError("x")})
     Incidents(log).from_loop(loop, {"message": "no exception"})
     loop.close()
-    assert log.events("web_incident") == [
+    assert log.events("web incident") == [
         {"kind": "loop", "count": 1, "message": "Fatal error", "error": "ValueError: x"},
         {"kind": "loop", "count": 1, "message": "no exception", "error": None},
     ]
