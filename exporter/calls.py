@@ -57,10 +57,11 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int]) -
 
 
 def searches_per_hour(organization: Organization) -> Calls:
-    """What the search for an organization's projects asks; the most with its pipelines, page by page."""
+    """What the search for an organization's projects asks: its summaries, and its pipelines where it needs them."""
     searches = HOUR / organization.discovery_interval
     summaries = len(organization.template.windows) * searches
-    return Calls(summaries, summaries + sightings.PIPELINE_PAGES * searches)
+    pages = 0 if sightings.by_name(organization.slug) else sightings.PIPELINE_PAGES
+    return Calls(summaries + min(1, pages) * searches, summaries + pages * searches)
 
 
 def _asked(collector: Collector, project: Project, workflows: Mapping[tuple[str, str], int]) -> float:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from exporter import __version__, serving
-from exporter.config import load, mine
+from exporter.config import load
 from exporter.engine import Engine
 from exporter.errors import ConfigError
 from exporter.fleet import Fleet
+from exporter.organizations import Organizations
 from exporter.schedule import Schedule
 from exporter.watch import watch
 from exporter.web.overview import Overview
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from exporter.config import Config, Project
+    from exporter.config import Config
     from exporter.logs import Logger
 
 Wish = Literal["stop", "reload"]
@@ -65,12 +66,15 @@ class Daemon:
         )
         self._schedule = Schedule(engine.telemetry, log, concurrency=config.circleci.concurrency)
         self._fleet = Fleet(engine, self._schedule)
+        self._organizations = Organizations(
+            engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
+        )
         self._figures = serving.PageFigures(engine.store, self._schedule.due)
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
-        self._fleet.restore(self._mine(config))
+        self._fleet.restore(self._organizations.restore(config))
         engine.telemetry.reloaded(good=True)
 
     def run(self) -> None:
@@ -80,6 +84,7 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
         self._web.start()
         self._fleet.start()
+        self._organizations.start()
         self._schedule.start(self._fleet.expire)
         if self._options.config_watch and self._options.config_file:
             watch(self._options.config_file, lambda: self._wishes.put("reload"), self._engine.stop)
@@ -138,11 +143,8 @@ class Daemon:
                 self._reload_ok = False
                 self._engine.telemetry.reloaded(good=False)
                 return False, str(error)
-            self._fleet.settle(self._mine(config))
+            self._organizations.change(config)
             self._reload_ok, self._reloaded_at = True, time.time()
             self._engine.telemetry.reloaded(good=True)
             self._log.info("configuration reloaded", projects=len(config.projects))
             return True, "configuration reloaded"
-
-    def _mine(self, config: Config) -> tuple[Project, ...]:
-        return mine(config.projects, self._options.shard, self._options.total_shards)

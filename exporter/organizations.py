@@ -66,7 +66,7 @@ class Organizations:
                         snapshot, parts=stored.parts, outcomes=stored.outcomes, polled_at=stored.polled_at
                     )
                 self._store.publish([self._pruned(snapshot)[0]], self._wall())
-        return self._projects()
+        return self.projects()
 
     def start(self) -> None:
         """Search what is due at once, and again and again from then on."""
@@ -88,7 +88,12 @@ class Organizations:
                 self._state.forget(gone)
             for organization in self._organizations.values():
                 self._change(organization)
-            self._settle(self._projects())
+            self._settle(self.projects())
+
+    def search_all(self) -> bool:
+        """Search every organization once, one after the other; returns whether all went well."""
+        outcomes = [self.search(slug) for slug in self._organizations]
+        return all(outcomes)
 
     def search(self, slug: str) -> bool:
         """Search one organization, keep and show what was found, and settle; returns whether all went well."""
@@ -98,7 +103,7 @@ class Organizations:
         began = self._poller.monotonic()
         deadline = began + max(organization.discovery_interval, MIN_DEADLINE)
         totals = self._shows_totals(slug)
-        found = self._discovery.find(organization, _seen(before), deadline, totals=totals)
+        found = self._discovery.find(organization, seen(before), deadline, totals=totals)
         outcome = self._outcome(found.error, began)
         with self._store.lock(slug):
             base = self._store.get(slug)
@@ -119,8 +124,17 @@ class Organizations:
             self._store.publish([merged], now, polled=True)
         self._poller.report(base, merged)
         with self._lock:
-            self._settle(self._projects())
+            self._settle(self.projects())
         return found.error is None
+
+    def projects(self) -> tuple[Project, ...]:
+        """The projects of this shard, listed and found."""
+        known = {slug: seen(snapshot) for slug, (snapshot, _) in self._store.organizations.items()}
+        for slug, organization in self._organizations.items():
+            if found := known.get(slug):
+                self._telemetry.discovered.labels(slug).set(len(sightings.chosen(organization, found)))
+        projects = sightings.all_projects(self._listed, self._organizations.values(), known)
+        return mine(projects, self._shard, self._total_shards)
 
     def _outcome(self, error: PollError | None, began: float) -> Outcome:
         now = self._wall()
@@ -150,15 +164,6 @@ class Organizations:
                 self._store.publish([snapshot], self._wall())
         if old is None or old.project != project:
             self._schedule.add(self._job(slug), self._due(slug))
-
-    def _projects(self) -> tuple[Project, ...]:
-        """The projects of this shard, listed and found."""
-        seen = {slug: _seen(snapshot) for slug, (snapshot, _) in self._store.organizations.items()}
-        for slug, organization in self._organizations.items():
-            if found := seen.get(slug):
-                self._telemetry.discovered.labels(slug).set(len(sightings.chosen(organization, found)))
-        projects = sightings.all_projects(self._listed, self._organizations.values(), seen)
-        return mine(projects, self._shard, self._total_shards)
 
     def _shows_totals(self, slug: str) -> bool:
         """Whether this shard is the one that shows an organization's totals: of several, their sum would be wrong."""
@@ -202,7 +207,7 @@ class _Search:
         return False
 
 
-def _seen(snapshot: Snapshot) -> Sightings:
+def seen(snapshot: Snapshot) -> Sightings:
     """The projects that are known of an organization."""
     part = snapshot.parts.get(sightings.pipelines(snapshot.project.slug))
     return sightings.unpacked(part.rows) if part else {}

@@ -13,16 +13,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from exporter.calls import HOUR, NONE, calls_per_hour
+from exporter.calls import HOUR, NONE, Calls, calls_per_hour, searches_per_hour
 from exporter.checking import examine, token_owner
+from exporter.cli.once import found
+from exporter.collectors import ORGANIZATIONS
 from exporter.engine import Engine
 from exporter.errors import UnauthorizedError
+from exporter.organizations import seen
+from exporter.sightings import chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from exporter.checking import Finding
-    from exporter.config import Config
+    from exporter.config import Config, Project
     from exporter.logs import Logger
 
 SHOWN_WORKFLOWS = 5
@@ -40,8 +44,10 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
     except UnauthorizedError as error:
         _write({"ok": False, "token": {"accepted": False, "error": str(error)}}, as_json=as_json, text=str(error))
         return False
-    findings = _examine(engine, config)
+    projects, _ = found(engine, config, 0, 1)
+    findings = _examine(engine, projects, config.circleci.concurrency)
     document = _document(config, findings, owner)
+    document |= _organizations(engine, config, document)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -62,9 +68,9 @@ def _write(document: dict[str, Any], *, as_json: bool, text: str) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
 
 
-def _examine(engine: Engine, config: Config) -> list[Finding]:
+def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> list[Finding]:
     """Ask about every project, with a bar on standard error that shows how far it is."""
-    found: dict[str, Finding] = {}
+    examined: dict[str, Finding] = {}
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -72,14 +78,40 @@ def _examine(engine: Engine, config: Config) -> list[Finding]:
         console=Console(stderr=True),
         transient=True,
     )
-    with bar, ThreadPoolExecutor(config.circleci.concurrency) as pool:
-        task = bar.add_task("asking CircleCI", total=len(config.projects))
-        futures = [pool.submit(examine, engine.poller.client, project) for project in config.projects]
+    with bar, ThreadPoolExecutor(concurrency) as pool:
+        task = bar.add_task("asking CircleCI", total=len(projects))
+        futures = [pool.submit(examine, engine.poller.client, project) for project in projects]
         for future in as_completed(futures):
             finding = future.result()
-            found[finding.project.slug] = finding
+            examined[finding.project.slug] = finding
             bar.advance(task)
-    return [found[project.slug] for project in config.projects]
+    return [examined[project.slug] for project in projects]
+
+
+def _organizations(engine: Engine, config: Config, document: dict[str, Any]) -> dict[str, Any]:
+    """What the search of each organization found, and the document's verdict and calls with it."""
+    total = Calls(document["calls_per_hour"]["least"], document["calls_per_hour"]["most"])
+    entries = []
+    for organization in config.organizations:
+        (snapshot, _) = engine.store.organizations[organization.slug]
+        error = snapshot.outcomes[ORGANIZATIONS].error
+        calls = searches_per_hour(organization)
+        total += calls
+        entries.append(
+            {
+                "organization": organization.slug,
+                "ok": not error,
+                "error": error,
+                "projects": len(chosen(organization, seen(snapshot))),
+                "calls_per_hour": calls._asdict(),
+            }
+        )
+    allowed = document["calls_per_hour"]["allowed"]
+    return {
+        "ok": document["ok"] and all(entry["ok"] for entry in entries) and total.least <= allowed,
+        "organizations": entries,
+        "calls_per_hour": {**total._asdict(), "allowed": allowed},
+    }
 
 
 def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[str, Any]:
@@ -127,6 +159,9 @@ def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]
         )
     console = Console()
     console.print(table)
+    for entry in document["organizations"]:
+        result = entry["error"] or f"{entry['projects']} projects found"
+        console.print(Text(f"{entry['organization']}: {result}"))
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(Text(f"The token is taken{f': it is that of {login}' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"

@@ -14,9 +14,10 @@ import click
 from exporter import __version__, reference
 from exporter.cli import flags
 from exporter.cli.check import check as check_projects
+from exporter.cli.once import found
 from exporter.cli.once import once as poll_once
 from exporter.cli.stage import stage
-from exporter.config import json_schema, load, mine
+from exporter.config import json_schema, load
 from exporter.daemon import Daemon, Options
 from exporter.engine import Engine
 from exporter.errors import ConfigError, StartError
@@ -74,8 +75,8 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
         config = load(config_file)
         engine = Engine(config, log, shard=shard, total_shards=total_shards)
         _stopped_by_signals(engine.stop)
-        projects = mine(config.projects, shard, total_shards)
-        good = poll_once(engine, projects, config.circleci.concurrency, sys.stdout.buffer)
+        projects, searched = found(engine, config, shard, total_shards)
+        good = poll_once(engine, projects, config.circleci.concurrency, sys.stdout.buffer) and searched
         engine.close()
 
     code = _guarded(start, log)

@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 
 from exporter import serving
 from exporter.errors import Stopped
-from exporter.schedule import threads
+from exporter.organizations import Organizations
+from exporter.schedule import Schedule, threads
 from exporter.snapshots import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO
 
-    from exporter.config import Project
+    from exporter.config import Config, Project
     from exporter.engine import Engine
+
+
+def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:
+    """The projects of a shard, those of organizations included, and whether every search went well."""
+    unused = Schedule(engine.telemetry, engine.poller.log, concurrency=config.circleci.concurrency)
+    organizations = Organizations(engine, unused, lambda _projects: None, shard=shard, total_shards=total_shards)
+    organizations.restore(config)
+    well = organizations.search_all()
+    return organizations.projects(), well
 
 
 def once(engine: Engine, projects: Iterable[Project], concurrency: int, output: BinaryIO) -> bool:

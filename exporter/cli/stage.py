@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.collectors import COLLECTORS
+from exporter.collectors import NAMES, ORGANIZATIONS
 from exporter.config import parse
 from exporter.demo import Circle
 
@@ -29,17 +29,20 @@ defaults:
   flaky_tests: {{top: 5}}
   tests: {{top: 5}}
   labels: {{team: demo}}
-projects: [{slugs}]
+projects: [gh/acme/web]
+organizations: [{organizations}]
 """
 
 
 @contextmanager
 def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
-    """Run the synthetic CircleCI; gives a configuration for all its projects, and the environment with its token."""
+    """Run the synthetic CircleCI; gives a configuration for its organizations, and the environment with its token."""
     with Circle(seed=seed, refresh=REFRESH, pace=PACE) as circle:
         text = CONFIGURATION.format(
             url=circle.url,
-            collectors=", ".join([*COLLECTORS, "runs"]),
-            slugs=", ".join(f'"{project.slug}"' for project in circle.organisation.projects),
+            collectors=", ".join(name for name in NAMES if name != ORGANIZATIONS),
+            organizations=", ".join(
+                f"{{slug: {slug}, discovery_interval: 10s}}" for slug in circle.organisation.roster.owners()
+            ),
         )
         yield parse(text, "the demo's configuration"), {"CIRCLECI_TOKEN": circle.token}
