@@ -52,7 +52,8 @@ class Engine:
         )
         self.store = SnapshotStore()
         self.state = State.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
-        self.poller = Poller(self._client(circleci, tokens), self.store, self.state, self.telemetry, log)
+        self.client = self._connected(circleci, tokens)
+        self.poller = Poller(self.client, self.store, self.state, self.telemetry, log)
         self.run_poller = RunPoller(self.poller, self.state)
 
     def change(self, config: Config) -> None:
@@ -70,15 +71,17 @@ class Engine:
             raise ConfigError(problems)
         if config.circleci != self._config.circleci:
             circleci = config.circleci.share(self._total_shards)
-            client = self._client(circleci, TokenSource(circleci, self._environ))
+            before, self.client = self.client, self._connected(circleci, TokenSource(circleci, self._environ))
             self.limiter.reconfigure(circleci.requests_per_second, circleci.burst, circleci.concurrency)
-            self.poller.client = client
+            self.poller.client = self.client
+            before.close()
         self._config = config
 
     def close(self) -> None:
         """Let everything that waits give up, and close the state file."""
         self.stop.set()
+        self.client.close()
         self.state.close()
 
-    def _client(self, circleci: CircleCI, tokens: TokenSource) -> Client:
+    def _connected(self, circleci: CircleCI, tokens: TokenSource) -> Client:
         return Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)

@@ -86,4 +86,3 @@ def process(settings: str = "", projects: str = "gh/acme/web", **circle: Any) ->
             yield running
         finally:
             engine.close()
-            engine.poller.client.close()
