@@ -242,7 +242,7 @@ ORGANIZATION = (
 RUNS_TOTAL = Family(
     "status",
     "circleci_workflow_runs_total",
-    "Finished runs, each counted once; what is summed over unlisted branches is branch other branches.",
+    "Finished runs, each counted once; those on branches that are not configured are summed as other branches.",
     kind="counter",
 )
 RUN_DURATION = Family(

@@ -9,11 +9,12 @@ from exporter.collectors import COLLECTORS, NAMES
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from exporter.families import Family
 
 Entry = dict[str, str | list[str]]
+RUN_LABELS = ["branch", "project", "workflow"]
 
 
 def rows() -> list[Entry]:
@@ -23,15 +24,30 @@ def rows() -> list[Entry]:
 
 def markdown() -> str:
     """The same as tables, one a collector."""
-    sections: dict[str, list[str]] = {}
+    sections: dict[str, list[Entry]] = {}
     for row in rows():
-        labels = ", ".join(f"`{label}`" for label in row["labels"])
-        field = f" `{row['field']}`" if row["field"] else ""
-        sections.setdefault(str(row["collector"]), []).append(
-            f"| `{row['name']}` | {row['type']} | {labels} | {row['help']}{field} |"
-        )
-    head = "| metric | type | labels | meaning, and the field it comes from |\n|---|---|---|---|\n"
-    return "\n".join(f"### {name}\n\n{head}" + "\n".join(lines) + "\n" for name, lines in sections.items())
+        sections.setdefault(str(row["collector"]), []).append(row)
+    return "\n".join(f"### {name[0].upper()}{name[1:]}\n\n{_table(entries)}" for name, entries in sections.items())
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    """One collector's table; labels that all rows have alike stand above it, and no column is empty."""
+    shared = all(entry["labels"] == entries[0]["labels"] for entry in entries)
+    columns = {
+        "metric": [f"`{entry['name']}`" for entry in entries],
+        "type": [str(entry["type"]) for entry in entries],
+        "labels": [] if shared else [_labels(entry) for entry in entries],
+        "meaning": [str(entry["help"]) for entry in entries],
+        "field": [f"`{entry['field']}`" if entry["field"] else "" for entry in entries],
+    }
+    filled = {heading: cells for heading, cells in columns.items() if any(cells)}
+    lines = [filled.keys(), ["---"] * len(filled), *zip(*filled.values(), strict=True)]
+    above = f"Labels: {_labels(entries[0])}.\n\n" if shared else ""
+    return above + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _labels(entry: Entry) -> str:
+    return ", ".join(f"`{label}`" for label in entry["labels"])
 
 
 def _collected() -> Iterator[Entry]:
@@ -44,6 +60,9 @@ def _collected() -> Iterator[Entry]:
         for table in collector.tables:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
+    for family in families.RUNS:
+        labels = [*RUN_LABELS, "status"] if family is families.RUNS_TOTAL else RUN_LABELS
+        yield _entry(family, sorted(labels), "collector runs")
 
 
 def _own() -> Iterator[Entry]:
