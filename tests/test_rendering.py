@@ -28,11 +28,13 @@ def shown(known: Snapshot, family: str, now: float = LATER, *, polled: bool = Tr
 
 def test_a_row_becomes_one_sample_in_each_family() -> None:
     assert shown(snapshot(), RUNS) == [
-        'circleci_insights_workflow_runs{branch="main",project="gh/acme/web",window="last-7-days",workflow="build"} 82.0'
+        f'{RUNS}{{branch="main",project="gh/acme/web",window="last-7-days",workflow="build"}} 82.0'
     ]
     assert shown(snapshot(), "circleci_insights_job_duration_p95_seconds") == [
-        "circleci_insights_job_duration_p95_seconds"
-        '{branch="main",job_name="lint",project="gh/acme/web",window="last-7-days",workflow="build"} 72.0'
+        (
+            'circleci_insights_job_duration_p95_seconds{branch="main",job_name="lint",project="gh/acme/web",'
+            'window="last-7-days",workflow="build"} 72.0'
+        )
     ]
 
 
@@ -109,8 +111,10 @@ def test_what_was_dropped_exists_at_zero_from_the_start() -> None:
 def test_a_project_says_who_it_is_for_joins() -> None:
     known = snapshot('name: acme web\nlabels: {team: "pay\\"ments", tier: gold}')
     assert shown(known, "circleci_insights_project_info") == [
-        'circleci_insights_project_info{default_branch="main",organization="acme",project="acme web",'
-        'project_name="web",provider="GitHub",slug="gh/acme/web",team="pay\\"ments",tier="gold"} 1.0'
+        (
+            'circleci_insights_project_info{default_branch="main",organization="acme",project="acme web",'
+            'project_name="web",provider="GitHub",slug="gh/acme/web",team="pay\\"ments",tier="gold"} 1.0'
+        )
     ]
     assert shown(known, "circleci_insights_default_branch") == [
         'circleci_insights_default_branch{branch="main",project="acme web"} 1.0'
@@ -140,8 +144,10 @@ def test_a_poll_says_how_it_went() -> None:
         'circleci_exporter_collector_duration_seconds{collector="workflows",project="gh/acme/web"} 1.5',
     ]
     assert lines(publication, "circleci_exporter_collector_last_success_timestamp_seconds") == [
-        "circleci_exporter_collector_last_success_timestamp_seconds"
-        '{collector="workflows",project="gh/acme/web"} 1.79e+09'
+        (
+            "circleci_exporter_collector_last_success_timestamp_seconds"
+            '{collector="workflows",project="gh/acme/web"} 1.79e+09'
+        )
     ]
 
 

@@ -118,7 +118,7 @@ def test_each_project_has_one_lock_of_its_own() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(SLUGS), st.integers(0, 3)), max_size=12), st.integers(0, 2**32))
 def test_the_crc_holds_after_any_publications_and_withdrawals(steps: list[tuple[str, int]], seed: int) -> None:
-    store, chance = SnapshotStore(), random.Random(seed)
+    store, chance = SnapshotStore(), random.Random(seed)  # noqa: S311  names, no secrets
     for slug, workflows in steps:
         if workflows:
             store.publish([of(slug, tuple(f"w{chance.randrange(9)}-{n}" for n in range(workflows)))], NOW)
