@@ -105,8 +105,9 @@ class App:
     async def _reload(self, request: Request) -> Response:
         if from_another_site(request.headers):
             return PlainTextResponse("refused: another site sent this request\n", 403)
-        if not await self._body_is_small(request):
-            return PlainTextResponse("the body is too large: none is needed\n", 413)
+        refusal = await self._read_body_away(request)
+        if refusal is not None:
+            return refusal
         if self._reloading.locked():
             return PlainTextResponse("a reload is already under way\n", 409)
         async with self._reloading:
@@ -116,21 +117,22 @@ class App:
         loaded, text = outcome
         return PlainTextResponse(f"{text}\n", 200 if loaded else 500)
 
-    async def _body_is_small(self, request: Request) -> bool:
-        """Read the body away, up to the limit, so that the connection can go on afterwards."""
+    async def _read_body_away(self, request: Request) -> Response | None:
+        """Read the body, so that the connection can go on afterwards; return what refuses one that is too large."""
+        too_large = PlainTextResponse("the body is too large: none is needed\n", 413)
         announced = request.headers.get("content-length", "0")
         if len(announced) > len(str(self._limits.body_bytes)) or int(announced) > self._limits.body_bytes:
-            return False
+            return too_large
         size = 0
         try:
             async with asyncio.timeout(self._limits.body):
                 async for piece in request.stream():
                     size += len(piece)
                     if size > self._limits.body_bytes:
-                        return False
+                        return too_large
         except (TimeoutError, ClientDisconnect):
-            return False
-        return True
+            return PlainTextResponse("the body did not come\n", 408)
+        return None
 
 
 class _Login:
