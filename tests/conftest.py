@@ -42,6 +42,10 @@ class Chromium(NamedTuple):
     driver: Path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what the code makes")
+
+
 def pytest_configure() -> None:
     settings.load_profile("repeatable")
     for name in FOREIGN_VARIABLES:
