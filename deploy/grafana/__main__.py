@@ -1,0 +1,49 @@
+"""Write the dashboards as JSON, for Grafana's provisioning and for the Helm chart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+from deploy.grafana import exporter_health, overview, workflow
+
+HERE = Path(__file__).parent
+FOLDERS = (HERE / "dashboards", HERE.parent / "helm" / "circleci-insights-exporter" / "files" / "dashboards")
+
+
+def documents() -> dict[str, str]:
+    """The text of each dashboard by its file's name."""
+    texts = {}
+    for name, part in (("overview", overview), ("workflow", workflow), ("exporter", exporter_health)):
+        board = part.build().build()
+        for identity, panel in enumerate(board.panels or [], start=1):
+            panel.id_val = identity
+        document = json.loads(json.dumps(board, cls=JSONEncoder))
+        # The library gives every variable the fields of an interval, which Grafana's schema refuses.
+        for variable in document["templating"]["list"]:
+            for field in ("auto", "auto_count", "auto_min", "definition"):
+                variable.pop(field, None)
+        texts[f"{name}.json"] = json.dumps(document, indent=2, sort_keys=True) + "\n"
+    return texts
+
+
+def main(arguments: list[str]) -> int:
+    """Write all of them; with --check say which differ, and exit 1 then."""
+    differ = []
+    for folder in FOLDERS:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in documents().items():
+            path = folder / name
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                differ.append(str(path))
+                if "--check" not in arguments:
+                    path.write_text(text, encoding="utf-8")
+    print("\n".join(differ) or "all dashboards are as the code says")
+    return int(bool(differ) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

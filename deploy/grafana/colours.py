@@ -1,0 +1,15 @@
+"""Colours that people with any kind of colour vision can tell apart (after Okabe and Ito), on a dark and a light page."""
+
+from __future__ import annotations
+
+BLUE = "#4C9BE8"
+ORANGE = "#E69F00"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+SKY = "#8CCBF0"
+PURPLE = "#CC79A7"
+YELLOW = "#D9C93B"
+GREY = "#8E8E8E"
+
+# Never green against red: what is well is blue, what is not is orange, and what is bad vermillion.
+WELL, DOUBTFUL, BAD = BLUE, ORANGE, VERMILLION

@@ -1,0 +1,271 @@
+"""Exporter: how the exporter itself is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.grafana.colours import BAD, BLUE, DOUBTFUL, GREY, ORANGE, PURPLE, SKY, VERMILLION, WELL
+from deploy.grafana.frame import EXPORTER, begin, row, variable
+from deploy.grafana.panels import COUNT, PER_SECOND, RATIO, SECONDS, Column, Line, chart, listing, number
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+    from deploy.grafana.panels import Steps
+
+HERE = 'job="$job", instance=~"$instance"'
+OF_PROJECTS = f'{HERE}, project=~"$project"'
+YES_NO = {"0": ("no", VERMILLION), "1": ("yes", BLUE)}
+AGE_STEPS: Steps = [(None, WELL), (3 * 3600, DOUBTFUL), (6 * 3600, BAD)]
+
+
+def own(name: str, labels: str = HERE) -> str:
+    """One of the exporter's own metrics, of the chosen instances."""
+    return f"circleci_exporter_{name}{{{labels}}}"
+
+
+def rate(name: str, labels: str = HERE) -> str:
+    """How fast one of its counters rises, a second."""
+    return f"rate({own(name, labels)}[$__rate_interval])"
+
+
+def answered(matching: str) -> str:
+    """Requests a second that got certain answers."""
+    return f"sum({rate('api_requests_total', f'{HERE}, {matching}')})"
+
+
+def age(by: str) -> str:
+    """Seconds since the newest good poll: the oldest, by some labels."""
+    return f"time() - min by ({by}) ({own('collector_last_success_timestamp_seconds', OF_PROJECTS)})"
+
+
+def _numbers(board: Dashboard) -> None:
+    row(
+        board,
+        "Health",
+        number(
+            "API answers",
+            "Whether the newest request of every instance was answered and its token taken.",
+            f"min({own('up')})",
+            sparkline=False,
+            mappings=YES_NO,
+        ),
+        number(
+            "Oldest data",
+            "Time since the newest good poll of the collector that is furthest behind.",
+            f"time() - min({own('collector_last_success_timestamp_seconds', OF_PROJECTS)})",
+            unit=SECONDS,
+            steps=AGE_STEPS,
+        ),
+        number(
+            "Good polls",
+            "Part of the collectors, over all projects, whose newest poll was good.",
+            f"avg({own('collector_success', OF_PROJECTS)})",
+            unit=RATIO,
+            decimals=1,
+            steps=[(None, BAD), (0.95, DOUBTFUL), (1, WELL)],
+        ),
+        number("Projects", "Projects that are polled, over all instances.", f"sum({own('projects')})"),
+        number("Series", "Series that are published, over all instances.", f"sum({own('series')})"),
+        number(
+            "Configuration taken",
+            "Whether the newest reload of every instance was good.",
+            f"min({own('config_last_reload_successful')})",
+            sparkline=False,
+            mappings=YES_NO,
+        ),
+    )
+
+
+def _projects(board: Dashboard) -> None:
+    def by_project(aggregate: str, name: str) -> str:
+        return f"{aggregate} by (project, collector) ({own(name, OF_PROJECTS)})"
+
+    row(
+        board,
+        "Projects",
+        listing(
+            "Collectors by project, the failing and old ones first",
+            "The newest poll of each collector of each project. The exporter's page says why one failed.",
+            {"project": "Project", "collector": "Collector"},
+            [
+                Column(
+                    "Good",
+                    by_project("min", "collector_success"),
+                    mappings={"0": ("failed", VERMILLION), "1": ("good", BLUE)},
+                    width=90,
+                ),
+                Column("Age", age("project, collector"), SECONDS, AGE_STEPS, width=110),
+                Column("Took", by_project("max", "collector_duration_seconds"), SECONDS, width=110),
+            ],
+            sort="Age",
+            height=10,
+        ),
+        chart(
+            "Age of the data",
+            "Time since the newest good poll, of the project that is furthest behind, by collector.",
+            [Line(age("collector"), "{{collector}}")],
+            unit=SECONDS,
+            fade="continuous-BlPu",
+            calculations=("lastNotNull", "max"),
+            height=10,
+        ),
+        chart(
+            "Failures by reason",
+            "Failed questions a second, over all projects. A reason that never happened is not shown.",
+            [Line(f"sum by (reason) ({rate('collector_failures_total')}) > 0", "{{reason}}")],
+            unit="cps",
+            fade="continuous-YlRd",
+            calculations=("lastNotNull", "max"),
+        ),
+        chart(
+            "Duration of polls",
+            "The longest newest poll of each collector.",
+            [Line(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)})", "{{collector}}")],
+            unit=SECONDS,
+            fade="continuous-BlPu",
+            calculations=("lastNotNull", "max"),
+        ),
+    )
+
+
+def _requests(board: Dashboard) -> None:
+    buckets = f"sum by (le) ({rate('api_request_duration_seconds_bucket')})"
+    row(
+        board,
+        "CircleCI's API",
+        chart(
+            "Requests by answer",
+            "Requests a second: good ones, those that CircleCI throttled, other client and server errors, and those "
+            "without an answer.",
+            [
+                Line(answered('code=~"2.."'), "2xx", BLUE),
+                Line(answered('code="429"'), "429 throttled", ORANGE),
+                Line(answered('code=~"4..", code!="429"'), "other 4xx", PURPLE),
+                Line(answered('code=~"5.."'), "5xx", VERMILLION),
+                Line(answered('code="error"'), "no answer", GREY),
+            ],
+            unit=PER_SECOND,
+            stacked=True,
+        ),
+        chart(
+            "Duration of requests",
+            "Estimated from the histogram over all endpoints.",
+            [
+                Line(f"histogram_quantile(0.95, {buckets})", "95th percentile", VERMILLION),
+                Line(f"histogram_quantile(0.5, {buckets})", "median", BLUE),
+            ],
+            unit=SECONDS,
+        ),
+        chart(
+            "Requests by endpoint",
+            "Requests a second to each path.",
+            [Line(f"sum by (endpoint) ({rate('api_requests_total')})", "{{endpoint}}")],
+            unit=PER_SECOND,
+            fade="continuous-BlPu",
+            height=9,
+        ),
+        chart(
+            "Held up by CircleCI's limit",
+            "Part of the time in which the instance waits because CircleCI answered 429. The dashed line is where the alert "
+            "begins as it comes.",
+            [Line(f"sum by (instance) ({rate('api_throttled_seconds_total')})", "{{instance}}", ORANGE)],
+            unit=RATIO,
+            steps=[(None, WELL), (0.1, BAD)],
+            height=9,
+        ),
+        chart(
+            "What is left of the limit",
+            "Requests left and allowed, as CircleCI last said. Empty when it does not say.",
+            [
+                Line(f"min({own('api_rate_limit_remaining')})", "left", BLUE),
+                Line(f"max({own('api_rate_limit_limit')})", "allowed", GREY),
+            ],
+        ),
+        chart(
+            "Requests asked again",
+            "Requests a second that were asked again, by reason.",
+            [Line(f"sum by (reason) ({rate('api_retries_total')})", "{{reason}}")],
+            unit=PER_SECOND,
+            fade="continuous-YlRd",
+        ),
+    )
+
+
+def _load(board: Dashboard) -> None:
+    row(
+        board,
+        "Load",
+        chart(
+            "Series by collector",
+            "Series that are published, over all instances.",
+            [Line(f"sum by (collector) ({own('series')})", "{{collector}}")],
+            fade="continuous-BlPu",
+        ),
+        chart(
+            "Series left out",
+            "Series a second that were left out because a project has more than its `max_series`.",
+            [Line(f"sum by (project, reason) ({rate('dropped_series_total', OF_PROJECTS)})", "{{project}} {{reason}}")],
+            unit="cps",
+            fade="continuous-YlRd",
+        ),
+        chart(
+            "Delay of polls",
+            "How late the newest poll of each instance began.",
+            [Line(f"max by (instance) ({own('poll_delay_seconds')})", "{{instance}}", BLUE)],
+            unit=SECONDS,
+        ),
+        listing(
+            "Instances",
+            "Every exporter of this job. Two with the same shard poll the same projects.",
+            {"instance": "Instance", "version": "Version"},
+            [
+                Column("Shard", f"max by (instance) ({own('shard_ordinal')})", width=70),
+                Column("Shards", f"max by (instance) ({own('total_shards')})", width=75),
+                Column("Projects", f"max by (instance) ({own('projects')})", width=85),
+                Column("State written", f"min by (instance) ({own('state_writable')})", mappings=YES_NO, width=115),
+                Column("Known", f"max by (instance, version) ({own('build_info')})"),
+            ],
+            hidden=("Value #E",),
+            sort="Shard",
+            descending=False,
+            height=8,
+        ),
+        chart(
+            "Memory",
+            "Resident memory of each instance.",
+            [Line(f"max by (instance) (process_resident_memory_bytes{{{HERE}}})", "{{instance}}", SKY)],
+            unit="bytes",
+        ),
+        chart(
+            "CPU",
+            "Processor time of each instance: 1 is one core.",
+            [Line(f"max by (instance) (rate(process_cpu_seconds_total{{{HERE}}}[$__rate_interval]))", "{{instance}}", SKY)],
+            unit=COUNT,
+        ),
+    )
+
+
+def build() -> Dashboard:
+    """The dashboard."""
+    board = begin(
+        EXPORTER,
+        "Exporter",
+        "How the exporter itself is: age of the data, requests to CircleCI, throttling, failures and series.",
+        "now-6h",
+        "1m",
+    )
+    board.with_variable(
+        variable("job", "Job", "label_values(circleci_exporter_build_info, job)", default="circleci-insights-exporter")
+    )
+    board.with_variable(
+        variable("instance", "Instance", 'label_values(circleci_exporter_build_info{job="$job"}, instance)', many=True)
+    )
+    board.with_variable(
+        variable(
+            "project", "Project", 'label_values(circleci_exporter_collector_success{job="$job"}, project)', many=True
+        )
+    )
+    for part in (_numbers, _projects, _requests, _load):
+        part(board)
+    return board

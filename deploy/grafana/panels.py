@@ -1,0 +1,316 @@
+"""How panels of each kind look, in one place: units, colours, legends, tooltips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, heatmap, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.models import common as style
+from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import heatmap as heat
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from deploy.grafana.colours import BLUE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SOURCE = style.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+# Units as Grafana calls them.
+RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", "short", "dateTimeFromNow", "reqps"
+POINTS = "percentunit"
+
+Steps = list[tuple[float | None, str]]
+"""Thresholds: each colour holds from its value on; the first from None."""
+
+
+def needs(collector: str) -> str:
+    """The sentence of a panel that shows nothing unless the configuration asks for it."""
+    return f"Needs the collector `{collector}`, which is off unless the configuration names it."
+
+
+def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(model.ThresholdsMode.ABSOLUTE)
+        .steps([model.Threshold(value=value, color=colour) for value, colour in steps])
+    )
+
+
+def _colour(mode: model.FieldColorModeId, fixed: str = "") -> dashboard.FieldColor:
+    colour = dashboard.FieldColor().mode(mode)
+    return colour.fixed_color(fixed) if fixed else colour
+
+
+def _query(ref: str, expression: str, legend: str = "") -> prometheus.Dataquery:
+    return prometheus.Dataquery().datasource(SOURCE).ref_id(ref).expr(expression).legend_format(legend or "__auto")
+
+
+def _refs(count: int) -> list[str]:
+    return [chr(ord("A") + index) for index in range(count)]
+
+
+def number(
+    title: str,
+    description: str,
+    expression: str,
+    *,
+    unit: str = COUNT,
+    steps: Steps | None = None,
+    decimals: int | None = None,
+    width: int = 4,
+    sparkline: bool = True,
+    mappings: Mapping[str, tuple[str, str]] | None = None,
+    legend: str = "",
+) -> stat.Panel:
+    """One number, with its course behind it. `mappings` gives a text and a colour to a value."""
+    query = _query("A", expression, legend)
+    panel = (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(query if sparkline else query.instant())
+        .unit(unit)
+        .height(4)
+        .span(width)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .graph_mode(style.BigValueGraphMode.AREA if sparkline else style.BigValueGraphMode.NONE)
+        .color_mode(style.BigValueColorMode.VALUE)
+        .justify_mode(style.BigValueJustifyMode.AUTO)
+        .text_mode(style.BigValueTextMode.NAME if legend else style.BigValueTextMode.VALUE)
+        .thresholds(_thresholds(steps or [(None, BLUE)]))
+        .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+    )
+    if decimals is not None:
+        panel.decimals(decimals)
+    if mappings:
+        options = {value: model.ValueMappingResult(text=text, color=shade) for value, (text, shade) in mappings.items()}
+        panel.mappings([model.ValueMap(options=options)])
+    return panel
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One query of a chart; with a colour when what it shows is one known thing."""
+
+    expression: str
+    legend: str
+    colour: str = ""
+
+
+def chart(
+    title: str,
+    description: str,
+    lines: Sequence[Line],
+    *,
+    unit: str = COUNT,
+    width: int = 12,
+    height: int = 8,
+    steps: Steps | None = None,
+    low: float | None = 0,
+    high: float | None = None,
+    stacked: bool = False,
+    bars: bool = False,
+    fade: str = "",
+    calculations: Sequence[str] = ("lastNotNull",),
+    step: bool = False,
+) -> timeseries.Panel:
+    """Lines (or stacked bars) over time, with a legend that can be read as a table.
+
+    Lines of many things are coloured along a scale by their value (`fade`), since no palette has colours for all.
+    """
+    panel = (
+        timeseries.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .unit(unit)
+        .height(height)
+        .span(width)
+        .line_width(2)
+        .fill_opacity(60 if bars else 25 if stacked else 4)
+        .show_points(style.VisibilityMode.NEVER)
+        .span_nulls(False)
+        .legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(style.LegendDisplayMode.TABLE)
+            .placement(style.LegendPlacement.BOTTOM)
+            .calcs(list(calculations))
+        )
+        .tooltip(common.VizTooltipOptions().mode(style.TooltipDisplayMode.MULTI).sort(style.SortOrder.DESCENDING))
+        .color_scheme(_colour(model.FieldColorModeId(fade or "palette-classic")))
+    )
+    if bars:
+        panel.draw_style(style.GraphDrawStyle.BARS).line_width(0)
+    if step:
+        panel.line_interpolation(style.LineInterpolation.STEP_AFTER)
+    if stacked:
+        panel.stacking(common.StackingConfig().mode(style.StackingMode.NORMAL).group("A"))
+    if low is not None:
+        panel.min(low)
+    if high is not None:
+        panel.max(high)
+    if steps:
+        panel.thresholds(_thresholds(steps)).thresholds_style(
+            common.GraphThresholdsStyleConfig().mode(style.GraphThresholdsStyleMode.DASHED)
+        )
+    for ref, line in zip(_refs(len(lines)), lines, strict=True):
+        panel.with_target(_query(ref, line.expression, line.legend).range())
+        if line.colour:
+            panel.override_by_query(
+                ref, [model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": line.colour})]
+            )
+    return panel
+
+
+def bars(
+    title: str,
+    description: str,
+    expression: str,
+    legend: str,
+    *,
+    unit: str = COUNT,
+    width: int = 8,
+    height: int = 8,
+    colour: str = BLUE,
+    steps: Steps | None = None,
+) -> bargauge.Panel:
+    """The newest value of several things beside each other, in the order of the query."""
+    return (
+        bargauge.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(_query("A", expression, legend).instant())
+        .unit(unit)
+        .min(0)
+        .height(height)
+        .span(width)
+        .orientation(style.VizOrientation.HORIZONTAL)
+        .display_mode(style.BarGaugeDisplayMode.BASIC)
+        .value_mode(style.BarGaugeValueMode.TEXT)
+        .name_placement(style.BarGaugeNamePlacement.LEFT)
+        .sizing(style.BarGaugeSizing.AUTO)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .thresholds(_thresholds(steps or [(None, colour)]))
+        .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One numeric column of a table: its own query."""
+
+    title: str
+    expression: str
+    unit: str = COUNT
+    steps: Steps | None = None
+    gauge: bool = False
+    decimals: int | None = None
+    mappings: Mapping[str, tuple[str, str]] | None = None
+    width: int = 0
+
+
+def listing(
+    title: str,
+    description: str,
+    labels: Mapping[str, str],
+    columns: Sequence[Column],
+    *,
+    sort: str,
+    descending: bool = True,
+    width: int = 12,
+    height: int = 9,
+    links: Mapping[str, tuple[str, str]] | None = None,
+    hidden: Sequence[str] = (),
+) -> table.Panel:
+    """A table: a row for each label set. `labels` gives the labels' titles, `links` a text and URL to a column."""
+    refs = _refs(len(columns))
+    names = {f"Value #{ref}": column.title for ref, column in zip(refs, columns, strict=True)}
+    order = [*labels, *names]
+    panel = (
+        table.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .height(height)
+        .span(width)
+        .show_header(True)
+        .cell_height(style.TableCellHeight.SM)
+        .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
+        .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
+        .with_transformation(
+            model.DataTransformerConfig(
+                id_val="organize",
+                options={
+                    "excludeByName": {name: True for name in ("Time", *hidden)},
+                    "includeByName": {},
+                    "indexByName": {name: index for index, name in enumerate(order)},
+                    "renameByName": {**labels, **names},
+                },
+            )
+        )
+    )
+    for ref, column in zip(refs, columns, strict=True):
+        panel.with_target(_query(ref, column.expression).instant().format(PromQueryFormat.TABLE))
+        panel.override_by_name(column.title, _properties(column))
+    for name, (text, url) in (links or {}).items():
+        link = {"title": text, "url": url, "targetBlank": False}
+        panel.override_by_name(name, [model.DynamicConfigValue(id_val="links", value=[link])])
+    return panel
+
+
+def _properties(column: Column) -> list[model.DynamicConfigValue]:
+    found: list[tuple[str, object]] = [("unit", column.unit)]
+    if column.decimals is not None:
+        found.append(("decimals", column.decimals))
+    if column.steps:
+        steps = [{"value": value, "color": colour} for value, colour in column.steps]
+        found.append(("thresholds", {"mode": "absolute", "steps": steps}))
+        found.append(("color", {"mode": "thresholds"}))
+    if column.gauge:
+        found += [("custom.cellOptions", {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}), ("min", 0)]
+        if column.unit == RATIO:
+            found.append(("max", 1))
+    elif column.steps or column.mappings:
+        found.append(("custom.cellOptions", {"type": "color-text"}))
+    if column.mappings:
+        options = {value: {"text": text, "color": shade} for value, (text, shade) in column.mappings.items()}
+        found.append(("mappings", [{"type": "value", "options": options}]))
+    if column.width:
+        found.append(("custom.width", column.width))
+    return [model.DynamicConfigValue(id_val=name, value=value) for name, value in found]
+
+
+def heat_map(title: str, description: str, expression: str, *, width: int = 12, height: int = 9) -> heatmap.Panel:
+    """A histogram over time: one column of cells a step, brighter where there is more."""
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(_query("A", expression, "{{le}}").range().format(PromQueryFormat.HEATMAP))
+        .height(height)
+        .span(width)
+        .calculate(False)
+        .cell_gap(1)
+        .color(
+            heatmap.HeatmapColorOptions()
+            .mode(heat.HeatmapColorMode.SCHEME)
+            .scheme("Cividis")
+            .scale(heat.HeatmapColorScale.EXPONENTIAL)
+            .exponent(0.5)
+            .steps(64)
+            .reverse(False)
+        )
+        .filter_values(heatmap.FilterValueRange().le(1e-9))
+        .y_axis(heatmap.YAxisConfig().unit(SECONDS).axis_placement(style.AxisPlacement.LEFT))
+        .rows_frame(heatmap.RowsHeatmapOptions().layout(style.HeatmapCellLayout.LE))
+        .cell_values(heatmap.CellValues().unit(COUNT))
+        .show_legend()
+        .tooltip(heatmap.HeatmapTooltip().mode(style.TooltipDisplayMode.SINGLE).y_histogram(False))
+    )
