@@ -70,13 +70,16 @@ def decode(body: bytes) -> object:
     """
     if body.count(b",") > MOST_VALUES:
         raise TooLargeError(f"the body has more than {MOST_VALUES} values")
+    value: object
     try:
-        value: object = json.loads(body)
+        value = json.loads(body)
     except ValueError as error:  # bad JSON, no UTF-8, an integer of thousands of digits
-        raise PayloadError(f"the body cannot be read as JSON: {clean(str(error))}") from None
+        problem = f"the body cannot be read as JSON: {clean(str(error))}"
     except RecursionError:
-        raise PayloadError("the body is nested too deeply") from None
-    return value
+        problem = "the body is nested too deeply"
+    else:
+        return value
+    raise PayloadError(problem)  # out here, or the error would keep the one that keeps the body
 
 
 def is_json(content_type: str, body: bytes) -> bool:

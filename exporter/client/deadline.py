@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
+    Options = Iterable[tuple[int, int, int | bytes]]
 
 T = TypeVar("T")
 SLICE = 0.1
@@ -132,43 +133,45 @@ class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
             raise
 
 
-def dial(host: str, port: int, options: Iterable[tuple[int, int, int | bytes]]) -> BoundedSocket:
-    """Connect to the first of the host's addresses that answers. Each has an equal share of the time left."""
-    budget = _thread.budget
-    budget.connected = True
-    addresses = resolve(host, port)
-    failure: OSError | None = None
-    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        sock = None
+def dial(host: str, port: int, options: Options) -> BoundedSocket:
+    """Connect to a host, its name's look-up included."""
+    _thread.budget.connected = True
+    return connect(resolve(host, port), options)
+
+
+def connect(addresses: Sequence[Address], options: Options) -> BoundedSocket:
+    """Connect to the first address that answers. Each has an equal share of the time left."""
+    failure = OSError(errno.EADDRNOTAVAIL, "the name has no address")
+    for number, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
             sock = BoundedSocket(family, kind, protocol)
-            for option in options:
-                sock.setsockopt(*option)
-            sock.dial(address, budget.left() / left)
-        except BaseException as error:
-            if sock is not None:
+            try:
+                for option in options:
+                    sock.setsockopt(*option)
+                sock.dial(address, _thread.budget.left() / (len(addresses) - number))
+            except BaseException:
                 sock.close()
-            if not isinstance(error, OSError):
                 raise
+        except OSError as error:
             failure = error
         else:
             return sock
-    raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+    raise failure
 
 
-def resolve(host: str, port: int) -> Sequence[Address]:
+def resolve(host: str, port: int, look_up: Callable[..., Sequence[Address]] = socket.getaddrinfo) -> Sequence[Address]:
     """The addresses of a host. A look-up cannot be interrupted, so it is left to a thread that may outlive us."""
     found: list[Sequence[Address] | OSError | UnicodeError] = []
     done = threading.Event()
 
-    def look_up() -> None:
+    def ask() -> None:
         try:
-            found.append(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+            found.append(look_up(host, port, 0, socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             found.append(error)
         done.set()
 
-    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
     while not done.wait(min(_thread.budget.left(), SLICE)):
         pass
     if isinstance(found[0], Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,14 @@ class Quota:
     reset: float
 
     @property
+    def share(self) -> float:
+        """What is left, as a share of a tenth of the limit; of ten requests where the limit is not said."""
+        return self.remaining / (10 if self.limit is None else max(self.limit / 10, 1))
+
+    @property
     def nearly_spent(self) -> bool:
-        """Whether a tenth or less is left; ten requests or fewer where the limit is not said."""
-        return self.remaining <= (10 if self.limit is None else self.limit / 10)
+        """Whether a tenth or less is left."""
+        return self.share <= 1
 
     @property
     def gap(self) -> float:
@@ -77,6 +83,7 @@ def _number(value: str) -> float | None:
 
 def _date(value: str) -> float | None:
     try:
-        return parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()  # the third form of a date has no zone
     except (ValueError, TypeError, OverflowError):
         return None

@@ -225,7 +225,7 @@ class Limiter:
     def _settle(self) -> float:
         """Count the throttled seconds since the last look, and return the clock."""
         now = self._clock()
-        until = max(self._pace.paused_until, self._pace.held_until if self._queue else NEVER)
+        until = max(self._pace.paused_until, self._pace.slowed_until if self._queue else NEVER)
         if (seconds := min(now, until) - self._counted) > 0:
             self._throttled(seconds)
         self._counted = now

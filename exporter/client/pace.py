@@ -25,6 +25,7 @@ RECOVERY = 600.0
 LATENESS = 0.1
 """Seconds by which a waiting request may be woken late without a loss of rate."""
 LONGEST_GAP = 60.0
+LEAST_SHARE = 0.1
 BLOCK_WINDOW = 300.0
 NEVER = float("-inf")
 
@@ -55,6 +56,11 @@ class Pace:
     def held_until(self) -> float:
         """The moment before which a quota that runs low holds the next request back."""
         return min(self._held_until, max(self._last, self._held_from) + self._gap)
+
+    @property
+    def slowed_until(self) -> float:
+        """The same, where it is later than what the rate asks for."""
+        return self.held_until if self.held_until > self._due - self._tolerance else NEVER
 
     @property
     def ready(self) -> float:
@@ -107,14 +113,16 @@ class Pace:
     def quota(self, quotas: Iterable[Quota], now: float) -> None:
         """Spread what is left over the time until the reset when a rate limit is nearly spent.
 
-        What the newest answer says holds, and at most for a minute, so that no header can stop everything.
+        The rate falls with what is left too: some resets are a window's length rather than a countdown. What the
+        newest answer says holds, and at most for a minute, so that no header can stop everything.
         """
-        low = max((quota for quota in quotas if quota.nearly_spent), key=lambda quota: quota.gap, default=None)
-        if low is None:
-            self._held_until = NEVER
-        else:
-            self._held_from, self._held_until = now, now + min(low.reset, LONGEST_GAP)
-            self._gap = low.gap
+        low = [quota for quota in quotas if quota.nearly_spent]
+        self._gap = max((max(quota.gap, self._cautious_gap(quota)) for quota in low), default=0.0)
+        self._held_from = now
+        self._held_until = now + min(max((quota.reset for quota in low), default=0.0), LONGEST_GAP)
+
+    def _cautious_gap(self, quota: Quota) -> float:
+        return 1 / (self.rate * max(quota.share, LEAST_SHARE))
 
     def _pause(self, until: float) -> None:
         if until > self.paused_until:

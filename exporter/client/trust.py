@@ -11,7 +11,7 @@ from exporter.client.deadline import BoundedTLSSocket
 from exporter.errors import StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 WELL_KNOWN = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch
@@ -44,7 +44,9 @@ def filled(directory: str) -> str:
         return ""
 
 
-def tls_context(ca_file: Path | str | None) -> ssl.SSLContext:
+def tls_context(
+    ca_file: Path | str | None, authorities: Callable[[], tuple[str, str]] = system_authorities
+) -> ssl.SSLContext:
     """A context for clients: TLS 1.2 at least, certificate and host name verified, sockets that keep to a budget.
 
     Raises StartError when `ca_file` cannot be used.
@@ -52,7 +54,7 @@ def tls_context(ca_file: Path | str | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = BoundedTLSSocket
-    file, directory = system_authorities()
+    file, directory = authorities()
     if file or directory:
         context.load_verify_locations(file or None, directory or None)
     if ca_file is not None:

@@ -31,7 +31,7 @@ QUESTION = Question("workflows", "/insights/{slug}/workflows", "gh/acme/web", pa
 class Tokens:
     """A source of tokens: `refresh` goes on to the next one."""
 
-    texts: list[str] = field(default_factory=lambda: [TOKEN])
+    texts: list[str] = field(default_factory=lambda: [TOKEN], repr=False)
     refreshed: int = 0
 
     def current(self) -> Secret:

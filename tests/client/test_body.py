@@ -110,6 +110,7 @@ def test_what_is_no_json_is_refused_with_a_reason_that_quotes_little(content: by
         body.decode(content)
     assert len(str(raised.value)) < 300
     assert "hello" not in str(raised.value)
+    assert raised.value.__cause__ is raised.value.__context__ is None
 
 
 def test_nan_infinity_and_lone_surrogates_are_decoded() -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.client.deadline import BoundedSocket, Budget, dial, resolve
+from exporter.client.deadline import BoundedSocket, Budget, connect, dial, resolve
 from exporter.errors import RequestTimeout, Stopped, TooLargeError
 from tests.client.servers import Peer, Server, refused_port
 
@@ -131,10 +131,47 @@ def test_a_refused_connection_says_so(stop: threading.Event) -> None:
         dial("127.0.0.1", refused_port(), ())
 
 
-def test_an_address_that_does_not_answer_leaves_time_for_the_next(stop: threading.Event) -> None:
-    # localhost is ::1 and 127.0.0.1, or 127.0.0.1 alone; nothing listens on ::1.
-    with Server(chatter) as server, budget(5, stop), dial("localhost", server.port, ()) as sock:
-        assert sock.getpeername() == ("127.0.0.1", server.port)
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(stop: threading.Event, full_backlog: int) -> None:
+    with Server(chatter) as server, budget(0.8, stop):
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+            for port in (refused_port(), full_backlog, server.port)
+        ]
+        with connect(addresses, ()) as sock:
+            assert sock.getpeername() == ("127.0.0.1", server.port)
+
+
+def test_an_address_of_an_unknown_family_is_passed_over(stop: threading.Event) -> None:
+    with Server(chatter) as server, budget(5, stop):
+        unknown = (socket.AF_APPLETALK, socket.SOCK_STREAM, 99, "", ("127.0.0.1", 1))
+        known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        with connect([unknown, known], ()) as sock:
+            assert sock.getpeername() == ("127.0.0.1", server.port)
+
+
+def test_a_name_without_an_address_cannot_be_connected_to(stop: threading.Event) -> None:
+    with budget(5, stop), pytest.raises(OSError, match="no address"):
+        connect([], ())
+
+
+def test_a_slow_look_up_is_waited_for_and_one_without_end_is_not(stop: threading.Event) -> None:
+    hanging = threading.Event()
+
+    def slow(*_: object) -> list[Any]:
+        hanging.wait(0.25)
+        return []
+
+    def endless(*_: object) -> list[Any]:
+        hanging.wait(30)
+        return []
+
+    with budget(5, stop):
+        assert resolve("slow.example", 80, slow) == []
+    began = time.monotonic()
+    with budget(0.2, stop), pytest.raises(RequestTimeout):
+        resolve("endless.example", 80, endless)
+    assert time.monotonic() - began < 2
+    hanging.set()
 
 
 def test_a_name_is_resolved(stop: threading.Event) -> None:

@@ -1,10 +1,26 @@
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import pytest
 
 from exporter.client.headers import Quota, lowest, quotas, retry_after
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 WALL = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose time zone is not that of HTTP's dates."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -19,7 +35,9 @@ WALL = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
         ("Fri Jan 15 08:01:30 2027", 90.0),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_any_of_the_three_forms_of_a_date(value: str, seconds: float) -> None:
+def test_retry_after_is_read_as_seconds_or_as_any_of_the_three_forms_of_a_date(
+    value: str, seconds: float, elsewhere: None
+) -> None:
     assert retry_after({"Retry-After": value}, WALL) == seconds
 
 
@@ -79,6 +97,8 @@ def test_where_the_families_differ_the_lower_one_holds() -> None:
         (Quota(11, None, 60), False),
         (Quota(10, None, 60), True),
         (Quota(0, 5, 60), True),
+        (Quota(1, 5, 60), True),
+        (Quota(2, 5, 60), False),
     ],
 )
 def test_a_tenth_of_a_limit_or_ten_requests_are_nearly_nothing(quota: Quota, spent: bool) -> None:

@@ -185,6 +185,14 @@ def test_of_several_low_quotas_the_slowest_holds() -> None:
     assert paced.ready == 20.0
 
 
+def test_the_less_is_left_the_slower_it_gets_whatever_the_reset_says() -> None:
+    paced, gaps = pace(rate=10, burst=5), []
+    for now, remaining in enumerate((31, 30, 15, 6, 3, 0)):
+        paced.quota([Quota(remaining, 300, 1)], float(now))
+        gaps.append(max(paced.ready - now, 0.0))
+    assert gaps == pytest.approx([0, 0.1, 0.2, 0.5, 1, 1])
+
+
 def test_a_spent_quota_holds_until_its_reset_and_never_longer_than_a_minute() -> None:
     paced = pace()
     paced.quota([Quota(0, 300, 1)], 0.0)

@@ -34,6 +34,11 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, co
         tls_context(path)
 
 
+def test_a_system_without_authorities_leaves_those_of_the_file(ca_file: Path) -> None:
+    assert tls_context(None, lambda: ("", "")).get_ca_certs() == []
+    assert len(tls_context(ca_file, lambda: ("", "")).get_ca_certs()) == 1
+
+
 def test_the_environment_names_no_authorities(monkeypatch: pytest.MonkeyPatch, ca_file: Path, tmp_path: Path) -> None:
     before = system_authorities(), len(tls_context(None).get_ca_certs())
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
