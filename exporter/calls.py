@@ -6,20 +6,25 @@ What a collector asks is counted from its row in the table of collectors, so tha
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter import plan, sightings
+from exporter.errors import PayloadError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.collectors import Collector
     from exporter.config import Organization, Project
+    from exporter.snapshots import Snapshot
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 ROWS_A_PAGE = 20
 NAMES_EVERY = HOUR
+DEFAULT_BRANCH = "the default branch"
+"""Stands for its name while that is not known."""
 
 
 class Calls(NamedTuple):
@@ -54,6 +59,18 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int]) -
         runs = max(workflows.values(), default=0) * HOUR / project.runs.interval + HOUR / NAMES_EVERY
         total += Calls(runs, runs)
     return total
+
+
+def expected(snapshot: Snapshot) -> Calls:
+    """The same by what is known of a project now: before its first poll, what it costs without a workflow."""
+    project = snapshot.project
+    try:
+        branches = plan.branches(project, snapshot.facts)
+    except PayloadError:
+        branches = [DEFAULT_BRANCH, *plan.branches(replace(project, default_branch=False), snapshot.facts)]
+    names = plan.workflows(snapshot, branches, per_window=True)
+    scopes = [(branch, window) for branch in branches for window in project.windows]
+    return calls_per_hour(project, {scope: len(names.get(scope, ())) for scope in scopes})
 
 
 def searches_per_hour(organization: Organization) -> Calls:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from exporter import __version__, serving
+from exporter.announcing import Announcer
 from exporter.config import load
 from exporter.engine import Engine
 from exporter.errors import ConfigError
@@ -69,12 +70,14 @@ class Daemon:
         self._organizations = Organizations(
             engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
         )
+        self._announcer = Announcer(engine.store, log, options.total_shards)
         self._figures = serving.PageFigures(engine.store, self._schedule.due)
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
         self._fleet.restore(self._organizations.restore(config))
+        self._announcer.starting(config, options.shard)
         engine.telemetry.reloaded(good=True)
 
     def run(self) -> None:
@@ -85,7 +88,7 @@ class Daemon:
         self._web.start()
         self._fleet.start()
         self._organizations.start()
-        self._schedule.start(self._fleet.expire)
+        self._schedule.start(self._each_second)
         if self._options.config_watch and self._options.config_file:
             watch(self._options.config_file, lambda: self._wishes.put("reload"), self._engine.stop)
         self._ready = True
@@ -129,6 +132,10 @@ class Daemon:
         """Read the configuration anew for a caller of the HTTP route; None where that is not enabled."""
         return self._reload() if self._options.lifecycle else None
 
+    def _each_second(self) -> None:
+        self._fleet.expire()
+        self._announcer.look()
+
     def _reload(self) -> tuple[bool, str]:
         """Read the configuration file and, if it is good, change to it; a bad one changes nothing."""
         with self._reloading:
@@ -146,5 +153,10 @@ class Daemon:
             self._organizations.change(config)
             self._reload_ok, self._reloaded_at = True, time.time()
             self._engine.telemetry.reloaded(good=True)
-            self._log.info("configuration reloaded", projects=len(config.projects))
+            self._log.info(
+                "configuration reloaded",
+                projects=len(self._engine.store.published),
+                organizations=len(config.organizations),
+            )
+            self._announcer.taken(config)
             return True, "configuration reloaded"
