@@ -54,11 +54,11 @@ def plain(pages: Sequence[object], asked: Asked) -> Reading:
 
 
 def distinct(pages: Sequence[object], asked: Asked) -> Reading:
-    """Each entry is a row, once: a list may name something twice."""
-    reading = Reading()
+    """Each entry of a list of texts is a row, once: a list may name something twice."""
+    path, reading = asked.rows.lstrip("?"), Reading()
     for page in pages:
         for entry in entries(page, asked.rows):
-            reading.add(entry, asked.keys, asked.columns)
+            reading.add({path: entry}, (path,), asked.columns)
     reading.rows = list(dict(reading.rows).items())
     return reading
 
