@@ -1,0 +1,81 @@
+"""A real Prometheus that scrapes one address, asked through its HTTP API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIGURATION = """
+global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}
+scrape_configs:
+  - job_name: exporter
+    static_configs: [{{targets: ['{target}']}}]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One series of a query's answer."""
+
+    labels: dict[str, str]
+    values: tuple[tuple[float, float], ...]
+
+    @property
+    def value(self) -> float:
+        """The newest value."""
+        return self.values[-1][1]
+
+
+class Prometheus:
+    """One process; use it as a context."""
+
+    def __init__(self, program: Path, folder: Path, *, target: str, port: int, interval: str = "500ms") -> None:
+        folder.mkdir(parents=True)
+        self.url = f"http://127.0.0.1:{port}"
+        configuration, self._log = folder / "prometheus.yml", (folder / "prometheus.log").open("wb")
+        configuration.write_text(CONFIGURATION.format(interval=interval, target=target))
+        self.process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={configuration}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+                "--log.level=warn",
+            ],
+            stdout=self._log,
+            stderr=self._log,
+        )
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def __enter__(self) -> Self:
+        wait_until(lambda: self._opener.open(f"{self.url}/-/ready", timeout=5).read(), 60, 0.1, why="Prometheus")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+        self._log.close()
+
+    def ask(self, query: str) -> list[Answered]:
+        """An instant query now; a range selector gives all samples of the range."""
+        asked = urllib.parse.urlencode({"query": query})
+        with self._opener.open(f"{self.url}/api/v1/query?{asked}", timeout=30) as answer:
+            document: dict[str, Any] = json.load(answer)
+        found = []
+        for each in document["data"]["result"]:
+            samples = each["values"] if "values" in each else [each["value"]]
+            found.append(Answered(each["metric"], tuple((float(at), float(value)) for at, value in samples)))
+        return found
