@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from exporter import plan
 from exporter.collectors import COLLECTORS
 from exporter.errors import PollError, UnauthorizedError
+from exporter.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 from exporter.payloads import at, optional_text
-from exporter.poller import read_branches, read_facts
 from exporter.questions import ALL_BRANCHES, Question
 
 if TYPE_CHECKING:
@@ -60,13 +60,11 @@ def examine(client: Client, project: Project) -> Finding:
     deadline = time.monotonic() + PATIENCE
     try:
         now = time.time()
-        page = next(client.pages(Question("workflows", "/project/{slug}", project.slug), deadline=deadline))
-        facts = read_facts(page, None, now)
+        page = next(client.pages(Question("workflows", PROJECT, project.slug), deadline=deadline))
+        facts = of_project(page, None, now)
         if project.branch_globs:
-            page = next(
-                client.pages(Question("workflows", "/insights/{slug}/branches", project.slug), deadline=deadline)
-            )
-            facts = replace(facts, branches=read_branches(page), branches_asked_at=now)
+            page = next(client.pages(Question("workflows", BRANCH_LIST, project.slug), deadline=deadline))
+            facts = with_branches(facts, page, now)
         branches = plan.branches(project, facts)
         scopes = [
             Scope(branch, window, _names(client, project, branch, window, deadline))

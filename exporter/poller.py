@@ -12,11 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from exporter import plan
-from exporter.errors import InternalError, PayloadError, PollError, Stopped, UnauthorizedError
-from exporter.payloads import Reading, Unreadable, at, items, optional_text
+from exporter.errors import InternalError, PollError, Stopped, UnauthorizedError
+from exporter.facts import BRANCH_LIST, PROJECT, branches_due, due, of_project, with_branches
+from exporter.payloads import items
 from exporter.questions import Question
 from exporter.rendering import BRANCHES
-from exporter.snapshots import Facts, Outcome, pack
+from exporter.snapshots import Outcome, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from exporter.telemetry import Telemetry
 
 MIN_DEADLINE = 300.0
-FACTS_AGE = plan.DAY
-BRANCHES_AGE = 3600.0
 
 
 class Client(Protocol):
@@ -138,11 +137,10 @@ class Poll:
         snapshot, now = self._snapshot, self._by.wall()
         facts = snapshot.facts
         try:
-            if facts is None or now - facts.asked_at >= FACTS_AGE:
-                facts = read_facts(self._ask("/project/{slug}", deadline), facts, now)
-            if snapshot.project.branch_globs and now - facts.branches_asked_at >= BRANCHES_AGE:
-                page = self._ask("/insights/{slug}/branches", deadline)
-                facts = replace(facts, branches=read_branches(page), branches_asked_at=now)
+            if facts is None or due(facts, now):
+                facts = of_project(self._ask(PROJECT, deadline), facts, now)
+            if snapshot.project.branch_globs and branches_due(facts, now):
+                facts = with_branches(facts, self._ask(BRANCH_LIST, deadline), now)
         except PollError as error:
             self._failed("workflows", error)
             if facts is None and snapshot.project.default_branch:
@@ -249,24 +247,3 @@ class Poll:
 
 def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:
     return [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
-
-
-def read_facts(page: object, old: Facts | None, now: float) -> Facts:
-    """What `GET /project/{slug}` says; what it does not say is empty."""
-    if not isinstance(page, dict):
-        raise PayloadError("a project should be an object")
-    paths = ("vcs_info.default_branch", "name", "organization_name", "vcs_info.provider")
-    try:
-        branch, name, organization, provider = (optional_text(at(page, path)) for path in paths)
-    except Unreadable:
-        raise PayloadError("a project's name or default branch is no text") from None
-    known = (old.branches, old.branches_asked_at) if old else ((), 0.0)
-    return Facts(branch, name, organization, provider, now, *known)
-
-
-def read_branches(page: object) -> tuple[str, ...]:
-    """The branches that Insights knows; names that are none are left out."""
-    reading = Reading()
-    for branch in items(page, "branches"):
-        reading.add(branch, ("",), ())
-    return tuple(branch for (branch,), _ in reading.rows)

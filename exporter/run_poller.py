@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from exporter import runs
 from exporter.errors import InternalError, PayloadError, PollError, StateError, Stopped
+from exporter.facts import PROJECT, due, of_project
 from exporter.payloads import Reading, items
-from exporter.poller import FACTS_AGE, MIN_DEADLINE, read_facts
+from exporter.poller import MIN_DEADLINE
 from exporter.questions import Question
 from exporter.snapshots import Outcome
 from exporter.state import Remembered
@@ -112,11 +113,11 @@ class RunPoll:
     def _learn(self, deadline: float) -> None:
         """Ask for the default branch once a day; the last known serves while that fails."""
         now = self._by.wall()
-        if self._facts is None or now - self._facts.asked_at >= FACTS_AGE:
+        if self._facts is None or due(self._facts, now):
             try:
-                question = Question(COLLECTOR, "/project/{slug}", self._project.slug)
+                question = Question(COLLECTOR, PROJECT, self._project.slug)
                 page = next(iter(self._by.client.pages(question, deadline=deadline)))
-                self._facts = read_facts(page, self._facts, now)
+                self._facts = of_project(page, self._facts, now)
             except PollError as error:
                 self._failed(error)
 
