@@ -111,7 +111,8 @@ class Discovery:
             if found.gave_up:
                 break
             try:
-                (page,) = self._client().pages(Question(ORGANIZATIONS, "/project/{slug}", slug), deadline=deadline)
+                question = Question(ORGANIZATIONS, "/project/{slug}", slug)
+                page = next(self._client().pages(question, deadline=deadline))
                 names[slug] = optional_text(at(page, "name"))
             except Unreadable:
                 self._telemetry.unread(ORGANIZATIONS, {"name": 1})
