@@ -70,14 +70,13 @@ class Daemon:
         self._organizations = Organizations(
             engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
         )
-        self._announcer = Announcer(engine.store, log, options.total_shards)
+        self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
         self._figures = serving.PageFigures(engine.store, self._schedule.due)
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
         self._fleet.restore(self._organizations.restore(config))
-        self._announcer.starting(config, options.shard)
         engine.telemetry.reloaded(good=True)
 
     def run(self) -> None:
@@ -85,6 +84,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._wishes.put("stop"))
         signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
+        self._announcer.starting()
         self._web.start()
         self._fleet.start()
         self._organizations.start()
