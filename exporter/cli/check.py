@@ -60,8 +60,13 @@ def _offline(config: Config, *, as_json: bool) -> None:
     _write(
         {"ok": True, "projects": projects, "organizations": organizations},
         as_json=as_json,
-        text=f"{config.file}: good, {projects} projects and {organizations} organizations. CircleCI was not asked.",
+        text=f"{config.file} is valid: {_count(projects, 'project')}, {_count(organizations, 'organization')}. "
+        "CircleCI was not asked.",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _write(document: dict[str, Any], *, as_json: bool, text: str) -> None:
@@ -160,7 +165,7 @@ def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]
     console = Console()
     console.print(table)
     for entry in document["organizations"]:
-        result = entry["error"] or f"{entry['projects']} projects found"
+        result = entry["error"] or f"{_count(entry['projects'], 'project')} found"
         console.print(Text(f"{entry['organization']}: {result}"))
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(Text(f"The token is taken{f': it is that of {login}' if login else ''}."))

@@ -7,16 +7,17 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from exporter import __version__, reference
-from exporter.cli import flags
+from exporter.cli import flags, telling
 from exporter.cli.check import check as check_projects
 from exporter.cli.once import found
 from exporter.cli.once import once as poll_once
-from exporter.cli.stage import stage
+from exporter.cli.stage import REFRESH, stage
 from exporter.config import json_schema, load
 from exporter.daemon import Daemon, Options
 from exporter.engine import Engine
@@ -35,7 +36,11 @@ GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 @click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="circleci-insights-exporter")
 def main() -> None:
-    """Prometheus exporter for CircleCI Insights. Without a command it runs the daemon, as `run` does."""
+    """Prometheus exporter for CircleCI Insights.
+
+    Without a command it runs the daemon, as `run` does. New here? `demo` needs no token, no network and no file.
+    With a file of your own, `check` says what it finds and what it costs. `COMMAND --help` lists the flags.
+    """
 
 
 @main.command()
@@ -59,7 +64,7 @@ def run(config_file: Path, log_level: str, log_format: str, **options: Any) -> N
     def start() -> None:
         Daemon(load(config_file), Options(config_file=config_file, **options), log).run()
 
-    _end(_guarded(start, log))
+    _end(_guarded(start, log, config_file, plain=telling.at_terminal(log_format)))
 
 
 @main.command()
@@ -79,16 +84,19 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
         good = poll_once(engine, projects, config.circleci.concurrency, sys.stdout.buffer) and searched
         engine.close()
 
-    code = _guarded(start, log)
+    code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))
     _end(code or (GOOD if good else SOME_FAILED))
 
 
-@main.command()
+@main.command(short_help="Validate the configuration, and try it out at CircleCI.")
 @flags.flags(flags.config_file, flags.log_level, flags.log_format)
 @click.option("--offline", is_flag=True, help="Stop after the file; no token is needed.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool) -> None:
-    """Validate the configuration; online also the token and every project, and what it costs."""
+    """Validate the configuration; online also the token and every project, and what all of it costs in API calls.
+
+    Ends with 0 when all is good, 2 for mistakes in the file, 3 when something failed at CircleCI.
+    """
     log = configure("error" if log_level == "info" else log_level, log_format)
     good = False
 
@@ -97,11 +105,11 @@ def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, 
         config = load(config_file)
         good = check_projects(config, log, offline=offline, as_json=as_json)
 
-    code = _guarded(start, log)
+    code = _guarded(start, log, config_file, plain=True, as_json=as_json)
     _end(code or (GOOD if good else SOME_FAILED))
 
 
-@main.command()
+@main.command(short_help="Run against a synthetic CircleCI: no token, no network, no file.")
 @flags.flags(flags.listen, flags.telemetry_path, flags.web_config, flags.log_level, flags.log_format)
 @click.option("--duration", type=flags.DURATION, help="End by itself after this time, such as 30s.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What happens is a function of it.")
@@ -112,17 +120,15 @@ def demo(duration: float | None, seed: int, log_level: str, log_format: str, **o
     def start() -> None:
         with stage(seed) as (config, environ):
             daemon = Daemon(config, Options(**options), log, environ=environ)
-            for address in daemon.addresses:
-                click.echo(
-                    f"The page is at http://{address}/ and the metrics at http://{address}{options['telemetry_path']}"
-                )
+            secure = options["web_config"] is not None
+            telling.demo(daemon.addresses, options["telemetry_path"], tls=secure, every=REFRESH)
             if duration is not None:
                 timer = threading.Timer(duration, daemon.stop)
                 timer.daemon = True
                 timer.start()
             daemon.run()
 
-    _end(_guarded(start, log))
+    _end(_guarded(start, log, plain=telling.at_terminal(log_format)))
 
 
 @main.command()
@@ -143,16 +149,28 @@ def _within(shard: int, total_shards: int) -> None:
         raise click.UsageError(f"--shard {shard} is not below --total-shards {total_shards}: shards count from 0")
 
 
-def _guarded(start: Callable[[], None], log: Logger) -> int:
-    """Run it; say in words what was wrong with the configuration or the start, and return the exit code."""
+def _guarded(
+    start: Callable[[], None], log: Logger, file: Path | None = None, *, plain: bool, as_json: bool = False
+) -> int:
+    """Run it and return the exit code; what was wrong is told to a person (`plain`), a program, or the log."""
     try:
         start()
     except ConfigError as error:
-        for problem in error.problems:
-            log.error("bad configuration", problem=str(problem))  # noqa: TRY400  it is no defect
+        if as_json:
+            click.echo(json.dumps({"ok": False, "problems": [asdict(problem) for problem in error.problems]}, indent=2))
+        elif plain:
+            telling.mistakes(error.problems, file if file is not None and not file.exists() else None)
+        else:
+            for problem in error.problems:
+                log.error("bad configuration", problem=str(problem))  # noqa: TRY400  it is no defect
         return BAD_CONFIGURATION
     except StartError as error:
-        log.error("could not start", error=str(error))  # noqa: TRY400  it is no defect
+        if as_json:
+            click.echo(json.dumps({"ok": False, "error": str(error)}, indent=2))
+        elif plain:
+            telling.not_started(error)
+        else:
+            log.error("could not start", error=str(error))  # noqa: TRY400  it is no defect
         return NOT_STARTED
     return GOOD
 

@@ -26,8 +26,22 @@ config_file = click.option(
     show_default=True,
     help="The configuration file.",
 )
-log_level = click.option("--log.level", "log_level", type=click.Choice(LEVELS), default="info", show_default=True)
-log_format = click.option("--log.format", "log_format", type=click.Choice(FORMATS), default="logfmt", show_default=True)
+log_level = click.option(
+    "--log.level",
+    "log_level",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="The least severe log lines that are written, to standard error.",
+)
+log_format = click.option(
+    "--log.format",
+    "log_format",
+    type=click.Choice(FORMATS),
+    default="logfmt",
+    show_default=True,
+    help="The form of the log lines.",
+)
 config_watch = click.option(
     "--config.watch", "config_watch", is_flag=True, help="Reload when the content of the configuration file changes."
 )
@@ -119,18 +133,21 @@ class AnyOrder(click.Group):
 
     def _command(self, ctx: click.Context, args: list[str]) -> int | None:
         """Find the first argument that is no flag and no flag's value."""
-        valued = {
-            name
+        options = [
+            parameter
             for command in self.commands.values()
             for parameter in command.get_params(ctx)
-            if isinstance(parameter, click.Option) and not parameter.is_flag
-            for name in parameter.opts
-        }
+            if isinstance(parameter, click.Option)
+        ]
+        known = {name for option in options for name in option.opts}
+        valued = {name for option in options if not option.is_flag for name in option.opts}
         skip = False
         for place, argument in enumerate(args):
             if skip:
                 skip = False
             elif argument.startswith("-"):
+                if argument.partition("=")[0] not in known:
+                    return None  # what follows may be its value: let the default command name the mistake
                 skip = argument in valued
             else:
                 return place
