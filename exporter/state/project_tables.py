@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exporter.snapshots import Snapshot
 
 SCHEMA = (
+    "CREATE TABLE server (url TEXT PRIMARY KEY, up INTEGER NOT NULL)",
     """CREATE TABLE project (
         id INTEGER PRIMARY KEY,
         server TEXT NOT NULL,
@@ -40,6 +41,18 @@ _PROJECT = """INSERT INTO project (server, slug, facts, outcomes, polled_at) VAL
     DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at"""
 _PART = """INSERT OR REPLACE INTO part (project, question, checked_at, answered_at, basis, follow_ups, answer, previous)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def read_up(connection: sqlite3.Connection, server: str) -> bool | None:
+    """Whether the server answered the newest request; None before the first one."""
+    row = connection.execute("SELECT up FROM server WHERE url = ?", (server,)).fetchone()
+    return row and bool(row[0])
+
+
+def write_up(connection: sqlite3.Connection, server: str, up: float | None) -> None:
+    """Keep whether the server answered the newest request."""
+    if up is not None:
+        connection.execute("INSERT OR REPLACE INTO server (url, up) VALUES (?, ?)", (server, int(up)))
 
 
 def number(connection: sqlite3.Connection, server: str, slug: str) -> int | None:

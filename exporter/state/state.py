@@ -81,8 +81,11 @@ class State:
             self._connection.close()
 
     def load(self) -> Iterator[Stored]:
-        """All projects of this server."""
+        """All projects of this server; what the newest request told of it is shown again."""
         with self._lock:
+            up = project_tables.read_up(self._connection, self._server)
+            if up is not None and self._telemetry.up.value is None:
+                self._telemetry.api_up(up)
             projects = self._connection.execute(
                 "SELECT id, slug, facts, outcomes, polled_at FROM project WHERE server = ?", (self._server,)
             ).fetchall()
@@ -171,6 +174,7 @@ class State:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            project_tables.write_up(self._connection, self._server, self._telemetry.up.value)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite has ended some that failed
