@@ -204,7 +204,7 @@ KINDS: dict[str, Kind] = {
     "chunked": Kind(_delivered("chunked")),
     "truncated": Kind(_delivered("truncated")),
     "cut_chunk": Kind(_delivered("cut_chunk")),
-    "reset": Kind(_delivered("reset", "after")),
+    "reset": Kind(_delivered("reset", "sent")),
     "close": Kind(_delivered("close")),
     "hang": Kind(_delivered("hang", "seconds")),
     "drip_body": Kind(_delivered("drip_body", "interval")),

@@ -85,7 +85,7 @@ def _cut_chunk(wire: Wire, reply: Reply) -> bool:
 
 
 def _reset(wire: Wire, reply: Reply) -> bool:
-    wire.send((head(reply, _length(len(reply.body))) + reply.body)[: reply.options.get("after", 0)])
+    wire.send((head(reply, _length(len(reply.body))) + reply.body)[: reply.options.get("sent", 0)])
     wire.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     return False
 

@@ -1,0 +1,116 @@
+"""What every case of the campaign does: let something fail, see the fault named, and nothing else harmed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests import truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.demo import RemoteCircle
+    from tests.running import Exporter, Scrape
+
+WORKFLOWS = dict.fromkeys(("workflow-000", "workflow-001"), ("job-000", "job-001"))
+QUICK = 1.0
+"""Seconds in which a scrape must be answered."""
+FLEET = """
+circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, concurrency: {concurrency}, timeout: {timeout}}}
+state: {{path: {state}}}
+defaults: {{interval: 1s, stale_after: 1h, jobs: {{max_age: 1s}}}}
+projects:
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way to fail. `names` is what its metric must say: a reason of failure, or a field that cannot be read."""
+
+    sentence: str
+    kind: str
+    names: str
+    path: str = r"/workflows\?"
+    collector: str = "workflows"
+    options: dict[str, Any] = field(default_factory=dict)
+    asked: int | None = None
+    """How many requests one poll makes of it, where that is part of what is shown."""
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def match(self, slug: str) -> str:
+        """The expression for the requests that fail."""
+        return slug + self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who takes part in one case: `victim` is the project that fails, the others have their true values."""
+
+    exporter: Exporter
+    circle: RemoteCircle
+    victim: str
+    good: dict[str, float]
+    bystanders: dict[str, dict[str, float]]
+
+
+def slug_of(number: int) -> str:
+    """A project of the fleet."""
+    return f"gh/fleet/project-{number:05}"
+
+
+def configuration(
+    circle: RemoteCircle, slugs: list[str], *, timeout: str = "2s", concurrency: int = 8, state: Path | None = None
+) -> str:
+    """A configuration for some projects, polled every second."""
+    head = FLEET.format(
+        url=circle.url, timeout=timeout, concurrency=concurrency, state=f'"{state}"' if state else "null"
+    )
+    return head + "".join(f"  - {slug}\n" for slug in slugs)
+
+
+def polled(scrape: Scrape, slugs: list[str], collectors: tuple[str, ...] = ("workflows", "jobs")) -> bool:
+    """Whether the newest poll of each of these was good."""
+    return all(
+        scrape.get("collector_success", project=slug, collector=collector) == 1
+        for slug in slugs
+        for collector in collectors
+    )
+
+
+def unharmed(exporter: Exporter, bystanders: dict[str, dict[str, float]]) -> Scrape:
+    """The process lives and answers in under a second, and the values of those who did nothing are exact."""
+    assert exporter.lives
+    scrape = min((exporter.scrape() for _ in range(3)), key=lambda one: one.seconds)
+    assert scrape.seconds < QUICK
+    for slug, expected in bystanders.items():
+        assert truth.shown(scrape.of_project(slug)) == expected
+        assert polled(scrape, [slug])
+    return scrape
+
+
+def still_polled(exporter: Exporter, slugs: list[str]) -> None:
+    """Those who did nothing are not only shown: a further poll of each of them is good."""
+    before = exporter.scrape()
+
+    def later(scrape: Scrape) -> bool:
+        return all(last_success(scrape, slug) > last_success(before, slug) for slug in slugs)
+
+    exporter.until(later, "polls of the untouched projects to go on")
+
+
+def last_success(scrape: Scrape, slug: str, collector: str = "workflows") -> float:
+    """When the newest good poll of a collector ended."""
+    return scrape.get("collector_last_success_timestamp_seconds", project=slug, collector=collector) or 0.0
+
+
+def failures(scrape: Scrape, collector: str) -> dict[str, float]:
+    """Failed questions of a collector by reason, those that there were."""
+    begin = f'circleci_exporter_collector_failures_total{{collector="{collector}",reason="'
+    return {
+        name.removeprefix(begin).removesuffix('"}'): value
+        for name, value in scrape.values.items()
+        if name.startswith(begin) and value
+    }
