@@ -17,36 +17,54 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from exporter.families import Family
 
 TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
-EXPONENT_FROM = 1_000_000
+PLAIN_DIGITS = 6
+"""A number with more of them before its point is written with an exponent."""
+NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 def number_text(value: float) -> str:
     """A number as Go writes it: an exponent from 1e6 on, a point always."""
-    if type(value) is int and 0 <= value < EXPONENT_FROM:
+    if type(value) is int and 0 <= value < 10**PLAIN_DIGITS:
         return f"{value}.0"
     written = repr(float(value))
+    return NOT_FINITE.get(written) or decimal_text(written)
+
+
+def whole_text(written: str) -> str:
+    """The same of an integer as JSON writes it."""
+    return f"{written}.0" if len(written) <= PLAIN_DIGITS else number_text(int(written))
+
+
+def decimal_text(written: str) -> str:
+    """The same of a finite float as Python writes it."""
     point = written.find(".")
-    if value > 0 and point > len("100000"):
-        mantissa = f"{written[0]}.{written[1:point]}{written[point + 1 :]}".rstrip("0.")
-        return f"{mantissa}e+{point - 1:02d}"
-    if written == "inf":
-        return "+Inf"
-    return {"-inf": "-Inf", "nan": "NaN"}.get(written, written)
+    if point <= PLAIN_DIGITS or written[0] == "-":
+        return written
+    mantissa = f"{written[0]}.{written[1:point]}{written[point + 1 :]}".rstrip("0.")
+    return f"{mantissa}e+{point - 1:02d}"
 
 
 def label_text(names: Sequence[str], values: Iterable[str]) -> str:
     """Labels as they stand in the braces; `names` in alphabetical order."""
-    return ",".join([f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=True)])
+    return ",".join([f'{name}="{escaped(value)}"' for name, value in zip(names, values, strict=True)])
 
 
-def _escaped(value: str) -> str:
+def label_pattern(names: Sequence[str], known: Mapping[str, str], own: Container[str]) -> str:
+    """The same with a `%s` for the escaped value of each label in `own`, for rows that have the others in common."""
+    return ",".join(
+        f'{name}="%s"' if name in own else f'{name}="{escaped(known[name]).replace("%", "%%")}"' for name in names
+    )
+
+
+def escaped(value: str) -> str:
+    """A label's value as it stands in its quotes."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from operator import itemgetter
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter import families, runs
 from exporter.collectors import COLLECTORS
 from exporter.deflate import fragment
-from exporter.exposition import label_text, number_text, sample_line
-from exporter.snapshots import unpack
+from exporter.exposition import escaped, label_pattern, label_text, sample_line
+from exporter.snapshots import unpack, unpack_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.collectors import Collector, Table
     from exporter.config import Project
@@ -78,6 +78,14 @@ class Publication:
         return replace(self, fragments={})
 
 
+class _Row(NamedTuple):
+    """One label set: by what it is sorted, how it stands in the braces, and its numbers as texts."""
+
+    order: tuple[str, ...]
+    labels: str
+    values: tuple[str | None, ...]
+
+
 class _Lines:
     """Sample lines by family, up to the project's limit."""
 
@@ -89,13 +97,27 @@ class _Lines:
 
     def add(self, collector: str, row: list[tuple[str, str]]) -> None:
         """Add all samples of one label set, or none of them; once one did not fit, no other does."""
-        if self.dropped or len(row) > self.left:
-            self.dropped += len(row)
-            return
-        self.left -= len(row)
-        self.series[collector] += len(row)
-        for family, line in row:
-            self.text[family].append(line)
+        if self._fits(collector, len(row)):
+            for family, line in row:
+                self.text[family].append(line)
+
+    def add_table(self, collector: str, names: Sequence[str], rows: Iterable[_Row]) -> None:
+        """Add label sets, each with the texts of its numbers by family."""
+        kept = [row for row in rows if self._fits(collector, len(names) - row.values.count(None))]
+        for place, name in enumerate(names):
+            self.text[name] += [
+                f"{name}{{{row.labels}}} {value}\n"  # what sample_line writes, without its call
+                for row in kept
+                if (value := row.values[place]) is not None
+            ]
+
+    def _fits(self, collector: str, samples: int) -> bool:
+        if self.dropped or samples > self.left:
+            self.dropped += samples
+            return False
+        self.left -= samples
+        self.series[collector] += samples
+        return True
 
 
 def render(snapshot: Snapshot, now: float, *, polled: bool) -> Publication:
@@ -126,13 +148,13 @@ def render(snapshot: Snapshot, now: float, *, polled: bool) -> Publication:
     for family, line in (*_about(snapshot), *_own(snapshot, dropped)):
         lines.text[family].append(line)
     return Publication(
-        {family: fragment("".join(text).encode()) for family, text in lines.text.items()},
+        {family: fragment("".join(text).encode()) for family, text in lines.text.items() if text},
         dict(lines.series),
         dropped,
         lines.dropped,
         tuple(figures),
         min(expiries, default=None),
-        frozenset(lines.text),
+        frozenset(family for family, text in lines.text.items() if text),
     )
 
 
@@ -140,9 +162,12 @@ def _table(
     lines: _Lines, project: Project, collector: Collector, table: Table, fresh: list[tuple[Question, Part]]
 ) -> None:
     """Add the rows of all parts of one table, sorted by their labels."""
-    wanted = [(place, family.name) for place, family in enumerate(table.families) if project.metrics.match(family.name)]
+    chosen = [place for place, family in enumerate(table.families) if project.metrics.match(family.name)]
+    if not chosen:
+        return
+    every = len(chosen) == len(table.families)
     limit = table.limit(project)
-    rows = []
+    rows: list[_Row] = []
     for question, part in fresh:
         labels = {
             "project": project.name,
@@ -152,23 +177,17 @@ def _table(
             "granularity": question.granularity,
             "organization": question.slug,
         }
-        chosen = []
-        for own, values in unpack(part.rows, table):
+        pattern = label_pattern(table.labels, labels, table.own)
+        found: list[_Row] = []
+        for own, texts in unpack_texts(part.rows, table):
             labels.update(zip(table.own, own, strict=True))
             if selected(project, labels):
-                chosen.append((tuple([labels[name] for name in table.labels]), values))
-        rows += chosen[:limit]
-    rows.sort(key=itemgetter(0))
-    for texts, values in rows:
-        text = label_text(table.labels, texts)
-        lines.add(
-            collector.name,
-            [
-                (name, f"{name}{{{text}}} {number_text(value)}\n")  # what sample_line writes, without its call
-                for place, name in wanted
-                if (value := values[place]) is not None
-            ],
-        )
+                order = tuple([labels[name] for name in table.labels])
+                values = texts if every else tuple([texts[place] for place in chosen])
+                found.append(_Row(order, pattern % tuple([escaped(value) for value in own]), values))
+        rows += found[:limit]
+    rows.sort(key=attrgetter("order"))
+    lines.add_table(collector.name, [table.families[place].name for place in chosen], rows)
 
 
 def selected(project: Project, labels: Mapping[str, str]) -> bool:

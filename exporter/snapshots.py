@@ -10,10 +10,12 @@ import json
 import zlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from exporter import exposition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.collectors import Collector, Table
     from exporter.config import Project
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from exporter.questions import Question
     from exporter.runs import Ledger
 
+TextRow = tuple[tuple[str, ...], tuple[str | None, ...]]
+"""A row whose numbers are as they stand in a sample."""
 NO_PARTS: Mapping[Question, Part] = MappingProxyType({})
 NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
 NO_DROPS: Mapping[str, int] = MappingProxyType({})
@@ -101,18 +105,27 @@ def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
     return zlib.compress(json.dumps(tables, separators=(",", ":")).encode(), 1)
 
 
-def unpack(packed: bytes, table: Table) -> Iterable[Row]:
+def unpack(packed: bytes, table: Table) -> Iterator[Row]:
     """The rows of one table, each with its numbers in the order of the table's families today."""
-    document = json.loads(zlib.decompress(packed)).get(table.name)
-    if document is None:
+    return _rows(json.loads(zlib.decompress(packed)), table)
+
+
+def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
+    """The same, with each number as it stands in a sample: it never becomes a number on the way."""
+    document = json.loads(zlib.decompress(packed), parse_int=exposition.whole_text, parse_float=exposition.decimal_text)
+    return _rows(document, table)
+
+
+def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  numbers or texts, as they were decoded
+    found = document.get(table.name)
+    if found is None:
         return
-    keys = len(table.keys)
-    columns = document["columns"]
+    keys, columns = len(table.keys), found["columns"]
     paths = [family.path for family in table.families]
     if columns == paths:
-        for row in document["rows"]:
+        for row in found["rows"]:
             yield tuple(row[:keys]), tuple(row[keys:])
         return
     places = [keys + columns.index(path) if path in columns else None for path in paths]
-    for row in document["rows"]:
+    for row in found["rows"]:
         yield tuple(row[:keys]), tuple(None if place is None else row[place] for place in places)
