@@ -72,7 +72,7 @@ def test_with_many_waiting_a_hundred_a_second_is_held_within_two_per_cent(
 
 
 def test_a_hundred_a_second_is_held_on_the_real_clock_too(stop: threading.Event) -> None:
-    limiter = Limiter(100, 1, 50, stop=stop)
+    limiter = Limiter(100, 20, 50, stop=stop)
     moments: list[float] = []
     until = time.monotonic() + 1.5
 
@@ -86,8 +86,8 @@ def test_a_hundred_a_second_is_held_on_the_real_clock_too(stop: threading.Event)
         thread.start()
     for thread in threads:
         thread.join()
-    moments.sort()
-    rate = (len(moments) - 1) / (moments[-1] - moments[0])
+    after_burst = sorted(moments)[20:]
+    rate = (len(after_burst) - 1) / (after_burst[-1] - after_burst[0])
     assert rate == pytest.approx(100, rel=0.02)
 
 

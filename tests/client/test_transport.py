@@ -9,6 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.client import body
 from exporter.client import transport as transport_module
@@ -218,6 +220,37 @@ def test_of_an_error_no_more_is_read_than_explains_it(transport: Make) -> None:
         answer = ask(made)
         assert (answer.status, answer.failure) == (500, None)
         assert ask(made).status == 200
+
+
+def test_whatever_a_server_sends_ends_as_an_answer_or_a_named_failure(transport: Make) -> None:
+    content = b'{"items": [1, 2, 3], "next_page_token": null}'
+    good = (
+        response(content),
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + content[:16] + b"\r\n0\r\n\r\n",
+        response(gzip.compress(content, mtime=0), headers=[("Content-Encoding", "gzip")]),
+    )
+    cut = st.tuples(st.integers(0, 400), st.integers(0, 40), st.binary(max_size=20))
+    sent = [b""]
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(sent[0])
+
+    with Server(script) as server:
+        made = transport(server.url)
+
+        @settings(max_examples=300)
+        @given(data=st.sampled_from(good), cuts=st.lists(cut, min_size=1, max_size=4))
+        def hold(data: bytes, cuts: list[tuple[int, int, bytes]]) -> None:
+            for start, length, inserted in cuts:
+                data = data[:start] + inserted + data[start + length :]
+            sent[0] = data
+            answer = ask(made)
+            assert answer.failure is not None or answer.status is not None
+            if answer.failure is not None:
+                assert answer.failure.reason in {"connection", "truncated", "payload"}
+
+        hold()
 
 
 @pytest.mark.parametrize("status", [429, 503])
