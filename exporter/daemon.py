@@ -18,7 +18,6 @@ from exporter.errors import ConfigError
 from exporter.fleet import Fleet
 from exporter.organizations import Organizations
 from exporter.schedule import Schedule
-from exporter.watch import watch
 from exporter.web.overview import Overview
 from exporter.web.server import WebServer
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
     from exporter.logs import Logger
+    from exporter.watch import Watch
 
 Wish = Literal["stop", "reload"]
 
@@ -37,7 +37,6 @@ class Options:
     """The flags of the command line that concern the daemon."""
 
     config_file: Path | None = None
-    config_watch: bool = False
     listen: tuple[str, ...] = (":10115",)
     telemetry_path: str = "/metrics"
     web_config: Path | None = None
@@ -50,10 +49,19 @@ class Daemon:
     """One process of the exporter; also the source from which the web side is served."""
 
     def __init__(
-        self, config: Config, options: Options, log: Logger, *, environ: Mapping[str, str] = os.environ
+        self,
+        config: Config,
+        options: Options,
+        log: Logger,
+        *,
+        watch: Watch | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Build everything and take the addresses. Raises ConfigError or StartError; nothing runs yet."""
-        self._options, self._log = options, log
+        """Build everything and take the addresses. Raises ConfigError or StartError; nothing runs yet.
+
+        With a `watch` on the configuration file a change of it is a reload.
+        """
+        self._options, self._log, self._watch = options, log, watch
         self._web = WebServer(
             self,
             addresses=options.listen,
@@ -65,7 +73,7 @@ class Daemon:
         self._engine = engine = Engine(
             config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
         )
-        self._schedule = Schedule(engine.telemetry, log, concurrency=config.circleci.concurrency)
+        self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
         self._fleet = Fleet(engine, self._schedule)
         self._organizations = Organizations(
             engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
@@ -89,8 +97,8 @@ class Daemon:
         self._fleet.start()
         self._organizations.start()
         self._schedule.start(self._each_second)
-        if self._options.config_watch and self._options.config_file:
-            watch(self._options.config_file, lambda: self._wishes.put("reload"), self._engine.stop)
+        if self._watch:
+            self._watch.start(lambda: self._wishes.put("reload"), self._engine.stop)
         self._ready = True
         while self._wishes.get() == "reload":
             self._reload()

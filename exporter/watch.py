@@ -13,19 +13,25 @@ if TYPE_CHECKING:
 LOOK_EVERY = 1.0
 
 
-def watch(path: Path, changed: Callable[[], None], stop: threading.Event, look_every: float = LOOK_EVERY) -> None:
-    """Call `changed` whenever the file's content is another one, until `stop`; a missing file is no change."""
-    seen = _digest(path)
+class Watch:
+    """Keeps an eye on one file from the moment it is made: make it before the file is read for the first time."""
 
-    def look() -> None:
-        nonlocal seen
-        while not stop.wait(look_every):
-            now = _digest(path)
-            if now not in {seen, None}:
-                seen = now
-                changed()
+    def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
+        """Remember the content; look again every so many seconds."""
+        self._path, self._look_every = path, look_every
+        self._seen = _digest(path)
 
-    threading.Thread(target=look, name="watch", daemon=True).start()
+    def start(self, changed: Callable[[], None], stop: threading.Event) -> None:
+        """Call `changed` whenever the content is another one, until `stop`; a missing file is no change."""
+
+        def look() -> None:
+            while not stop.wait(self._look_every):
+                now = _digest(self._path)
+                if now not in {self._seen, None}:
+                    self._seen = now
+                    changed()
+
+        threading.Thread(target=look, name="watch", daemon=True).start()
 
 
 def _digest(path: Path) -> bytes | None:

@@ -23,6 +23,7 @@ from exporter.daemon import Daemon, Options
 from exporter.engine import Engine
 from exporter.errors import ConfigError, StartError
 from exporter.logs import configure
+from exporter.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,13 +57,14 @@ def main() -> None:
     flags.log_level,
     flags.log_format,
 )
-def run(config_file: Path, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  the fields of Options
+def run(config_file: Path, log_level: str, log_format: str, *, config_watch: bool, **options: Any) -> None:  # noqa: ANN401  the fields of Options
     """Poll and serve until SIGTERM or SIGINT."""
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
 
     def start() -> None:
-        Daemon(load(config_file), Options(config_file=config_file, **options), log).run()
+        watch = Watch(config_file) if config_watch else None  # before the file is read, so that no change is missed
+        Daemon(load(config_file), Options(config_file=config_file, **options), log, watch=watch).run()
 
     _end(_guarded(start, log, config_file, plain=telling.at_terminal(log_format)))
 
@@ -78,10 +80,10 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
     def start() -> None:
         nonlocal good
         config = load(config_file)
-        engine = Engine(config, log, shard=shard, total_shards=total_shards)
+        engine = Engine(config, log, shard=shard, total_shards=total_shards, keep_state=False)
         _stopped_by_signals(engine.stop)
         projects, searched = found(engine, config, shard, total_shards)
-        good = poll_once(engine, projects, config.circleci.concurrency, sys.stdout.buffer) and searched
+        good = poll_once(engine, projects, sys.stdout.buffer) and searched
         engine.close()
 
     code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))
