@@ -13,6 +13,7 @@ from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
 from exporter.poller import Poller
 from exporter.run_poller import RunPoller
+from exporter.schedule import pool_size
 from exporter.state import State
 from exporter.store import SnapshotStore
 from exporter.telemetry import Telemetry
@@ -50,6 +51,7 @@ class Engine:
             stop=self.stop,
             throttled=self.telemetry.throttled,
         )
+        self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.store = SnapshotStore()
         self.state = State.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
         self.client = self._connected(circleci, tokens)

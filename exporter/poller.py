@@ -96,6 +96,26 @@ class Poller:
         return None if snapshot is None else Poll(self, snapshot, missing_only=missing_only)
 
 
+class Patience:
+    """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
+
+    Waiting for a turn at a low rate is no fault: each question has its 5 min even then. But once the poll's
+    time is over, the first failure ends it.
+    """
+
+    def __init__(self, now: float, interval: float) -> None:
+        """Start to count; `interval` is the collector's, in seconds."""
+        self._until = now + max(interval, MIN_DEADLINE)
+
+    def deadline(self, now: float) -> float:
+        """Until when a question that is asked now may take."""
+        return max(self._until, now + MIN_DEADLINE)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the poll's time is over."""
+        return now >= self._until
+
+
 class Poll:
     """One poll under way. `step` is called until it returns False."""
 
@@ -122,44 +142,46 @@ class Poll:
 
     def step(self) -> bool:
         """Ask the next questions and publish the answers; returns whether there are more."""
-        deadline = self._by.monotonic() + max(self._snapshot.project.interval, MIN_DEADLINE)
+        self._patience = Patience(self._by.monotonic(), self._snapshot.project.interval)
         if not self._learnt:
-            self._learn(deadline)
+            self._learn()
         if self._steps:
             for collector in self._steps.pop(0):
-                self._collect(collector, deadline)
+                self._collect(collector)
         self._publish(last=not self._steps)
         return bool(self._steps)
 
-    def _learn(self, deadline: float) -> None:
+    def _learn(self) -> None:
         """Refresh what is known of the project itself, once a day; the last known serves while that fails."""
         self._learnt = True
         snapshot, now = self._snapshot, self._by.wall()
         facts = snapshot.facts
         try:
             if facts is None or due(facts, now):
-                facts = of_project(self._ask(PROJECT, deadline), facts, now)
+                facts = of_project(self._ask(PROJECT), facts, now)
             if snapshot.project.branch_globs and branches_due(facts, now):
-                facts = with_branches(facts, self._ask(BRANCH_LIST, deadline), now)
+                facts = with_branches(facts, self._ask(BRANCH_LIST), now)
         except PollError as error:
             self._failed("workflows", error)
             if facts is None and snapshot.project.default_branch:
                 self._given_up = self._given_up or error
         self._snapshot = replace(snapshot, facts=facts)
 
-    def _ask(self, endpoint: str, deadline: float) -> object:
+    def _ask(self, endpoint: str) -> object:
         """A document about the project, which has one page."""
-        return next(
-            self._by.client.pages(Question("workflows", endpoint, self._snapshot.project.slug), deadline=deadline)
-        )
+        question = Question("workflows", endpoint, self._snapshot.project.slug)
+        return next(self._by.client.pages(question, deadline=self._deadline()))
 
-    def _collect(self, collector: Collector, deadline: float) -> None:
+    def _deadline(self) -> float:
+        return self._patience.deadline(self._by.monotonic())
+
+    def _collect(self, collector: Collector) -> None:
         """Ask all questions of one collector and note how that went."""
         began, first = self._by.monotonic(), self._given_up
         if first is None:
             try:
                 for question in list(plan.questions(collector, self._snapshot)):
-                    error = self._answer(collector, question, deadline)
+                    error = self._answer(collector, question)
                     first = first or error
                     if self._given_up:
                         break
@@ -177,7 +199,7 @@ class Poll:
             reason=first.reason if first else "",
         )
 
-    def _answer(self, collector: Collector, question: Question, deadline: float) -> PollError | None:
+    def _answer(self, collector: Collector, question: Question) -> PollError | None:
         """Get one question's part, or keep the old one; returns the failure."""
         by, project, now = self._by, self._snapshot.project, self._by.wall()
         old = self._snapshot.parts.get(question)
@@ -188,7 +210,7 @@ class Poll:
             self._keep(question, replace(old, checked_at=now))
             return None
         try:
-            answer = by.client.pages(collector.sent(question, now), deadline=deadline)
+            answer = by.client.pages(collector.sent(question, now), deadline=self._deadline())
             pages = list(answer if collector.paged else islice(answer, 1))
             now = by.wall()
             rows, unread = collector.read(pages, question, now)
@@ -213,7 +235,7 @@ class Poll:
     def _failed(self, collector: str, error: PollError) -> PollError:
         """Count a failure; some make further questions of this poll useless."""
         self._by.telemetry.failed(collector, error.reason)
-        if error.ends_poll:
+        if error.ends_poll or self._patience.is_over(self._by.monotonic()):
             self._given_up = error
         return error
 

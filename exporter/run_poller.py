@@ -15,7 +15,7 @@ from exporter import runs
 from exporter.errors import InternalError, PayloadError, PollError, StateError, Stopped
 from exporter.facts import PROJECT, due, of_project
 from exporter.payloads import Reading, items
-from exporter.poller import MIN_DEADLINE
+from exporter.poller import Patience
 from exporter.questions import Question
 from exporter.snapshots import Outcome
 from exporter.state import Remembered
@@ -65,8 +65,8 @@ class RunPoll:
     def step(self) -> bool:
         """Read all workflows, commit what was learnt and show it; returns that there is no more to do."""
         began = self._by.monotonic()
-        deadline = began + max(self._project.runs.interval, MIN_DEADLINE)
-        self._guarded("the project's runs", partial(self._read, deadline))
+        self._patience = Patience(began, self._project.runs.interval)
+        self._guarded("the project's runs", self._read)
         self._publish(began)
         return False
 
@@ -85,38 +85,42 @@ class RunPoll:
     def _failed(self, error: PollError) -> None:
         self._by.telemetry.failed(COLLECTOR, error.reason)
         self._first = self._first or error
-        self._hopeless |= error.ends_poll or isinstance(error, StateError)
+        late = self._patience.is_over(self._by.monotonic())
+        self._hopeless |= late or error.ends_poll or isinstance(error, StateError)
+
+    def _deadline(self) -> float:
+        return self._patience.deadline(self._by.monotonic())
 
     def _over(self) -> bool:
         """Whether asking on would be of no use."""
         return self._hopeless
 
-    def _read(self, deadline: float) -> None:
+    def _read(self) -> None:
         """Read what is due of the project, then each workflow's new runs."""
         if not self._state.lasting:
             raise StateError("the state file could not be opened for writing")
         project = self._project
         if self._ledger is None or project.slug in self._poller.unsure:
             self._ledger = self._state.resume(project.slug, project.runs.interval)
-        self._learn(deadline)
+        self._learn()
         if self._over():
             return
         label = runs.labels_of(project, self._default_branch())
-        ledger = self._named(deadline)
+        ledger = self._named()
         if ledger is None:
             return
         for name in runs.wanted(ledger, project):
             if self._over():
                 break
-            self._guarded(f"the runs of {name}", partial(self._workflow, name, label, deadline))
+            self._guarded(f"the runs of {name}", partial(self._workflow, name, label))
 
-    def _learn(self, deadline: float) -> None:
+    def _learn(self) -> None:
         """Ask for the default branch once a day; the last known serves while that fails."""
         now = self._by.wall()
         if self._facts is None or due(self._facts, now):
             try:
                 question = Question(COLLECTOR, PROJECT, self._project.slug)
-                page = next(iter(self._by.client.pages(question, deadline=deadline)))
+                page = next(iter(self._by.client.pages(question, deadline=self._deadline())))
                 self._facts = of_project(page, self._facts, now)
             except PollError as error:
                 self._failed(error)
@@ -128,7 +132,7 @@ class RunPoll:
             raise PayloadError("CircleCI names no default branch; set default_branch: false and list branches")
         return name
 
-    def _named(self, deadline: float) -> Ledger | None:
+    def _named(self) -> Ledger | None:
         """Bring the ledger up to date with the settings and, hourly, with CircleCI's list of workflows."""
         project, now, ledger = self._project, self._by.wall(), self._ledger
         if ledger is not None:
@@ -137,7 +141,7 @@ class RunPoll:
         if runs.due_names(ledger, now):
             reading = Reading()
             try:
-                for page in self._by.client.pages(runs.listing(project.slug), deadline=deadline):
+                for page in self._by.client.pages(runs.listing(project.slug), deadline=self._deadline()):
                     for row in items(page):
                         reading.add(row, ("name",), ())
             except PollError as error:
@@ -151,7 +155,7 @@ class RunPoll:
         self._ledger = ledger
         return ledger
 
-    def _workflow(self, name: str, label: Callable[[str], str], deadline: float) -> None:
+    def _workflow(self, name: str, label: Callable[[str], str]) -> None:
         """Read one workflow, newest runs first, to its end or to a page that holds nothing new."""
         ledger, settings, now = self._ledger, self._project.runs, self._by.wall()
         assert ledger is not None  # noqa: S101  it has this workflow
@@ -161,7 +165,7 @@ class RunPoll:
         swept = runs.sweep_is_due(workflow, now, settings.sweep)
         fresh: dict[int, Run] = {}
         question = runs.recent(self._project.slug, name, start)
-        with closing(self._pages(question, deadline)) as pages:
+        with closing(self._pages(question)) as pages:
             for page in pages:
                 if self._take(name, page, oldest, fresh) and not swept:
                     break
@@ -173,8 +177,8 @@ class RunPoll:
             self._ledger.workflows[name].floor if swept else None,
         )
 
-    def _pages(self, question: Question, deadline: float) -> Generator[object, None, None]:
-        yield from self._by.client.pages(question, deadline=deadline)
+    def _pages(self, question: Question) -> Generator[object, None, None]:
+        yield from self._by.client.pages(question, deadline=self._deadline())
 
     def _take(self, name: str, page: object, oldest: int, fresh: dict[int, Run]) -> bool:
         """Add a page's runs that are not remembered to `fresh`; returns whether there was none on it.

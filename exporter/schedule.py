@@ -31,9 +31,13 @@ EXPIRY_EVERY = 1.0
 MAX_THREADS = 200
 
 
-def threads(concurrency: int) -> int:
-    """Enough threads that projects which wait for a dripping server leave some to the others."""
-    return min(MAX_THREADS, 16 + 4 * concurrency)
+def pool_size(concurrency: int, rate: float) -> int:
+    """How many polls go on at once, for so many requests at once and a second.
+
+    Enough that projects which wait for a dripping server leave some to the others, and so few that each
+    has its turn within a minute.
+    """
+    return max(concurrency, min(MAX_THREADS, 16 + 4 * concurrency, int(60 * rate)))
 
 
 def first_poll(index: int, total: int, now: float) -> float:
@@ -78,14 +82,14 @@ class Schedule:
         telemetry: Telemetry,
         log: BoundLogger,
         *,
-        concurrency: int,
+        size: int,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Make a scheduler that does not run yet."""
         self._telemetry, self._log, self._wall, self._chance = telemetry, log, wall, chance
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(threads(concurrency)), "expiry": ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(size), "expiry": ThreadPoolExecutor(1)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": MAX_THREADS},
             timezone=UTC,
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.errors import Stopped
+from exporter.poller import Patience
 from tests.polling import Process, process
 
 WEB = "gh/acme/web"
@@ -260,3 +261,31 @@ def test_a_stop_ends_a_poll() -> None:
         running.engine.stop.set()
         with pytest.raises(Stopped):
             running.poll()
+
+
+def test_a_question_has_five_minutes_also_when_the_time_of_the_poll_is_over() -> None:
+    patience = Patience(100.0, interval=60.0)
+    assert patience.deadline(100.0) == 400.0
+    assert patience.deadline(350.0) == 650.0
+    assert not patience.is_over(399.9)
+    assert patience.is_over(400.0)
+    hourly = Patience(100.0, interval=3600.0)
+    assert hourly.deadline(1000.0) == 3700.0
+
+
+def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
+    with process("workflows: {exclude: [preview]}") as running:
+        running.poll()
+        running.asked()
+        running.circle.fail("bad_request", match="/jobs")
+        clock = running.engine.poller.monotonic
+        running.now += 86_400
+        poll = running.engine.poller.begin(WEB)
+        assert poll is not None
+        assert poll.step()
+        begun = len(running.asked())
+        calls = iter([clock(), *[clock() + 3601] * 50])
+        running.engine.poller.monotonic = lambda: next(calls)
+        assert not poll.step()
+        assert begun > 0
+        assert len(running.asked()) == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter import serving
 from exporter.errors import Stopped
 from exporter.organizations import Organizations
-from exporter.schedule import Schedule, threads
+from exporter.schedule import Schedule
 from exporter.snapshots import Snapshot
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:
     """The projects of a shard, those of organizations included, and whether every search went well."""
-    unused = Schedule(engine.telemetry, engine.poller.log, concurrency=config.circleci.concurrency)
+    unused = Schedule(engine.telemetry, engine.poller.log, size=1)
     organizations = Organizations(engine, unused, lambda _projects: None, shard=shard, total_shards=total_shards)
     organizations.restore(config)
     well = organizations.search_all()
     return organizations.projects(), well
 
 
-def once(engine: Engine, projects: Iterable[Project], concurrency: int, output: BinaryIO) -> bool:
+def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     """Poll, write what succeeded in text format 0.0.4, and return whether everything did."""
     engine.store.publish(map(Snapshot, projects), time.time())
 
@@ -38,7 +38,7 @@ def once(engine: Engine, projects: Iterable[Project], concurrency: int, output: 
         while poll is not None and poll.step():
             pass
 
-    with ThreadPoolExecutor(threads(concurrency)) as pool:
+    with ThreadPoolExecutor(engine.polls_at_once) as pool:
         try:
             list(pool.map(poll, list(engine.store.published)))
         except Stopped:
