@@ -28,6 +28,8 @@ LOCK_WAIT = 1.0
 WAL_LIMIT = 16 * 1024 * 1024
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY = 0xFF  # the low byte of an extended error code
+_SCHEMA = (*project_tables.SCHEMA, *run_tables.SCHEMA)
+_TABLES = len(_SCHEMA)
 
 
 class _Unusable(Exception):  # noqa: N818  raised and caught here
@@ -105,7 +107,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _verify(connection: sqlite3.Connection) -> None:
     owner, version, tables = (
         connection.execute(query).fetchone()[0]
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        for query in (
+            "PRAGMA application_id",
+            "PRAGMA user_version",
+            "SELECT count(*) FROM sqlite_master WHERE type = 'table'",
+        )
     )
     if not (owner or version or tables):
         _create(connection)
@@ -117,10 +123,12 @@ def _verify(connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise _Unusable(found)
+        if tables < _TABLES:
+            raise _Unusable("tables are missing")
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in (*project_tables.SCHEMA, *run_tables.SCHEMA):
+    for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -126,6 +126,16 @@ def test_a_page_that_is_broken_is_found_at_the_start(tmp_path: Path) -> None:
     assert len(aside(path)) == 1
 
 
+def test_a_file_that_lacks_a_table_is_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened(path).__enter__().state.close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE run")
+    with opened(path) as found:
+        assert found.log.events[0][2]["problem"] == "tables are missing"
+    assert len(aside(path)) == 1
+
+
 def test_a_file_of_a_newer_version_is_left_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     opened(path).__enter__().state.close()
