@@ -34,6 +34,11 @@ test: $(SETUP) ## All tests, with the coverage they must reach
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
 
+.PHONY: soak
+soak: $(SETUP) ## The exactly-once campaign at length, with Prometheus; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1
+	@scripts/system-packages.sh
+	$(BIN)/python -m pytest tests/soak/exactly_once.py --no-cov -s $(ARGS)
+
 .PHONY: format
 format: $(SETUP) ## Format the code
 	$(BIN)/ruff format

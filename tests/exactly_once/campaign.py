@@ -87,6 +87,7 @@ class Campaign:
     seed: int
     skew: float = 7200.0
     """How far the clock of CircleCI is ahead of the exporter's, in seconds."""
+    more_faults: tuple[tuple[str, dict[str, Any]], ...] = ()
     kills: int = 0
     faults: int = 0
     scrapes: int = 0
@@ -151,7 +152,7 @@ class Campaign:
             more = [run for run in (self.producer.run(now) for _ in range(30)) if run["status"] is not None]
             self.circle.fail("as_is", RUNS, times=1, runs=more)
         else:
-            kind, options = self.random.choice(FAULTS)
+            kind, options = self.random.choice(FAULTS + self.more_faults)
             self.circle.fail(kind, RUNS, times=self.random.randint(1, 3), **options)
         self.faults += 1
 
@@ -180,6 +181,13 @@ class Campaign:
         self.see(self.exporter.scrape().values)
         self.kills += 1
 
+    def kill_often(self, times: int, *, within: float) -> None:
+        """Kill it so many times at random moments, each within some seconds of its start, while answers fail."""
+        for _ in range(times):
+            self.let_it_fail()
+            self.watch(self.random.uniform(0.1, within))
+            self.kill_it()
+
     # ---- how it ends
 
     def end(self, producing: Iterable[threading.Thread]) -> None:
@@ -203,7 +211,21 @@ class Campaign:
     def truth(self) -> dict[Branch, Counted]:
         """What has run since the first good poll."""
         found, before = self.counters(self.circle.truth()), self.counters(self.before)
-        return {branch: less(counted, before[branch]) for branch, counted in found.items()}
+        return {branch: less(counted, before.get(branch, Counted())) for branch, counted in found.items()}
+
+    def durations(self) -> dict[Branch, list[int]]:
+        """All durations that the histogram has observed since the first good poll, sorted."""
+        found: dict[Branch, list[int]] = {}
+        for sign, tallies in ((1, self.circle.truth()), (-1, self.before)):
+            for tally in tallies:
+                branch = tally["branch"] if tally["branch"] in NAMED else "other branches"
+                one = found.setdefault((tally["workflow"], branch), [])
+                if sign > 0:
+                    one += tally["durations"]
+                else:
+                    for duration in tally["durations"]:
+                        one.remove(duration)
+        return {branch: sorted(durations) for branch, durations in found.items()}
 
     def until(self, true: Any, why: str, timeout: float = PATIENCE) -> None:
         wait_until(lambda: true(read_counters(self.exporter.scrape().text)), timeout, 0.1, why=why)
@@ -213,7 +235,7 @@ def less(all_of_them: Counted, some: Counted) -> Counted:
     """The counters without those of some runs."""
     return Counted(
         all_of_them.statuses - some.statuses,
-        {bound: number - some.buckets[bound] for bound, number in all_of_them.buckets.items()},
+        {bound: number - some.buckets.get(bound, 0) for bound, number in all_of_them.buckets.items()},
         all_of_them.seconds - some.seconds,
         all_of_them.observed - some.observed,
         all_of_them.credits - some.credits,

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 SLUG = "gh/acme/web"
 WORKFLOWS = ("build", "deploy to production", "nightly/full")
 BRANCHES = ("main", "develop", "release/1.0", "feature/a", "feature/b", "dependabot/npm")
-NAMED = ("main", "develop", "release/1.0")
+NEW_BRANCH = "release/2.0"
+NAMED = ("main", "develop", "release/1.0", NEW_BRANCH)
 STATUSES = ("success", "success", "success", "failed", "error", "canceled", "unauthorized")
 DURATIONS = (0, 1, 29, 30, 31, 60, 61, 119, 120, 600, 601, 3600, 14_400, 14_401, 90_000)
 
