@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import struct
 import zlib
+from array import array
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 try:  # optional: several times faster, nothing else
     from isal.isal_zlib import compressobj
 except ImportError:
     from zlib import compressobj  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    Tables = tuple[array[int], array[int], array[int], array[int]]  # where each byte of a CRC goes, the lowest first
 
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 FINAL_BLOCK = b"\x03\x00"
@@ -55,29 +60,38 @@ def trailer(crc: int, size: int) -> bytes:
 
 
 @cache
-def _moves(power: int) -> tuple[tuple[int, ...], ...]:
-    """Tables that move a CRC over 2**power bytes: one for each byte of the CRC, by that byte's value."""
+def _tables(place: int, digit: int) -> Tables:
+    """Tables that move a CRC over `digit * 16**place` bytes."""
 
     def move(crc: int) -> int:
-        if power:
-            half = _moves(power - 1)
-            return _moved(_moved(crc, half), half)
+        if digit > 1:
+            return _moved(_moved(crc, _tables(place, digit - 1)), _tables(place, 1))
+        if place:
+            return _moved(_moved(crc, _tables(place - 1, 15)), _tables(place - 1, 1))
         return zlib.crc32(b"\0", crc ^ _WORD) ^ zlib.crc32(b"\0", _WORD)
 
-    return tuple(tuple(move(value << shift) for value in range(256)) for shift in (0, 8, 16, 24))
+    def table(shift: int) -> array[int]:
+        entries = array("I", [0])
+        for bit in range(8):
+            moved = move(1 << shift + bit)
+            entries.extend([entry ^ moved for entry in entries])
+        return entries
+
+    return table(0), table(8), table(16), table(24)
 
 
-def _moved(crc: int, tables: tuple[tuple[int, ...], ...]) -> int:
+def _moved(crc: int, tables: Tables) -> int:
     first, second, third, fourth = tables
     return first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24]
 
 
 def combine(crc: int, following: int, size: int) -> int:
     """The CRC of two pieces, from the CRC of each and the length of the second."""
-    power = 0
+    place = 0
     while size:
-        if size & 1:
-            crc = _moved(crc, _moves(power))
-        size >>= 1
-        power += 1
+        if digit := size & 15:
+            first, second, third, fourth = _tables(place, digit)
+            crc = first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24]
+        size >>= 4
+        place += 1
     return crc ^ following

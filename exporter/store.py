@@ -7,6 +7,7 @@ gzip scrape is kept up to date by a tree of CRCs a family, so that a publication
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -26,38 +27,82 @@ if TYPE_CHECKING:
     from exporter.snapshots import Snapshot
 
 
+BLOCK = 64
+"""Slots whose pieces lie together."""
+
+
 class _Column:
-    """One family over all projects: a piece a slot, and the CRC and length of all of them together."""
+    """One family over all projects: a piece a slot, and the CRC and length of all of them together.
+
+    Pieces of neighbouring slots lie together in blocks: a scrape has few things to send, and a change little to copy.
+    """
 
     def __init__(self, slots: int) -> None:
-        self.pieces = [b""] * slots
-        self.sums = [(0, 0)] * (2 * slots)  # node i sums up nodes 2i and 2i+1; the second half are the slots
+        self.slots = slots
+        self.blocks = [b""] * -(-slots // BLOCK)
+        self._lengths = array("I", bytes(4 * slots))
+        # Node i sums up nodes 2i and 2i + 1; the second half are the slots.
+        self._crcs, self._sizes = array("I", bytes(8 * slots)), array("Q", bytes(16 * slots))
 
-    def set(self, slots: Mapping[int, Fragment]) -> None:
-        """Put pieces into slots, and sum up each node above them once."""
-        have = len(self.pieces)
-        for slot, piece in slots.items():
-            self.pieces[slot] = piece.deflated
-            self.sums[have + slot] = (piece.crc, piece.size)
-        nodes = {(have + slot) // 2 for slot in slots}
+    @property
+    def crc(self) -> int:
+        """The CRC-32 of all plain lines."""
+        return self._crcs[1]
+
+    @property
+    def size(self) -> int:
+        """The length of all plain lines, in bytes."""
+        return self._sizes[1]
+
+    def set(self, pieces: Mapping[int, Fragment]) -> bool:
+        """Put pieces into slots, and sum up each node above a new one once; returns whether any is new."""
+        new: defaultdict[int, list[int]] = defaultdict(list)
+        for slot in sorted(pieces):
+            node, piece = self.slots + slot, pieces[slot]
+            if (self._crcs[node], self._sizes[node]) != (piece.crc, piece.size) or self._at(slot) != piece.deflated:
+                self._crcs[node], self._sizes[node] = piece.crc, piece.size
+                new[slot // BLOCK].append(slot)
+        for block, slots in new.items():
+            self._replace(block, slots, pieces)
+        nodes = {(self.slots + slot) // 2 for slots in new.values() for slot in slots}
         while nodes - {0}:
             for node in nodes:
                 self._sum(node)
             nodes = {node // 2 for node in nodes}
+        return bool(new)
 
     def grown(self, slots: int) -> _Column:
         """The same with more slots."""
         bigger = _Column(slots)
-        have = len(self.pieces)
-        bigger.pieces[:have] = self.pieces
-        bigger.sums[slots : slots + have] = self.sums[have:]
+        bigger.blocks[: len(self.blocks)] = self.blocks
+        bigger._lengths[: self.slots] = self._lengths
+        bigger._crcs[slots : slots + self.slots] = self._crcs[self.slots :]
+        bigger._sizes[slots : slots + self.slots] = self._sizes[self.slots :]
         for node in range(slots - 1, 0, -1):
             bigger._sum(node)
         return bigger
 
+    def _start(self, slot: int) -> int:
+        return sum(self._lengths[slot // BLOCK * BLOCK : slot])
+
+    def _at(self, slot: int) -> bytes:
+        start = self._start(slot)
+        return self.blocks[slot // BLOCK][start : start + self._lengths[slot]]
+
+    def _replace(self, block: int, slots: Iterable[int], pieces: Mapping[int, Fragment]) -> None:
+        old, done = self.blocks[block], 0
+        parts: list[bytes] = []
+        starts = [(slot, self._start(slot)) for slot in slots]
+        for slot, start in starts:
+            parts += (old[done:start], pieces[slot].deflated)
+            done = start + self._lengths[slot]
+            self._lengths[slot] = len(pieces[slot].deflated)
+        self.blocks[block] = b"".join((*parts, old[done:]))
+
     def _sum(self, node: int) -> None:
-        (left, left_size), (right, right_size) = self.sums[2 * node : 2 * node + 2]
-        self.sums[node] = (deflate.combine(left, right, right_size), left_size + right_size)
+        left, right = 2 * node, 2 * node + 1
+        self._crcs[node] = deflate.combine(self._crcs[left], self._crcs[right], self._sizes[right])
+        self._sizes[node] = self._sizes[left] + self._sizes[right]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +110,7 @@ class Body:
     """The sample lines of one family, of all projects, compressed; `crc` and `size` are of the plain lines."""
 
     family: Family
-    pieces: tuple[bytes, ...]
+    blocks: tuple[bytes, ...]
     crc: int
     size: int
 
@@ -102,7 +147,7 @@ class Whole:
             head = _header(body.family, openmetrics=openmetrics)
             crc = deflate.combine(deflate.combine(crc, head.crc, head.size), body.crc, body.size)
             size += head.size + body.size
-            pieces += (head.deflated, b"".join(body.pieces))
+            pieces += (head.deflated, *body.blocks)
         return Joined(tuple(pieces), crc, size)
 
 
@@ -195,7 +240,7 @@ class SnapshotStore:
 
     def _column(self, name: str) -> _Column:
         column = self._columns.get(name) or _Column(self._size)
-        if len(column.pieces) < self._size:
+        if column.slots < self._size:
             column = column.grown(self._size)
         self._columns[name] = column
         return column
@@ -210,9 +255,8 @@ class SnapshotStore:
         """Swap the references: the one moment at which anything becomes visible."""
         for name, slots in changed.items():
             column = self._column(name)
-            column.set(slots)
-            crc, size = column.sums[1]
-            self._bodies[name] = Body(FAMILIES[name], tuple(column.pieces), crc, size)
+            if column.set(slots):
+                self._bodies[name] = Body(FAMILIES[name], tuple(column.blocks), column.crc, column.size)
         self.published, self.organizations = published, organizations
         self.series = {name: count for name, count in series.items() if count}
         self.whole = Whole(tuple(body for name in FAMILIES if (body := self._bodies.get(name)) and body.size))
