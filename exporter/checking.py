@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter import plan
 from exporter.collectors import COLLECTORS
-from exporter.errors import PollError, UnauthorizedError
+from exporter.errors import PollError
 from exporter.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 from exporter.payloads import at, optional_text
 from exporter.questions import ALL_BRANCHES, Question
@@ -33,25 +33,27 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One project: whether it can be polled, or the error in words."""
+    """One project: whether it can be polled, or the error in words and its reason where CircleCI caused it."""
 
     project: Project
     default_branch: str = ""
     scopes: tuple[Scope, ...] = ()
     error: str = ""
+    reason: str = ""
 
 
 def token_owner(client: Client) -> str:
-    """The login that the token belongs to. Raises UnauthorizedError when CircleCI refuses the token.
+    """The login that the token belongs to. Raises PollError when asking on would be of no use.
 
-    A token that may not see its owner is still one that is taken.
+    That is when CircleCI refuses the token, or does not answer. A token that may not see its owner is still
+    one that is taken.
     """
     try:
         page = next(client.pages(Question("workflows", "/me", ""), deadline=time.monotonic() + PATIENCE))
         return optional_text(at(page, "login"))
-    except UnauthorizedError:
-        raise
-    except PollError:
+    except PollError as error:
+        if error.ends_poll:
+            raise
         return ""
 
 
@@ -78,7 +80,7 @@ def examine(client: Client, project: Project) -> Finding:
         error = "" if scopes else f"no branch that Insights knows matches {', '.join(project.branch_globs)}"
         return Finding(project, facts.default_branch, tuple(explained), error)
     except PollError as error:
-        return Finding(project, error=str(error))
+        return Finding(project, error=str(error), reason=error.reason)
 
 
 def _names(client: Client, project: Project, branch: str, window: str, deadline: float) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent / "exporter"
 LAYERS = (
     "exporter",
     "exporter.errors",
+    "exporter.remedies",
     "exporter.questions",
     "exporter.config",
     "exporter.logs",
@@ -92,6 +93,7 @@ PURE = {
     "exporter.plan",
     "exporter.questions",
     "exporter.readers",
+    "exporter.remedies",
     "exporter.rendering",
     "exporter.runs",
     "exporter.sightings",

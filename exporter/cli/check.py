@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -18,8 +19,9 @@ from exporter.checking import examine, token_owner
 from exporter.cli.once import found
 from exporter.collectors import ORGANIZATIONS
 from exporter.engine import Engine
-from exporter.errors import UnauthorizedError
+from exporter.errors import PollError, UnauthorizedError
 from exporter.organizations import seen
+from exporter.remedies import REMEDIES
 from exporter.sightings import chosen
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from exporter.config import Config, Project
     from exporter.logs import Logger
 
-SHOWN_WORKFLOWS = 5
+SHOWN = 5
+"""How many names of a project's workflows or branches are shown."""
+LONGEST_NAME = 40
 
 
 def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
@@ -41,8 +45,13 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
     client = engine.poller.client
     try:
         owner = token_owner(client)
-    except UnauthorizedError as error:
-        _write({"ok": False, "token": {"accepted": False, "error": str(error)}}, as_json=as_json, text=str(error))
+    except PollError as error:
+        accepted = False if isinstance(error, UnauthorizedError) else None
+        _write(
+            {"ok": False, "token": {"accepted": accepted, "error": str(error)}},
+            as_json=as_json,
+            text=f"{error}\n{REMEDIES[error.reason]}",
+        )
         return False
     projects, _ = found(engine, config, 0, 1)
     findings = _examine(engine, projects, config.circleci.concurrency)
@@ -125,7 +134,11 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
     total = NONE
     for finding in findings:
         calls = calls_per_hour(
-            finding.project, {(scope.branch, scope.window): len(scope.workflows) for scope in finding.scopes}
+            finding.project,
+            {
+                (scope.branch, scope.window): sum(map(finding.project.workflows.match, scope.workflows))
+                for scope in finding.scopes
+            },
         )
         total += calls
         projects.append(
@@ -134,6 +147,7 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
                 "slug": finding.project.slug,
                 "ok": not finding.error,
                 "error": finding.error,
+                "reason": finding.reason,
                 "default_branch": finding.default_branch,
                 "scopes": [asdict(scope) for scope in finding.scopes],
                 "calls_per_hour": calls._asdict(),
@@ -148,22 +162,27 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
     }
 
 
-def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]) -> None:
+def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
     """The same for a person: a row a project."""
-    table = Table(title=f"{config.file}, asked of {config.circleci.url}", title_justify="left", show_lines=True)
-    for heading in ("project", "default branch", "workflows found", "calls an hour", "result"):
+    table = Table(box=box.SIMPLE_HEAD, title=f"{config.file}, asked of {config.circleci.url}", title_justify="left")
+    longest = max((len(finding.project.name) for finding in findings), default=0)
+    table.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
+    table.add_column("calls/h", justify="right", no_wrap=True)
+    for heading in ("branches", "workflows", "result"):
         table.add_column(heading, overflow="fold")
     for finding, entry in zip(findings, document["projects"], strict=True):
         calls = entry["calls_per_hour"]
         table.add_row(
             Text(finding.project.name),
-            Text(finding.default_branch),
-            Text(_names(finding)),
-            "" if finding.error else f"{calls['least']:.0f} to {calls['most']:.0f}",
+            "" if finding.error else f"{calls['least']:.0f}–{calls['most']:.0f}",
+            Text(_names(scope.branch for scope in finding.scopes)),
+            Text(_names(name for scope in finding.scopes for name in scope.workflows)),
             _result(finding),
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
+    for finding in findings:
+        _explain(console, finding)
     for entry in document["organizations"]:
         result = entry["error"] or f"{_count(entry['projects'], 'project')} found"
         console.print(Text(f"{entry['organization']}: {result}"))
@@ -178,16 +197,31 @@ def _table(config: Config, findings: Iterable[Finding], document: dict[str, Any]
     )
 
 
-def _names(finding: Finding) -> str:
-    """How many workflows were found, and the first of them by name."""
-    names = list(dict.fromkeys(name for scope in finding.scopes for name in scope.workflows))
-    more = len(names) - SHOWN_WORKFLOWS
-    return f"{len(names)}: {', '.join(names[:SHOWN_WORKFLOWS])}{f' and {more} more' if more > 0 else ''}"
+def _names(all_names: Iterable[str]) -> str:
+    """How many different ones there are where it is more than one, and the first of them."""
+    names = list(dict.fromkeys(all_names))
+    more = len(names) - SHOWN
+    count = f"{len(names)}: " if len(names) > 1 else ""
+    return f"{count}{', '.join(names[:SHOWN])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _result(finding: Finding) -> Text:
-    """Good, or what is empty and why, or the error."""
+    """One word; the others follow below the table."""
     if finding.error:
-        return Text(finding.error, style="red")
-    reasons = [scope.reason for scope in finding.scopes if scope.reason]
-    return Text("empty: " + "; ".join(reasons), style="yellow") if reasons else Text("good", style="green")
+        return Text("fails", style="red")
+    empty = sum(not scope.workflows for scope in finding.scopes)
+    if not empty:
+        return Text("good", style="green")
+    return Text("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
+
+
+def _explain(console: Console, finding: Finding) -> None:
+    """Why a project fails and what to do about it, or why it is empty."""
+    name = finding.project.name
+    if finding.error:
+        console.print(Text(f"{name} fails: {finding.error}", style="red"))
+        if finding.reason:
+            console.print(Text(f"    {REMEDIES[finding.reason]}"))
+    for scope in finding.scopes:
+        if scope.reason:
+            console.print(Text(f"{name} has no workflow: {scope.reason}", style="yellow"))
