@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter as Counts
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -49,6 +49,19 @@ class LateGauge(Collector):
         yield GaugeMetricFamily(self.name, self.text, value=self.value)
 
 
+class Together(Collector):
+    """Some families of a registry, encoded by themselves."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.members: list[Collector] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families of each member."""
+        for member in self.members:
+            yield from member.collect()
+
+
 class RecentRequests:
     """Requests of the last hour by status code, in buckets of a minute."""
 
@@ -84,22 +97,28 @@ class Telemetry:
         self.recent = RecentRequests(time.monotonic)
         self.throttled_seconds = 0.0
         self.registry = registry = CollectorRegistry(auto_describe=False)
+        self._often, self._seldom = Together(), Together()
+        self._failed = 0
+        self._rendered: dict[bool, tuple[int, bytes]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+            self._often.members.append(collector(registry=registry))
 
         self._described: list[tuple[str, str, str, list[str]]] = []
 
         def late(name: str, text: str) -> LateGauge:
             self._described.append((PREFIX + name, "gauge", text, []))
-            return LateGauge(PREFIX + name, text, registry)
+            self._often.members.append(made := LateGauge(PREFIX + name, text, registry))
+            return made
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             self._described.append((PREFIX + name, "gauge", text, list(labels)))
-            return Gauge(PREFIX + name, text, labels, registry=registry)
+            self._often.members.append(made := Gauge(PREFIX + name, text, labels, registry=registry))
+            return made
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             self._described.append((PREFIX + name, "counter", text, list(labels)))
-            return Counter(PREFIX + name, text, labels, registry=registry)
+            self._often.members.append(made := Counter(PREFIX + name, text, labels, registry=registry))
+            return made
 
         gauge("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version").labels(
             version, platform.python_version()
@@ -112,6 +131,7 @@ class Telemetry:
         self.failures = counter(
             "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
         )
+        self._seldom.members.append(self._often.members.pop())
         for name in self._collectors:
             for reason in REASONS:
                 self.failures.labels(name, reason)
@@ -131,6 +151,7 @@ class Telemetry:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
+        self._often.members.append(self._durations)
         self._retries = counter("api_retries_total", "Requests asked again, by reason.", "reason")
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
@@ -177,6 +198,7 @@ class Telemetry:
     def failed(self, collector: str, reason: str) -> None:
         """Count one failed question."""
         self.failures.labels(collector, reason).inc()
+        self._failed += 1  # after the count: what is rendered for a number has at least what led to it
 
     def unread(self, collector: str, fields: Mapping[str, int]) -> None:
         """Count fields that could not be read, by their dotted path."""
@@ -200,8 +222,20 @@ class Telemetry:
         return self._described
 
     def render(self, *, openmetrics: bool) -> bytes:
-        """All families in the format asked for, without OpenMetrics' closing line."""
-        if openmetrics:
-            lines: bytes = generate_openmetrics(self.registry).removesuffix(b"# EOF\n")
-            return lines
-        return generate_latest(self.registry)
+        """All families in the format asked for, without OpenMetrics' closing line.
+
+        The failures are most of the lines and hardly ever change: they are encoded again only after one.
+        """
+        failed = self._failed
+        known = self._rendered.get(openmetrics)
+        if known is None or known[0] != failed:
+            known = self._rendered[openmetrics] = failed, encoded(self._seldom, openmetrics=openmetrics)
+        return encoded(self._often, openmetrics=openmetrics) + known[1]
+
+
+def encoded(families: Collector, *, openmetrics: bool) -> bytes:
+    """Families as the library writes them, without OpenMetrics' closing line."""
+    registry = cast("CollectorRegistry", families)  # nothing but its `collect` is asked
+    if openmetrics:
+        return bytes(generate_openmetrics(registry)).removesuffix(b"# EOF\n")
+    return generate_latest(registry)
