@@ -34,9 +34,10 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     engine.store.publish(map(Snapshot, projects), time.time())
 
     def poll(slug: str) -> None:
-        poll = engine.poller.begin(slug)
-        while poll is not None and poll.step():
-            pass
+        for poller in (engine.poller, engine.run_poller):
+            poll = poller.begin(slug)
+            while poll is not None and poll.step():
+                pass
 
     with ThreadPoolExecutor(engine.polls_at_once) as pool:
         try:
