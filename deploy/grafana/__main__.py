@@ -1,4 +1,4 @@
-"""Write the dashboards as JSON, for Grafana's provisioning and for the Helm chart."""
+"""Write the dashboards as JSON, for Grafana's provisioning."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from deploy.grafana import exporter_health, overview, workflow
 
-HERE = Path(__file__).parent
-FOLDERS = (HERE / "dashboards", HERE.parent / "helm" / "circleci-insights-exporter" / "files" / "dashboards")
+FOLDER = Path(__file__).parent / "dashboards"
 
 
 def documents() -> dict[str, str]:
@@ -33,15 +32,14 @@ def documents() -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Write all of them; with --check say which differ, and exit 1 then."""
     differ = []
-    for folder in FOLDERS:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in documents().items():
-            path = folder / name
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                differ.append(str(path))
-                if "--check" not in arguments:
-                    path.write_text(text, encoding="utf-8")
-    print("\n".join(differ) or "all dashboards are as the code says")
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in documents().items():
+        path = FOLDER / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            differ.append(path.name)
+            if "--check" not in arguments:
+                path.write_text(text, encoding="utf-8")
+    sys.stdout.write("".join(f"{name}\n" for name in differ))
     return int(bool(differ) and "--check" in arguments)
 
 

@@ -13,3 +13,6 @@ GREY = "#8E8E8E"
 
 # Never green against red: what is well is blue, what is not is orange, and what is bad vermillion.
 WELL, DOUBTFUL, BAD = BLUE, ORANGE, VERMILLION
+
+# For what has no colour of its own, the first in the ranking first.
+RANKS = (VERMILLION, ORANGE, YELLOW, GREEN, BLUE, PURPLE, SKY, GREY)

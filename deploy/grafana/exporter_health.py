@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.grafana.colours import BAD, BLUE, DOUBTFUL, GREY, ORANGE, PURPLE, SKY, VERMILLION, WELL
 from deploy.grafana.frame import EXPORTER, begin, row, variable
-from deploy.grafana.panels import COUNT, PER_SECOND, RATIO, SECONDS, Column, Line, chart, listing, number
+from deploy.grafana.panels import COUNT, PER_SECOND, RATIO, SECONDS, Column, Line, chart, listing, number, ranked
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -34,9 +34,35 @@ def answered(matching: str) -> str:
     return f"sum({rate('api_requests_total', f'{HERE}, {matching}')})"
 
 
-def age(by: str) -> str:
+def because(reasons: str) -> str:
+    """The further label of a selector."""
+    return f', reason=~"{reasons}"'
+
+
+def again(reasons: str) -> str:
+    """Requests a second that were asked again for certain reasons."""
+    return f"sum({rate('api_retries_total', HERE + because(reasons))})"
+
+
+def extremes(expression: str) -> list[Line]:
+    """The instance with the highest value, and the mean of all."""
+    return [Line(f"max({expression})", "highest instance", ORANGE), Line(f"avg({expression})", "mean", BLUE)]
+
+
+def failures(reasons: str) -> str:
+    """Failed questions a second for certain reasons."""
+    return f"sum({rate('collector_failures_total', HERE + because(reasons))})"
+
+
+def age(by: str, at: str = "") -> str:
     """Seconds since the newest good poll: the oldest, by some labels."""
-    return f"time() - min by ({by}) ({own('collector_last_success_timestamp_seconds', OF_PROJECTS)})"
+    return f"time() - min by ({by}) ({own('collector_last_success_timestamp_seconds', OF_PROJECTS)}{at})"
+
+
+def by_collector(expression: str) -> list[Line]:
+    """Lines of the collectors, those with the highest value now first; `{at}` stands after each selector."""
+    kept = expression.replace("{at}", "\0").replace("{", "{{").replace("}", "}}").replace("\0", "{at}")
+    return ranked(kept, "collector", "{{collector}}", count=8)
 
 
 def _numbers(board: Dashboard) -> None:
@@ -104,26 +130,30 @@ def _projects(board: Dashboard) -> None:
         chart(
             "Age of the data",
             "Time since the newest good poll, of the project that is furthest behind, by collector.",
-            [Line(age("collector"), "{{collector}}")],
+            by_collector(age("collector", "{at}")),
             unit=SECONDS,
-            fade="continuous-BlPu",
             calculations=("lastNotNull", "max"),
             height=10,
         ),
         chart(
             "Failures by reason",
-            "Failed questions a second, over all projects. A reason that never happened is not shown.",
-            [Line(f"sum by (reason) ({rate('collector_failures_total')}) > 0", "{{reason}}")],
+            "Failed questions a second, over all projects, by what the reason tells of: CircleCI's limit, its servers and the "
+            "network, the token and what it may see, answers that cannot be read, the exporter itself.",
+            [
+                Line(failures("throttled"), "limit", ORANGE),
+                Line(failures("server|timeout|connection|truncated|deadline"), "servers and network", VERMILLION),
+                Line(failures("unauthorized|forbidden|not_found"), "token and access", PURPLE),
+                Line(failures("payload|too_large|pagination|redirect|client"), "answers", SKY),
+                Line(failures("state|internal"), "exporter", GREY),
+            ],
             unit="cps",
-            fade="continuous-YlRd",
             calculations=("lastNotNull", "max"),
         ),
         chart(
             "Duration of polls",
             "The longest newest poll of each collector.",
-            [Line(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)})", "{{collector}}")],
+            by_collector(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)}{{at}})"),
             unit=SECONDS,
-            fade="continuous-BlPu",
             calculations=("lastNotNull", "max"),
         ),
     )
@@ -159,19 +189,23 @@ def _requests(board: Dashboard) -> None:
         ),
         chart(
             "Requests by endpoint",
-            "Requests a second to each path.",
-            [Line(f"sum by (endpoint) ({rate('api_requests_total')})", "{{endpoint}}")],
+            "Requests a second to the six paths that are asked most now.",
+            ranked(
+                f"sum by (endpoint) (rate(circleci_exporter_api_requests_total{{{{{HERE}}}}}[$__rate_interval]{{at}}))",
+                "endpoint",
+                "{{endpoint}}",
+            ),
             unit=PER_SECOND,
-            fade="continuous-BlPu",
             height=9,
         ),
         chart(
             "Held up by CircleCI's limit",
-            "Part of the time in which the instance waits because CircleCI answered 429. The dashed line is where the alert "
+            "Part of the time in which an instance waits because CircleCI answered 429. The dashed line is where the alert "
             "begins as it comes.",
-            [Line(f"sum by (instance) ({rate('api_throttled_seconds_total')})", "{{instance}}", ORANGE)],
+            extremes(rate("api_throttled_seconds_total")),
             unit=RATIO,
             steps=[(None, WELL), (0.1, BAD)],
+            soft_high=0.15,
             height=9,
         ),
         chart(
@@ -184,10 +218,14 @@ def _requests(board: Dashboard) -> None:
         ),
         chart(
             "Requests asked again",
-            "Requests a second that were asked again, by reason.",
-            [Line(f"sum by (reason) ({rate('api_retries_total')})", "{{reason}}")],
+            "Requests a second that were asked again, by why.",
+            [
+                Line(again("throttled"), "throttled", ORANGE),
+                Line(again("server"), "server error", VERMILLION),
+                Line(again("connection|timeout|truncated"), "no whole answer", GREY),
+                Line(again("unauthorized"), "token refused", PURPLE),
+            ],
             unit=PER_SECOND,
-            fade="continuous-YlRd",
         ),
     )
 
@@ -199,20 +237,23 @@ def _load(board: Dashboard) -> None:
         chart(
             "Series by collector",
             "Series that are published, over all instances.",
-            [Line(f"sum by (collector) ({own('series')})", "{{collector}}")],
-            fade="continuous-BlPu",
+            by_collector(f"sum by (collector) ({own('series')}{{at}})"),
         ),
         chart(
             "Series left out",
-            "Series a second that were left out because a project has more than its `max_series`.",
-            [Line(f"sum by (project, reason) ({rate('dropped_series_total', OF_PROJECTS)})", "{{project}} {{reason}}")],
+            "Series a second that were left out, in the six projects where they are most now: a project has more than its "
+            "`max_series`, or more branches than are looked at.",
+            ranked(
+                f"sum by (project) (rate(circleci_exporter_dropped_series_total{{{{{OF_PROJECTS}}}}}[$__rate_interval]{{at}}))",
+                "project",
+                "{{project}}",
+            ),
             unit="cps",
-            fade="continuous-YlRd",
         ),
         chart(
             "Delay of polls",
-            "How late the newest poll of each instance began.",
-            [Line(f"max by (instance) ({own('poll_delay_seconds')})", "{{instance}}", BLUE)],
+            "How late the newest poll of an instance began.",
+            extremes(own("poll_delay_seconds")),
             unit=SECONDS,
         ),
         listing(
@@ -233,14 +274,14 @@ def _load(board: Dashboard) -> None:
         ),
         chart(
             "Memory",
-            "Resident memory of each instance.",
-            [Line(f"max by (instance) (process_resident_memory_bytes{{{HERE}}})", "{{instance}}", SKY)],
+            "Resident memory of an instance.",
+            extremes(f"process_resident_memory_bytes{{{HERE}}}"),
             unit="bytes",
         ),
         chart(
             "CPU",
-            "Processor time of each instance: 1 is one core.",
-            [Line(f"max by (instance) (rate(process_cpu_seconds_total{{{HERE}}}[$__rate_interval]))", "{{instance}}", SKY)],
+            "Processor time of an instance: 1 is one core.",
+            extremes(f"rate(process_cpu_seconds_total{{{HERE}}}[$__rate_interval])"),
             unit=COUNT,
         ),
     )

@@ -13,12 +13,12 @@ from deploy.grafana.panels import (
     RATIO,
     SECONDS,
     Column,
-    Line,
     bars,
     chart,
     listing,
     needs,
     number,
+    ranked,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ NAMES = {"project": "Project", "workflow": "Workflow"}
 def recorded(name: str) -> str:
     """A recorded series of the default branches, for what is chosen."""
     return f"circleci:default_branch:{name}{CHOSEN}"
+
+
+def selected(name: str) -> str:
+    """The same for `ranked`: with a place for the moment, and its braces kept."""
+    return recorded(name).replace("{", "{{").replace("}", "}}") + "{at}"
 
 
 def succeeded(offset: str = "") -> str:
@@ -74,7 +79,7 @@ def _numbers(board: Dashboard) -> None:
             steps=SUCCESS_STEPS,
         ),
         number(
-            "Success against a week ago",
+            "Change of success",
             f"Difference of the success ratio to that of a week ago, in percentage points. {RECORDED}",
             f"({succeeded()}) - ({succeeded(' offset 1w')})",
             unit=POINTS,
@@ -83,8 +88,8 @@ def _numbers(board: Dashboard) -> None:
         ),
         number("Runs", f"Runs in the window. {RECORDED}", f"sum({recorded('runs')})"),
         number(
-            "Durations against a week ago",
-            "Mean change of the workflows' 95th percentile of the duration within a week, each workflow counting alike. "
+            "Change of durations",
+            "Mean change of the workflows' 95th percentile of the duration within a week; each workflow counts alike. "
             + RECORDED,
             f"avg({p95} / ({p95} offset 1w)) - 1",
             unit=RATIO,
@@ -114,17 +119,16 @@ def _reliability(board: Dashboard) -> None:
         "Reliability",
         chart(
             "Success ratio by project",
-            f"Successful runs by all runs of each project, in the window that ended then. Yellow is low. {RECORDED}",
-            [
-                Line(
-                    f"sum by (project) ({recorded('successful_runs')}) / sum by (project) ({recorded('runs')})",
-                    "{{project}}",
-                )
-            ],
+            f"Successful runs by all runs, of the six projects that are lowest now, in the window that ended then. {RECORDED}",
+            ranked(
+                f"sum by (project) ({selected('successful_runs')}) / sum by (project) ({selected('runs')})",
+                "project",
+                "{{project}}",
+                order="bottomk",
+            ),
             unit=RATIO,
             low=None,
             high=1,
-            fade="continuous-YlBl",
             calculations=("lastNotNull", "min"),
             height=10,
         ),
@@ -166,10 +170,13 @@ def _speed(board: Dashboard) -> None:
         ),
         chart(
             "Slowest workflows over time",
-            f"95th percentile of the duration of the ten slowest workflows. {RECORDED}",
-            [Line(f"max by (project, workflow) ({slowest(10)})", "{{project}} {{workflow}}")],
+            f"95th percentile of the duration of the six workflows that are slowest now. {RECORDED}",
+            ranked(
+                f"max by (project, workflow) ({selected('duration_p95_seconds')})",
+                "project, workflow",
+                "{{project}} {{workflow}}",
+            ),
             unit=SECONDS,
-            fade="continuous-BlPu",
             height=10,
         ),
         bars(
@@ -184,10 +191,9 @@ def _speed(board: Dashboard) -> None:
         ),
         chart(
             "Recovery time by project",
-            f"Mean over the workflows of each project. {RECORDED}",
-            [Line(f"avg by (project) ({recorded('mttr_seconds')})", "{{project}}")],
+            f"Mean over the workflows of a project, for the six projects where it is longest now. {RECORDED}",
+            ranked(f"avg by (project) ({selected('mttr_seconds')})", "project", "{{project}}"),
             unit=SECONDS,
-            fade="continuous-BlPu",
             height=10,
         ),
     )
@@ -209,18 +215,21 @@ def _cost(board: Dashboard) -> None:
         ),
         chart(
             "Credits a day by project",
-            "Credits a day of each project: of all branches where the configuration asks for them, else of the default "
-            "branch. Not fit for billing.",
-            [Line('circleci:project:credits_per_day{project=~"$project", window="$window"}', "{{project}}")],
+            "Credits a day of the six most expensive projects: of all branches where the configuration asks for them, else "
+            "of the default branch. Not fit for billing.",
+            ranked(
+                'circleci:project:credits_per_day{{project=~"$project", window="$window"}}{at}',
+                "project",
+                "{{project}}",
+            ),
             unit=CREDITS,
-            fade="continuous-BlPu",
             height=10,
         ),
         chart(
             "Flaky tests by project",
-            f"Tests that passed and failed on the same commit within two weeks. {needs('flaky_tests')}",
-            [Line(f"circleci:project:flaky_tests{OF_PROJECTS}", "{{project}}")],
-            fade="continuous-BlPu",
+            "Tests that passed and failed on the same commit within two weeks, in the six projects that have most now. "
+            + needs("flaky_tests"),
+            ranked('circleci:project:flaky_tests{{project=~"$project"}}{at}', "project", "{{project}}"),
             step=True,
             height=9,
         ),
@@ -259,7 +268,9 @@ def build() -> Dashboard:
         "now-14d",
         "5m",
     )
-    board.with_variable(variable("project", "Project", "label_values(circleci_insights_project_info, project)", many=True))
+    board.with_variable(
+        variable("project", "Project", "label_values(circleci_insights_project_info, project)", many=True)
+    )
     board.with_variable(
         variable(
             "workflow",

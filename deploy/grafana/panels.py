@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colours import BLUE
+from deploy.grafana.colours import BLUE, GREY, RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +61,7 @@ def number(
     steps: Steps | None = None,
     decimals: int | None = None,
     width: int = 4,
+    height: int = 5,
     sparkline: bool = True,
     mappings: Mapping[str, tuple[str, str]] | None = None,
     legend: str = "",
@@ -74,7 +75,7 @@ def number(
         .datasource(SOURCE)
         .with_target(query if sparkline else query.instant())
         .unit(unit)
-        .height(4)
+        .height(height)
         .span(width)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .graph_mode(style.BigValueGraphMode.AREA if sparkline else style.BigValueGraphMode.NONE)
@@ -94,11 +95,26 @@ def number(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One query of a chart; with a colour when what it shows is one known thing."""
+    """One query of a chart."""
 
     expression: str
     legend: str
-    colour: str = ""
+    colour: str
+
+
+def ranked(expression: str, by: str, legend: str, count: int = 6, order: str = "topk") -> list[Line]:
+    """The things that are first now, each by its rank in a colour of its own, over the whole time.
+
+    No palette of Grafana's can be told apart by everybody, and a colour for each name is impossible where names are not
+    known. `expression` has `{at}` after each selector, where the moment goes at which the ranks are made.
+    """
+    past, now = expression.format(at=""), expression.format(at=" @ end()")
+    lines = []
+    for rank in range(1, count + 1):
+        first = f"{order}({rank}, {now})"
+        here = first if rank == 1 else f"({first} unless {order}({rank - 1}, {now}))"
+        lines.append(Line(f"({past}) and on ({by}) {here}", legend, RANKS[rank - 1]))
+    return lines
 
 
 def chart(
@@ -114,14 +130,11 @@ def chart(
     high: float | None = None,
     stacked: bool = False,
     bars: bool = False,
-    fade: str = "",
+    soft_high: float | None = None,
     calculations: Sequence[str] = ("lastNotNull",),
     step: bool = False,
 ) -> timeseries.Panel:
-    """Lines (or stacked bars) over time, with a legend that can be read as a table.
-
-    Lines of many things are coloured along a scale by their value (`fade`), since no palette has colours for all.
-    """
+    """Lines (or stacked bars) over time, with a legend that can be read as a table."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -131,7 +144,7 @@ def chart(
         .height(height)
         .span(width)
         .line_width(2)
-        .fill_opacity(60 if bars else 25 if stacked else 4)
+        .fill_opacity(60 if bars else 25 if stacked else 0)
         .show_points(style.VisibilityMode.NEVER)
         .span_nulls(False)
         .legend(
@@ -142,7 +155,7 @@ def chart(
             .calcs(list(calculations))
         )
         .tooltip(common.VizTooltipOptions().mode(style.TooltipDisplayMode.MULTI).sort(style.SortOrder.DESCENDING))
-        .color_scheme(_colour(model.FieldColorModeId(fade or "palette-classic")))
+        .color_scheme(_colour(model.FieldColorModeId.FIXED, GREY))
     )
     if bars:
         panel.draw_style(style.GraphDrawStyle.BARS).line_width(0)
@@ -154,16 +167,16 @@ def chart(
         panel.min(low)
     if high is not None:
         panel.max(high)
+    if soft_high is not None:
+        panel.axis_soft_max(soft_high)
     if steps:
         panel.thresholds(_thresholds(steps)).thresholds_style(
             common.GraphThresholdsStyleConfig().mode(style.GraphThresholdsStyleMode.DASHED)
         )
     for ref, line in zip(_refs(len(lines)), lines, strict=True):
         panel.with_target(_query(ref, line.expression, line.legend).range())
-        if line.colour:
-            panel.override_by_query(
-                ref, [model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": line.colour})]
-            )
+        colour = {"mode": "fixed", "fixedColor": line.colour}
+        panel.override_by_query(ref, [model.DynamicConfigValue(id_val="color", value=colour)])
     return panel
 
 
@@ -195,6 +208,7 @@ def bars(
         .value_mode(style.BarGaugeValueMode.TEXT)
         .name_placement(style.BarGaugeNamePlacement.LEFT)
         .sizing(style.BarGaugeSizing.AUTO)
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(16))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .thresholds(_thresholds(steps or [(None, colour)]))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
@@ -274,8 +288,7 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
         found.append(("color", {"mode": "thresholds"}))
     if column.gauge:
         found += [("custom.cellOptions", {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}), ("min", 0)]
-        if column.unit == RATIO:
-            found.append(("max", 1))
+        found.append(("max", 1) if column.unit == RATIO else ("fieldMinMax", True))
     elif column.steps or column.mappings:
         found.append(("custom.cellOptions", {"type": "color-text"}))
     if column.mappings:

@@ -22,6 +22,7 @@ from deploy.grafana.panels import (
     listing,
     needs,
     number,
+    ranked,
 )
 
 if TYPE_CHECKING:
@@ -167,10 +168,14 @@ def _jobs(board: Dashboard) -> None:
         ),
         chart(
             "Duration of each job",
-            "95th percentile of each job's duration in the window that ended then.",
-            [Line(p95, "{{job_name}}")],
+            "95th percentile of the duration of the five jobs that are slowest now, in the window that ended then.",
+            ranked(
+                f"max by (job_name) (circleci_insights_job_duration_p95_seconds{{{{{IN_WINDOW}}}}}{{at}})",
+                "job_name",
+                "{{job_name}}",
+                count=5,
+            ),
             unit=SECONDS,
-            fade="continuous-BlPu",
             height=9,
         ),
         bars(
@@ -260,19 +265,23 @@ def _single_runs(board: Dashboard) -> None:
             "Newest run",
             f"How the newest finished run ended. {needs('runs')}",
             f"max(circleci_workflow_last_run_success{{{ON_BRANCH}}})",
+            height=8,
             sparkline=False,
             mappings={"0": ("not successful", VERMILLION), "1": ("successful", BLUE)},
         ),
         number(
-            "Duration of the newest run",
+            "Its duration",
             f"Of the newest finished run. {needs('runs')}",
             f"max(circleci_workflow_last_run_duration_seconds{{{ON_BRANCH}}})",
+            height=8,
             unit=SECONDS,
+            sparkline=False,
         ),
         number(
-            "End of the newest run",
+            "Its end",
             f"When the newest finished run ended. {needs('runs')}",
             f"max(circleci_workflow_last_run_timestamp_seconds{{{ON_BRANCH}}}) * 1000",
+            height=8,
             unit=TIME,
             sparkline=False,
         ),
@@ -316,6 +325,8 @@ def _tests(board: Dashboard) -> None:
             "Tests",
             f"Average number of tests in a run. {needs('tests')}",
             f"max(circleci_insights_workflow_tests{{{ON_BRANCH}}})",
+            height=9,
+            sparkline=False,
         ),
         listing(
             "Slowest and most failed tests",

@@ -1,0 +1,91 @@
+"""Write the parts of deploy/ that are made from others: rules for the chart and for kustomize, the chart's README."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+RULES = DEPLOY / "prometheus" / "rules"
+CHART = DEPLOY / "helm" / "circleci-insights-exporter"
+OPERATOR = DEPLOY / "kubernetes" / "overlays" / "prometheus-operator"
+DASHBOARDS = DEPLOY / "grafana" / "dashboards"
+KEY = re.compile(r"^(?P<indent> *)(?P<name>[\w-]+):(?: (?P<value>.*))?$")
+VALUES = "<!-- values: written by `make dashboards` from values.yaml -->"
+RULE = """# Written by `make dashboards` from deploy/prometheus/rules.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: circleci-insights-exporter
+spec:
+  groups:
+"""
+
+
+def groups(path: Path) -> str:
+    """The groups of a file of rules, as text, two places further in."""
+    text = path.read_text(encoding="utf-8")
+    lines = text[text.index("\ngroups:\n") + len("\ngroups:\n") :].splitlines()
+    return "\n".join(f"  {line}" if line else "" for line in lines) + "\n"
+
+
+def values_table(text: str) -> str:
+    """A table of values.yaml: each key that has a comment right above it."""
+    rows, path, comment = [], [""], ""
+    for line in text.splitlines():
+        if line.lstrip().startswith("#"):
+            said = line.lstrip("# ").strip()
+            comment = f"{comment} {said}".strip()
+            continue
+        if found := KEY.match(line):
+            depth = len(found["indent"]) // 2
+            path[depth:] = [found["name"]]
+            if comment:
+                value = found["value"] or "see `values.yaml`"
+                shown = value if value.startswith("see ") else f"`{value}`"
+                name = ".".join(path[: depth + 1])
+                rows.append(f"| `{name}` | {shown} | {comment} |".replace("||", "|"))
+        comment = ""
+    return "| value | default | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def chart_readme() -> str:
+    """The README of the chart, with the table of values in its place."""
+    text = (CHART / "README.md").read_text(encoding="utf-8")
+    before, _, _ = text.partition(VALUES)
+    values = (CHART / "values.yaml").read_text(encoding="utf-8").partition("\n\n")[2]
+    return f"{before}{VALUES}\n\n{values_table(values)}"
+
+
+def documents() -> dict[Path, str]:
+    """The text of every file that is made from others."""
+    made = {CHART / "README.md": chart_readme()}
+    for name in ("recording.yml", "alerts.yml"):
+        made[CHART / "files" / "rules" / name] = (RULES / name).read_text(encoding="utf-8")
+    for path in sorted(DASHBOARDS.glob("*.json")):
+        text = path.read_text(encoding="utf-8")
+        made[CHART / "files" / "dashboards" / path.name] = text
+        made[OPERATOR / "dashboards" / f"circleci-{path.name}"] = text
+    parts = [groups(RULES / name) for name in ("thresholds.yml", "recording.yml", "alerts.yml")]
+    made[OPERATOR / "prometheusrule.yaml"] = RULE + "".join(parts)
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Write them; with --check say which differ, and exit 1 then."""
+    differ = [
+        (path, text)
+        for path, text in documents().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in differ:
+        print(path.relative_to(DEPLOY.parent))
+        if "--check" not in arguments:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return int(bool(differ) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
