@@ -102,29 +102,32 @@ class _NewestFirst:
     """Lets a few through at once, the newest of those who wait first; the oldest gives up when too many wait."""
 
     running: int = 0
-    waiting: OrderedDict[asyncio.Future[None], None] = field(default_factory=OrderedDict)
+    waiting: OrderedDict[asyncio.Future[bool], None] = field(default_factory=OrderedDict)
 
     async def enter(self) -> None:
         if self.running < CHECKS_AT_ONCE:
             self.running += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.waiting[turn] = None
         if len(self.waiting) > LONGEST_QUEUE:
             oldest, _ = self.waiting.popitem(last=False)
-            oldest.set_exception(Busy())
+            # No exception in the future: with its traceback it would keep the whole connection until a full collection.
+            oldest.set_result(False)
         try:
-            await turn
+            granted = await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.result():
                 self.leave()
             self.waiting.pop(turn, None)
             raise
+        if not granted:
+            raise Busy
 
     def leave(self) -> None:
         while self.waiting:
             newest, _ = self.waiting.popitem()
             if not newest.done():
-                newest.set_result(None)
+                newest.set_result(True)
                 return
         self.running -= 1

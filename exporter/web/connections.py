@@ -39,13 +39,13 @@ class Limits:
     """One whole answer; a reader that is slower would hold on to an old exposition's memory."""
     closing: float = 2.0
     """From the last byte written to the end of the connection."""
-    per_peer: int = 256
-    total: int = 512
-    """A TLS connection takes about 300 KiB."""
+    per_peer: int = 512
+    total: int = 1024
+    """Of all peers. A plain connection takes some 20 KiB, one with TLS some 100 KiB."""
     header_bytes: int = 16 * 1024
     """A request's header: beyond it 431. Parsing one of this size takes some 6 ms, and many come at once."""
-    body_bytes: int = 64 * 1024
-    """A request's body: no route needs one."""
+    body_bytes: int = 8 * 1024
+    """A request's body on the wire: no route needs one, and one in chunks of a byte costs much to parse."""
 
 
 class Phase(enum.Enum):

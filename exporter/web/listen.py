@@ -10,6 +10,8 @@ from exporter.errors import ConfigError, Problem, StartError
 
 FLAG = "--web.listen-address"
 BACKLOG = 1024
+# What the kernel may hold for a client before it is sent: it would take megabytes from us for each that does not read.
+UNSENT = 128 * 1024
 _ALLOWED = (
     "[HOST]:PORT with a port from 0 to 65535 and IPv6 in brackets, such as :10115, 127.0.0.1:10115 or [::1]:10115"
 )
@@ -78,6 +80,7 @@ def _open(family: int, name: tuple[object, ...], *, dual: bool) -> socket.socket
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
         sock.bind(name)

@@ -34,6 +34,7 @@ class Protocol(H11Protocol):
         self._entry = entry
         self._book = book
         self._lingers = False
+        self._body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, with as long as its header may take."""
@@ -54,13 +55,20 @@ class Protocol(H11Protocol):
         for start in range(0, len(data), READ):
             if self._lingers or self.transport.is_closing():
                 return
-            super().data_received(data[start : start + READ])
+            piece = data[start : start + READ]
+            if self.conn.their_state is h11.SEND_BODY:
+                self._body_bytes += len(piece)
+                if self._body_bytes > self._book.limits.body_bytes:
+                    self._refuse_body()
+                    return
+            super().data_received(piece)
 
     def handle_events(self) -> None:
         """Note when a header is complete and its answer begins."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
+            self._body_bytes = 0
             self._entry.enter(Phase.RESPONSE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -79,15 +87,28 @@ class Protocol(H11Protocol):
         else:
             self._entry.enter(Phase.HEADERS if self.conn.trailing_data[0] else Phase.IDLE)
             super().on_response_complete()
+            # uvicorn's own timer is not needed, and it is left running when a connection is reset.
+            self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's signature
         """Answer what is no HTTP; where an answer is already under way only the end of the connection is left."""
         error = sys.exception()
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
         self._book.incidents.note("malformed", peer=self._entry.peer)
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._answer(status)
+        else:
             self._end()
-            return
+
+    def _refuse_body(self) -> None:
+        """Read no more of a body that is too large, and say so unless an answer is already under way."""
+        self.flow.pause_reading()
+        if self.conn.our_state is h11.SEND_RESPONSE:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._answer(413)
+
+    def _answer(self, status: int) -> None:
         body = STATUS_PHRASES[status] + b"\n"
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from asyncio import sslproto
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from uvicorn.server import ServerState
 from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.connections import Book, Limits, Phase, peer_of
+from exporter.web.descriptors import affordable
 from exporter.web.incidents import Incidents
 from exporter.web.listen import Address, listen, listening
 from exporter.web.page import Page
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 ACCEPTED_IN_A_ROW = 16
 WATCH_SECONDS = 2.0
+TLS_READ = 16 * 1024
 _NEVER = 10**6
 
 
@@ -76,6 +79,7 @@ class WebServer:
         Raise ConfigError for a mistake in the file, StartError for a certificate or an address that cannot be used.
         """
         self._settings = LiveSettings(self._web_config, self._logins, self._log, self.incidents)
+        self._limits = affordable(self._limits)
         try:
             for address in self._addresses:
                 self._sockets.append(listen(address))
@@ -108,6 +112,8 @@ class WebServer:
             sock.close()
 
     def _run(self) -> None:
+        # By default each TLS connection keeps 256 KiB to read into. What comes is small, and there may be hundreds.
+        sslproto.SSLProtocol.max_size = TLS_READ
         with self.incidents.replacing_foreign_logs():
             asyncio.run(self._serve())
 
@@ -177,7 +183,14 @@ class WebServer:
         task = self._loop.create_task(self._attach(sock, connection))
         connection.abort = task.cancel
         self._attaching.add(task)
-        task.add_done_callback(self._attaching.discard)
+
+        def attached(task: asyncio.Task[None]) -> None:
+            self._attaching.discard(task)
+            if task.cancelled():
+                # It lost its place before it had begun, so nobody else closes it.
+                sock.close()
+
+        task.add_done_callback(attached)
 
     async def _attach(self, sock: socket.socket, connection: Connection) -> None:
         """Make the handshake, if there is one, and hand the connection to its protocol."""
