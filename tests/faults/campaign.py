@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from exporter.demo import Circle
+from exporter.demo.fleet import fleet
 from tests import truth
 
 if TYPE_CHECKING:
@@ -114,3 +116,32 @@ def failures(scrape: Scrape, collector: str) -> dict[str, float]:
         for name, value in scrape.values.items()
         if name.startswith(begin) and value
     }
+
+
+class Known:
+    """What a synthetic CircleCI in this process knows."""
+
+    def __init__(self, circle: Circle) -> None:
+        self._organisation = circle.organisation
+
+    def metrics(self, project: str, workflow: str, window: str, **scope: str) -> dict[str, Any] | None:
+        """As `RemoteCircle.metrics`."""
+        branch, job = scope.get("branch"), scope.get("job")
+        if job is None:
+            return self._organisation.workflow_metrics(project, workflow, branch, window)
+        return self._organisation.job_metrics(project, workflow, job, branch, window)
+
+
+def small_circle(token: str, **more: Any) -> Circle:
+    """A synthetic CircleCI of two projects in this process, whose clock stands still."""
+    return Circle(projects=fleet(1, 2, 2, 2), start=1_790_000_000, speed=0, token=token, **more)
+
+
+def small_config(url: str, circleci: str = "", *, timeout: str = "1s", token_file: Path | None = None) -> str:
+    """A configuration for the two projects; `circleci` are further keys of that section."""
+    keys = f'url: "{url}", requests_per_second: 1000, burst: 100, timeout: {timeout}'
+    keys += f', token_file: "{token_file}"' if token_file else ""
+    keys += f", {circleci}" if circleci else ""
+    defaults = "interval: 1s, stale_after: 1h, jobs: {max_age: 1s}"
+    projects = "".join(f"  - {slug_of(number)}\n" for number in range(2))
+    return f"circleci: {{{keys}}}\ndefaults: {{{defaults}}}\nprojects:\n{projects}"

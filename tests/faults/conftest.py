@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from exporter.demo import RemoteCircle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TOKEN = "CCIPAT_campaign-5f3e1c7b9d_must-be-seen-nowhere"
 
@@ -20,3 +22,15 @@ def circle() -> Iterator[RemoteCircle]:
     arguments = ("--projects", "80", "--workflows", "2", "--jobs", "2", "--start", "1790000000", "--speed", "0")
     with RemoteCircle.spawn(*arguments, token=TOKEN) as remote:
         yield remote
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
