@@ -34,21 +34,11 @@ def number_text(value: float) -> str:
     if type(value) is int and 0 <= value < 10**PLAIN_DIGITS:
         return f"{value}.0"
     written = repr(float(value))
-    return NOT_FINITE.get(written) or decimal_text(written)
-
-
-def whole_text(written: str) -> str:
-    """The same of an integer as JSON writes it."""
-    return f"{written}.0" if len(written) <= PLAIN_DIGITS else number_text(int(written))
-
-
-def decimal_text(written: str) -> str:
-    """The same of a finite float as Python writes it."""
     point = written.find(".")
-    if point <= PLAIN_DIGITS or written[0] == "-":
-        return written
-    mantissa = f"{written[0]}.{written[1:point]}{written[point + 1 :]}".rstrip("0.")
-    return f"{mantissa}e+{point - 1:02d}"
+    if value > 0 and point > PLAIN_DIGITS:
+        mantissa = f"{written[0]}.{written[1:point]}{written[point + 1 :]}".rstrip("0.")
+        return f"{mantissa}e+{point - 1:02d}"
+    return NOT_FINITE.get(written, written)
 
 
 def label_text(names: Sequence[str], values: Iterable[str]) -> str:

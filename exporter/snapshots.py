@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from exporter import exposition
+from exporter.exposition import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,15 +94,9 @@ class Snapshot:
 
 
 def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
-    """Rows by table, as they are kept in memory and on disk."""
-    tables = {
-        table.name: {
-            "columns": [family.path for family in table.families],
-            "rows": [[*labels, *values] for labels, values in rows[table.name]],
-        }
-        for table in collector.tables
-    }
-    return zlib.compress(json.dumps(tables, separators=(",", ":")).encode(), 1)
+    """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them."""
+    tables = ",".join(f"{_json(table.name)}:{_document(table, rows[table.name])}" for table in collector.tables)
+    return zlib.compress(f"{{{tables}}}".encode(), 1)
 
 
 def unpack(packed: bytes, table: Table) -> Iterator[Row]:
@@ -112,20 +106,28 @@ def unpack(packed: bytes, table: Table) -> Iterator[Row]:
 
 def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     """The same, with each number as it stands in a sample: it never becomes a number on the way."""
-    document = json.loads(zlib.decompress(packed), parse_int=exposition.whole_text, parse_float=exposition.decimal_text)
-    return _rows(document, table)
+    return _rows(json.loads(zlib.decompress(packed), parse_int=str, parse_float=str), table)
+
+
+def _document(table: Table, rows: Sequence[Row]) -> str:
+    columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
+    numbers = ",".join(
+        f"[{','.join(['null' if value is None else number_text(value) for value in values])}]" for _, values in rows
+    )
+    return f'{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  numbers or texts, as they were decoded
     found = document.get(table.name)
     if found is None:
         return
-    keys, columns = len(table.keys), found["columns"]
-    paths = [family.path for family in table.families]
-    if columns == paths:
-        for row in found["rows"]:
-            yield tuple(row[:keys]), tuple(row[keys:])
-        return
-    places = [keys + columns.index(path) if path in columns else None for path in paths]
-    for row in found["rows"]:
-        yield tuple(row[:keys]), tuple(None if place is None else row[place] for place in places)
+    columns, paths = found["columns"], [family.path for family in table.families]
+    places = [columns.index(path) if path in columns else None for path in paths]
+    for labels, numbers in zip(found["labels"], found["numbers"], strict=True):
+        if columns != paths:
+            numbers = [None if place is None else numbers[place] for place in places]
+        yield tuple(labels), tuple(numbers)

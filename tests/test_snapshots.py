@@ -8,19 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.collectors import COLLECTORS
-from exporter.snapshots import pack, unpack
+from exporter.exposition import number_text
+from exporter.snapshots import pack, unpack, unpack_texts
 from tests.samples import NOW, snapshot
 
 JOBS = COLLECTORS["jobs"]
 (TABLE,) = JOBS.tables
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
-numbers = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.none() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 rows = st.lists(st.tuples(st.tuples(texts), st.tuples(*[numbers] * len(TABLE.families))))
 
 
 @given(rows)
 def test_rows_come_back_as_they_were_packed(given_rows: list[tuple[tuple[str, ...], tuple[float | None, ...]]]) -> None:
     assert list(unpack(pack(JOBS, {"job": given_rows}), TABLE)) == given_rows
+
+
+@given(rows)
+def test_numbers_are_packed_as_they_stand_in_samples(
+    given_rows: list[tuple[tuple[str, ...], tuple[float | None, ...]]],
+) -> None:
+    texts = [[None if value is None else number_text(value) for value in values] for _, values in given_rows]
+    assert [list(values) for _, values in unpack_texts(pack(JOBS, {"job": given_rows}), TABLE)] == texts
 
 
 def test_a_family_that_the_packing_version_did_not_have_is_absent() -> None:
