@@ -64,6 +64,7 @@ class Poller:
         self.client, self.store, self.state, self.telemetry, self.log = client, store, state, telemetry, log
         self.wall, self.monotonic = wall, monotonic
         self._refused = False
+        self._cut: set[tuple[str, str]] = set()
 
     def report(self, before: Snapshot, after: Snapshot) -> None:
         """Log a project that starts to fail, or that recovers: once, not at every poll.
@@ -89,6 +90,17 @@ class Poller:
             )
         elif failed and not failing:
             self.log.info("project recovered", project=project)
+
+    def report_drops(self, before: Snapshot, after: Snapshot) -> None:
+        """Log a project of which something is left out, once while that lasts."""
+        project = after.project
+        for reason, count in after.dropped.items():
+            left_out = count - before.dropped.get(reason, 0)
+            if left_out and (project.slug, reason) not in self._cut:
+                self._cut.add((project.slug, reason))
+                self.log.warning("something is left out", project=project.name, reason=reason, count=left_out)
+            elif not left_out:
+                self._cut.discard((project.slug, reason))
 
     def begin(self, slug: str, *, missing_only: bool = False) -> Poll | None:
         """Start a poll of a project, of all that it asks or of what has no answer yet; None if it is gone."""
@@ -126,6 +138,7 @@ class Poll:
         self._snapshot = replace(snapshot, parts=self._parts)
         self._began = poller.wall()
         self._given_up: PollError | None = None
+        self._branchless: PollError | None = None
         self._learnt = False
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
         self._changed: dict[Question, Part] = {}
@@ -164,7 +177,7 @@ class Poll:
         except PollError as error:
             self._failed("workflows", error)
             if facts is None and snapshot.project.default_branch:
-                self._given_up = self._given_up or error
+                self._branchless = error
         self._snapshot = replace(snapshot, facts=facts)
 
     def _ask(self, endpoint: str) -> object:
@@ -177,7 +190,8 @@ class Poll:
 
     def _collect(self, collector: Collector) -> None:
         """Ask all questions of one collector and note how that went."""
-        began, first = self._by.monotonic(), self._given_up
+        began = self._by.monotonic()
+        first = self._given_up or (self._branchless if "branch" in collector.over else None)
         if first is None:
             try:
                 for question in list(plan.questions(collector, self._snapshot)):
@@ -262,9 +276,11 @@ class Poll:
             )
             by.state.commit(merged, [question for question in self._changed if question in merged.parts], gone)
             by.store.publish([merged], by.wall(), polled=last)
+            published = by.store.get(slug)
         self._changed.clear()
-        if last:
+        if last and published:
             by.report(self._before, merged)
+            by.report_drops(base, published)
 
 
 def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:

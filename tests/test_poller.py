@@ -90,6 +90,33 @@ def test_a_default_branch_that_is_no_name_fails_the_poll(body: str) -> None:
         assert running.value(FAILURES, collector="workflows", reason="payload") == 1
 
 
+def test_what_needs_no_branch_is_asked_without_knowing_the_default_one() -> None:
+    with process("collectors: [workflows, flaky_tests]") as running:
+        running.circle.fail("not_found", match="/project/")
+        running.poll()
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
+        assert running.value("circleci_exporter_collector_success", collector="flaky_tests") == 1
+        assert running.asked() == ["/project/gh/acme/web", "/insights/gh/acme/web/flaky-tests"]
+
+
+def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_lasts() -> None:
+    with process("max_series: 20") as running:
+        running.poll()
+        left_out = running.value("circleci_exporter_dropped_series_total", reason="max_series")
+        assert left_out is not None
+        assert left_out > 0
+        running.poll()
+        assert running.value("circleci_exporter_dropped_series_total", reason="max_series") == 2 * left_out
+        assert running.logged() == [("warning", "something is left out")]
+        store = running.engine.store
+        known = store.get(WEB)
+        assert known is not None
+        for limit in (20_000, 20):
+            store.publish([replace(known, project=replace(known.project, max_series=limit))], running.now)
+            running.poll()
+        assert running.logged() == [("warning", "something is left out")] * 2
+
+
 def test_one_failing_job_call_blanks_nothing_else() -> None:
     with process() as running:
         running.poll()

@@ -63,14 +63,23 @@ def check_slugs(document: Document, key: str, entries: Entries) -> None:
             document.report((key, index, "slug"), None, f"each slug once; {dotted((key, other))} has it")
 
 
-def check_names(document: Document, projects: Mapping[int, ProjectSection]) -> None:
-    """Report each name that two projects of different slugs share: the label `project` must tell them apart."""
+def check_names(
+    document: Document, projects: Mapping[int, ProjectSection], organizations: Mapping[int, OrganizationSection]
+) -> None:
+    """Report each name that two projects of different slugs share: the label `project` must tell them apart.
+
+    An organization speaks of its search under its slug, which is no project's name therefore.
+    """
+    searched = {section.slug: index for index, section in organizations.items()}
     first: dict[str, int] = {}
     for index, section in projects.items():
         other = first.setdefault(section.name or section.slug, index)
         if section.slug != projects[other].slug:
             key = "name" if section.name else "slug"
             document.report(("projects", index, key), None, f"each name once; {dotted(('projects', other))} has it")
+        if section.name in searched:
+            owner = dotted(("organizations", searched[section.name]))
+            document.report(("projects", index, "name"), None, f"a name that is no organization's; {owner} has it")
 
 
 def check_scopes(document: Document, asked: Iterable[Asked]) -> None:

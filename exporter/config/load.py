@@ -71,7 +71,7 @@ def _config(document: Document, directory: Path) -> Config:
     checks.check_reach(document, config.circleci)
     checks.check_slugs(document, "projects", projects)
     checks.check_slugs(document, "organizations", organizations)
-    checks.check_names(document, projects)
+    checks.check_names(document, projects, organizations)
     if defaults:
         listed = zip(projects.items(), config.projects, strict=True)
         found = zip(organizations.items(), (each.template for each in config.organizations), strict=True)
