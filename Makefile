@@ -63,6 +63,11 @@ check: format-check lint types test ## Everything that must be good before a com
 docs: $(SETUP) ## Write the generated parts of the documents anew
 	$(BIN)/python scripts/generate_docs.py $(ARGS)
 
+.PHONY: screenshot
+screenshot: $(SETUP) ## Draw the page anew for the README
+	@scripts/system-packages.sh
+	$(BIN)/python scripts/screenshot.py
+
 .PHONY: bench
 bench: $(SETUP) ## What a scrape and a poll cost
 	scripts/bench.sh $(ARGS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 REMEDIES = {
-    "payload": "CircleCI's answer has another form than documented, or two rows have the same name. "
-    "Run with `--log.level debug`, and report it.",
-    "too_large": "One answer has more than 32 MiB. Ask for fewer branches at once, or for a shorter window.",
+    "payload": "CircleCI's answer has another form than documented, or two rows of it have the same names. "
+    "The page and the log have the details; report it if it stays.",
+    "too_large": "One answer has more than 32 MiB, which none of CircleCI's should. "
+    "Look for a proxy that answers in its place.",
     "pagination": "CircleCI's list of pages does not end. It is tried again at the next poll; report it if it stays.",
     "redirect": "`circleci.url` is not CircleCI's final address, or a login page stands before it. "
     "Use the address that it redirects to.",
@@ -20,7 +21,7 @@ REMEDIES = {
     "not_found": "The slug is wrong, or the token's user cannot see the project.",
     "throttled": "CircleCI answers 429. Ask less: fewer windows, branches and collectors, longer intervals, "
     "a lower `requests_per_second`.",
-    "deadline": "The poll took longer than its interval. `check` shows whether the calls fit the rate.",
+    "deadline": "The poll took longer than its interval and 5 minutes. `check` shows whether the calls fit the rate.",
     "state": "The state file cannot be written, so no run is counted: look at its disk and permissions.",
     "internal": "A defect of the exporter. The log has a traceback; report it.",
 }

@@ -113,8 +113,8 @@ def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, 
 
 @main.command(short_help="Run against a synthetic CircleCI: no token, no network, no file.")
 @flags.flags(flags.listen, flags.telemetry_path, flags.web_config, flags.log_level, flags.log_format)
-@click.option("--duration", type=flags.DURATION, help="End by itself after this time, such as 30s.")
-@click.option("--seed", type=int, default=1, show_default=True, help="What happens is a function of it.")
+@click.option("--duration", type=flags.DURATION, metavar="TIME", help="End by itself after this time, such as 30s.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="What happens is a function of it.")
 def demo(duration: float | None, seed: int, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
     """Run against a synthetic CircleCI on loopback: no token, no network, no file."""
     log = configure(log_level, log_format)
@@ -140,7 +140,14 @@ def schema() -> None:
 
 
 @main.command()
-@click.option("--format", "form", type=click.Choice(["markdown", "json"]), default="markdown", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+    help="For people or for programs.",
+)
 def metrics(form: str) -> None:
     """Print the reference of all metrics."""
     click.echo(reference.markdown() if form == "markdown" else json.dumps(reference.rows(), indent=2))

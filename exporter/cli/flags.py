@@ -55,7 +55,12 @@ listen = click.option(
     help="Where to serve HTTP; repeatable, IPv6 in brackets, port 0 takes a free one.",
 )
 telemetry_path = click.option(
-    "--web.telemetry-path", "telemetry_path", default="/metrics", show_default=True, help="The route of the metrics."
+    "--web.telemetry-path",
+    "telemetry_path",
+    default="/metrics",
+    show_default=True,
+    metavar="PATH",
+    help="The route of the metrics.",
 )
 web_config = click.option(
     "--web.config.file",
@@ -65,7 +70,12 @@ web_config = click.option(
 )
 lifecycle = click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
 total_shards = click.option(
-    "--total-shards", type=click.IntRange(1), default=1, show_default=True, help="How many shards the fleet has."
+    "--total-shards",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many shards the fleet has.",
 )
 
 

@@ -1,0 +1,123 @@
+"""Writes the generated parts of the documents anew, each between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+With --check it writes nothing, names the documents that have drifted, and ends with 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from exporter import config, reference
+from exporter.cli import main as command_line
+from exporter.errors import REASONS, PollError
+from exporter.remedies import REMEDIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (ROOT / "README.md",)
+PART = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)")
+
+
+def table(*rows: Sequence[str]) -> str:
+    """A table in Markdown; the first row is its head."""
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    head, *body = (f"| {' | '.join(row)} |" for row in escaped)
+    return "\n".join((head, f"|{'---|' * len(rows[0])}", *body)) + "\n"
+
+
+def commands() -> str:
+    """Each command, and what it does."""
+    return table(
+        ("command", "does"),
+        *(
+            (f"`{name}`", (command.help or "").partition("\n\n")[0].replace("\n", " "))
+            for name, command in sorted(command_line.commands.items())
+        ),
+    )
+
+
+def flags() -> str:
+    """Each flag, where it may stand, and what it means."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for name, command in sorted(command_line.commands.items()):
+        for flag in _options(command):
+            places.setdefault(flag, []).append(name)
+    rows = ((*flag[:1], ", ".join(names), *flag[1:]) for flag, names in places.items())
+    return table(("flag", "commands", "default", "meaning"), *rows)
+
+
+def _options(command: click.Command) -> Iterator[tuple[str, str, str]]:
+    context = click.Context(command, info_name=command.name)
+    for option in command.params:
+        if isinstance(option, click.Option):
+            (name,) = option.opts
+            value = "" if option.is_flag else f" {option.make_metavar(context).strip('[]') or ''}"
+            if option.metavar:
+                value = f" {option.metavar}"
+            default = option.default
+            if isinstance(default, tuple):
+                default = ", ".join(default)
+            shown = f"`{default}`" if option.show_default and not option.is_flag else ""
+            yield f"`{name}{value}`", shown, option.help or ""
+
+
+def failures() -> str:
+    """Each reason for which a poll fails, and what to do."""
+    kinds = {kind.reason: kind for kind in PollError.__subclasses__()}
+    return table(
+        ("reason", "means", "what to do"),
+        *((f"`{reason}`", (kinds[reason].__doc__ or "").strip(), REMEDIES[reason]) for reason in REASONS),
+    )
+
+
+def api_calls() -> str:
+    """The measured calls, as they stand where they are explained."""
+    text = (ROOT / "docs" / "endpoints.md").read_text(encoding="utf-8")
+    measured = re.search(r"(?m)^\| 100 projects .*\n(?:\|.*\n)+", text)
+    if measured is None:
+        sys.exit("docs/endpoints.md has no table of measured calls")
+    return measured[0]
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "flags": flags,
+    "configuration": config.markdown,
+    "metrics": reference.markdown,
+    "failures": failures,
+    "api-calls": api_calls,
+}
+
+
+def generated(text: str) -> str:
+    """A document with its generated parts as they should be."""
+    return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", text)
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only say what has drifted.")
+def main(*, check: bool) -> None:
+    """Write the generated parts of the documents anew."""
+    drifted = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        fresh = generated(text)
+        if fresh != text:
+            drifted.append(document.name)
+            if not check:
+                document.write_text(fresh, encoding="utf-8")
+    for name in drifted:
+        click.echo(f"{name}: {'has drifted; run make docs' if check else 'written'}")
+    if check and drifted:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
