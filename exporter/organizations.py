@@ -122,7 +122,7 @@ class Organizations:
             )
             self._state.commit(merged, [question for question in changed if question in merged.parts], gone)
             self._store.publish([merged], now, polled=True)
-        self._poller.report(base, merged)
+        self._poller.reports.outcomes(base, merged)
         with self._lock:
             self._settle(self.projects())
         return found.error is None

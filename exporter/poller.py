@@ -12,11 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from exporter import plan
-from exporter.errors import InternalError, PollError, Stopped, UnauthorizedError
+from exporter.errors import InternalError, PollError, Stopped
 from exporter.facts import BRANCH_LIST, PROJECT, branches_due, due, of_project, with_branches
 from exporter.payloads import items
 from exporter.questions import Question
 from exporter.rendering import BRANCHES
+from exporter.reports import Reports
 from exporter.snapshots import Outcome, pack
 
 if TYPE_CHECKING:
@@ -63,44 +64,7 @@ class Poller:
         """Keep what a poll needs; `wall` gives Unix seconds, `monotonic` is the client's clock."""
         self.client, self.store, self.state, self.telemetry, self.log = client, store, state, telemetry, log
         self.wall, self.monotonic = wall, monotonic
-        self._refused = False
-        self._cut: set[tuple[str, str]] = set()
-
-    def report(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project that starts to fail, or that recovers: once, not at every poll.
-
-        A refused token concerns every project alike and is logged once for all of them.
-        """
-        failing, failed = _failures(after), _failures(before)
-        refused = [outcome for _, outcome in failing if outcome.reason == UnauthorizedError.reason]
-        if refused:
-            if not self._refused:
-                self._refused = True
-                self.log.error("CircleCI refuses the token", error=refused[0].error)
-            return
-        if self._refused and not failing:
-            self._refused = False
-            self.log.info("CircleCI takes the token again")
-        project = after.project.name
-        failed = [(name, outcome) for name, outcome in failed if outcome.reason != UnauthorizedError.reason]
-        if failing and not failed:
-            name, outcome = failing[0]
-            self.log.warning(
-                "project fails", project=project, collector=name, reason=outcome.reason, error=outcome.error
-            )
-        elif failed and not failing:
-            self.log.info("project recovered", project=project)
-
-    def report_drops(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project of which something is left out, once while that lasts."""
-        project = after.project
-        for reason, count in after.dropped.items():
-            left_out = count - before.dropped.get(reason, 0)
-            if left_out and (project.slug, reason) not in self._cut:
-                self._cut.add((project.slug, reason))
-                self.log.warning("something is left out", project=project.name, reason=reason, count=left_out)
-            elif not left_out:
-                self._cut.discard((project.slug, reason))
+        self.reports = Reports(log)
 
     def begin(self, slug: str, *, missing_only: bool = False) -> Poll | None:
         """Start a poll of a project, of all that it asks or of what has no answer yet; None if it is gone."""
@@ -279,9 +243,5 @@ class Poll:
             published = by.store.get(slug)
         self._changed.clear()
         if last and published:
-            by.report(self._before, merged)
-            by.report_drops(base, published)
-
-
-def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:
-    return [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
+            by.reports.outcomes(self._before, merged)
+            by.reports.left_out(base, published)

@@ -216,7 +216,7 @@ class RunPoll:
             self._poller.unsure.add(slug)
             by.store.publish([merged], by.wall())
             self._poller.unsure.discard(slug)
-        by.report(base, merged)
+        by.reports.outcomes(base, merged)
 
     def _with_outcome(self, base: Snapshot, began: float) -> Snapshot:
         now, first = self._by.wall(), self._first

@@ -38,6 +38,7 @@ LAYERS = (
     "exporter.state",
     "exporter.plan",
     "exporter.calls",
+    "exporter.reports",
     "exporter.poller",
     "exporter.run_poller",
     "exporter.discovery",

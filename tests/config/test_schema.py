@@ -25,6 +25,7 @@ BEYOND_SHAPE = {
     "bad-key-twice-in-a-list": "the text, which the data no longer shows",
     "bad-key-is-a-number": "the text, since JSON has no other keys",
     "bad-merge-of-text": "the text, which the data no longer shows",
+    "bad-name-of-an-organization": "two entries together",
     "bad-name-twice": "two entries together",
     "bad-scope-in-defaults": "two keys together",
     "bad-scope-on-a-project": "two keys together",
