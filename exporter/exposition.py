@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -63,20 +63,40 @@ def sample_line(name: str, labels: str, value: float) -> str:
     return f"{name}{{{labels}}} {number_text(value)}\n" if labels else f"{name} {number_text(value)}\n"
 
 
-class _Headers(Collector):
-    """A family without a sample: it encodes to exactly its header."""
+def encoded(metrics: Iterable[Metric], *, openmetrics: bool) -> bytes:
+    """Families of the library as the library writes them, several times faster; without OpenMetrics' closing line.
 
-    def __init__(self, family: Family) -> None:
-        self.family = family
+    Not for what has timestamps or exemplars.
+    """
+    pieces = []
+    for metric in metrics:
+        pieces.append(_header(metric.name, metric.documentation, metric.type, metric.unit, openmetrics=openmetrics))
+        for name, labels, value, *_ in metric.samples:
+            names = sorted(labels)
+            pieces.append(sample_line(name, label_text(names, [labels[each] for each in names]), value))
+    return "".join(pieces).encode()
+
+
+def header(family: Family, *, openmetrics: bool) -> bytes:
+    """The `# HELP` and `# TYPE` lines of a family in one of the formats."""
+    name = family.name.removesuffix("_total") if family.kind == "counter" else family.name
+    return _header(name, family.help, family.kind, "", openmetrics=openmetrics).encode()
+
+
+class _Single(Collector):
+    """A registry's only family."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
 
     def collect(self) -> Iterator[Metric]:
-        kind = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
-        yield kind[self.family.kind](self.family.name, self.family.help)
+        yield self.metric
 
 
 @cache
-def header(family: Family, *, openmetrics: bool) -> bytes:
-    """The `# HELP` and `# TYPE` lines of a family in one of the formats."""
+def _header(name: str, documentation: str, kind: str, unit: str, *, openmetrics: bool) -> str:
+    """What the library writes of a family without a sample."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Headers(family))
-    return generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
+    registry.register(_Single(Metric(name, documentation, kind, unit)))
+    written = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
+    return str(written, "utf-8")

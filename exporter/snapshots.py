@@ -128,6 +128,7 @@ def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  number
     columns, paths = found["columns"], [family.path for family in table.families]
     places = [columns.index(path) if path in columns else None for path in paths]
     for labels, numbers in zip(found["labels"], found["numbers"], strict=True):
-        if columns != paths:
-            numbers = [None if place is None else numbers[place] for place in places]
-        yield tuple(labels), tuple(numbers)
+        if columns == paths:
+            yield tuple(labels), tuple(numbers)
+        else:
+            yield tuple(labels), tuple(None if place is None else numbers[place] for place in places)

@@ -11,18 +11,18 @@ import threading
 import time
 from collections import Counter as Counts
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import generate_latest
 from prometheus_client.gc_collector import GCCollector
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter.errors import REASONS
+from exporter.exposition import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,19 +47,6 @@ class LateGauge(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the family, with its sample once there is one."""
         yield GaugeMetricFamily(self.name, self.text, value=self.value)
-
-
-class Together(Collector):
-    """Some families of a registry, encoded by themselves."""
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self.members: list[Collector] = []
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the families of each member."""
-        for member in self.members:
-            yield from member.collect()
 
 
 class RecentRequests:
@@ -97,27 +84,27 @@ class Telemetry:
         self.recent = RecentRequests(time.monotonic)
         self.throttled_seconds = 0.0
         self.registry = registry = CollectorRegistry(auto_describe=False)
-        self._often, self._seldom = Together(), Together()
+        self._often: list[Collector] = []
         self._failed = 0
         self._rendered: dict[bool, tuple[int, bytes]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            self._often.members.append(collector(registry=registry))
+            self._often.append(collector(registry=registry))
 
         self._described: list[tuple[str, str, str, list[str]]] = []
 
         def late(name: str, text: str) -> LateGauge:
             self._described.append((PREFIX + name, "gauge", text, []))
-            self._often.members.append(made := LateGauge(PREFIX + name, text, registry))
+            self._often.append(made := LateGauge(PREFIX + name, text, registry))
             return made
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             self._described.append((PREFIX + name, "gauge", text, list(labels)))
-            self._often.members.append(made := Gauge(PREFIX + name, text, labels, registry=registry))
+            self._often.append(made := Gauge(PREFIX + name, text, labels, registry=registry))
             return made
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             self._described.append((PREFIX + name, "counter", text, list(labels)))
-            self._often.members.append(made := Counter(PREFIX + name, text, labels, registry=registry))
+            self._often.append(made := Counter(PREFIX + name, text, labels, registry=registry))
             return made
 
         gauge("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version").labels(
@@ -131,7 +118,7 @@ class Telemetry:
         self.failures = counter(
             "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
         )
-        self._seldom.members.append(self._often.members.pop())
+        self._often.remove(self.failures)
         for name in self._collectors:
             for reason in REASONS:
                 self.failures.labels(name, reason)
@@ -151,7 +138,7 @@ class Telemetry:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
-        self._often.members.append(self._durations)
+        self._often.append(self._durations)
         self._retries = counter("api_retries_total", "Requests asked again, by reason.", "reason")
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
@@ -229,13 +216,6 @@ class Telemetry:
         failed = self._failed
         known = self._rendered.get(openmetrics)
         if known is None or known[0] != failed:
-            known = self._rendered[openmetrics] = failed, encoded(self._seldom, openmetrics=openmetrics)
-        return encoded(self._often, openmetrics=openmetrics) + known[1]
-
-
-def encoded(families: Collector, *, openmetrics: bool) -> bytes:
-    """Families as the library writes them, without OpenMetrics' closing line."""
-    registry = cast("CollectorRegistry", families)  # nothing but its `collect` is asked
-    if openmetrics:
-        return bytes(generate_openmetrics(registry)).removesuffix(b"# EOF\n")
-    return generate_latest(registry)
+            known = self._rendered[openmetrics] = failed, encoded(self.failures.collect(), openmetrics=openmetrics)
+        often = chain.from_iterable(collector.collect() for collector in self._often)
+        return encoded(often, openmetrics=openmetrics) + known[1]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from exporter.exposition import EOF, header, label_text, number_text, sample_line
+from exporter.exposition import EOF, encoded, header, label_text, number_text, sample_line
 from exporter.families import Family
 
 if TYPE_CHECKING:
@@ -84,6 +84,23 @@ def test_a_histogram_has_one_header(openmetrics: bool) -> None:
     family = Family("", "circleci_workflow_run_duration_seconds", "Duration.", kind="histogram")
     empty = HistogramMetricFamily(family.name, "Duration.")
     assert header(family, openmetrics=openmetrics) == theirs(empty, openmetrics=openmetrics).removesuffix(EOF)
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+def test_families_of_the_library_are_encoded_as_it_encodes_them(openmetrics: bool) -> None:
+    registry = CollectorRegistry(auto_describe=False)
+    Gauge("plain", "Says \\ and\nmore.", registry=registry).set(-1e9)
+    Gauge("odd", "Odd.", ["le", "at"], registry=registry).labels("b\n", '"a"\\').set(float("nan"))
+    counter = Counter("requests", "Requests.", ["code"], registry=registry)
+    counter.labels("200").inc(16216608)
+    counter.labels("error").inc()
+    Histogram("seconds", "Seconds.", ["endpoint"], buckets=(0.5, 1), registry=registry).labels("/").observe(0.7)
+    GCCollector(registry=registry)
+    metrics = list(registry.collect())
+    ours = encoded(metrics, openmetrics=openmetrics) + (EOF if openmetrics else b"")
+    assert ours == b"".join(theirs(metric, openmetrics=openmetrics) for metric in metrics).replace(EOF, b"") + (
+        EOF if openmetrics else b""
+    )
 
 
 def test_a_sample_without_labels_has_no_braces() -> None:

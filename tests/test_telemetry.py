@@ -117,3 +117,12 @@ def test_everything_that_it_shows_is_described() -> None:
 
 def test_openmetrics_is_left_open_for_what_stands_before_it() -> None:
     assert not Telemetry("1.2.3", NAMES).render(openmetrics=True).endswith(b"# EOF\n")
+
+
+def test_a_failure_is_shown_at_the_next_scrape_in_both_formats() -> None:
+    telemetry = Telemetry("1.2.3", NAMES)
+    line = b'circleci_exporter_collector_failures_total{collector="jobs",reason="timeout"}'
+    for count in range(3):
+        for openmetrics in (False, True):
+            assert b"%b %d.0\n" % (line, count) in telemetry.render(openmetrics=openmetrics)
+        telemetry.failed("jobs", "timeout")
