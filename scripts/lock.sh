@@ -20,4 +20,5 @@ lock() {
 lock requirements.txt pyproject.toml --extra speed "$@"
 lock requirements-dev.txt pyproject.toml --constraints requirements.txt --extra speed \
     --group build --group test --group lint --group bench "$@"
+lock requirements-build.txt --constraints requirements-dev.txt --group build "$@"
 lock requirements-deploy.txt --constraints requirements-dev.txt --group deploy "$@"
