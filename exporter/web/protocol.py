@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
 WRITE_BUFFER = 64 * 1024
 # By so much can a header be larger than is allowed.
-READ = 4 * 1024
+READ = 1024
 
 
 class Protocol(H11Protocol):
@@ -56,6 +56,11 @@ class Protocol(H11Protocol):
             if self._lingers or self.transport.is_closing():
                 return
             piece = data[start : start + READ]
+            if self.conn.their_state is h11.DONE and len(self.conn.trailing_data[0]) > self._book.limits.header_bytes:
+                # So much in advance of its answers: this one ends, and the rest is not kept.
+                self.flow.pause_reading()
+                self.cycle.keep_alive = False
+                return
             if self.conn.their_state is h11.SEND_BODY:
                 self._body_bytes += len(piece)
                 if self._body_bytes > self._book.limits.body_bytes:
@@ -64,7 +69,14 @@ class Protocol(H11Protocol):
             super().data_received(piece)
 
     def handle_events(self) -> None:
-        """Note when a header is complete and its answer begins."""
+        """Note when a header is complete and its answer begins; refuse one that would cost too much to parse."""
+        if (
+            self.conn.their_state is h11.IDLE
+            and header_lines(self.conn.trailing_data[0]) > self._book.limits.header_lines
+        ):
+            self._book.incidents.note("malformed", peer=self._entry.peer)
+            self._answer(431)
+            return
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
@@ -150,3 +162,8 @@ class Protocol(H11Protocol):
     def _end(self) -> None:
         self._entry.enter(Phase.CLOSING)
         self.transport.close()
+
+
+def header_lines(received: bytes) -> int:
+    """Count the lines of the header that these bytes begin with."""
+    return received.partition(b"\r\n\r\n")[0].count(b"\n")

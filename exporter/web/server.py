@@ -22,7 +22,7 @@ from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.connections import Book, Limits, Phase, peer_of
 from exporter.web.descriptors import affordable
-from exporter.web.incidents import Incidents
+from exporter.web.incidents import Incidents, describe
 from exporter.web.listen import Address, listen, listening
 from exporter.web.page import Page
 from exporter.web.protocol import Protocol
@@ -30,7 +30,7 @@ from exporter.web.settings import LiveSettings
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from exporter.web.connections import Connection
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from exporter.web.source import Source
 
 ACCEPTED_IN_A_ROW = 16
+PAUSE_SECONDS = 0.1
 WATCH_SECONDS = 2.0
 TLS_READ = 16 * 1024
 _NEVER = 10**6
@@ -152,28 +153,40 @@ class WebServer:
         self._config.load()
         self._set_date()
         self._attaching: set[asyncio.Task[None]] = set()
-        background = [self._loop.create_task(self._accept(sock)) for sock in self._sockets]
-        background += [self._loop.create_task(self._sweep()), self._loop.create_task(self._watch())]
+        shortest = min(self._limits.headers, self._limits.stall, self._limits.idle, self._limits.closing)
+        background = [
+            self._loop.create_task(self._every(min(1.0, shortest / 4), self._sweep)),
+            self._loop.create_task(self._every(WATCH_SECONDS, self._watch)),
+        ]
+        for listener in self._sockets:
+            self._listen_on(listener)
         self._running.set()
         await self._stopping.wait()
+        for listener in self._sockets:
+            self._loop.remove_reader(listener)
         for task in background:
             task.cancel()
         await self._end_connections()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        accepted = 0
-        while True:
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept some of the connections that wait, and come back for more after what else is to be done."""
+        for _ in range(ACCEPTED_IN_A_ROW):
             try:
-                sock, address = await self._loop.sock_accept(listener)
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
             except OSError as error:
-                # Out of file descriptors, or a client that was gone again.
+                # Out of file descriptors: the listener would be reported again at once.
                 self.incidents.note("accept", error=str(error))
-                await asyncio.sleep(0.1)
-                continue
+                self._loop.remove_reader(listener)
+                self._loop.call_later(PAUSE_SECONDS, self._listen_on, listener)
+                return
+            sock.setblocking(False)
             self._admit(sock, peer_of(address[0]))
-            accepted += 1
-            if accepted % ACCEPTED_IN_A_ROW == 0:
-                await asyncio.sleep(0)
+
+    def _listen_on(self, listener: socket.socket) -> None:
+        if not self._stopping.is_set():
+            self._loop.add_reader(listener, self._accept, listener)
 
     def _admit(self, sock: socket.socket, peer: str) -> None:
         connection = self._book.admit(peer, lambda: None)
@@ -211,16 +224,19 @@ class WebServer:
             sock.close()
 
     async def _sweep(self) -> None:
-        shortest = min(self._limits.headers, self._limits.stall, self._limits.idle, self._limits.closing)
-        while True:
-            await asyncio.sleep(min(1.0, shortest / 4))
-            self._set_date()
-            self._book.sweep()
+        self._set_date()
+        self._book.sweep()
 
     async def _watch(self) -> None:
+        await self._loop.run_in_executor(self._files, self._settings.check)
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            await self._loop.run_in_executor(self._files, self._settings.check)
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except Exception as error:  # noqa: BLE001  whatever it is, the next time may be better
+                self.incidents.note("defect", error=describe(error))
 
     async def _end_connections(self) -> None:
         for protocol in list(self._state.connections):

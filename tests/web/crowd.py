@@ -76,7 +76,9 @@ def large_headers(port: int) -> None:
 
 def largest_headers_allowed(port: int) -> None:
     with connect(port) as sock:
-        sock.sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 4050 + b"\r\n")
+        sock.sendall(
+            b"GET /nowhere HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 190 + b"b: " + b"x" * 15_000 + b"\r\n" + b"\r\n"
+        )
         sock.recv(100)
 
 

@@ -109,6 +109,30 @@ def test_a_header_that_is_too_large_gets_431_however_it_comes(serve: Serve, size
     assert running.counts == {"malformed": 3}
 
 
+def test_a_header_of_too_many_lines_gets_431_also_behind_another_request(serve: Serve) -> None:
+    running = serve()
+    many = b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 300 + b"\r\n"
+    refusal = b"HTTP/1.1 431 Request Header Fields Too Large"
+    assert status(running.ask(many)) == refusal
+    answer = running.ask(GET + many)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.count(refusal) == 1
+    assert running.counts == {"malformed": 2}
+
+
+def test_requests_far_in_advance_of_their_answers_are_not_kept(serve: Serve) -> None:
+    running = serve(Published(text=[b"x" * 3_000_000]))
+    with running.connect() as sock:
+        sock.sendall(GET * 4000)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := sock.recv(262_144):
+                answer += chunk
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    wait_until(lambda: len(running.server._book) == 0)
+    assert running.counts == {}
+
+
 def test_a_header_as_large_as_allowed_is_read(serve: Serve) -> None:
     head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\na: "
     request = head + b"b" * (SHORT.header_bytes - len(head) - 4) + b"\r\n\r\n"
@@ -230,6 +254,7 @@ def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: 
     running = serve(limits=replace(SHORT, idle=0.5))
     with running.connect() as sock:
         sock.sendall(GET)
+        wait_until(lambda: len(running.server._book) == 1)
         wait_until(lambda: len(running.server._book) == 0, 5)
 
 
