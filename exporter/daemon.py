@@ -14,7 +14,7 @@ from exporter import __version__, serving
 from exporter.announcing import Announcer
 from exporter.config import load
 from exporter.engine import Engine
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, StartError
 from exporter.fleet import Fleet
 from exporter.organizations import Organizations
 from exporter.schedule import Schedule
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from exporter.watch import Watch
 
 Wish = Literal["stop", "reload"]
+CLOSING_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,15 @@ class Daemon:
         watch: Watch | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Build everything and take the addresses. Raises ConfigError or StartError; nothing runs yet.
+        """Build everything and take signals and addresses. Raises ConfigError or StartError; nothing runs yet.
 
-        With a `watch` on the configuration file a change of it is a reload.
+        Call it, and `run`, from the main thread. With a `watch` on the configuration file a change of it is a reload.
         """
         self._options, self._log, self._watch = options, log, watch
+        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._wishes.put("stop"))
+        signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
         self._web = WebServer(
             self,
             addresses=options.listen,
@@ -80,7 +85,6 @@ class Daemon:
         )
         self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
         self._figures = serving.PageFigures(engine.store, self._schedule.due)
-        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
@@ -88,10 +92,7 @@ class Daemon:
         engine.telemetry.reloaded(good=True)
 
     def run(self) -> None:
-        """Serve and poll until SIGTERM or SIGINT. Call it from the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._wishes.put("stop"))
-        signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
+        """Serve and poll until SIGTERM or SIGINT."""
         self._announcer.starting()
         self._web.start()
         self._fleet.start()
@@ -106,7 +107,10 @@ class Daemon:
         self._engine.stop.set()
         self._schedule.stop()
         self._web.stop()
-        self._engine.close()
+        # A write that the disk holds up is not waited for: the file is as good as after a crash, which is good.
+        closing = threading.Thread(target=self._engine.close, daemon=True)
+        closing.start()
+        closing.join(CLOSING_SECONDS)
 
     def stop(self) -> None:
         """End `run`, as SIGTERM does."""
@@ -152,8 +156,9 @@ class Daemon:
             try:
                 config = load(self._options.config_file)
                 self._engine.change(config)
-            except ConfigError as error:
-                for problem in error.problems:
+            except (ConfigError, StartError) as error:
+                problems = error.problems if isinstance(error, ConfigError) else (error,)
+                for problem in problems:
                     self._log.error("configuration not reloaded", problem=str(problem))
                 self._reload_ok = False
                 self._engine.telemetry.reloaded(good=False)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from exporter.errors import InternalError, Stopped
@@ -74,6 +76,15 @@ class Job:
     begin: Callable[[bool], Task | None]
 
 
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+    """Takes it that a job may be gone already: it may begin, or the scheduler stop, while one is removed."""
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Remove a job, if it is there."""
+        with suppress(JobLookupError):
+            super().remove_job(job_id, jobstore)
+
+
 class Schedule:
     """Runs jobs when they are due, on a bounded number of threads."""
 
@@ -88,7 +99,7 @@ class Schedule:
     ) -> None:
         """Make a scheduler that does not run yet."""
         self._telemetry, self._log, self._wall, self._chance = telemetry, log, wall, chance
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Scheduler(
             executors={"default": ThreadPoolExecutor(size), "expiry": ThreadPoolExecutor(1)},
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": MAX_THREADS},
             timezone=UTC,
@@ -110,6 +121,7 @@ class Schedule:
 
     def stop(self) -> None:
         """Start no further job. Those under way end by the stop event that they wait on."""
+        self._scheduler.pause()
         self._scheduler.shutdown(wait=False)
 
     def add(self, job: Job, due: float) -> None:
@@ -133,8 +145,7 @@ class Schedule:
         with self._lock:
             self._due.pop(name, None)
             self._wanted_again.discard(name)
-            if self._scheduler.get_job(name):
-                self._scheduler.remove_job(name)
+            self._scheduler.remove_job(name)
 
     def _at(self, when: float, function: Callable[..., None], job: Job, *arguments: object) -> None:
         self._scheduler.add_job(

@@ -90,7 +90,11 @@ class Exporter:
     # ---- life
 
     def __enter__(self) -> Self:
-        self.wait_for_start()
+        try:
+            self.wait_for_start()
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,116 @@
+"""A signal ends the process at once and well, whatever it is waiting for."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.campaign import configuration, slug_of
+from tests.faults.conftest import TOKEN
+from tests.running import Exporter
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from exporter.demo import RemoteCircle
+
+SOON = 2.0
+"""Seconds within which a stop is over."""
+SLUGS = [slug_of(number) for number in range(12)]
+
+# A name server that never answers cannot be had on loopback without changing the system's resolver: the look-up itself
+# is blocked instead, in C and deaf to everything, as getaddrinfo is while it waits for one.
+DEAF = """
+import ctypes, socket
+libc, look_up = ctypes.CDLL(None), socket.getaddrinfo
+def deaf(host, *rest, **more):
+    return libc.sleep(60) if host == "circleci.example.com" else look_up(host, *rest, **more)
+socket.getaddrinfo = deaf
+"""
+
+
+@pytest.fixture(autouse=True)
+def healed(circle: RemoteCircle) -> Iterator[None]:
+    yield
+    circle.reset()
+
+
+def busy(circle: RemoteCircle, kind: str, count: int) -> Callable[[], bool]:
+    return lambda: [one["fault"] for one in circle.requests()].count(kind) >= count
+
+
+WAITS = {
+    "while a body drips": ("drip_body", {"interval": 1.0}, 4),
+    "while headers drip": ("drip_headers", {"interval": 1.0}, 4),
+    "while a server says nothing": ("hang", {}, 4),
+    "during a pause of an hour": ("throttle", {"retry_after": 3600}, 1),
+    "while a retry is waited for": ("unavailable", {}, 8),
+    "while 503 asks for five minutes": ("status", {"code": 503, "headers": {"Retry-After": "300"}}, 4),
+    "while 40 MiB are read": ("oversize", {}, 2),
+    "while pages never end": ("endless_pages", {}, 50),
+}
+
+
+@pytest.mark.parametrize(("kind", "options", "count"), WAITS.values(), ids=WAITS.keys())
+def test_a_stop_is_over_in_two_seconds_with_exit_code_0(
+    kind: str, options: dict[str, object], count: int, circle: RemoteCircle, tmp_path: Path
+) -> None:
+    circle.fail(kind, "", **options)
+    config = configuration(circle, SLUGS, timeout="60s", concurrency=4, state=tmp_path / "state.db")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        wait_until(busy(circle, kind, count), 20)
+        code, seconds = exporter.stop()
+        assert (code, seconds < SOON) == (0, True), f"{code} after {seconds:.2f} s"
+        assert "Traceback" not in exporter.log
+
+
+def test_a_stop_while_a_name_is_looked_up_does_not_wait_for_it(tmp_path: Path, circle: RemoteCircle) -> None:
+    (tmp_path / "sitecustomize.py").write_text(DEAF)
+    config = configuration(circle, SLUGS, timeout="60s").replace(circle.url, "https://circleci.example.com")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    with Exporter(tmp_path, config, token=TOKEN, environ=environ) as exporter:
+        exporter.until(lambda scrape: scrape.get("projects") == 12, "it to serve")
+        code, seconds = exporter.stop()
+        assert (code, seconds < SOON) == (0, True), f"{code} after {seconds:.2f} s"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_stop_with_a_full_queue_a_slow_handshake_and_clients_that_do_not_read(
+    number: signal.Signals, circle: RemoteCircle, tmp_path: Path
+) -> None:
+    slugs = [slug_of(each) for each in range(60)]
+    circle.fail("delay", "", seconds=0.5)
+    config = configuration(circle, slugs, timeout="60s", concurrency=1)
+    with Exporter(tmp_path, config, token=TOKEN) as exporter, ExitStack() as stack:
+        host, _, port = exporter.address.rpartition(":")
+        for request in (b"", b"GET / HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+            client = stack.enter_context(socket.create_connection((host, int(port))))
+            client.sendall(request)
+        wait_until(circle.requests)
+        code, seconds = exporter.stop(number)
+        assert (code, seconds < SOON) == (0, True), f"{code} after {seconds:.2f} s"
+
+
+def test_a_second_signal_changes_nothing(circle: RemoteCircle, tmp_path: Path) -> None:
+    circle.fail("hang")
+    with Exporter(tmp_path, configuration(circle, SLUGS, timeout="60s"), token=TOKEN) as exporter:
+        wait_until(busy(circle, "hang", 2))
+        exporter.process.send_signal(signal.SIGTERM)
+        code, seconds = exporter.stop()
+        assert (code, seconds < SOON) == (0, True)
+
+
+def test_a_signal_while_it_starts_ends_it_well(circle: RemoteCircle, tmp_path: Path) -> None:
+    exporter = Exporter(tmp_path, configuration(circle, SLUGS), token=TOKEN)
+    try:
+        wait_until(lambda: exporter.events("starting"), 20, 0.001)
+        code, seconds = exporter.stop()
+    finally:
+        exporter.end()
+    assert (code, seconds < SOON) == (0, True)
