@@ -440,6 +440,24 @@ def vars_of(tally: Any) -> dict[str, Any]:
 # The state file
 
 
+def test_a_poll_commits_once_and_before_it_shows_anything(begun: Counting) -> None:
+    for workflow in ("build", "deploy", "nightly"):
+        begun.run(workflow=workflow)
+    begun.poll(after=HOUR)
+    shown: list[int | None] = []
+
+    def trace(statement: str) -> None:
+        if statement == "COMMIT":
+            shown.append(begun.total())
+
+    begun.engine.state._connection.set_trace_callback(trace)
+    for workflow in ("build", "deploy", "nightly"):
+        begun.run(workflow=workflow)
+    begun.poll()
+    assert shown == [1]
+    assert begun.total() == 2
+
+
 def test_a_commit_that_fails_fails_the_poll_and_counts_nothing(begun: Counting) -> None:
     for _ in range(3000):
         begun.run()
