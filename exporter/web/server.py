@@ -1,7 +1,6 @@
 """The server: a thread with an event loop of its own, the listening sockets, and the clock that ends what lasts.
 
-uvicorn speaks HTTP; connections are accepted here. So each has its deadline and its place under the caps before its TLS
-handshake, and takes the certificate that is in force at that moment.
+uvicorn speaks HTTP; connections are accepted by ourselves, so that each is under the caps from its first byte.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.errors import StartError
+from exporter.web.accepting import Acceptor
 from exporter.web.app import App, check_telemetry_path
-from exporter.web.connections import Book, Limits, Phase, peer_of
+from exporter.web.connections import Book, Limits
 from exporter.web.descriptors import affordable
 from exporter.web.incidents import Incidents, describe
 from exporter.web.listen import Address, listen, listening
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from exporter.web.incidents import Log
     from exporter.web.source import Source
 
-ACCEPTED_IN_A_ROW = 16
-PAUSE_SECONDS = 0.1
 WATCH_SECONDS = 2.0
 TLS_READ = 16 * 1024
 _NEVER = 10**6
@@ -152,76 +150,22 @@ class WebServer:
         )
         self._config.load()
         self._set_date()
-        self._attaching: set[asyncio.Task[None]] = set()
         shortest = min(self._limits.headers, self._limits.stall, self._limits.idle, self._limits.closing)
         background = [
             self._loop.create_task(self._every(min(1.0, shortest / 4), self._sweep)),
             self._loop.create_task(self._every(WATCH_SECONDS, self._watch)),
         ]
-        for listener in self._sockets:
-            self._listen_on(listener)
+        acceptor = Acceptor(self._book, lambda: self._settings.current.context, self._protocol)
+        acceptor.start(self._sockets)
         self._running.set()
         await self._stopping.wait()
-        for listener in self._sockets:
-            self._loop.remove_reader(listener)
+        acceptor.stop()
         for task in background:
             task.cancel()
         await self._end_connections()
 
-    def _accept(self, listener: socket.socket) -> None:
-        """Accept some of the connections that wait, and come back for more after what else is to be done."""
-        for _ in range(ACCEPTED_IN_A_ROW):
-            try:
-                sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                # Out of file descriptors: the listener would be reported again at once.
-                self.incidents.note("accept", error=str(error))
-                self._loop.remove_reader(listener)
-                self._loop.call_later(PAUSE_SECONDS, self._listen_on, listener)
-                return
-            sock.setblocking(False)
-            self._admit(sock, peer_of(address[0]))
-
-    def _listen_on(self, listener: socket.socket) -> None:
-        if not self._stopping.is_set():
-            self._loop.add_reader(listener, self._accept, listener)
-
-    def _admit(self, sock: socket.socket, peer: str) -> None:
-        connection = self._book.admit(peer, lambda: None)
-        if connection is None:
-            sock.close()
-            return
-        task = self._loop.create_task(self._attach(sock, connection))
-        connection.abort = task.cancel
-        self._attaching.add(task)
-
-        def attached(task: asyncio.Task[None]) -> None:
-            self._attaching.discard(task)
-            if task.cancelled():
-                # It lost its place before it had begun, so nobody else closes it.
-                sock.close()
-
-        task.add_done_callback(attached)
-
-    async def _attach(self, sock: socket.socket, connection: Connection) -> None:
-        """Make the handshake, if there is one, and hand the connection to its protocol."""
-        context = self._settings.current.context
-        deadline = self._limits.handshake if context else None
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: Protocol(self._config, self._state, self._loop, connection, self._book),
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=deadline,
-                ssl_shutdown_timeout=self._limits.closing if context else None,
-            )
-        except (OSError, asyncio.CancelledError) as error:
-            if connection.phase is Phase.HANDSHAKE and isinstance(error, OSError):
-                self.incidents.note("handshake", peer=connection.peer, error=str(error))
-            self._book.leave(connection)
-            sock.close()
+    def _protocol(self, connection: Connection) -> Protocol:
+        return Protocol(self._config, self._state, self._loop, connection, self._book)
 
     async def _sweep(self) -> None:
         self._set_date()
@@ -243,7 +187,7 @@ class WebServer:
             protocol.shutdown()
         if self._state.tasks:
             await asyncio.wait(self._state.tasks, timeout=self._grace)
-        for task in self._attaching | self._state.tasks:
+        for task in self._state.tasks:
             task.cancel()
         for connection in self._book.all():
             self._book.drop(connection)
