@@ -1,0 +1,176 @@
+"""`check` against a synthetic CircleCI: what a person reads, and what a program does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.demo import Circle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = str(Path(sys.executable).with_name("circleci-insights-exporter"))
+
+
+@pytest.fixture(name="circle", scope="module")
+def one_circle() -> Iterator[Circle]:
+    with Circle() as api:
+        yield api
+
+
+@pytest.fixture(autouse=True)
+def healed(circle: Circle) -> None:
+    circle.heal()
+
+
+def run_check(
+    circle: Circle, folder: Path, config: str, *flags: str, token: str = "", width: int = 80
+) -> tuple[int, str]:
+    """Run the command; returns the exit code and what stood on standard output."""
+    reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+    (folder / "config.yaml").write_text(config if "circleci:" in config else reach + config)
+    environment = {**os.environ, "CIRCLECI_TOKEN": token or circle.token, "COLUMNS": str(width)}
+    result = subprocess.run(
+        [COMMAND, "check", *flags],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in result.stderr
+    return result.returncode, result.stdout
+
+
+def as_json(circle: Circle, folder: Path, config: str, token: str = "") -> tuple[int, dict[str, Any]]:
+    code, said = run_check(circle, folder, config, "--json", token=token)
+    document = json.loads(said)
+    assert isinstance(document, dict)
+    return code, document
+
+
+def test_a_person_reads_a_row_for_each_project_and_what_it_costs(circle: Circle, tmp_path: Path) -> None:
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/web, bb/initech/billing]")
+
+    assert code == 0
+    (row,) = (line for line in said.splitlines() if "gh/acme/web " in line)
+    assert row.split()[:3] == ["gh/acme/web", "1–4", "main"]
+    assert "master" in said
+    assert "The token is taken: it is that of insights-bot." in said
+    assert "2 to 8 API calls an hour, within the 3600000 that requests_per_second allows." in said
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(circle: Circle, tmp_path: Path, width: int) -> None:
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/odd.names_1]", width=width)
+
+    assert code == 0
+    assert max(map(len, said.splitlines())) <= width
+    joined = "".join(said.split())
+    assert "gh/acme/odd.names_1" in joined
+    assert "<script>" in joined
+
+
+def test_a_project_that_fails_is_named_with_a_remedy(circle: Circle, tmp_path: Path) -> None:
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/nosuch, gh/acme/web]")
+
+    assert code == 3
+    assert "gh/acme/nosuch fails: GET /project/gh/acme/nosuch: HTTP 404: Project not found" in said
+    assert "The slug is wrong, or the token's user cannot see the project." in said
+
+
+def test_what_is_empty_is_explained(circle: Circle, tmp_path: Path) -> None:
+    config = "projects: [{slug: gh/acme/web, default_branch: false, branches: [never-built]}]"
+    code, said = run_check(circle, tmp_path, config, width=200)
+
+    assert code == 0
+    assert "gh/acme/web has no workflow: 0 on never-built in last-7-days, 0 in last-90-days, 4 on all branches" in said
+    assert "empty" in said
+
+
+def test_where_only_some_is_empty_it_says_so(circle: Circle, tmp_path: Path) -> None:
+    config = "projects: [{slug: gh/acme/web, branches: [never-built]}]"
+    assert "partly empty" in run_check(circle, tmp_path, config, width=200)[1]
+
+
+def test_globs_that_match_nothing_fail_without_a_remedy(circle: Circle, tmp_path: Path) -> None:
+    config = "projects: [{slug: gh/acme/web, default_branch: false, branches: ['nope/*']}]"
+    code, said = run_check(circle, tmp_path, config, width=200)
+
+    assert code == 3
+    assert "gh/acme/web fails: no branch that Insights knows matches nope/*" in said
+
+
+def test_a_refused_token_is_told_with_a_remedy_and_nothing_else_is_asked(circle: Circle, tmp_path: Path) -> None:
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]", token="wrong")
+    assert code == 3
+    assert "HTTP 401" in said
+    assert "Make a new personal API token" in said
+
+    code, document = as_json(circle, tmp_path, "projects: [gh/acme/web]", token="wrong")
+    assert (code, document["ok"], document["token"]["accepted"]) == (3, False, False)
+
+
+def test_an_api_that_does_not_answer_says_nothing_of_the_token(circle: Circle, tmp_path: Path) -> None:
+    config = "circleci: {url: 'http://127.0.0.1:1'}\nprojects: [gh/acme/web]"
+
+    code, document = as_json(circle, tmp_path, config)
+
+    assert (code, document["ok"], document["token"]["accepted"]) == (3, False, None)
+    assert "no connection" in document["token"]["error"]
+
+
+def test_what_costs_more_than_the_rate_allows_is_said(circle: Circle, tmp_path: Path) -> None:
+    config = (
+        f"circleci: {{url: '{circle.url}', requests_per_second: 0.01, burst: 100}}\n"
+        "defaults: {interval: 10s}\nprojects: [gh/acme/web]"
+    )
+
+    code, said = run_check(circle, tmp_path, config)
+
+    assert code == 0
+    assert "more than the 36 that requests_per_second allows." in said
+
+
+def test_a_program_reads_scopes_calls_and_reasons(circle: Circle, tmp_path: Path) -> None:
+    code, document = as_json(circle, tmp_path, "projects: [{slug: gh/acme/web, name: web}, gh/acme/nosuch]")
+
+    good, bad = document["projects"]
+    assert (code, document["ok"], document["token"]) == (3, False, {"accepted": True, "login": "insights-bot"})
+    assert (good["project"], good["slug"], good["default_branch"]) == ("web", "gh/acme/web", "main")
+    assert [scope["window"] for scope in good["scopes"]] == ["last-7-days"]
+    assert (bad["ok"], bad["reason"]) == (False, "not_found")
+
+
+def test_excluded_workflows_cost_nothing(circle: Circle, tmp_path: Path) -> None:
+    _, document = as_json(circle, tmp_path, "projects: [{slug: gh/acme/web, workflows: {include: [nightly]}}]")
+
+    assert document["calls_per_hour"]["most"] == pytest.approx(2 + 1 / 24)
+
+
+def test_organizations_are_searched_and_their_projects_checked(circle: Circle, tmp_path: Path) -> None:
+    code, said = run_check(circle, tmp_path, "organizations: [bb/initech, gh/nosuch]", width=160)
+
+    assert code == 3
+    assert "bb/initech: 1 project found" in said
+    assert "bb/initech/billing" in said
+    assert "gh/nosuch: GET" in said
+
+
+def test_offline_nothing_is_asked_and_no_token_is_needed(circle: Circle, tmp_path: Path) -> None:
+    circle.forget_requests()
+
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]\norganizations: [gh/a, gh/b]", "--offline")
+
+    assert (code, said) == (0, "config.yaml is valid: 1 project, 2 organizations. CircleCI was not asked.\n")
+    code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]", "--offline", "--json")
+    assert json.loads(said) == {"ok": True, "projects": 1, "organizations": 0}
+    assert list(circle.requests) == []
