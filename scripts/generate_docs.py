@@ -5,6 +5,7 @@ With --check it writes nothing, names the documents that have drifted, and ends 
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md",)
+DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
 PART = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)")
 
 
@@ -86,6 +87,23 @@ def api_calls() -> str:
     return measured[0]
 
 
+def modules() -> str:
+    """Each module and package in the order of the layers, with the first sentence of its own description."""
+    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    layers: tuple[str, ...] = next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LAYERS"
+    )
+    rows = []
+    for layer in layers[1:]:
+        path = ROOT / layer.replace(".", "/")
+        file, shown = (path / "__init__.py", f"{path.name}/") if path.is_dir() else (path.with_suffix(".py"), path.name)
+        described = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        rows.append((f"`{shown.removesuffix('.py')}`", described.partition("\n\n")[0].replace("\n", " ")))
+    return table(("module", "does"), *rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "flags": flags,
@@ -93,6 +111,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "metrics": reference.markdown,
     "failures": failures,
     "api-calls": api_calls,
+    "modules": modules,
 }
 
 
