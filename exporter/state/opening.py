@@ -7,7 +7,9 @@ with the process however that ends, and WAL then needs no shared memory of the m
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,16 +156,22 @@ def _memory() -> sqlite3.Connection:
 
 
 def _copy(path: Path) -> sqlite3.Connection:
-    """The file's content in memory, or nothing where it cannot be read as it is."""
-    wal = Path(f"{path}-wal")
+    """The file's content in memory, or nothing where it cannot be read.
+
+    Reading takes a lock and makes files beside it, so it is done on a copy.
+    """
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
-        if wal.exists() and wal.stat().st_size:  # what is in there would be missing
-            return _memory()
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as file:
-            file.backup(connection)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, path.name)
+            for suffix in ("", "-wal"):
+                if Path(f"{path}{suffix}").exists():
+                    shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+            with closing(sqlite3.connect(copy)) as file:
+                file.backup(connection)
         _prepare(connection)
         _verify(connection)
     except (OSError, sqlite3.Error, _Unusable):
+        connection.close()
         return _memory()
     return connection

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
@@ -200,6 +200,8 @@ class State:
             self._log.info("the state file can be written again")
 
     def _failed(self, error: sqlite3.Error) -> None:
+        with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._telemetry.state_writable.set(0)
         if not self._failing:
             self._failing = True

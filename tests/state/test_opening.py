@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -180,15 +181,18 @@ def test_a_file_that_cannot_be_written_is_read_all_the_same(public_folder: Path)
         assert len(list(found.state.load())) == 1
 
 
-def test_a_file_whose_newest_writes_cannot_be_read_is_not_read(public_folder: Path) -> None:
-    path = public_folder / "state.db"
+def test_what_a_kill_left_in_the_log_of_a_file_is_read_where_nothing_can_be_written(public_folder: Path) -> None:
+    path, left = public_folder / "state.db", public_folder / "left"
+    left.mkdir()
     with opened(path) as found:
         found.state.commit(known(QUESTION), [QUESTION], [])
-    Path(f"{path}-wal").write_bytes(b"what was not yet in the file")
-    path.chmod(0o444)
-    with as_nobody(), opened(path) as found:
+        for name in ("state.db", "state.db-wal"):
+            shutil.copyfile(public_folder / name, left / name)
+            (left / name).chmod(0o444)
+    with as_nobody(), opened(left / "state.db") as found:
         assert not found.state.lasting
-        assert list(found.state.load()) == []
+        [stored] = found.state.load()
+        assert stored.parts == known(QUESTION).parts
 
 
 def test_a_foreign_file_that_can_neither_be_moved_nor_read_costs_the_state_alone(public_folder: Path) -> None:
