@@ -16,9 +16,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 try:  # optional: several times faster, nothing else
-    from isal.isal_zlib import compressobj
+    from isal.isal_zlib import compress, compressobj, decompress
 except ImportError:
-    from zlib import compressobj  # type: ignore[assignment]
+    from zlib import compress, compressobj, decompress  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     Tables = tuple[array[int], array[int], array[int], array[int]]  # where each byte of a CRC goes, the lowest first
@@ -47,6 +47,16 @@ def fragment(plain: bytes) -> Fragment:
     squeeze = compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = squeeze.compress(plain) + squeeze.flush(zlib.Z_FULL_FLUSH)
     return Fragment(deflated, zlib.crc32(plain), len(plain))
+
+
+def packed(plain: bytes) -> bytes:
+    """A zlib stream (RFC 1950), for what is kept by itself."""
+    return compress(plain, 1)
+
+
+def unpacked(stream: bytes) -> bytes:
+    """What was packed, with or without the faster library."""
+    return decompress(stream)
 
 
 def inflate(deflated: bytes) -> bytes:

@@ -7,7 +7,7 @@ writes (its own encoder is ten times slower); the headers come from prometheus_c
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -53,6 +53,7 @@ def label_pattern(names: Sequence[str], known: Mapping[str, str], own: Container
     )
 
 
+@lru_cache(maxsize=4096)
 def escaped(value: str) -> str:
     """A label's value as it stands in its quotes."""
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -7,11 +7,11 @@ own columns, in memory and on disk alike, so that another version of the exporte
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from exporter import deflate
 from exporter.exposition import number_text
 
 if TYPE_CHECKING:
@@ -96,17 +96,17 @@ class Snapshot:
 def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
     """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them."""
     tables = ",".join(f"{_json(table.name)}:{_document(table, rows[table.name])}" for table in collector.tables)
-    return zlib.compress(f"{{{tables}}}".encode(), 1)
+    return deflate.packed(f"{{{tables}}}".encode())
 
 
 def unpack(packed: bytes, table: Table) -> Iterator[Row]:
     """The rows of one table, each with its numbers in the order of the table's families today."""
-    return _rows(json.loads(zlib.decompress(packed)), table)
+    return _rows(json.loads(deflate.unpacked(packed)), table)
 
 
 def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     """The same, with each number as it stands in a sample: it never becomes a number on the way."""
-    return _rows(json.loads(zlib.decompress(packed), parse_int=str, parse_float=str), table)
+    return _rows(json.loads(deflate.unpacked(packed), parse_int=str, parse_float=str), table)
 
 
 def _document(table: Table, rows: Sequence[Row]) -> str:
