@@ -12,6 +12,7 @@ declare -A needed=(
     [prometheus]=prometheus
     [prometheus-alertmanager]=prometheus-alertmanager
     [promtool]=prometheus
+    [systemd-analyze]=systemd
 )
 
 missing() {

@@ -1,4 +1,4 @@
-"""Ask the exporter in this container whether it lives. HEALTH_URL names another port, or https."""
+"""Ask the exporter in this container whether it lives. HEALTH_URL names another port, or https."""  # noqa: INP001  a script of its own
 
 import os
 import ssl

@@ -137,8 +137,8 @@ def _projects(board: Dashboard) -> None:
         ),
         chart(
             "Failures by reason",
-            "Failed questions a second, over all projects, by what the reason tells of: CircleCI's limit, its servers and the "
-            "network, the token and what it may see, answers that cannot be read, the exporter itself.",
+            "Failed questions a second, over all projects, by what the reason tells of: CircleCI's limit, its servers "
+            "and the network, the token and what it may see, answers that cannot be read, the exporter itself.",
             [
                 Line(failures("throttled"), "limit", ORANGE),
                 Line(failures("server|timeout|connection|truncated|deadline"), "servers and network", VERMILLION),
@@ -200,8 +200,8 @@ def _requests(board: Dashboard) -> None:
         ),
         chart(
             "Held up by CircleCI's limit",
-            "Part of the time in which an instance waits because CircleCI answered 429. The dashed line is where the alert "
-            "begins as it comes.",
+            "Part of the time in which an instance waits because CircleCI answered 429. The dashed line is where the "
+            "alert begins as it comes.",
             extremes(rate("api_throttled_seconds_total")),
             unit=RATIO,
             steps=[(None, WELL), (0.1, BAD)],
@@ -241,10 +241,11 @@ def _load(board: Dashboard) -> None:
         ),
         chart(
             "Series left out",
-            "Series a second that were left out, in the six projects where they are most now: a project has more than its "
-            "`max_series`, or more branches than are looked at.",
+            "Series a second that were left out, in the six projects where they are most now: a project has more than "
+            "its `max_series`, or more branches than are looked at.",
             ranked(
-                f"sum by (project) (rate(circleci_exporter_dropped_series_total{{{{{OF_PROJECTS}}}}}[$__rate_interval]{{at}}))",
+                "sum by (project) "
+                f"(rate(circleci_exporter_dropped_series_total{{{{{OF_PROJECTS}}}}}[$__rate_interval]{{at}}))",
                 "project",
                 "{{project}}",
             ),

@@ -119,7 +119,8 @@ def _reliability(board: Dashboard) -> None:
         "Reliability",
         chart(
             "Success ratio by project",
-            f"Successful runs by all runs, of the six projects that are lowest now, in the window that ended then. {RECORDED}",
+            "Successful runs by all runs, of the six projects that are lowest now, in the window that ended then. "
+            + RECORDED,
             ranked(
                 f"sum by (project) ({selected('successful_runs')}) / sum by (project) ({selected('runs')})",
                 "project",
@@ -157,7 +158,8 @@ def _speed(board: Dashboard) -> None:
         "Speed and recovery",
         listing(
             "Slowest workflows",
-            f"The twenty workflows with the longest 95th percentile of the duration, and its change within a week. {RECORDED}",
+            "The twenty workflows with the longest 95th percentile of the duration, and its change in a week. "
+            + RECORDED,
             NAMES,
             [
                 Column("95th percentile", of(rows, p95), SECONDS, [(None, BLUE)], gauge=True),
@@ -215,8 +217,8 @@ def _cost(board: Dashboard) -> None:
         ),
         chart(
             "Credits a day by project",
-            "Credits a day of the six most expensive projects: of all branches where the configuration asks for them, else "
-            "of the default branch. Not fit for billing.",
+            "Credits a day of the six most expensive projects: of all branches where the configuration asks for them, "
+            "else of the default branch. Not fit for billing.",
             ranked(
                 'circleci:project:credits_per_day{{project=~"$project", window="$window"}}{at}',
                 "project",

@@ -261,7 +261,7 @@ def listing(
             model.DataTransformerConfig(
                 id_val="organize",
                 options={
-                    "excludeByName": {name: True for name in ("Time", *hidden)},
+                    "excludeByName": dict.fromkeys(("Time", *hidden), True),
                     "includeByName": {},
                     "indexByName": {name: index for index, name in enumerate(order)},
                     "renameByName": {**labels, **names},

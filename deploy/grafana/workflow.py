@@ -144,8 +144,8 @@ def _jobs(board: Dashboard) -> None:
         "Jobs",
         listing(
             "Jobs, the critical ones first",
-            "By the part of the workflow's duration that a job takes (95th percentiles). Jobs that run beside each other "
-            "add up to more than 100 %.",
+            "By the part of the workflow's duration that a job takes (95th percentiles). Jobs that run beside each "
+            "other add up to more than 100 %.",
             {"job_name": "Job"},
             [
                 Column(
@@ -289,7 +289,7 @@ def _single_runs(board: Dashboard) -> None:
 
 
 def _trends(board: Dashboard) -> None:
-    trends = (
+    trends: tuple[tuple[str, str, Steps], ...] = (
         ("Runs", "runs", [(None, BLUE)]),
         ("Failed runs", "failed_runs", TREND_STEPS),
         ("95th percentile", "duration_p95", TREND_STEPS),
@@ -303,7 +303,8 @@ def _trends(board: Dashboard) -> None:
         *(
             number(
                 title,
-                f"Against the period before, as CircleCI compares them; 100 % is unchanged. {needs('workflow_summary')}",
+                "Against the period before, as CircleCI compares them; 100 % is unchanged. "
+                + needs("workflow_summary"),
                 f"max(circleci_insights_workflow_summary_{name}_trend_ratio{{{ON_BRANCH}}})",
                 unit=RATIO,
                 decimals=0,

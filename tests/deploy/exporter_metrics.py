@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tests.deploy.promql import metrics
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules"
@@ -30,12 +32,19 @@ def rules(name: str) -> list[dict[str, Any]]:
 
 
 @cache
+def _reference() -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "exporter", "metrics", "--format", "json"]
+    listed: list[dict[str, Any]] = json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    )
+    return listed
+
+
+@cache
 def exposed() -> dict[str, frozenset[str]]:
     """Labels by the name of each series that the exporter can expose, by its own reference."""
-    command = [sys.executable, "-m", "exporter", "metrics", "--format", "json"]
-    listed = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     labels: dict[str, frozenset[str]] = {}
-    for metric in listed:
+    for metric in _reference():
         names = frozenset(metric["labels"])
         if metric["type"] == "histogram":
             labels |= {f"{metric['name']}_bucket": names | {"le"}, f"{metric['name']}_sum": names}
@@ -43,10 +52,21 @@ def exposed() -> dict[str, frozenset[str]]:
         else:
             labels[metric["name"]] = names
     labels["circleci_insights_project_info"] |= {TEAM}
-    return labels
+    # Of the process, by prometheus_client.
+    return labels | dict.fromkeys(("process_cpu_seconds_total", "process_resident_memory_bytes"), frozenset[str]())
 
 
 @cache
 def recorded() -> frozenset[str]:
     """The names of all recorded series."""
     return frozenset(rule["record"] for name in ("thresholds.yml", "recording.yml") for rule in rules(name))
+
+
+@cache
+def collectors_of(name: str) -> frozenset[str]:
+    """The collectors that a series comes from, by itself or through recording rules."""
+    for metric in _reference():
+        if metric["name"] in {name, name.removesuffix("_bucket")}:
+            return frozenset([metric["collector"].removeprefix("collector ")])
+    sources = [rule["expr"] for rule in rules("recording.yml") if rule["record"] == name]
+    return frozenset[str]().union(*(collectors_of(each) for expr in sources for each in metrics(expr)))

@@ -1,0 +1,41 @@
+"""What is made from something else in deploy/ is as it would be made now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from exporter import __version__
+from tests.deploy.exporter_metrics import DEPLOY, ROOT, documents
+
+CHART = DEPLOY / "helm" / "circleci-insights-exporter"
+
+
+def test_rules_and_readme_of_the_chart_and_of_kustomize_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "sync_deploy.py", "--check"], check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, f"make dashboards would change {done.stdout}"
+
+
+def leaves(values: object, path: str = "") -> list[str]:
+    if isinstance(values, dict) and values and path not in FREE:
+        return [leaf for key, value in values.items() for leaf in leaves(value, f"{path}.{key}".lstrip("."))]
+    return [path]
+
+
+# Their keys are Kubernetes' own.
+FREE = {"resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext"}
+FREE |= {"dashboards.labels", "dashboards.annotations"}
+
+
+@pytest.mark.parametrize("value", leaves(documents(CHART / "values.yaml")))
+def test_every_value_of_the_chart_is_explained_in_its_readme(value: str) -> None:
+    assert f"| `{value}` |" in (CHART / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_chart_has_the_version_of_the_exporter() -> None:
+    assert documents(CHART / "Chart.yaml")["appVersion"] == __version__

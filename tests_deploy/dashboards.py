@@ -1,0 +1,63 @@
+"""The committed dashboards: their panels, queries and variables, and the views in which they are tried."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DASHBOARDS = Path(__file__).parent.parent / "deploy" / "grafana" / "dashboards"
+NAMES = ("overview", "workflow", "exporter")
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A time range and values for the variables; times in Unix seconds, the step and rate interval in seconds."""
+
+    start: int
+    end: int
+    step: int
+    rate_interval: int
+    variables: dict[str, str]
+
+    def settings(self) -> dict[str, Any]:
+        """For the page that draws."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "step": self.step,
+            "rateInterval": f"{self.rate_interval}s",
+            "variables": self.variables,
+        }
+
+    def filled(self, expression: str) -> str:
+        """An expression with the variables' values put in."""
+        values = {"__rate_interval": f"{self.rate_interval}s", **self.variables}
+        for name, value in values.items():
+            expression = expression.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        return expression
+
+
+def view(name: str, end: int, instance: str, live: int = 20) -> View:
+    """How a dashboard is tried: two weeks for the figures of CircleCI, the last seconds for the exporter's own."""
+    if name == "exporter":
+        variables = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
+        return View(end - live, end, 1, 10, variables)
+    start = end - 14 * 24 * HOUR
+    if name == "overview":
+        return View(start, end, 6 * HOUR, 12 * HOUR, {"project": ".*", "workflow": ".*", "window": "last-7-days"})
+    variables = {"project": "gh/acme/web", "workflow": "build-and-test", "branch": "main", "window": "last-7-days"}
+    return View(start, end, 6 * HOUR, 12 * HOUR, variables)
+
+
+def read(name: str) -> dict[str, Any]:
+    """A dashboard's document."""
+    document: dict[str, Any] = json.loads((DASHBOARDS / f"{name}.json").read_text(encoding="utf-8"))
+    return document
+
+
+def panels(name: str) -> list[dict[str, Any]]:
+    """Its panels, without the rows' headings."""
+    return [panel for panel in read(name)["panels"] if panel["type"] != "row"]

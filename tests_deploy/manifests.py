@@ -1,0 +1,106 @@
+"""Kubernetes objects: rendered by helm or kustomize, and held to the schemas of what reads them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests_deploy.conftest import ROOT, tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHART = ROOT / "deploy" / "helm" / "circleci-insights-exporter"
+KUSTOMIZE = ROOT / "deploy" / "kubernetes"
+NODE = ROOT / "tests_deploy" / "node"
+OPERATOR = "monitoring.coreos.com/v1"
+
+Object = dict[str, Any]
+
+
+def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run helm; the caller looks at its exit code."""
+    return subprocess.run([tool("helm"), *arguments], check=False, capture_output=True, text=True)
+
+
+def template(*arguments: str | Path) -> list[Object]:
+    """The objects of the chart."""
+    done = helm("template", "rel", CHART, "--namespace", "ci", *arguments)
+    assert done.returncode == 0, done.stderr
+    return objects(done.stdout)
+
+
+def kustomize(folder: str) -> list[Object]:
+    """The objects of a folder of kustomize."""
+    done = subprocess.run(
+        [tool("kubectl"), "kustomize", KUSTOMIZE / folder], check=True, capture_output=True, text=True
+    )
+    return objects(done.stdout)
+
+
+def objects(text: str) -> list[Object]:
+    """The documents of a stream of YAML."""
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def problems(found: list[Object], folder: Path) -> list[str]:
+    """What three versions of Kubernetes and the operator's CRDs would refuse; unknown kinds among it."""
+    own = [each for each in found if each["apiVersion"] == OPERATOR]
+    core = [each for each in found if each["apiVersion"] != OPERATOR]
+    return [*_kubernetes(core), *_operator(own, folder)]
+
+
+def _kubernetes(found: list[Object]) -> list[str]:
+    python = ROOT / ".venv-deploy" / "bin" / "python"
+    script = ROOT / "tests_deploy" / "kubernetes_schemas.py"
+    done = subprocess.run([python, script], input=json.dumps(found), check=True, capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+def _operator(found: list[Object], folder: Path) -> list[str]:
+    """The models refuse wrong values, the compiler refuses fields that they do not have."""
+    if not found:
+        return []
+    command: list[str | Path] = ["node", NODE / "crd.mjs"]
+    done = subprocess.run(command, input=json.dumps(found), check=True, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    source = NODE / f"objects-{folder.name}.ts"
+    module = "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1"
+    source.write_text(
+        "".join(f"import type {{ I{kind} }} from '{module}/{kind}';\n" for kind in sorted({o["kind"] for o in found}))
+        + "".join(
+            f"export const object{index}: I{each['kind']} = {json.dumps(each)};\n" for index, each in enumerate(found)
+        ),
+        encoding="utf-8",
+    )
+    flags = (
+        "--noEmit --strict --skipLibCheck --module nodenext --moduleResolution nodenext --target es2022 --ignoreConfig"
+    )
+    try:
+        compiled = subprocess.run(
+            [NODE / "node_modules/.bin/tsc", *flags.split(), source], check=False, capture_output=True, text=True
+        )
+    finally:
+        source.unlink()
+    return [*lines, *(compiled.stdout.splitlines() if compiled.returncode else [])]
+
+
+def of_kind(found: list[Object], kind: str) -> list[Object]:
+    """The objects of one kind."""
+    return [each for each in found if each["kind"] == kind]
+
+
+def pod(found: list[Object]) -> Object:
+    """The specification of the only pod."""
+    (workload,) = [*of_kind(found, "Deployment"), *of_kind(found, "StatefulSet")]
+    specification: Object = workload["spec"]["template"]["spec"]
+    return specification
+
+
+def configuration(found: list[Object]) -> str:
+    """The exporter's configuration file."""
+    (text,) = [each["data"]["config.yaml"] for each in of_kind(found, "ConfigMap") if "config.yaml" in each["data"]]
+    return str(text)

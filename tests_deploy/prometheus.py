@@ -1,0 +1,118 @@
+"""A real Prometheus with the project's rules, whose past is filled in before it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.conftest import find_program
+from tests.waiting import wait_until
+from tests_deploy.processes import free_port, query, running
+from tests_deploy.rehearsal import JOB, STEP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests_deploy.rehearsal import Rehearsal
+
+RULES = Path(__file__).parent.parent / "deploy" / "prometheus" / "rules"
+# A sample of the past is six hours from the next one.
+LOOKBACK = f"{int(STEP) + 600}s"
+
+
+def configuration(folder: Path, address: str | None, alertmanager: str | None = None) -> Path:
+    """A configuration like the one that is shipped, with short intervals."""
+    document: dict[str, Any] = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(path) for path in sorted(RULES.glob("*.yml"))],
+    }
+    if address:
+        document["scrape_configs"] = [{"job_name": JOB, "static_configs": [{"targets": [address]}]}]
+    if alertmanager:
+        document["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+    path = folder / ("live.yml" if address else "past.yml")
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def prometheus(folder: Path, config: Path, *, rules: bool = True) -> Iterator[str]:
+    """Prometheus on a free port, with its data in `folder`; gives its URL."""
+    if not rules:
+        config.write_text("global: {}\n", encoding="utf-8")
+    url = f"http://127.0.0.1:{free_port()}"
+    command: list[str | Path] = [
+        find_program("prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        "--storage.tsdb.retention.time=90d",
+        f"--web.listen-address={url.removeprefix('http://')}",
+        f"--query.lookback-delta={LOOKBACK}",
+        "--web.cors.origin=.*",
+        "--log.level=warn",
+    ]
+    with running(command, f"{url}/-/ready", folder / "prometheus.log"):
+        yield url
+
+
+def _blocks(folder: Path, lines: Iterator[str]) -> None:
+    source = folder / "past.om"
+    with source.open("w", encoding="utf-8") as file:
+        file.writelines(lines)
+    command: list[str | Path] = [find_program("promtool"), "tsdb", "create-blocks-from", "--max-block-duration=720h"]
+    subprocess.run([*command, "openmetrics", source, folder / "data"], check=True, capture_output=True)
+    source.unlink()
+
+
+def _meanings() -> dict[str, str]:
+    """What each recorded series is in terms of what the exporter exposes; a rule names others without a selector."""
+    meanings: dict[str, str] = {}
+    for name in ("thresholds.yml", "recording.yml"):
+        for group in yaml.safe_load((RULES / name).read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                expression = rule["expr"]
+                for record, meaning in meanings.items():
+                    expression = expression.replace(record, f"({meaning})")
+                for label, value in rule.get("labels", {}).items():
+                    expression = f'label_replace({expression}, "{label}", "{value}", "", "")'
+                earlier = meanings.get(rule["record"])
+                meanings[rule["record"]] = f"{earlier} or {expression}" if earlier else expression
+    return meanings
+
+
+def _recorded(url: str, start: float, end: float) -> Iterator[str]:
+    """What the recording rules would have recorded."""
+    for record, meaning in _meanings().items():
+        for series in query(url, "query_range", query=meaning, start=start, end=end, step=STEP)["result"]:
+            labels = ",".join(
+                f'{key}="{_escaped(value)}"' for key, value in series["metric"].items() if key != "__name__"
+            )
+            for at, value in series["values"]:
+                yield f"{record}{{{labels}}} {value} {at}\n"
+    yield "# EOF\n"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@contextmanager
+def watching(folder: Path, lived: Rehearsal, seconds: float = 25.0) -> Iterator[str]:
+    """Prometheus that knows the past of an exporter and has scraped it for some seconds; gives its URL."""
+    _blocks(folder, lived.openmetrics())
+    with prometheus(folder, folder / "empty.yml", rules=False) as url:
+        past = list(_recorded(url, lived.past[0][0], lived.past[-1][0]))
+    _blocks(folder, iter(past))
+    begun = time.time()
+    with prometheus(folder, configuration(folder, lived.address)) as url:
+        wait_until(lambda: query(url, "query", query=f'up{{job="{JOB}"}} == 1')["result"], 30, why="the first scrape")
+        wait_until(
+            lambda: query(url, "query", query="circleci:default_branch:runs")["result"], 30, why="the first rules"
+        )
+        wait_until(lambda: time.time() - begun > seconds, seconds + 5, why="some scrapes")
+        yield url
