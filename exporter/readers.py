@@ -28,6 +28,7 @@ BUCKETS = {"daily": 86_400.0, "hourly": 3_600.0}
 """Length in seconds of the buckets of each granularity."""
 
 _UNIQUE = ("workflow_name", "job_name", "?classname", "test_name")
+_NAMES_OF_TESTS = ("classname", "test_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def flakes(pages: Sequence[object], asked: Asked) -> Reading:
     places = [_UNIQUE.index(key) for key in asked.keys]
     sums: dict[tuple[str, ...], list[Number | None]] = {}
     for labels, largest in tests.items():
-        total = sums.setdefault(tuple(bounded(labels[place]) for place in places), [None] * len(largest))
+        total = sums.setdefault(bounded_tests(asked.keys, [labels[place] for place in places]), [None] * len(largest))
         total[:] = [_sum(one, other) for one, other in zip(total, largest, strict=True)]
     reading.rows = [(labels, tuple(total)) for labels, total in sums.items()]
     return reading
@@ -121,7 +122,7 @@ def tests(pages: Sequence[object], asked: Asked) -> Reading:
     rows: dict[tuple[str, ...], tuple[Number | None, ...]] = {}
     for pair in zip_longest(most_failed, slowest):
         for labels, values in filter(None, pair):
-            rows.setdefault(tuple(map(bounded, labels)), values)
+            rows.setdefault(bounded_tests(asked.keys, labels), values)
     return Reading(list(rows.items())[:MOST_TESTS], failed_unread | slowest_unread)
 
 
@@ -149,6 +150,13 @@ def bounded(text: str) -> str:
         return text
     digest = blake2b(text.encode(), digest_size=8).hexdigest()
     return f"{text[: LONGEST_LABEL - len(digest) - 1]}…{digest}"
+
+
+def bounded_tests(keys: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels with the names of tests bounded; those of workflows and jobs stay as other metrics spell them."""
+    return tuple(
+        bounded(label) if key.lstrip("?") in _NAMES_OF_TESTS else label for key, label in zip(keys, labels, strict=True)
+    )
 
 
 def _respelt(page: object) -> object:

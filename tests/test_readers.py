@@ -256,3 +256,11 @@ def test_names_of_tests_are_bounded_wherever_they_become_labels() -> None:
     rows += of_both([timed(name), timed(name + "!")], []).rows
     assert len(rows) == 4
     assert max(len(text) for labels, _ in rows for text in labels) == LONGEST_LABEL
+
+
+def test_names_of_workflows_and_jobs_are_those_of_other_metrics_however_long() -> None:
+    workflow, job = "w" * 5_000, "j" * 5_000
+    assert flakes(flake(workflow_name=workflow, job_name=job)).rows == [((job, workflow), (1, None))]
+    ((labels, _),) = of_both([timed("t" * 5_000, job_name=job)], []).rows
+    assert labels[1] == job
+    assert len(labels[2]) == LONGEST_LABEL
