@@ -63,7 +63,9 @@ class WorkflowView:
 
 @dataclass(frozen=True, slots=True)
 class ApiView:
-    """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count."""
+    """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count.
+
+    `requests_per_second` is what the limiter allows now, `throttled_seconds` the wait for CircleCI's limit in all."""
 
     reachable: bool | None
     token_accepted: bool | None

@@ -101,7 +101,7 @@ def test_it_shows_the_api_at_a_glance() -> None:
     for words in (
         "reachable, token accepted",
         "Requests in the last hour 1,199 200 1,184 404 3 429 12",
-        "Rate now 0.4/s",
+        "Allowed rate 0.4/s",
         "Rate limit 812 left of 1,000",
         "Throttled for 38s",
     ):

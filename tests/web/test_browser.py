@@ -1,0 +1,269 @@
+"""The page in a real browser: Debian's Chromium without a window."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from exporter.web.overview import Overview, State
+from tests.waiting import wait_until
+from tests.web.published import Published, collector, overview, project, workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.conftest import Chromium
+    from tests.web.conftest import Running
+
+    Serve = Callable[..., Running]
+
+SCRIPT = "<script>document.title='taken over'</script>"
+LONG = "a-workflow-whose-name-" + "goes-on-and-on-" * 12
+
+
+def view() -> Overview:
+    projects = [
+        project(
+            "acme/payments",
+            collector(
+                "workflows",
+                State.FAILING,
+                age=15_000,
+                error="404: the project does not exist, or the token cannot see it",
+            ),
+            collector("jobs", State.STALE, age=15_000),
+        ),
+        project(
+            "acme/mobile", collector("workflows", State.STALE, age=11_000), slug="circleci/8vLqd1AbCdEf/43G3kM5RtfFE"
+        ),
+        project("acme/web"),
+        *(project(f"acme/service-{number:02}") for number in range(25)),
+    ]
+    workflows = [
+        workflow("acme/web", "build-test-deploy", 0.953, previous_success_ratio=0.93, previous_p95_seconds=300),
+        workflow("acme/web", "nightly", 0.61, previous_success_ratio=0.75, previous_p95_seconds=500),
+        workflow("acme/mobile", SCRIPT, 0.82),
+        workflow("acme/mobile", LONG, 0.99, branch="feature/" + "x" * 90),
+        workflow("acme/payments", "deploy", None, median_seconds=None, p95_seconds=None, runs=0),
+        *(workflow(f"acme/service-{number % 25:02}", f"build-{number}", number / 60) for number in range(60)),
+    ]
+    return overview(projects, workflows)
+
+
+class Browser:
+    """One window for all tests, at the page of one server."""
+
+    def __init__(self, driver: webdriver.Chrome, artefacts: Path) -> None:
+        self.driver = driver
+        self.artefacts = artefacts
+
+    def open(
+        self, running: Running, query: str = "", *, width: int = 1280, height: int = 1400, scheme: str = "light"
+    ) -> None:
+        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self.driver.get(f"http://127.0.0.1:{running.port}/{query}")
+
+    def texts(self, selector: str) -> list[str]:
+        return [" ".join(element.text.split()) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+
+    def style(self, selector: str, name: str) -> str:
+        return self.driver.find_element(By.CSS_SELECTOR, selector).value_of_css_property(name)
+
+    def script(self, source: str) -> Any:
+        return self.driver.execute_script(source)
+
+    def complaints(self) -> list[str]:
+        """Return what the browser has to complain about, violations of the content security policy among it."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+    def screenshot(self, name: str) -> None:
+        path = self.artefacts / f"{name}.png"
+        assert self.driver.save_screenshot(str(path))
+        assert path.stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def driver(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium.browser)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"):
+        options.add_argument(argument)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('chromium')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(chromium.driver)))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    kept = os.environ.get("ARTEFACTS")
+    artefacts = Path(kept) if kept else tmp_path_factory.getbasetemp() / "screenshots"
+    artefacts.mkdir(parents=True, exist_ok=True)
+    browser = Browser(driver, artefacts)
+    browser.complaints()
+    yield browser
+    assert browser.complaints() == []
+
+
+@pytest.fixture
+def page(serve: Serve) -> Running:
+    return serve(Published(view=view()), refresh_seconds=1)
+
+
+def test_the_page_shows_projects_and_workflows_worst_first(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    assert browser.driver.title == "1 failing – CircleCI Insights exporter"
+    assert browser.texts(".projects tbody th a")[:2] == ["acme/payments", "acme/mobile"]
+    assert browser.texts(".workflows tbody th > bdi")[:2] == ["deploy", SCRIPT]
+    assert "404: the project does not exist, or the token cannot see it" in browser.texts(".error")
+    browser.screenshot("light")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "ground", "ink"),
+    [
+        ("light", "rgba(244, 246, 249, 1)", "rgba(27, 33, 48, 1)"),
+        ("dark", "rgba(15, 19, 26, 1)", "rgba(231, 235, 243, 1)"),
+    ],
+)
+def test_the_browsers_colour_scheme_is_followed(
+    browser: Browser, page: Running, scheme: str, ground: str, ink: str
+) -> None:
+    browser.open(page, "?refresh=off", scheme=scheme)
+    assert (browser.style("body", "background-color"), browser.style("body", "color")) == (ground, ink)
+    browser.screenshot(scheme)
+
+
+@pytest.mark.parametrize("width", [320, 375, 768])
+def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, page: Running, width: int) -> None:
+    browser.open(page, "?refresh=off", width=width, height=1600)
+    assert browser.script("return document.documentElement.scrollWidth") <= width
+    assert (
+        browser.script(
+            "return [...document.querySelectorAll('main *')].filter(e => !e.closest('.unseen, thead')"
+            " && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+        )
+        == []
+    )
+    small = (
+        "[...document.querySelectorAll('td, th a, .chip')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 12)"
+    )
+    assert browser.script(f"return {small}.length") == 0
+    browser.screenshot(f"width-{width}")
+
+
+def test_a_search_narrows_both_lists_and_can_be_removed(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    field = browser.driver.find_element(By.ID, "q")
+    field.send_keys("NIGHTLY", Keys.ENTER)
+    wait_until(lambda: browser.texts(".workflows tbody th > bdi") == ["nightly"])
+    assert browser.texts(".projects tbody th a") == ["acme/web"]
+    assert "q=NIGHTLY" in browser.driver.current_url
+    assert browser.driver.find_element(By.ID, "q").get_attribute("value") == "NIGHTLY"
+    browser.screenshot("search")
+    browser.driver.find_element(By.CSS_SELECTOR, ".filters a").click()
+    wait_until(lambda: len(browser.texts(".workflows tbody tr")) == 50)
+
+
+def test_a_project_and_a_state_are_filters_one_click_away(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    browser.driver.find_element(By.LINK_TEXT, "acme/mobile").click()
+    wait_until(lambda: browser.texts(".projects tbody th a") == ["acme/mobile"])
+    assert len(browser.texts(".workflows tbody tr")) == 2
+    browser.open(page, "?refresh=off")
+    browser.driver.find_element(By.CSS_SELECTOR, ".tile .chip.failing").click()
+    wait_until(lambda: browser.texts(".projects tbody th a") == ["acme/payments"])
+
+
+def test_pages_are_turned_and_each_list_keeps_its_own(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    browser.driver.find_element(By.CSS_SELECTOR, "#workflows a[rel=next]").click()
+    wait_until(lambda: len(browser.texts(".workflows tbody tr")) == 15)
+    assert len(browser.texts(".projects tbody tr")) == 20
+    browser.driver.find_element(By.CSS_SELECTOR, "#projects a[rel=next]").click()
+    wait_until(lambda: len(browser.texts(".projects tbody tr")) == 8)
+    assert len(browser.texts(".workflows tbody tr")) == 15
+
+
+def test_a_project_that_fails_turns_red_at_the_next_refresh_and_the_query_stays(
+    browser: Browser, page: Running
+) -> None:
+    browser.open(page, "?q=acme%2Fweb")
+    assert browser.texts(".projects tbody tr .chip") == ["✓ ok"]
+    failing = project("acme/web", collector("workflows", State.FAILING, error="CircleCI answered 500"))
+    page.source.view = replace(page.source.view, projects=(failing,))
+
+    def red() -> bool:
+        rows = browser.driver.find_elements(By.CSS_SELECTOR, ".projects tbody tr.failing")
+        return [row.text.split("\n")[0] for row in rows] == ["acme/web"]
+
+    wait_until(red, 5)
+    assert browser.style(".projects tr.failing .chip", "color") == "rgba(179, 25, 43, 1)"
+    assert browser.texts(".error") == ["CircleCI answered 500"]
+    assert browser.driver.current_url.endswith("?q=acme%2Fweb")
+    browser.open(page, "?refresh=off")
+
+
+def test_a_script_as_a_name_is_text(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off&q=%3Cscript%3E")
+    assert browser.texts(".workflows tbody th > bdi") == [SCRIPT]
+    assert browser.driver.title == "1 failing – CircleCI Insights exporter"
+    assert browser.script("return document.scripts.length") == 0
+
+
+def test_the_policy_would_stop_a_script_and_a_style_that_got_in(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    browser.script(
+        "const s = document.createElement('script'); s.textContent = \"document.title = 'taken over'\";"
+        'document.body.append(s); document.body.innerHTML += \'<p style="color: red" onclick="x">\''
+    )
+    assert browser.driver.title != "taken over"
+    violations = browser.complaints()
+    assert len(violations) >= 2
+    assert all("Content Security Policy" in violation for violation in violations)
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser, page: Running) -> None:
+    browser.open(page, "?refresh=off")
+    focus = "const e = document.activeElement; return [e.textContent.trim() || e.id, getComputedStyle(e).outlineStyle]"
+    reached = []
+    for _ in range(11):
+        webdriver.ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        reached.append(browser.script(focus))
+    assert [name for name, _ in reached] == [
+        "Skip to the projects",
+        "Metrics",
+        "Health",
+        "Readiness",
+        "✕ 1 failing",
+        "! 1 stale",
+        "✓ 26 ok",
+        "q",
+        "Search",
+        "acme/payments",
+        "acme/mobile",
+    ]
+    assert {outline for _, outline in reached} == {"solid"}
+
+
+def test_assistive_technology_finds_tables_with_headers_on_any_screen(browser: Browser, page: Running) -> None:
+    for width in (1280, 375):
+        browser.open(page, "?refresh=off", width=width)
+        tree = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
+        roles = [node["role"]["value"] for node in tree["nodes"] if not node["ignored"] and "role" in node]
+        assert roles.count("table") == 2
+        assert roles.count("columnheader") == 11
+        assert roles.count("rowheader") == 70
+        assert {"banner", "main", "contentinfo", "search", "navigation"} <= set(roles)
