@@ -65,7 +65,8 @@ class WorkflowView:
 class ApiView:
     """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count.
 
-    `requests_per_second` is what the limiter allows now, `throttled_seconds` the wait for CircleCI's limit in all."""
+    `requests_per_second` is what the limiter allows now, `throttled_seconds` the wait for CircleCI's limit in all.
+    """
 
     reachable: bool | None
     token_accepted: bool | None

@@ -70,6 +70,7 @@ class WebServer:
         self._files = ThreadPoolExecutor(1, "web-files")
         self._sockets: list[socket.socket] = []
         self._running = threading.Event()
+        self._ended_badly = False
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def bind(self) -> list[str]:
@@ -88,9 +89,11 @@ class WebServer:
         return [listening(sock) for sock in self._sockets]
 
     def start(self) -> None:
-        """Begin to answer. It returns once connections are accepted."""
+        """Begin to answer. It returns once connections are accepted; raise StartError when they cannot be."""
         self._thread.start()
         self._running.wait()
+        if self._ended_badly:
+            raise StartError("the web server could not start")
         tls = self._settings.current.context is not None
         for sock in self._sockets:
             self._log.info("listening", address=listening(sock), tls=tls)
@@ -113,8 +116,14 @@ class WebServer:
     def _run(self) -> None:
         # By default each TLS connection keeps 256 KiB to read into. What comes is small, and there may be hundreds.
         sslproto.SSLProtocol.max_size = TLS_READ
-        with self.incidents.replacing_foreign_logs():
-            asyncio.run(self._serve())
+        try:
+            with self.incidents.replacing_foreign_logs():
+                asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001  the thread ends here, and somebody has to say why
+            self._ended_badly = True
+            self._log.error("the web server has ended", error=describe(error))
+        finally:
+            self._running.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -74,6 +74,15 @@ def test_mistakes_in_flags_and_files_come_before_anything_is_bound(tmp_path: Pat
     server.stop()
 
 
+def test_a_server_that_cannot_begin_says_so_instead_of_waiting_for_ever() -> None:
+    server = server_at("127.0.0.1:0")
+    server.bind()
+    server._close_sockets()
+    with pytest.raises(StartError, match="could not start"):
+        server.start()
+    server.stop()
+
+
 def test_it_stops_in_less_than_a_second_with_idle_slow_and_silent_connections_open(serve: Serve) -> None:
     running = serve(Published(text=[b"x" * 20_000_000]))
     silent, idle, slow = running.connect(), running.connect(), running.connect()
