@@ -103,6 +103,7 @@ class Daemon:
         self._ready = True
         while self._wishes.get() == "reload":
             self._reload()
+        self._log.info("stopping")
         self._ready = False
         self._engine.stop.set()
         self._schedule.stop()
