@@ -49,13 +49,16 @@ class Fleet:
         self._state.forget([slug for slug in stored if self._store.get(slug) is None])
 
     def start(self) -> None:
-        """Schedule what was restored: at once what is missing or due, the rest when its interval is over."""
+        """Schedule what was restored: at once what is due or newly asked, the rest when its interval is over."""
         now = self._wall()
         snapshots = [snapshot for snapshot, _ in self._store.published.values()]
         for index, snapshot in enumerate(snapshots):
             soon = first_poll(index, len(snapshots), now)
             for job in self._jobs(snapshot.project):
-                self._schedule.add(job, max(soon, _due(job, snapshot) or soon))
+                due = _due(job, snapshot)
+                self._schedule.add(job, max(soon, due or soon))
+                if due is not None:
+                    self._complete(job, snapshot)
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Poll and show exactly these projects from now on."""
@@ -108,11 +111,15 @@ class Fleet:
             kept = job.name in before and old.project.polled_every(job.collector) == job.interval()
             if not kept:
                 self._schedule.add(job, max(self._wall(), _due(job, new) or 0.0))
-            if job.collector != RUNS and plan.missing(new):
-                self._schedule.missing(job)
+            self._complete(job, new)
             before.discard(job.name)
         for name in before:
             self._schedule.remove(name)
+
+    def _complete(self, job: Job, snapshot: Snapshot) -> None:
+        """Ask at once for what has no answer yet, and for nothing else."""
+        if job.collector != RUNS and plan.missing(snapshot):
+            self._schedule.missing(job)
 
     def _jobs(self, project: Project) -> list[Job]:
         """What is polled for a project: its gauges, and beside them its runs."""
@@ -146,10 +153,8 @@ def _restored(project: Project, stored: Stored | None) -> Snapshot:
 
 
 def _due(job: Job, snapshot: Snapshot) -> float | None:
-    """When a job is due by what is known of its newest poll; None when something is missing."""
+    """When a job is due by its newest poll; None when there was none."""
     if job.collector == RUNS:
         outcome = snapshot.outcomes.get(RUNS)
         return outcome.finished_at + snapshot.project.runs.interval if outcome and snapshot.ledger else None
-    if snapshot.polled_at is None or plan.missing(snapshot):
-        return None
-    return snapshot.polled_at + snapshot.project.interval
+    return None if snapshot.polled_at is None else snapshot.polled_at + snapshot.project.interval

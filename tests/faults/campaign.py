@@ -88,7 +88,8 @@ def unharmed(exporter: Exporter, bystanders: dict[str, dict[str, float]]) -> Scr
     scrape = min((exporter.scrape() for _ in range(3)), key=lambda one: one.seconds)
     assert scrape.seconds < QUICK
     for slug, expected in bystanders.items():
-        assert truth.shown(scrape.of_project(slug)) == expected
+        shown = truth.shown(scrape.of_project(slug))
+        assert shown == expected, sorted(shown.items() ^ expected.items())
         assert polled(scrape, [slug])
     return scrape
 
