@@ -55,7 +55,7 @@ def merged_project(template: Project, section: ProjectSection) -> Project:
 
 
 def merged_organization(template: Project, section: OrganizationSection) -> Organization:
-    """Return the organisation, its template being the given one with what the organisation gives."""
+    """Return the organization, its template being the given one with what the organization gives."""
     return Organization(
         slug=section.slug,
         names=Globs(tuple(section.include), tuple(section.exclude)),

@@ -178,7 +178,7 @@ class ProjectSection(Settings):
 
 
 class OrganizationSection(Settings):
-    """One organisation, whose projects are found by asking CircleCI. What is set here holds for each of them."""
+    """One organization, whose projects are found by asking CircleCI. What is set here holds for each of them."""
 
     slug: OrganizationSlug = Field(description="`gh/ORGANIZATION` or `circleci/ORGANIZATION-ID`.")
     include: list[Glob] = Field(["*"], description="Globs on project names; a project must match one of them.")
@@ -210,5 +210,5 @@ class File(Section):
     defaults: Settings = Field(default_factory=Settings, description="What every project has unless it says otherwise.")
     projects: list[ProjectEntry] = Field([], description="Projects, by slug alone or with settings of their own.")
     organizations: list[OrganizationEntry] = Field(
-        [], description="Organisations whose projects are found by themselves."
+        [], description="Organizations whose projects are found by themselves."
     )

@@ -116,7 +116,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
-    """One organisation whose projects are found. `names` chooses among them, `template` is what each of them gets."""
+    """One organization whose projects are found. `names` chooses among them, `template` is what each of them gets."""
 
     slug: str
     names: Globs
@@ -125,11 +125,11 @@ class Organization:
 
     @property
     def staleness(self) -> float:
-        """The age in seconds at which the organisation's own totals are dropped unless they were renewed."""
+        """The age in seconds at which the organization's own totals are dropped unless they were renewed."""
         return self.template.stale_after or INTERVALS_UNTIL_STALE * self.discovery_interval
 
     def project(self, slug: str, name: str | None = None) -> Project:
-        """Return a found project with the organisation's settings. Raise ValueError for what is no project's slug."""
+        """Return a found project with the organization's settings. Raise ValueError for what is no project's slug."""
         slug = project_slug(slug)
         return replace(self.template, slug=slug, name=name or slug)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class HasSlug(Protocol):
-    """A project or an organisation."""
+    """A project or an organization."""
 
     @property
     def slug(self) -> str:
@@ -38,5 +38,5 @@ def owner(slug: str, total: int) -> int:
 
 
 def mine(items: Iterable[SluggedT], shard: int, total: int) -> tuple[SluggedT, ...]:
-    """Return the projects or organisations that belong to the shard, in their order."""
+    """Return the projects or organizations that belong to the shard, in their order."""
     return tuple(item for item in items if total == 1 or owner(item.slug, total) == shard)

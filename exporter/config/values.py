@@ -78,7 +78,7 @@ def project_slug(text: str) -> str:
 
 
 def organization_slug(text: str) -> str:
-    """Return the organisation's slug in its short form. Raise ValueError for what is none."""
+    """Return the organization's slug in its short form. Raise ValueError for what is none."""
     return _slug(text, rf"{_PROVIDER}/{_SEGMENT}")
 
 
