@@ -10,6 +10,8 @@ from typing import Any
 DASHBOARDS = Path(__file__).parent.parent / "deploy" / "grafana" / "dashboards"
 NAMES = ("overview", "workflow", "exporter")
 HOUR = 3600
+# A workflow of many jobs, and one with flaky tests.
+BUSY, FLAKY = ("gh/acme/web", "build-and-test"), ("gh/acme/api", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class View:
         return expression
 
 
-def view(name: str, end: int, instance: str, live: int = 20) -> View:
+def view(name: str, end: int, instance: str, live: int = 20, workflow: tuple[str, str] = BUSY) -> View:
     """How a dashboard is tried: two weeks for the figures of CircleCI, the last seconds for the exporter's own."""
     if name == "exporter":
         variables = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
@@ -48,7 +50,7 @@ def view(name: str, end: int, instance: str, live: int = 20) -> View:
     start = end - 14 * 24 * HOUR
     if name == "overview":
         return View(start, end, 6 * HOUR, 12 * HOUR, {"project": ".*", "workflow": ".*", "window": "last-7-days"})
-    variables = {"project": "gh/acme/web", "workflow": "build-and-test", "branch": "main", "window": "last-7-days"}
+    variables = {"project": workflow[0], "workflow": workflow[1], "branch": "main", "window": "last-7-days"}
     return View(start, end, 6 * HOUR, 12 * HOUR, variables)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
@@ -25,19 +26,19 @@ def free_port() -> int:
 
 
 def fetch(url: str, timeout: float = 20.0) -> bytes:
-    """The body of a good answer."""
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
-        body: bytes = answer.read()
-        return body
+    """The body of a good answer; another one is a ConnectionError with its text."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            body: bytes = answer.read()
+            return body
+    except urllib.error.HTTPError as error:
+        with error:
+            raise ConnectionError(f"{url}: {error.code} {error.read().decode()}") from None
 
 
 def query(url: str, path: str, **parameters: str | float) -> Any:
-    """The data of an answer of Prometheus' API; an error of a query is an error here."""
-    target = f"{url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-    try:
-        return json.loads(fetch(target))["data"]
-    except urllib.error.HTTPError as error:
-        raise AssertionError(f"{parameters}: {error.read().decode()}") from error
+    """The data of an answer of Prometheus' API; an error of a query is a ConnectionError."""
+    return json.loads(fetch(f"{url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"))["data"]
 
 
 @contextmanager

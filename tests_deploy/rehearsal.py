@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 JOB = "circleci-insights-exporter"
 STEP = 6 * 3600.0
-STEPS = 62
+STEPS = 58
 BEFORE = 60 * 86_400.0
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, concurrency: 8}}
@@ -75,10 +75,11 @@ def _polled_since(address: str, since: float, projects: int) -> str:
 def _trouble(circle: Circle) -> None:
     """Some of everything that goes wrong, and a limit that answers tell of: the exporter's dashboard shows both."""
     circle.limit(rate=1000.0, burst=2000)
-    circle.fail("throttle", "jobs", chance=0.03, retry_after=0.1)
-    circle.fail("status", "test-metrics", chance=0.05, code=500)
-    circle.fail("status", "flaky-tests", chance=0.1, code=404, body='{"message": "Project not found"}')
-    circle.fail("close", "summary", chance=0.02)
+    for times, chance in ((3, 1.0), (None, 0.03)):
+        circle.fail("throttle", "jobs", times=times, chance=chance, retry_after=0.2)
+        circle.fail("status", "test-metrics", times=times, chance=chance, code=500)
+        circle.fail("status", "flaky-tests", times=times, chance=chance, code=404, body='{"message": "Not found"}')
+        circle.fail("close", "summary", times=times, chance=chance)
 
 
 def _live(made: Rehearsal, steps: int) -> None:

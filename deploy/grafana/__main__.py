@@ -25,6 +25,10 @@ def documents() -> dict[str, str]:
         for variable in document["templating"]["list"]:
             for field in ("auto", "auto_count", "auto_min", "definition"):
                 variable.pop(field, None)
+        # So with a footer of tables.
+        for panel in document["panels"]:
+            if panel["type"] == "table":
+                panel["options"].pop("footer", None)
         texts[f"{name}.json"] = json.dumps(document, indent=2, sort_keys=True) + "\n"
     return texts
 

@@ -1,4 +1,4 @@
-"""Colours that people with any kind of colour vision can tell apart, on a dark and a light page; after Okabe and Ito."""
+"""Colours that can be told apart with any kind of colour vision, on a dark and a light page; after Okabe and Ito."""
 
 from __future__ import annotations
 

@@ -1,0 +1,95 @@
+"""Every query of every panel and variable, asked of a real Prometheus that scraped a real exporter."""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests_deploy.dashboards import BUSY, FLAKY, NAMES, View, panels, read, view
+from tests_deploy.processes import query
+
+if TYPE_CHECKING:
+    from tests_deploy.rehearsal import Rehearsal
+
+QUERIES = [
+    pytest.param(name, target, id=f"{name}: {panel['title']} {target['refId']}")
+    for name in NAMES
+    for panel in panels(name)
+    for target in panel["targets"]
+]
+VARIABLES = [
+    pytest.param(name, variable, id=f"{name}: {variable['name']}")
+    for name in NAMES
+    for variable in read(name)["templating"]["list"]
+    if variable["type"] == "query"
+]
+LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
+QUERY_RESULT = re.compile(r"query_result\((.*)\)")
+
+
+@cache
+def now() -> int:
+    """One moment for all queries."""
+    return int(time.time())
+
+
+def views(name: str, instance: str) -> list[View]:
+    """A workflow with flaky tests has few jobs, and the other way round: each query is tried on both."""
+    return [view(name, now(), instance, workflow=workflow) for workflow in (BUSY, FLAKY)]
+
+
+def values_of(variable: dict[str, Any], seen: View, url: str) -> list[str]:
+    """What Grafana would offer."""
+    text = seen.filled(variable["query"]["query"])
+    if found := LABEL_VALUES.fullmatch(text):
+        series = query(url, "query", query=f"group by ({found[2]}) ({found[1]})", time=seen.end)["result"]
+        return sorted(each["metric"][found[2]] for each in series)
+    found = QUERY_RESULT.fullmatch(text)
+    assert found
+    lines = []
+    for each in query(url, "query", query=found[1], time=seen.end)["result"]:
+        labels = ", ".join(f'{key}="{value}"' for key, value in each["metric"].items())
+        lines.append(f"{{{labels}}} {each['value'][1]} {each['value'][0]}")
+    pattern = re.compile(variable["regex"].strip("/"))
+    return [match[1] for line in lines if (match := pattern.search(line))]
+
+
+@pytest.mark.parametrize(("name", "target"), QUERIES)
+def test_a_query_returns_data(name: str, target: dict[str, Any], prometheus_url: str, lived: Rehearsal) -> None:
+    answers = []
+    for seen in views(name, lived.address):
+        expression = seen.filled(target["expr"])
+        assert "$" not in expression
+        if target.get("instant"):
+            answers += query(prometheus_url, "query", query=expression, time=seen.end)["result"]
+        else:
+            parameters = {"start": seen.start, "end": seen.end, "step": seen.step}
+            answers += query(prometheus_url, "query_range", query=expression, **parameters)["result"]
+
+    values = [value for each in answers for _, value in each.get("values", [each.get("value")])]
+    assert any(value not in {"NaN", "+Inf", "-Inf"} for value in values)
+
+
+@pytest.mark.parametrize(("name", "variable"), VARIABLES)
+def test_a_variable_offers_what_was_scraped(
+    name: str, variable: dict[str, Any], prometheus_url: str, lived: Rehearsal
+) -> None:
+    for seen in views(name, lived.address):
+        offered = values_of(variable, seen, prometheus_url)
+
+        assert offered
+        assert seen.variables[variable["name"]] in {*offered, ".*"}
+
+
+def test_the_default_branch_is_the_first_branch_that_is_offered(prometheus_url: str, lived: Rehearsal) -> None:
+    variable = next(each for each in read("workflow")["templating"]["list"] if each["name"] == "branch")
+    seen = view("workflow", now(), lived.address, workflow=("gh/acme/mobile", "ci"))
+
+    offered = values_of(variable, seen, prometheus_url)
+
+    assert offered[0] == "develop"
+    assert "main" in offered[1:]
