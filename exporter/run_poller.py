@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from exporter import runs
 from exporter.errors import InternalError, PayloadError, PollError, StateError, Stopped
 from exporter.facts import PROJECT, due, of_project
-from exporter.payloads import Reading, items
+from exporter.payloads import Column, Reading, items, timestamp
 from exporter.poller import Patience
 from exporter.questions import Question
 from exporter.snapshots import Outcome
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.state import State
 
 COLLECTOR = "runs"
+LAST_RUN = Column("window_end", timestamp)
 
 
 class RunPoller:
@@ -143,12 +144,12 @@ class RunPoll:
             try:
                 for page in self._by.client.pages(runs.listing(project.slug), deadline=self._deadline()):
                     for row in items(page):
-                        reading.add(row, ("name",), ())
+                        reading.add(row, ("name",), (LAST_RUN,))
             except PollError as error:
                 self._failed(error)
             else:
                 self._by.telemetry.unread(COLLECTOR, reading.unread)
-                names = (name for (name,), _ in reading.rows)
+                names = {name: last for (name,), (last,) in reading.rows}
                 lookback, bounds = project.runs.lookback, project.runs.buckets
                 ledger = runs.listed(ledger, names, now, lookback=lookback, bounds=bounds)
                 self._whole = True
@@ -161,13 +162,12 @@ class RunPoll:
         assert ledger is not None  # noqa: S101  it has this workflow
         workflow = ledger.workflows[name]
         start = runs.start_of(workflow, now, settings.lookback)
-        oldest = start if workflow.baseline else workflow.floor
         swept = runs.sweep_is_due(workflow, now, settings.sweep)
         fresh: dict[int, Run] = {}
         question = runs.recent(self._project.slug, name, start)
         with closing(self._pages(question)) as pages:
             for page in pages:
-                if self._take(name, page, oldest, fresh) and not swept:
+                if self._take(name, page, workflow.floor, fresh) and not swept:
                     break
         self._ledger = runs.fold(
             ledger, name, fresh.values(), label, now=now, start=start, lookback=settings.lookback, swept=swept

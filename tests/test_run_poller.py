@@ -60,7 +60,7 @@ def test_the_first_poll_asks_for_the_project_the_names_and_each_workflow_s_lookb
     assert [unquote(path) for path in counting.asked()] == [
         f"/project/{SLUG}?",
         f"/insights/{SLUG}/workflows?all-branches=true&reporting-window=last-90-days",
-        f"/insights/{SLUG}/workflows/only on branches?all-branches=true&start-date=2026-09-18T14:13:21Z",
+        f"/insights/{SLUG}/workflows/only on branches?all-branches=true&start-date=2026-09-18T14:13:20Z",
     ]
     assert counting.total("other branches", "only on branches") == 0
 
@@ -79,10 +79,19 @@ def test_names_come_hourly_and_the_project_daily(begun: Counting) -> None:
 
 
 def test_the_start_date_is_the_last_committed_poll_less_the_lookback(begun: Counting) -> None:
-    begun.poll(after=10 * DAY)
+    begun.pass_time(10 * DAY)
+    begun.run()
+    begun.poll(after=0)
     assert begun.asked()[-1].endswith("start-date=2026-09-18T14%3A13%3A21Z")
-    begun.poll()
+    begun.run()
+    begun.poll(after=100)
     assert begun.asked()[-1].endswith("start-date=2026-09-28T14%3A13%3A21Z")
+
+
+def test_the_start_date_is_no_later_than_the_newest_run_less_the_lookback(begun: Counting) -> None:
+    begun.poll(after=10 * DAY)
+    begun.poll()
+    assert begun.asked()[-1].endswith("start-date=2026-09-18T14%3A13%3A20Z")
 
 
 def test_a_project_that_does_not_collect_runs_is_asked_for_none(begun: Counting) -> None:
@@ -193,7 +202,7 @@ def test_in_memory_runs_are_counted_as_well() -> None:
     counting.circle.stop()
 
 
-@pytest.mark.parametrize("skew", [-2 * HOUR, 2 * HOUR])
+@pytest.mark.parametrize("skew", [-40 * DAY, -2 * HOUR, 2 * HOUR, 40 * DAY])
 def test_clocks_that_differ_lose_and_repeat_nothing(counting: Counting, skew: float) -> None:
     counting.now += skew
     counting.run()

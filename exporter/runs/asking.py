@@ -48,14 +48,16 @@ def start_of(workflow: Workflow, now: float, lookback: float) -> int:
     """From which creation on a workflow's runs are read.
 
     That is the last committed poll less the lookback, however long ago it was, so that a downtime loses
-    nothing; the first time it is now less the lookback, or what was laid down for a late workflow.
+    nothing. Where CircleCI's newest run is older than that poll it is that run less the lookback: no run
+    can be missed then even if the clocks of the two machines differ by more than the lookback.
     """
-    if workflow.baseline:
-        start = now - lookback
-    elif workflow.polled_at is None:
-        start = workflow.floor
+    if workflow.baseline or workflow.polled_at is not None:
+        last = now if workflow.polled_at is None else min(workflow.polled_at, now)
+        if workflow.newest is not None:
+            last = min(last, workflow.newest)
+        start = max(workflow.since, workflow.floor, last - lookback)
     else:
-        start = max(workflow.floor, min(workflow.polled_at, now) - lookback)
+        start = workflow.since
     return int(max(start, now - FURTHEST, 0))
 
 

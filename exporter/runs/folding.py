@@ -27,7 +27,7 @@ from exporter.runs.ledger import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from exporter.config import Project
     from exporter.runs.reading import Run
@@ -47,26 +47,36 @@ def labels_of(project: Project, default_branch: str) -> Callable[[str], str]:
 
 
 def listed(
-    ledger: Ledger | None, names: Iterable[str], now: float, *, lookback: float, bounds: tuple[float, ...]
+    ledger: Ledger | None,
+    names: Mapping[str, float | None],
+    now: float,
+    *,
+    lookback: float,
+    bounds: tuple[float, ...],
 ) -> Ledger:
-    """The ledger after the names were asked for; the first time it is begun.
+    """The ledger after the names were asked for, each with the time of its last run; the first time it is begun.
 
     All that is listed then begins with runs that are not counted. What appears later is counted from its
     first run. What is listed no longer keeps its counts as long as CircleCI has runs of it.
     """
-    present = set(names)
+    times = {name: None if last is None else int(last) for name, last in names.items()}
     if ledger is None:
-        began = int(max(now - lookback, 0))
-        return Ledger(began, now, bounds, {name: Workflow(began, baseline=True) for name in present})
+        newest = max((last for last in times.values() if last is not None), default=now)
+        workflows = {name: Workflow(0, baseline=True, newest=last) for name, last in times.items()}
+        return Ledger(int(max(min(now, newest) - lookback, 0)), now, bounds, workflows)
     workflows = {}
     for name, workflow in ledger.workflows.items():
-        if name in present:
-            workflows[name] = replace(workflow, unlisted_at=None)
+        if name in times:
+            workflows[name] = replace(workflow, newest=_later(workflow.newest, times[name]), unlisted_at=None)
         elif workflow.unlisted_at is None or now - workflow.unlisted_at < FURTHEST:
             workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
-    for name in present - workflows.keys():
-        workflows[name] = Workflow(ledger.began)
+    for name in times.keys() - workflows.keys():
+        workflows[name] = Workflow(ledger.began, newest=times[name])
     return replace(ledger, names_at=now, workflows=workflows)
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def rebucketed(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
@@ -131,13 +141,14 @@ def fold(
             counting = [] if before.baseline else [run for run in seen if run.status]
             grown = _grown(before.series.get(branch), seen, counting, ledger.bounds, invented)
             series[branch] = _shown(grown, seen)
-    newest = max((of_branch.seen for of_branch in series.values()), default=before.newest)
-    floor = start if before.baseline else before.floor
+    newest = _later(before.newest, max((of_branch.seen for of_branch in series.values()), default=None))
+    floor = before.floor
     if newest is not None:
         floor = max(floor, min(start, int(newest - lookback)))
         series = {branch: of_branch for branch, of_branch in series.items() if of_branch.seen > newest - FURTHEST}
     workflow = replace(
         before,
+        since=start if before.baseline else before.since,
         floor=floor,
         baseline=False,
         polled_at=now,

@@ -67,13 +67,14 @@ class Series:
 class Workflow:
     """One workflow of the project.
 
-    `polled_at` is when its last good poll began, `swept_at` when its whole lookback was last read. No run
-    created before `floor` is ever counted, so that none needs to be remembered; `newest` is the newest
-    creation seen. With `baseline` the runs of the next good poll are remembered, not counted.
-    `unlisted_at` is when CircleCI ceased to list it.
+    `polled_at` is when its last good poll began, `swept_at` when its whole lookback was last read. Runs
+    created before `since` were never asked for. Of those created before `floor` nothing is remembered, so
+    that none of them is ever counted. `newest` is the newest creation known. With `baseline` the runs of the
+    next good poll are remembered, not counted. `unlisted_at` is when CircleCI ceased to list the workflow.
     """
 
-    floor: int
+    since: int
+    floor: int = 0
     baseline: bool = False
     polled_at: float | None = None
     swept_at: float | None = None

@@ -41,6 +41,7 @@ def write_workflow(workflow: Workflow) -> str:
     """One workflow with the counters of all its branches."""
     return text(
         {
+            "since": workflow.since,
             "floor": workflow.floor,
             "baseline": workflow.baseline,
             "polled_at": workflow.polled_at,

@@ -57,6 +57,16 @@ def test_nothing_is_asked_for_beyond_90_days() -> None:
 
 def test_nothing_is_asked_for_of_which_nothing_is_remembered() -> None:
     assert start_of(Workflow(NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
+    assert start_of(Workflow(0, NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
+
+
+@pytest.mark.parametrize("workflow", [Workflow(0, baseline=True, newest=NOW), Workflow(0, polled_at=NOW, newest=NOW)])
+def test_a_clock_that_is_ahead_by_weeks_looks_no_later_than_the_newest_run(workflow: Workflow) -> None:
+    assert start_of(workflow, NOW + 60 * DAY, LOOKBACK) == NOW - LOOKBACK
+
+
+def test_a_run_of_the_future_moves_nothing() -> None:
+    assert start_of(Workflow(0, polled_at=NOW - 5, newest=NOW + DAY), NOW, LOOKBACK) == NOW - 5 - LOOKBACK
 
 
 def test_a_clock_that_was_set_back_makes_the_look_go_further_back() -> None:

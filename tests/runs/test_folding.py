@@ -26,6 +26,10 @@ def counts(of: Ledger, branch: str = "main") -> dict[str, int]:
     return {status: number for status, number in series(of, branch).counted.runs.items() if number}
 
 
+def named(known: Ledger | None, at: float, *names: str) -> Ledger:
+    return listed(known, dict.fromkeys(names), at, lookback=LOOKBACK, bounds=BOUNDS)
+
+
 # Appearing at 0
 
 
@@ -76,23 +80,34 @@ def test_the_first_good_poll_shows_the_newest_run_all_the_same() -> None:
 
 
 def test_all_that_is_listed_at_first_begins_uncounted_and_what_appears_later_does_not() -> None:
-    first = listed(None, ["build", "deploy", "build"], NOW, lookback=LOOKBACK, bounds=BOUNDS)
+    first = named(None, NOW, "build", "deploy")
     assert {name: workflow.baseline for name, workflow in first.workflows.items()} == {"build": True, "deploy": True}
-    later = listed(first, ["build", "deploy", "nightly"], NOW + 3600, lookback=LOOKBACK, bounds=BOUNDS)
+    later = named(first, NOW + 3600, "build", "deploy", "nightly")
     assert not later.workflows["nightly"].baseline
-    assert later.workflows["nightly"].floor == NOW - LOOKBACK
+    assert later.workflows["nightly"].since == NOW - LOOKBACK
     assert later.names_at == NOW + 3600
+
+
+def test_the_list_tells_how_old_the_newest_run_is() -> None:
+    last = {"build": NOW - 60.0 * DAY, "deploy": NOW - 61.0 * DAY, "nightly": None}
+    first = listed(None, last, NOW, lookback=LOOKBACK, bounds=BOUNDS)
+    assert first.began == NOW - 63 * DAY
+    assert [first.workflows[name].newest for name in last] == [NOW - 60 * DAY, NOW - 61 * DAY, None]
+    later = listed(
+        first, {"build": NOW - 70.0 * DAY, "deploy": None, "nightly": NOW - 5.0}, NOW, lookback=LOOKBACK, bounds=()
+    )
+    assert [later.workflows[name].newest for name in last] == [NOW - 60 * DAY, NOW - 61 * DAY, NOW - 5]
 
 
 def test_a_workflow_that_is_listed_no_longer_keeps_its_counts_for_90_days() -> None:
     known = polled(polled(ledger(), run(1)))
-    gone = listed(known, [], NOW + 10, lookback=LOOKBACK, bounds=BOUNDS)
+    gone = named(known, NOW + 10)
     assert gone.workflows["build"].unlisted_at == NOW + 10
-    still = listed(gone, [], NOW + 10 + 89 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
+    still = named(gone, NOW + 10 + 89 * DAY)
     assert still.workflows["build"].unlisted_at == NOW + 10
-    back = listed(still, ["build"], NOW + 89 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
-    assert back.workflows["build"] == replace(known.workflows["build"], unlisted_at=None)
-    assert listed(still, [], NOW + 10 + 90 * DAY, lookback=LOOKBACK, bounds=BOUNDS).workflows == {}
+    back = named(still, NOW + 89 * DAY, "build")
+    assert back.workflows["build"] == known.workflows["build"]
+    assert named(still, NOW + 10 + 90 * DAY).workflows == {}
 
 
 # Labels
@@ -233,6 +248,12 @@ def test_the_floor_follows_what_was_asked_and_never_falls() -> None:
     back = polled(later, at=NOW)
     assert back.workflows["build"].floor == NOW + 2 * DAY
     assert back.workflows["build"].swept_at == NOW
+
+
+def test_runs_older_than_the_start_that_came_all_the_same_are_remembered() -> None:
+    first = polled(ledger(baseline=True), run(-40 * DAY), run(-50 * DAY))
+    found = first.workflows["build"]
+    assert (found.since, found.floor) == (NOW - LOOKBACK, NOW - 43 * DAY)
 
 
 def test_a_clock_that_runs_ahead_forgets_nothing() -> None:

@@ -21,6 +21,7 @@ SERIES = st.builds(Series, TALLIES, st.integers(0), st.none() | TALLIES, st.bool
 WORKFLOWS = st.builds(
     Workflow,
     st.integers(0),
+    st.integers(0),
     st.booleans(),
     st.none() | NUMBERS,
     st.none() | NUMBERS,
