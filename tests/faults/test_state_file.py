@@ -1,0 +1,186 @@
+"""What happens to the state file: kills, a full disk, a read-only one, a broken file, a second process."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.campaign import QUICK, configuration, polled, slug_of
+from tests.faults.conftest import TOKEN
+from tests.running import Exporter, Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from exporter.demo import RemoteCircle
+
+SLUGS = [slug_of(number) for number in range(6)]
+COUNTED = SLUGS[0]
+
+
+@pytest.fixture(autouse=True)
+def healed(circle: RemoteCircle) -> Iterator[None]:
+    yield
+    circle.reset()
+
+
+@pytest.fixture
+def disk(tmp_path: Path, program: Callable[[str], Path]) -> Iterator[Path]:
+    """A disk of 24 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command: list[str | Path] = [program("mount"), "-t", "tmpfs", "-o", "size=24m", "state-test", folder]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run([program("umount"), "--lazy", folder], check=True)
+
+
+def counting(circle: RemoteCircle, state: Path, interval: str = "1s") -> str:
+    """A configuration in which the runs of one project are counted too."""
+    plain = configuration(circle, SLUGS, state=state).replace("interval: 1s", f"interval: {interval}")
+    runs = f"    collectors: [workflows, jobs, runs]\n    runs: {{interval: {interval}}}\n"
+    return plain.replace(f"  - {COUNTED}\n", f"  - slug: {COUNTED}\n{runs}")
+
+
+def settled(scrape: Scrape) -> bool:
+    """Whether everything has been polled, runs too."""
+    return polled(scrape, SLUGS) and polled(scrape, [COUNTED], ("runs",))
+
+
+def told(scrape: Scrape) -> dict[str, float]:
+    """Everything that CircleCI told, by series."""
+    return {name: value for name, value in scrape.values.items() if not name.startswith(("circleci_exporter_", "p"))}
+
+
+def fill(disk: Path) -> Path:
+    """Write a file until there is no room."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_twenty_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path) -> None:
+    random = Random(20)  # noqa: S311  nothing secret hangs on it
+    config = counting(circle, tmp_path / "state.db")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        last = exporter.until(settled, "all to be polled")
+        exporter.kill()
+    for _ in range(20):
+        with Exporter(tmp_path, config, token=TOKEN) as exporter:
+            first = exporter.scrape()
+            assert told(last).keys() <= told(first).keys()
+            time.sleep(random.uniform(0.0, 0.6))
+            last = exporter.scrape()
+            exporter.kill()
+
+
+def test_a_restart_asks_nothing_before_the_interval_is_over(circle: RemoteCircle, tmp_path: Path) -> None:
+    config = counting(circle, tmp_path / "state.db", "10m")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        before = exporter.until(settled, "all to be polled")
+        exporter.kill()
+    circle.reset()
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        assert told(exporter.scrape()) == told(before)
+        exporter.until(lambda scrape: scrape.get("projects") == len(SLUGS), "it to be ready")
+        assert circle.requests() == []
+
+
+def test_a_full_disk_costs_nothing_but_new_counts_and_those_only_until_there_is_room(
+    circle: RemoteCircle, tmp_path: Path, disk: Path
+) -> None:
+    config = counting(circle, disk / "state.db")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        before = exporter.until(settled, "all to be polled")
+        assert before.get("state_writable") == 1
+        filler = fill(disk)
+        circle.add_runs(*({"slug": COUNTED, "workflow": "workflow-000", "credits": number} for number in range(2000)))
+        full = exporter.until(
+            lambda scrape: (
+                scrape.get("state_writable") == 0
+                and scrape.get("collector_failures_total", collector="runs", reason="state")
+            ),
+            "the full disk to be told",
+        )
+        assert full.seconds < QUICK
+        assert polled(full, SLUGS)
+        assert told(full) == told(before)
+        assert len(exporter.events("the state file cannot be written; memory serves until it can")) == 1
+        filler.unlink()
+        after = exporter.until(
+            lambda scrape: (
+                scrape.get("state_writable") == 1
+                and settled(scrape)
+                and told(scrape)[runs_of(before, "success")] == 2000
+            ),
+            "the disk to serve again",
+        )
+        exporter.kill()
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        assert told(exporter.scrape()) == told(after)
+
+
+def runs_of(scrape: Scrape, status: str) -> str:
+    """The series that counts a status of the workflow to which runs are added."""
+    mark = f'branch="main",project="{COUNTED}",status="{status}",workflow="workflow-000"'
+    (found,) = (name for name in scrape.values if name.startswith("circleci_workflow_runs_total{") and mark in name)
+    return found
+
+
+def test_a_disk_that_became_read_only_is_read_and_told(
+    circle: RemoteCircle, tmp_path: Path, disk: Path, program: Callable[[str], Path]
+) -> None:
+    config = counting(circle, disk / "state.db")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        before = exporter.until(settled, "all to be polled")
+        exporter.kill()
+    subprocess.run([program("mount"), "-o", "remount,ro", disk], check=True)
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        first = exporter.scrape()
+        assert told(before).keys() <= told(first).keys()
+        assert first.get("state_writable") == 0
+        assert len(exporter.events("the state file cannot be written; nothing lasts until the next start")) == 1
+        exporter.until(
+            lambda scrape: (
+                polled(scrape, SLUGS) and scrape.get("collector_failures_total", collector="runs", reason="state")
+            ),
+            "the gauges to go on, and the runs to say why they do not",
+        )
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(100), b"this is not a database\n" * 500])
+def test_a_file_that_is_no_state_is_moved_aside_and_never_deleted(
+    circle: RemoteCircle, tmp_path: Path, content: bytes
+) -> None:
+    state = tmp_path / "state.db"
+    state.write_bytes(content)
+    with Exporter(tmp_path, configuration(circle, SLUGS, state=state), token=TOKEN) as exporter:
+        scrape = exporter.until(lambda scrape: polled(scrape, SLUGS), "all to be polled")
+        moved = [path.read_bytes() for path in tmp_path.glob("state.db.corrupt-*")]
+        assert moved == ([content] if content else [])
+        assert scrape.get("state_moved_aside_total") == len(moved)
+        assert scrape.get("state_writable") == 1
+        assert len(exporter.events("the state file cannot be used and was moved aside")) == len(moved)
+
+
+def test_a_second_process_on_the_same_file_ends_with_1_and_harms_nothing(circle: RemoteCircle, tmp_path: Path) -> None:
+    config = configuration(circle, SLUGS, state=tmp_path / "state.db")
+    with Exporter(tmp_path / "first", config, token=TOKEN) as first:
+        before = first.until(lambda scrape: polled(scrape, SLUGS), "all to be polled")
+        second = Exporter(tmp_path / "second", config, token=TOKEN)
+        assert second.process.wait(20) == 1
+        assert "in use by another process" in second.log
+        assert "Traceback" not in second.log
+        assert told(first.scrape()) == told(before)
