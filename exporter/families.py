@@ -6,7 +6,7 @@ against the payloads in the tests, and the metric reference is generated from he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from exporter.payloads import Column, number, timestamp, trend
@@ -28,11 +28,12 @@ class Family:
     help: str
     kind: Kind = "gauge"
     read: Callable[[object], Number | None] = number
+    column: Column = field(init=False, repr=False)
+    """Where its number stands in a row of the payload."""
 
-    @property
-    def column(self) -> Column:
-        """Where its number stands in a row of the payload."""
-        return Column(self.path, self.read)
+    def __post_init__(self) -> None:
+        """Make the column once."""
+        object.__setattr__(self, "column", Column(self.path, self.read))
 
 
 def _duration(subject: str) -> tuple[Family, ...]:

@@ -56,19 +56,17 @@ class _Column:
 
     def set(self, pieces: Mapping[int, Fragment]) -> bool:
         """Put pieces into slots, and sum up each node above a new one once; returns whether any is new."""
-        new: defaultdict[int, list[int]] = defaultdict(list)
-        for slot in sorted(pieces):
-            node, piece = self.slots + slot, pieces[slot]
-            if (self._crcs[node], self._sizes[node]) != (piece.crc, piece.size) or self._at(slot) != piece.deflated:
-                self._crcs[node], self._sizes[node] = piece.crc, piece.size
-                new[slot // BLOCK].append(slot)
-        for block, slots in new.items():
+        new = [slot for slot, piece in pieces.items() if not self._holds(slot, piece)]
+        blocks: defaultdict[int, list[int]] = defaultdict(list)
+        for slot in sorted(new):
+            blocks[slot // BLOCK].append(slot)
+            self._crcs[self.slots + slot], self._sizes[self.slots + slot] = pieces[slot].crc, pieces[slot].size
+        for block, slots in blocks.items():
             self._replace(block, slots, pieces)
-        nodes = {(self.slots + slot) // 2 for slots in new.values() for slot in slots}
-        while nodes - {0}:
+        nodes = {self.slots + slot for slot in new}
+        while nodes := {node >> 1 for node in nodes} - {0}:
             for node in nodes:
                 self._sum(node)
-            nodes = {node // 2 for node in nodes}
         return bool(new)
 
     def grown(self, slots: int) -> _Column:
@@ -85,9 +83,13 @@ class _Column:
     def _start(self, slot: int) -> int:
         return sum(self._lengths[slot // BLOCK * BLOCK : slot])
 
-    def _at(self, slot: int) -> bytes:
+    def _holds(self, slot: int, piece: Fragment) -> bool:
+        """Whether a piece is in its slot already."""
+        node = self.slots + slot
+        if self._crcs[node] != piece.crc or self._sizes[node] != piece.size:
+            return False
         start = self._start(slot)
-        return self.blocks[slot // BLOCK][start : start + self._lengths[slot]]
+        return self.blocks[slot // BLOCK][start : start + self._lengths[slot]] == piece.deflated
 
     def _replace(self, block: int, slots: Iterable[int], pieces: Mapping[int, Fragment]) -> None:
         old, done = self.blocks[block], 0
@@ -100,9 +102,9 @@ class _Column:
         self.blocks[block] = b"".join((*parts, old[done:]))
 
     def _sum(self, node: int) -> None:
-        left, right = 2 * node, 2 * node + 1
-        self._crcs[node] = deflate.combine(self._crcs[left], self._crcs[right], self._sizes[right])
-        self._sizes[node] = self._sizes[left] + self._sizes[right]
+        crcs, sizes, left, right = self._crcs, self._sizes, 2 * node, 2 * node + 1
+        crcs[node] = deflate.combine(crcs[left], crcs[right], sizes[right])
+        sizes[node] = sizes[left] + sizes[right]
 
 
 @dataclass(frozen=True, slots=True)

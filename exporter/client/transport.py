@@ -92,6 +92,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
         self._context = context
+        self._origin, self._whole = url, bool(proxy) and url.startswith("http:")
         super().__init__(pool_connections=1, pool_maxsize=size)
         manager = (
             self.proxy_manager_for(proxy, proxy_ssl_context=context, ssl_context=context) if proxy else self.poolmanager
@@ -104,6 +105,12 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
         return self._pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
+        """What is asked for: the target as it was prepared, or all of the URL of a proxy that reads it."""
+        if self._whole:
+            return super().request_url(request, proxies)
+        return (request.url or "").removeprefix(self._origin)
 
     def cert_verify(self, *_: object, **__: object) -> None:
         """The context verifies; requests would add certifi's authorities to it."""
