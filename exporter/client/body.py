@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.errors import PayloadError, TooLargeError, TruncatedError
@@ -36,7 +38,8 @@ def read(raw: Raw, encoding: str, limit: int = LIMIT) -> bytes:
     if encoding in {"gzip", "x-gzip"}:
         chunks = unpack(chunks, limit)
     elif encoding not in {"", "identity"}:
-        raise PayloadError(f"the body's encoding is {clean(encoding)!r}, which was not asked for")
+        known = re.fullmatch("[a-z-]{1,10}", encoding)
+        raise PayloadError(f"the body's encoding is {encoding if known else 'not known'}, which was not asked for")
     parts, size = [], 0
     for chunk in chunks:
         size += len(chunk)
@@ -94,7 +97,13 @@ def message(body: bytes, secret: str) -> str:
     except (PayloadError, TooLargeError):
         return ""
     text = found.get("message") if isinstance(found, dict) else None
-    return clean(text.replace(secret, "***")) if isinstance(text, str) else ""
+    return clean(hidden(text, secret)) if isinstance(text, str) else ""
+
+
+def hidden(text: str, secret: str) -> str:
+    """The text without the secret, and without what basic authentication makes of it, in capitals or not."""
+    basic = b64encode(f"{secret}:".encode()).decode().rstrip("=")
+    return re.sub(f"(?:{re.escape(secret)}|{re.escape(basic)})=*", "***", text, flags=re.IGNORECASE)
 
 
 def clean(text: str) -> str:

@@ -109,6 +109,8 @@ class Client:
         began = self._clock()
         answer = self._transport.get(target, TokenAuth(self._auth, token), min(self._timeout, deadline - began))
         failure = judge(answer, token.reveal())
+        if failure is not None:  # a server may echo what it was sent
+            failure = type(failure)(body.hidden(str(failure), token.reveal()))
         code = "error" if answer.status is None else str(answer.status)
         self._telemetry.request(question.endpoint, code, self._clock() - began)
         found = headers.quotas(answer.headers)

@@ -163,3 +163,12 @@ def test_without_an_explanation_nothing_is_quoted(content: bytes) -> None:
 def test_an_echoed_secret_is_not_quoted_even_where_the_text_is_cut() -> None:
     said = body.message(json.dumps({"message": "x" * 195 + "SECRET-TOKEN"}).encode(), "SECRET-TOKEN")
     assert said == "x" * 195 + "***"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    ["t0ken-of-letters", "T0KEN-OF-LETTERS", "Bearer t0ken-of-letters", "Basic dDBrZW4tb2YtbGV0dGVyczo="],
+)
+def test_a_secret_is_hidden_in_every_form_in_which_it_is_sent(echo: str) -> None:
+    text = body.hidden(f"no use for {echo}, sorry", "t0ken-of-letters")
+    assert text in {"no use for ***, sorry", "no use for Bearer ***, sorry", "no use for Basic ***, sorry"}
