@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter import plan, sightings
 from exporter.errors import PayloadError
+from exporter.runs import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,11 @@ class Calls(NamedTuple):
 NONE = Calls(0.0, 0.0)
 
 
-def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int]) -> Calls:
+def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], counted: int | None = None) -> Calls:
     """Add up what is asked in an hour; `workflows` counts them by branch and reporting window.
 
-    Answers other than those about workflows are taken to have one page.
+    `counted` are the workflows whose runs are counted, on whatever branch they run; where that is not known,
+    they are those of the fullest scope. Answers other than those about workflows are taken to have one page.
     """
     known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
     total = Calls(known, known)
@@ -56,7 +58,9 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int]) -
         unchanged = min(polls, HOUR / project.jobs.max_age) if collector.name == "jobs" else polls
         total += Calls(asked * unchanged, asked * polls)
     if "runs" in project.collectors:
-        runs = max(workflows.values(), default=0) * HOUR / project.runs.interval + HOUR / NAMES_EVERY
+        if counted is None:
+            counted = max(workflows.values(), default=0)
+        runs = counted * HOUR / project.runs.interval + HOUR / NAMES_EVERY
         total += Calls(runs, runs)
     return total
 
@@ -70,7 +74,8 @@ def expected(snapshot: Snapshot) -> Calls:
         branches = [DEFAULT_BRANCH, *plan.branches(replace(project, default_branch=False), snapshot.facts)]
     names = plan.workflows(snapshot, branches, per_window=True)
     scopes = [(branch, window) for branch in branches for window in project.windows]
-    return calls_per_hour(project, {scope: len(names.get(scope, ())) for scope in scopes})
+    counted = len(wanted(snapshot.ledger, project)) if snapshot.ledger else None
+    return calls_per_hour(project, {scope: len(names.get(scope, ())) for scope in scopes}, counted)
 
 
 def searches_per_hour(organization: Organization) -> Calls:

@@ -33,13 +33,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One project: whether it can be polled, or the error in words and its reason where CircleCI caused it."""
+    """One project: whether it can be polled, or the error in words and its reason where CircleCI caused it.
+
+    `counted` are the workflows whose runs are counted, where they are.
+    """
 
     project: Project
     default_branch: str = ""
     scopes: tuple[Scope, ...] = ()
     error: str = ""
     reason: str = ""
+    counted: tuple[str, ...] | None = None
 
 
 def token_owner(client: Client) -> str:
@@ -78,7 +82,12 @@ def examine(client: Client, project: Project) -> Finding:
             for scope in scopes
         ]
         error = "" if scopes else f"no branch that Insights knows matches {', '.join(project.branch_globs)}"
-        return Finding(project, facts.default_branch, tuple(explained), error)
+        counted = None
+        if "runs" in project.collectors:
+            counted = tuple(
+                filter(project.workflows.match, _names(client, project, ALL_BRANCHES, WIDEST_WINDOW, deadline))
+            )
+        return Finding(project, facts.default_branch, tuple(explained), error, counted=counted)
     except PollError as error:
         return Finding(project, error=str(error), reason=error.reason)
 

@@ -139,6 +139,7 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
                 (scope.branch, scope.window): sum(map(finding.project.workflows.match, scope.workflows))
                 for scope in finding.scopes
             },
+            None if finding.counted is None else len(finding.counted),
         )
         total += calls
         projects.append(

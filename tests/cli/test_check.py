@@ -156,6 +156,13 @@ def test_excluded_workflows_cost_nothing(circle: Circle, tmp_path: Path) -> None
     assert document["calls_per_hour"]["most"] == pytest.approx(2 + 1 / 24)
 
 
+def test_runs_are_counted_of_workflows_on_every_branch(circle: Circle, tmp_path: Path) -> None:
+    _, document = as_json(circle, tmp_path, "projects: [{slug: gh/acme/web, collectors: [runs]}]")
+
+    # The names once an hour, four workflows every five minutes, one of which runs on other branches only.
+    assert document["calls_per_hour"]["least"] == pytest.approx(1 + 4 * 12 + 1 / 24)
+
+
 def test_organizations_are_searched_and_their_projects_checked(circle: Circle, tmp_path: Path) -> None:
     code, said = run_check(circle, tmp_path, "organizations: [bb/initech, gh/nosuch]", width=160)
 
