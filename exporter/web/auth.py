@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 CHECKS_AT_ONCE = 1
-LONGEST_QUEUE = 32
+LONGEST_QUEUE = 16
 REMEMBERED = 256
 # bcrypt itself reads no further; its Python binding refuses more, while htpasswd and Go's cut it off.
 LONGEST_PASSWORD = 72

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exporter.web.overview import ApiView, CollectorView, Overview, ProjectView, State, WorkflowView
+from exporter.web.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +77,7 @@ def overview(
 
 
 @dataclass
-class Published:
+class Published(Source):
     """Implements `exporter.web.source.Source`. `text` and `gzipped` are served as they are, cut into `pieces_of`."""
 
     text: Sequence[bytes] = (TEXT,)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 # The whole of it: the interpreter, the libraries, 11 MB of exposition, a page of 25,000 workflows and all of the crowd.
-MOST_MEMORY = 300 * MEGABYTE
+MOST_MEMORY = 200 * MEGABYTE
+MOST_SECONDS = 1.0
 SECONDS = 1.5
 LOGIN = "Basic " + base64.b64encode(b"alice:right").decode()
 
@@ -134,32 +135,37 @@ def crowd(name: str, host: Host) -> Iterator[None]:
             assert process.wait(30) == 0
 
 
-def measured(host: Host, name: str) -> tuple[float, int, int]:
-    """Scrape again and again during an attack; return the worst time, the number of scrapes and the peak of memory."""
+def check_scrapes(host: Host, name: str) -> None:
     host.forget_peak()
+    worst, number = scraped(host, name)
+    if worst >= MOST_SECONDS:
+        # Other tests share the machine: what is too slow has to be so twice.
+        worst, number = scraped(host, name)
+    peak = host.peak()
+    sys.stdout.write(f"| {name} | {number} | {worst * 1000:.0f} ms | {peak / MEGABYTE:.0f} MiB |\n")
+    assert worst < MOST_SECONDS
+    assert peak < MOST_MEMORY
+
+
+def scraped(host: Host, name: str) -> tuple[float, int]:
+    """Scrape again and again during an attack; return the worst time and the number of scrapes."""
     times: list[float] = []
     with crowd(name, host):
         end = time.monotonic() + SECONDS
         while time.monotonic() < end or len(times) < 3:
             times.append(host.scrape())
             time.sleep(0.03)
-    return max(times), len(times), host.peak()
+    return max(times), len(times)
 
 
 @pytest.mark.parametrize("name", PLAIN_ATTACKS)
 def test_a_scrape_among_hostile_clients_takes_less_than_a_second(plain: Host, name: str) -> None:
-    worst, number, peak = measured(plain, name)
-    sys.stdout.write(f"| {name} | {number} | {worst * 1000:.0f} ms | {peak / MEGABYTE:.0f} MiB |\n")
-    assert worst < 1.0
-    assert peak < MOST_MEMORY
+    check_scrapes(plain, name)
 
 
 @pytest.mark.parametrize("name", SECURED_ATTACKS)
 def test_a_scrape_by_tls_and_login_among_hostile_clients_takes_less_than_a_second(secured: Host, name: str) -> None:
-    worst, number, peak = measured(secured, name)
-    sys.stdout.write(f"| {name} | {number} | {worst * 1000:.0f} ms | {peak / MEGABYTE:.0f} MiB |\n")
-    assert worst < 1.0
-    assert peak < MOST_MEMORY
+    check_scrapes(secured, name)
 
 
 @pytest.mark.parametrize("kind", ["plain", "secured"])

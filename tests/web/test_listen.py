@@ -94,6 +94,14 @@ def test_a_taken_port_is_a_clear_error_at_once() -> None:
     assert str(caught.value) == f"cannot listen on {address}: the address is already in use by another process"
 
 
+def test_a_port_that_is_taken_everywhere_is_one_too() -> None:
+    with listen(Address.parse(":0")) as sock:
+        port = sock.getsockname()[1]
+        with pytest.raises(StartError) as caught:
+            listen(Address.parse(f":{port}"))
+    assert str(caught.value) == f"cannot listen on :{port}: the address is already in use by another process"
+
+
 @pytest.mark.parametrize(
     "text", ["192.0.2.1:0", "no-such-host.invalid:0", "x" * 300 + ":0", "a..b:0", "[2001:db8::1]:0"]
 )

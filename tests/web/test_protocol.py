@@ -258,6 +258,46 @@ def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: 
         wait_until(lambda: len(running.server._book) == 0, 5)
 
 
+def test_a_body_that_grows_too_large_during_the_answer_leaves_the_answer_whole(serve: Serve) -> None:
+    running = serve(Published(text=[b"x" * 50_000_000]))
+    with running.connect() as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+        received = len(sock.recv(100))
+        sock.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            sock.sendall(b"x" * 100_000)
+        sock.settimeout(5)
+        while chunk := sock.recv(1_000_000):
+            received += len(chunk)
+    assert received > 50_000_000
+    assert running.counts == {}
+
+
+def test_who_asks_for_more_connections_than_answers_can_be_read_is_refused(serve: Serve) -> None:
+    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(SHORT, per_peer=1, total=2, stall=5.0))
+    with running.connect() as first:
+        first.sendall(GET)
+        assert first.recv(100)
+        with running.connect() as second, contextlib.suppress(ConnectionError):
+            assert second.recv(100) == b""
+        with running.connect(source="127.0.0.2") as other:
+            other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+            read_until(other, b"healthy\n")
+    assert running.counts == {"refused": 1}
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_a_body_that_is_too_large_is_refused_inside_tls(serve: Serve, certificates: Certificates, version: str) -> None:
+    running = serve(Published(on_reload=lambda: (True, "done")), web_config=certificates.web_config())
+    context = ssl.create_default_context(cafile=str(certificates.ca))
+    context.maximum_version = ssl.TLSVersion[version]
+    with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
+        sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
+        assert status(sock.recv(1000)).startswith(b"HTTP/1.1 413 ")
+    wait_until(lambda: len(running.server._book) == 0)
+    assert running.source.reloads == 0
+
+
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_the_same_deadlines_hold_inside_tls(serve: Serve, certificates: Certificates, version: str) -> None:
     running = serve(Published(text=[b"x" * 20_000_000]), web_config=certificates.web_config())

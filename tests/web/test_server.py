@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import resource
@@ -136,6 +137,22 @@ def test_it_stops_during_a_reload_and_may_be_stopped_twice_or_before_it_started(
     server = server_at("127.0.0.1:0")
     server.bind()
     server.stop()
+
+
+def test_a_defect_in_recurring_work_is_told_and_the_work_goes_on(serve: Serve) -> None:
+    running = serve()
+    times = []
+
+    async def fail() -> None:
+        times.append(1)
+        raise ValueError("broken")
+
+    coroutine = running.server._every(0.01, fail)
+    task = asyncio.run_coroutine_threadsafe(coroutine, running.server._loop)
+    wait_until(lambda: len(times) > 2)
+    task.cancel()
+    [line] = running.log.events("web incident")
+    assert (line["kind"], line["error"].partition(" (")[0]) == ("defect", "ValueError: broken")
 
 
 def test_a_connection_that_is_gone_again_is_no_trouble(serve: Serve) -> None:
