@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+import exporter
 from exporter.web.overview import Overview, State
 from tests.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, workflow
@@ -68,11 +72,14 @@ class Browser:
     def open(
         self, running: Running, query: str = "", *, width: int = 1280, height: int = 1400, scheme: str = "light"
     ) -> None:
+        self.show(f"http://127.0.0.1:{running.port}/{query}", width=width, height=height, scheme=scheme)
+
+    def show(self, address: str, *, width: int = 1280, height: int = 1400, scheme: str = "light") -> None:
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        self.driver.get(f"http://127.0.0.1:{running.port}/{query}")
+        self.driver.get(address)
 
     def texts(self, selector: str) -> list[str]:
         return [" ".join(element.text.split()) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
@@ -267,3 +274,30 @@ def test_assistive_technology_finds_tables_with_headers_on_any_screen(browser: B
         assert roles.count("columnheader") == 11
         assert roles.count("rowheader") == 70
         assert {"banner", "main", "contentinfo", "search", "navigation"} <= set(roles)
+
+
+@pytest.fixture
+def demo() -> Iterator[str]:
+    """The page's address of the demo, as an operator starts it."""
+    command = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            addresses = (re.search(r"http://[\d.]+:\d+/(?=\s|$)", line) for line in process.stdout)
+            yield next(found[0] for found in addresses if found)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def test_the_page_of_the_demo_fills_itself(browser: Browser, demo: str) -> None:
+    browser.show(demo)
+
+    def polled() -> bool:
+        browser.driver.refresh()
+        return browser.texts(".tile .chips") == ["✓ 6 ok"] and len(browser.texts(".workflows tbody tr")) >= 20
+
+    wait_until(polled, 30, 0.3)
+    assert "reachable, token accepted" in browser.texts("#api .verdict")[0]
+    assert browser.texts("h1 small") == [exporter.__version__]
+    browser.screenshot("demo")
