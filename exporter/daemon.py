@@ -18,6 +18,7 @@ from exporter.errors import ConfigError, StartError
 from exporter.fleet import Fleet
 from exporter.organizations import Organizations
 from exporter.schedule import Schedule
+from exporter.signals import on_signals
 from exporter.web.overview import Overview
 from exporter.web.server import WebServer
 
@@ -64,9 +65,13 @@ class Daemon:
         """
         self._options, self._log, self._watch = options, log, watch
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._wishes.put("stop"))
-        signal.signal(signal.SIGHUP, lambda *_: self._wishes.put("reload"))
+        on_signals(
+            {
+                signal.SIGTERM: self.stop,
+                signal.SIGINT: self.stop,
+                signal.SIGHUP: lambda: self._wishes.put("reload"),
+            }
+        )
         self._web = WebServer(
             self,
             addresses=options.listen,

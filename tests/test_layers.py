@@ -51,6 +51,7 @@ LAYERS = (
     "exporter.organizations",
     "exporter.announcing",
     "exporter.watch",
+    "exporter.signals",
     "exporter.daemon",
     "exporter.demo",
     "exporter.cli",

@@ -23,6 +23,7 @@ from exporter.daemon import Daemon, Options
 from exporter.engine import Engine
 from exporter.errors import ConfigError, StartError
 from exporter.logs import configure
+from exporter.signals import on_signals
 from exporter.watch import Watch
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
         nonlocal good
         config = load(config_file)
         engine = Engine(config, log, shard=shard, total_shards=total_shards, keep_state=False)
-        _stopped_by_signals(engine.stop)
+        on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
         projects, searched = found(engine, config, shard, total_shards)
         good = poll_once(engine, projects, sys.stdout.buffer) and searched
         engine.close()
@@ -182,11 +183,6 @@ def _guarded(
             log.error("could not start", error=str(error))  # noqa: TRY400  it is no defect
         return NOT_STARTED
     return GOOD
-
-
-def _stopped_by_signals(stop: threading.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
 
 
 def _end(code: int) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.demo.circle import DEMO_TOKEN, Circle
 from exporter.demo.fleet import fleet
+from exporter.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,7 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
     )
     stop = ended or threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        on_signals({signal.SIGTERM: stop.set, signal.SIGINT: stop.set})
     with circle:
         print(f"listening on {circle.url}", flush=True)  # noqa: T201  the line that a caller waits for
         stop.wait()
