@@ -103,6 +103,7 @@ class Poll:
         self._began = poller.wall()
         self._given_up: PollError | None = None
         self._branchless: PollError | None = None
+        self._unlisted: PollError | None = None
         self._learnt = False
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
         self._changed: dict[Question, Part] = {}
@@ -134,7 +135,8 @@ class Poll:
         snapshot, now = self._snapshot, self._by.wall()
         facts = snapshot.facts
         try:
-            if facts is None or due(facts, now):
+            nameless = facts is not None and snapshot.project.default_branch and not facts.default_branch
+            if facts is None or nameless or due(facts, now):
                 facts = of_project(self._ask(PROJECT), facts, now)
             if snapshot.project.branch_globs and branches_due(facts, now):
                 facts = with_branches(facts, self._ask(BRANCH_LIST), now)
@@ -142,6 +144,8 @@ class Poll:
             self._failed("workflows", error)
             if facts is None and snapshot.project.default_branch:
                 self._branchless = error
+            elif snapshot.project.branch_globs and not (facts and facts.branches_asked_at):
+                self._unlisted = error
         self._snapshot = replace(snapshot, facts=facts)
 
     def _ask(self, endpoint: str) -> object:
@@ -166,6 +170,7 @@ class Poll:
             except PollError as error:  # the questions themselves cannot be known
                 self._failed(collector.name, error)
                 first = error
+            first = first or (self._unlisted if "branch" in collector.over else None)
         now = self._by.wall()
         old = self._snapshot.outcomes.get(collector.name)
         self._outcomes[collector.name] = Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from exporter.errors import UnauthorizedError
@@ -18,7 +19,9 @@ class Reports:
     def __init__(self, log: BoundLogger) -> None:
         """Start with nothing told."""
         self._log = log
+        self._lock = threading.Lock()
         self._refused = False
+        self._failing: dict[str, bool] = {}
         self._cut: set[tuple[str, str]] = set()
 
     def outcomes(self, before: Snapshot, after: Snapshot) -> None:
@@ -36,14 +39,17 @@ class Reports:
         if self._refused and not failing:
             self._refused = False
             self._log.info("CircleCI takes the token again")
-        project = after.project.name
+        slug, project = after.project.slug, after.project.name
         failed = [(name, outcome) for name, outcome in failed if outcome.reason != UnauthorizedError.reason]
-        if failing and not failed:
+        with self._lock:  # two polls of one project may end at the same time: one of them tells
+            was_failing = self._failing.get(slug, bool(failed))
+            self._failing[slug] = bool(failing)
+        if failing and not was_failing:
             name, outcome = failing[0]
             self._log.warning(
                 "project fails", project=project, collector=name, reason=outcome.reason, error=outcome.error
             )
-        elif failed and not failing:
+        elif was_failing and not failing:
             self._log.info("project recovered", project=project)
 
     def left_out(self, before: Snapshot, after: Snapshot) -> None:

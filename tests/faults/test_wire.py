@@ -10,6 +10,7 @@ from tests import truth
 from tests.faults.campaign import WORKFLOWS, Case, configuration, failures, polled, slug_of, still_polled, unharmed
 from tests.faults.conftest import TOKEN
 from tests.running import Exporter
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def test_a_broken_connection_fails_one_question_by_its_name_and_harms_nothing_el
     )
 
     scrape = unharmed(exporter, bystanders)
-    (told,) = exporter.events("project fails", project=slug)
+    (told,) = wait_until(lambda: exporter.events("project fails", project=slug), why="a line in the log")
     assert (told["collector"], told["reason"]) == (case.collector, case.names)
     assert failures(scrape, case.collector)[case.names] >= 1
     retried = scrape.get("api_retries_total", reason=case.names)
