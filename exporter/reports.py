@@ -42,14 +42,14 @@ class Reports:
         slug, project = after.project.slug, after.project.name
         failed = [(name, outcome) for name, outcome in failed if outcome.reason != UnauthorizedError.reason]
         with self._lock:  # two polls of one project may end at the same time: one of them tells
-            was_failing = self._failing.get(slug, bool(failed))
+            told = self._failing.get(slug)
             self._failing[slug] = bool(failing)
-        if failing and not was_failing:
+        if failing and not told:
             name, outcome = failing[0]
             self._log.warning(
                 "project fails", project=project, collector=name, reason=outcome.reason, error=outcome.error
             )
-        elif was_failing and not failing:
+        elif not failing and (bool(failed) if told is None else told):
             self._log.info("project recovered", project=project)
 
     def left_out(self, before: Snapshot, after: Snapshot) -> None:
