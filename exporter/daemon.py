@@ -78,6 +78,7 @@ class Daemon:
             telemetry_path=options.telemetry_path,
             web_config=options.web_config,
             log=log,
+            counted=self._count_incident,
         )
         self.addresses = self._web.bind()
         self._engine = engine = Engine(
@@ -153,6 +154,10 @@ class Daemon:
     def _each_second(self) -> None:
         self._fleet.expire()
         self._announcer.look()
+
+    def _count_incident(self, kind: str) -> None:
+        """Count what a client of the web side did; nothing is served before the engine is there."""
+        self._engine.telemetry.web_incident(kind)
 
     def _reload(self) -> tuple[bool, str]:
         """Read the configuration file and, if it is good, change to it; a bad one changes nothing."""

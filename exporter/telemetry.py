@@ -149,6 +149,9 @@ class Telemetry:
         self.unreadable = counter(
             "unreadable_fields_total", "Fields of payloads that could not be read.", "collector", "field"
         )
+        self._incidents = counter(
+            "web_incidents_total", "What hostile or broken clients of the web side did, by kind.", "kind"
+        )
         self.state_writable = gauge("state_writable", "1 when the newest write to the state file succeeded.")
         self.state_moved_aside = counter(
             "state_moved_aside_total", "Corrupt or foreign state files that were moved aside."
@@ -191,6 +194,10 @@ class Telemetry:
         """Count fields that could not be read, by their dotted path."""
         for field, count in fields.items():
             self.unreadable.labels(collector, field).inc(count)
+
+    def web_incident(self, kind: str) -> None:
+        """Count what a hostile or broken client did; the kinds are bounded."""
+        self._incidents.labels(kind).inc()
 
     def reloaded(self, good: bool) -> None:
         """Note the end of a reload, or of the first load."""

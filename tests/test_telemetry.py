@@ -94,6 +94,13 @@ def test_unreadable_fields_are_counted_by_their_path() -> None:
     assert samples(telemetry)[name] == 3
 
 
+def test_what_hostile_clients_do_is_counted_by_kind() -> None:
+    telemetry = Telemetry("1.2.3", NAMES)
+    telemetry.web_incident("evicted")
+    telemetry.web_incident("evicted")
+    assert samples(telemetry)["circleci_exporter_web_incidents_total{kind=evicted}"] == 2
+
+
 def test_series_are_shown_for_every_collector_also_those_without_one() -> None:
     telemetry = Telemetry("1.2.3", NAMES)
     telemetry.show(3, {"jobs": 120})

@@ -32,15 +32,18 @@ class Log(Protocol):
 class Incidents:
     """Counts by kind. The kinds are words of this package, so both the counts and the log lines are bounded."""
 
-    def __init__(self, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, log: Log, clock: Callable[[], float] = time.monotonic, counted: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.counts: Counter[str] = Counter()
-        self._log = log
+        self._log, self._counted = log, counted
         self._clock = clock
         self._quiet_until: dict[str, float] = {}
 
     def note(self, kind: str, **fields: Any) -> None:  # noqa: ANN401  whatever a log line takes
         """Count one incident, and log its kind if that was not done within the last minute."""
         self.counts[kind] += 1
+        self._counted(kind)
         now = self._clock()
         if now >= self._quiet_until.get(kind, now):
             self._quiet_until[kind] = now + QUIET_SECONDS

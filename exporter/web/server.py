@@ -55,6 +55,7 @@ class WebServer:
         log: Log,
         limits: Limits | None = None,
         refresh_seconds: int = 15,
+        counted: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._source = source
         self._addresses = [Address.parse(address) for address in addresses]
@@ -63,7 +64,7 @@ class WebServer:
         self._log = log
         self._limits = limits or Limits()
         self._page = Page(source.overview, telemetry_path=telemetry_path, refresh_seconds=refresh_seconds)
-        self.incidents = Incidents(log)
+        self.incidents = Incidents(log, counted=counted)
         # Work that may take a while, each kind behind its own kind only.
         self._logins = ThreadPoolExecutor(1, "web-logins")
         self._pages = ThreadPoolExecutor(1, "web-pages")

@@ -11,11 +11,13 @@ from tests.web.conftest import Lines
 
 def test_a_kind_is_counted_always_and_logged_once_a_minute() -> None:
     log, now = Lines(), [0.0]
-    incidents = Incidents(log, lambda: now[0])
+    told: list[str] = []
+    incidents = Incidents(log, lambda: now[0], told.append)
     for _ in range(500):
         incidents.note("headers_deadline", peer="192.0.2.7")
     incidents.note("evicted", peer="192.0.2.7")
     assert incidents.counts == {"headers_deadline": 500, "evicted": 1}
+    assert told == [*["headers_deadline"] * 500, "evicted"]
     assert log.events("web incident") == [
         {"kind": "headers_deadline", "count": 1, "peer": "192.0.2.7"},
         {"kind": "evicted", "count": 1, "peer": "192.0.2.7"},
