@@ -1,0 +1,77 @@
+"""Scrapes of a million samples while polls go on as fast as they can, and what the schedule holds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from benchmarks import daemons, fleet
+from benchmarks.circleci import asked
+from benchmarks.programs import Program, free_port, module
+from benchmarks.report import Section, seconds
+from benchmarks.scraping import Scraper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLES, SCRAPES = 1_000_000, 500
+MEDIAN, SLOWEST = 0.25, 1.0
+PROJECTS, RATE, LONG = 5_000, 100, 30.0
+
+
+def run(folder: Path) -> list[Section]:
+    """Both."""
+    return [_busy(folder), _rate(folder)]
+
+
+def _busy(folder: Path) -> Section:
+    section = Section("Scrapes during polls")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Program(module("benchmarks.circleci", port, "--restless"), port):
+        count, state = daemons.stored(folder, SAMPLES, url)
+        limits = ", requests_per_second: 1000, burst: 100, concurrency: 4"
+        config = daemons.write_config(folder, count, url, state, limits, "interval: 1s, stale_after: 1d")
+        with daemons.exporter(config) as program:
+            scraper = Scraper(program.port, gzip=True)
+            scraper.scrape()
+            before, used, began = asked(url), program.cpu(), time.perf_counter()
+            walls = sorted(scraper.scrape()[0] for _ in range(SCRAPES))
+            took = time.perf_counter() - began
+            rate, cpu = (asked(url) - before) / took, (program.cpu() - used) / took
+    middle, late, last = walls[SCRAPES // 2], walls[SCRAPES * 99 // 100], walls[-1]
+    section.say(
+        f"{SCRAPES} gzip scrapes of {SAMPLES:,} samples, one straight after the other, while {count:,} projects are "
+        f"polled without a rest and each answer differs from the one before: {rate:.0f} requests a second, "
+        f"{cpu:.2f} cores used by the exporter, scrapes included."
+    )
+    section.table(("median", "99 %", "slowest"), [(seconds(middle), seconds(late), seconds(last))])
+    section.goal(
+        f"a gzip scrape of {SAMPLES:,} samples during polls", "< 0.25 s", seconds(middle), reached=middle < MEDIAN
+    )
+    section.goal(f"the slowest of {SCRAPES} such scrapes", "1 s", seconds(last), reached=last <= SLOWEST)
+    return section
+
+
+def _rate(folder: Path) -> Section:
+    section = Section("A fleet at its rate limit")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Program(module("benchmarks.circleci", port), port):
+        limits = f", requests_per_second: {RATE}, burst: 1, concurrency: 8"
+        config = daemons.write_config(folder, PROJECTS, url, None, limits, "interval: 1h")
+        with daemons.exporter(config) as program:
+            time.sleep(12)  # all projects are due by then
+            before, used, began = asked(url), program.cpu(), time.perf_counter()
+            time.sleep(LONG)
+            answered, took = asked(url) - before, time.perf_counter() - began
+            cpu = (program.cpu() - used) / took
+    rate = answered / took
+    section.say(
+        f"{PROJECTS:,} projects ({fleet.SAMPLES_A_PROJECT * PROJECTS:,} samples in the end) in their first round at "
+        f"{RATE} requests a second, through APScheduler: {rate:.1f} requests a second for {LONG:.0f} s, "
+        f"with {cpu:.2f} cores."
+    )
+    off = abs(rate / RATE - 1)
+    section.goal(f"{PROJECTS:,} projects at {RATE} requests a second", "within 2 %", f"{rate:.1f}", reached=off <= 0.02)  # noqa: PLR2004
+    return section

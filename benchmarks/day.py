@@ -1,0 +1,129 @@
+"""A simulated day of hourly polls, on an injected clock: what is asked, beside a poller that asks for everything.
+
+100 projects of 5 workflows of 8 jobs in 2 windows. CircleCI refreshes its data once, after which 30 % of the workflows
+have other figures. Both pollers are the exporter's own; the plain one is told that no answer is ever new enough.
+At each hour what they expose is compared, line by line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import fleet
+from exporter import families
+from exporter.logs import configure
+from exporter.poller import Poller
+from exporter.snapshots import Snapshot
+from exporter.store import SnapshotStore
+from exporter.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.config import Project
+    from exporter.questions import Question
+    from exporter.store import Body
+
+PROJECTS, HOURS, RAN = 100, 24, 0.3
+REFRESHED_AT = 5.5
+"""Hours after the first poll."""
+WINDOWS = "windows: [last-7-days, last-24-hours], jobs: {max_age: %s}"
+START = 1_790_000_000.0
+
+
+class Api:
+    """Answers questions from what was made up beforehand, and counts them."""
+
+    def __init__(self) -> None:
+        """Nothing was asked yet."""
+        self.now, self.calls = START, 0
+        self._made: dict[str, list[dict[str, Any]]] = {}
+
+    def pages(self, question: Question, *, deadline: float) -> Iterator[object]:  # noqa: ARG002  a Client
+        """One page."""
+        self.calls += 1
+        if question.endpoint == "/project/{slug}":
+            yield {"name": question.slug, "organization_name": "acme", "vcs_info": {"default_branch": "main"}}
+            return
+        if question.workflow:
+            yield {"items": self._rows(question, question.workflow, fleet.JOBS), "next_page_token": None}
+            return
+        rows = [row for name in fleet.WORKFLOWS for row in self._rows(question, name, (name,))]
+        yield {"items": rows, "next_page_token": None}
+
+    def _rows(self, question: Question, workflow: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Rows that are the same for a workflow and window until it ran and CircleCI has refreshed its data."""
+        name = f"{question.slug} {workflow}"
+        share = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest()) / 2**32
+        refreshed = share < RAN and self.now >= START + REFRESHED_AT * 3600
+        key = f"{name} {question.window} {bool(question.workflow)} {refreshed}"
+        if key not in self._made:
+            chance = random.Random(key)  # noqa: S311  the same in each run
+            self._made[key] = [fleet.row(chance, each, START) for each in names]
+        return self._made[key]
+
+
+class Forgetful:
+    """A state that keeps nothing."""
+
+    def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
+        """Do nothing."""
+
+
+class Polls:
+    """One poller with everything that it shows."""
+
+    def __init__(self, max_age: str) -> None:
+        """Know the projects, and nothing of them."""
+        self.api, self.store = Api(), SnapshotStore()
+        self.projects: tuple[Project, ...] = fleet.projects(PROJECTS, WINDOWS % max_age)
+        log = configure("error", "logfmt")
+        self._poller = Poller(self.api, self.store, Forgetful(), Telemetry("bench", ()), log, wall=lambda: self.api.now)
+        self.store.publish(map(Snapshot, self.projects), START)
+
+    def round(self, now: float) -> int:
+        """Poll each project once; returns the calls."""
+        self.api.now, before = now, self.api.calls
+        for project in self.projects:
+            poll = self._poller.begin(project.slug)
+            while poll is not None and poll.step():
+                pass
+        return self.api.calls - before
+
+    def shown(self) -> list[Body]:
+        """Every line that CircleCI's answers make, compressed: without the exporter's own."""
+        return [body for body in self.store.whole.bodies if body.family not in families.OWN]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Calls by hour of both, the hours in which what they show differs, and the seconds that it took to simulate."""
+
+    plain: list[int]
+    ours: list[int]
+    different: int
+    samples: int
+    seconds: float
+
+
+def simulate() -> Day:
+    """Live through the day."""
+    began = time.monotonic()
+    plain, ours = Polls("1s"), Polls("1d")
+    day = Day([], [], 0, 0, 0.0)
+    different = 0
+    for hour in range(HOURS):
+        now = START + hour * 3600
+        day.plain.append(plain.round(now))
+        day.ours.append(ours.round(now))
+        different += plain.shown() != ours.shown()
+    return replace(
+        day,
+        different=different,
+        samples=sum(ours.store.series.values()),
+        seconds=time.monotonic() - began,
+    )

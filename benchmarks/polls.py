@@ -1,0 +1,113 @@
+"""Sections on polls: what a request costs, what a publication costs, what a day asks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import day, publications
+from benchmarks.programs import ROOT, Program, free_port, module
+from benchmarks.report import Section, seconds, size
+from benchmarks.scrapes import COMPARED, GOLANG, OURS, PUSHGATEWAY, PYTHON
+
+if TYPE_CHECKING:
+    from benchmarks.scrapes import Costs
+
+MOST, GROWTH, CALLS, MINUTE = 1.5, 0.05, 1 / 3, 60.0
+SCRAPES = 240
+"""An hour of one scrape each 15 seconds."""
+PUBLICATIONS_A_POLL = 2
+
+
+def run(costs: Costs) -> list[Section]:
+    """Measure all of it; `costs` are those of scrapes."""
+    return [_requests(), _publications(costs), _day()]
+
+
+def _requests() -> Section:
+    section, port = Section("CPU a request"), free_port()
+    with Program(module("benchmarks.circleci", port, "--restless"), port):
+        found = _measured("benchmarks.polling", f"http://127.0.0.1:{port}")
+    section.say(
+        "The whole poll path (limiter, client, reading, packing, rendering, two publications a poll, no state file) of "
+        f"projects that nothing is known of, {found['samples']:,} samples in the end, beside a bare loop of "
+        "`session.get(url).json()` over the same pages; medians of turns."
+    )
+    section.table(
+        ("whole path", "bare loop", "ratio"),
+        [(seconds(found["whole"]), seconds(found["bare"]), f"{found['ratio']:.2f}")],
+    )
+    section.goal(
+        "CPU a request of the whole poll path",
+        "1.5 times a bare loop",
+        f"{found['ratio']:.2f} times",
+        reached=found["ratio"] <= MOST,
+    )
+    return section
+
+
+def _publications(costs: Costs) -> Section:
+    section, found = Section("Publications"), _measured("benchmarks.publications")
+    section.say(
+        f"CPU of a publication of one project of {found['samples'] // found['projects']} series, "
+        f"among {found['projects']}: {seconds(found['changed'])} when every number is new, "
+        f"{seconds(found['unchanged'])} when none is."
+    )
+    grown = found["ended"] / found["settled"] - 1
+    section.say(
+        f"Resident memory after {publications.SETTLED:,} publications over a fixed set with scrapes between them: "
+        f"{size(found['settled'])}; after {publications.PUBLICATIONS:,}: {size(found['ended'])}."
+    )
+    section.goal("memory from 200 to 2,000 publications", "within 5 %", f"{grown:+.1%}", reached=abs(grown) <= GROWTH)
+    section.say(
+        f"CPU an hour at {COMPARED:,} samples with a gzip scrape each 15 seconds, from the figures above. Ours with "
+        "two publications a poll of every project, first with every number new each time, then with none:"
+    )
+    rows = []
+    for every, polls in (("an hour", 1), ("a minute", 60)):
+        published = polls * PUBLICATIONS_A_POLL * found["projects"]
+        scraped = SCRAPES * costs[COMPARED, OURS, True].cpu
+        cells = [seconds(scraped + published * found[kind]) for kind in ("changed", "unchanged")]
+        peers = [seconds(SCRAPES * costs[COMPARED, name, True].cpu) for name in (PYTHON, GOLANG, PUSHGATEWAY)]
+        rows.append((f"one {every}", *cells, *peers))
+    section.table(("polls", "ours, all new", "ours, none new", PYTHON, GOLANG, PUSHGATEWAY), rows)
+    hour = SCRAPES * costs[COMPARED, OURS, True].cpu + 60 * PUBLICATIONS_A_POLL * found["projects"] * found["changed"]
+    best = SCRAPES * min(costs[COMPARED, name, True].cpu for name in (PYTHON, GOLANG, PUSHGATEWAY))
+    section.goal(
+        "CPU an hour with polls each minute, all new", f"< {seconds(best)}", seconds(hour), reached=hour < best
+    )
+    return section
+
+
+def _day() -> Section:
+    section, found = Section("A day of API calls"), day.simulate()
+    plain, ours = sum(found.plain), sum(found.ours)
+    section.say(
+        f"{day.PROJECTS} projects of 5 workflows of 8 jobs in 2 windows ({found.samples:,} series), polled each hour "
+        "of a simulated day that begins with nothing known; CircleCI refreshes once, when "
+        f"{day.RAN:.0%} of the workflows ran. "
+        f"Simulated in {found.seconds:.0f} s."
+    )
+    section.table(
+        ("hour", *(str(hour) for hour in range(day.HOURS))),
+        [("all asked", *map(str, found.plain)), ("jobs of what changed", *map(str, found.ours))],
+    )
+    section.table(
+        ("", "calls a day", "hours in which it shows other values"),
+        [("all asked", f"{plain:,}", ""), ("jobs of what changed", f"{ours:,}", str(found.different))],
+    )
+    section.goal(
+        "API calls of a day, with the same values",
+        "1/3 of a plain poller's",
+        f"{ours / plain:.3f}, {found.different} differences",
+        reached=ours / plain <= CALLS and not found.different,
+    )
+    section.goal("the simulated day", "< 1 minute", seconds(found.seconds), reached=found.seconds < MINUTE)
+    return section
+
+
+def _measured(name: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(module(name, *arguments), check=True, capture_output=True, cwd=ROOT)  # noqa: S603  our own
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,104 @@
+"""A scrape of the exporter beside one of the same families from what a user would pick instead."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks import daemons, readers
+from benchmarks.peers import servers
+from benchmarks.report import Section, seconds, size, times
+from benchmarks.scraping import Cost, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from benchmarks.programs import Program
+
+SIZES = (10_000, 100_000, 1_000_000)
+COMPARED = 100_000
+OURS, PYTHON, GOLANG, PUSHGATEWAY, NGINX = (
+    "this exporter",
+    "prometheus_client",
+    "client_golang",
+    "pushgateway",
+    "nginx, a file",
+)
+Costs = dict[tuple[int, str, bool], Cost]
+"""The cost of a scrape by samples, server, and whether it was compressed."""
+
+
+def run(folder: Path, golang: Path) -> tuple[list[Section], Costs]:
+    """Measure all of it."""
+    found: Costs = {}
+    read = Section("Readers of the gzip member")
+    for samples in SIZES:
+        text = folder / f"text-{samples}"
+        count, state = daemons.stored(folder, samples)
+        with daemons.exporter(daemons.write_config(folder, count, state=state)) as program:
+            body = _body(program.port)
+            text.write_bytes(gzip.decompress(body))
+            if samples == COMPARED:
+                readers.run(read, program.port, golang, text.read_bytes())
+            with servers.nginx(text, body) as floor:
+                for _ in range(2):  # in turns: whatever else the machine does meets both
+                    _measure(found, samples, OURS, program, 2.0)
+                    _measure(found, samples, NGINX, floor, 0.5)
+        peers: tuple[tuple[str, Callable[[], AbstractContextManager[Program]]], ...] = (
+            (GOLANG, partial(servers.client_golang, golang, text)),
+            (PUSHGATEWAY, partial(servers.pushgateway, text)),
+            (PYTHON, partial(servers.client_python, text)),
+        )
+        for name, start in peers:
+            with start() as peer:
+                _measure(found, samples, name, peer, 2.0)
+        text.unlink()
+    return [_report(found), read], found
+
+
+def _measure(found: Costs, samples: int, name: str, program: Program, long: float) -> None:
+    for packed in (True, False):
+        cost = measure(program, gzip=packed, seconds=long)
+        known = found.get((samples, name, packed))
+        if known is None or cost.wall < known.wall:
+            found[samples, name, packed] = cost
+
+
+def _body(port: int) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"})
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def _report(found: Costs) -> Section:
+    section = Section("Scrapes")
+    section.say(
+        "All serve the same families, the exporter's own included; nginx serves the exporter's very bytes from a file, "
+        "compressed beforehand. Peers that take seconds are scraped once."
+    )
+    for samples in SIZES:
+        rows = []
+        for name in (OURS, NGINX, GOLANG, PUSHGATEWAY, PYTHON):
+            packed, plain = found[samples, name, True], found[samples, name, False]
+            cells = (
+                part for cost in (packed, plain) for part in (seconds(cost.wall), seconds(cost.cpu), size(cost.size))
+            )
+            rows.append((name, *cells))
+        header = ("", "gzip: wall", "CPU", "bytes", "plain: wall", "CPU", "bytes")
+        section.say(f"{samples:,} samples:")
+        section.table(header, rows)
+    ours = found[COMPARED, OURS, True]
+    python = found[COMPARED, PYTHON, True].cpu / ours.cpu
+    golang = min(found[COMPARED, name, True].cpu for name in (GOLANG, PUSHGATEWAY)) / ours.cpu
+    wall = ours.wall / found[COMPARED, NGINX, True].wall
+    what = f"a gzip scrape of {COMPARED:,} samples"
+    section.goal(f"{what}: CPU beside prometheus_client", "1/100", f"1/{python:.0f}", reached=python >= 100)  # noqa: PLR2004
+    section.goal(f"{what}: CPU beside the better of Go's", "1/50", f"1/{golang:.0f}", reached=golang >= 50)  # noqa: PLR2004
+    section.goal(f"{what}: wall beside a file of nginx", "3 times", times(wall), reached=wall <= 3)  # noqa: PLR2004
+    return section
