@@ -247,11 +247,12 @@ def test_every_query_is_one_that_prometheus_reads(promtool: Path, tmp_path: Path
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("picture", ["page.png", "page-dark.png"])
-def test_the_pictures_of_the_page_are_there_and_small(picture: str) -> None:
-    content = (ROOT / "docs" / "images" / picture).read_bytes()
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").iterdir()), ids=name_of)
+def test_every_picture_is_shown_and_small(picture: Path) -> None:
+    content = picture.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) < 300_000
+    assert name_of(picture) in text_of(README)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
