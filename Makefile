@@ -81,6 +81,18 @@ deploy-test: $(SETUP) $(DEPLOY_SETUP) ## Check what stands in deploy/
 	@scripts/system-packages.sh
 	scripts/deploy-test.sh $(ARGS)
 
+.PHONY: dashboards
+dashboards: $(SETUP) $(DEPLOY_SETUP) ## Write the dashboards, and what the chart and kustomize take from elsewhere
+	$(DEPLOY_VENV)/bin/python -m deploy.grafana
+	$(BIN)/python scripts/sync_deploy.py
+
+.PHONY: pictures
+pictures: $(SETUP) $(DEPLOY_SETUP) ## Draw the dashboards for the README
+	@scripts/system-packages.sh
+	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools
+	@scripts/node-packages.sh
+	$(BIN)/python -m scripts.pictures
+
 .PHONY: image-test
 image-test: ## Build the container image and run it
 	scripts/image-test.sh $(ARGS)

@@ -49,9 +49,9 @@ def view(name: str, end: int, instance: str, live: int = 20, workflow: tuple[str
         return View(end - live, end, 1, 10, variables)
     start = end - 14 * 24 * HOUR
     if name == "overview":
-        return View(start, end, 6 * HOUR, 12 * HOUR, {"project": ".*", "workflow": ".*", "window": "last-7-days"})
+        return View(start, end, 8 * HOUR, 16 * HOUR, {"project": ".*", "workflow": ".*", "window": "last-7-days"})
     variables = {"project": workflow[0], "workflow": workflow[1], "branch": "main", "window": "last-7-days"}
-    return View(start, end, 6 * HOUR, 12 * HOUR, variables)
+    return View(start, end, 8 * HOUR, 16 * HOUR, variables)
 
 
 def read(name: str) -> dict[str, Any]:

@@ -81,10 +81,11 @@ class Drawing:
 
 
 def draw(
-    driver: Chrome, folder: Path, name: str, prometheus: str, view: View, *, theme: str = "dark", rows: int = 999
+    driver: Chrome, folder: Path, name: str, prometheus: str, view: View, *, theme: str = "dark", **size: int
 ) -> Drawing:
-    """Draw a dashboard, its first `rows` grid rows, into a picture; `folder` has the script from `bundle`."""
-    settings = {"prometheus": prometheus, "theme": theme, "width": 1500, "rows": rows, **view.settings()}
+    """Draw a dashboard, so `width` and its first `rows` of the grid, into a picture; `folder` is that of `bundle`."""
+    settings: dict[str, Any] = {"prometheus": prometheus, "theme": theme, "width": 1500, "rows": 999, **size}
+    settings |= view.settings()
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     (folder / "dashboard.json").write_text((DASHBOARDS / f"{name}.json").read_text(encoding="utf-8"), encoding="utf-8")
     (folder / "index.html").write_text(PAGE % settings["width"], encoding="utf-8")

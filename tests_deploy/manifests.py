@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import yaml
 
@@ -46,11 +47,11 @@ def objects(text: str) -> list[Object]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def problems(found: list[Object], folder: Path) -> list[str]:
+def problems(found: list[Object]) -> list[str]:
     """What three versions of Kubernetes and the operator's CRDs would refuse; unknown kinds among it."""
     own = [each for each in found if each["apiVersion"] == OPERATOR]
     core = [each for each in found if each["apiVersion"] != OPERATOR]
-    return [*_kubernetes(core), *_operator(own, folder)]
+    return [*_kubernetes(core), *_operator(own)]
 
 
 def _kubernetes(found: list[Object]) -> list[str]:
@@ -60,14 +61,15 @@ def _kubernetes(found: list[Object]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _operator(found: list[Object], folder: Path) -> list[str]:
+def _operator(found: list[Object]) -> list[str]:
     """The models refuse wrong values, the compiler refuses fields that they do not have."""
     if not found:
         return []
     command: list[str | Path] = ["node", NODE / "crd.mjs"]
     done = subprocess.run(command, input=json.dumps(found), check=True, capture_output=True, text=True)
     lines = done.stdout.splitlines()
-    source = NODE / f"objects-{folder.name}.ts"
+    # Beside the packages that it imports.
+    source = NODE / f"objects-{uuid4().hex}.ts"
     module = "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1"
     source.write_text(
         "".join(f"import type {{ I{kind} }} from '{module}/{kind}';\n" for kind in sorted({o["kind"] for o in found}))

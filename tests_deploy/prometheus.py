@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests_deploy.rehearsal import Rehearsal
 
 RULES = Path(__file__).parent.parent / "deploy" / "prometheus" / "rules"
-# A sample of the past is six hours from the next one.
+# A sample of the past is eight hours from the next one.
 LOOKBACK = f"{int(STEP) + 600}s"
 
 

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOB = "circleci-insights-exporter"
-STEP = 6 * 3600.0
-STEPS = 58
+STEP = 8 * 3600.0
+STEPS = 45
 BEFORE = 60 * 86_400.0
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, concurrency: 8}}
 defaults:
   interval: {interval}
+  stale_after: 1h
   windows: [last-7-days]
   branches: ["*"]
   collectors: [workflows, jobs, runs, flaky_tests, tests, project, job_trend, workflow_summary]
@@ -75,10 +76,10 @@ def _polled_since(address: str, since: float, projects: int) -> str:
 def _trouble(circle: Circle) -> None:
     """Some of everything that goes wrong, and a limit that answers tell of: the exporter's dashboard shows both."""
     circle.limit(rate=1000.0, burst=2000)
-    for times, chance in ((3, 1.0), (None, 0.03)):
+    for times, chance in ((3, 1.0), (None, 0.05)):
         circle.fail("throttle", "jobs", times=times, chance=chance, retry_after=0.2)
         circle.fail("status", "test-metrics", times=times, chance=chance, code=500)
-        circle.fail("status", "flaky-tests", times=times, chance=chance, code=404, body='{"message": "Not found"}')
+        circle.fail("status", "flaky-tests", times=times, chance=4 * chance, code=404, body='{"message": "Not found"}')
         circle.fail("close", "summary", times=times, chance=chance)
 
 
@@ -95,7 +96,7 @@ def _live(made: Rehearsal, steps: int) -> None:
 
 @contextmanager
 def rehearsal(folder: Path, steps: int = STEPS, seed: int = 3) -> Iterator[Rehearsal]:
-    """Live through `steps` times six hours until now, then go on in real time."""
+    """Live through `steps` times eight hours until now, then go on in real time."""
     begin = time.time() - steps * STEP
     # The pace holds from the clock's first moment on: two months before anybody looks.
     with Circle(seed=seed, start=begin - BEFORE, refresh=3600.0, pace=2.0) as circle:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from tests_deploy.rehearsal import Rehearsal
 
+# One worker has the rehearsed exporter and its Prometheus.
+pytestmark = pytest.mark.xdist_group("rehearsal")
+
 # Where the pictures are left, to be looked at.
 PICTURES = Path(os.environ.get("PICTURES", "build/pictures"))
 # Of a workflow without flaky tests, nothing is to be drawn there.

@@ -15,6 +15,9 @@ from tests_deploy.processes import query
 if TYPE_CHECKING:
     from tests_deploy.rehearsal import Rehearsal
 
+# One worker has the rehearsed exporter and its Prometheus.
+pytestmark = pytest.mark.xdist_group("rehearsal")
+
 QUERIES = [
     pytest.param(name, target, id=f"{name}: {panel['title']} {target['refId']}")
     for name in NAMES

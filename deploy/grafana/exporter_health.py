@@ -73,7 +73,6 @@ def _numbers(board: Dashboard) -> None:
             "API answers",
             "Whether the newest request of every instance was answered and its token taken.",
             f"min({own('up')})",
-            sparkline=False,
             mappings=YES_NO,
         ),
         number(
@@ -97,7 +96,6 @@ def _numbers(board: Dashboard) -> None:
             "Configuration taken",
             "Whether the newest reload of every instance was good.",
             f"min({own('config_last_reload_successful')})",
-            sparkline=False,
             mappings=YES_NO,
         ),
     )
@@ -147,6 +145,7 @@ def _projects(board: Dashboard) -> None:
                 Line(failures("state|internal"), "exporter", GREY),
             ],
             unit="cps",
+            soft_high=1,
             calculations=("lastNotNull", "max"),
         ),
         chart(
@@ -226,6 +225,7 @@ def _requests(board: Dashboard) -> None:
                 Line(again("unauthorized"), "token refused", PURPLE),
             ],
             unit=PER_SECOND,
+            soft_high=1,
         ),
     )
 
@@ -250,6 +250,7 @@ def _load(board: Dashboard) -> None:
                 "{{project}}",
             ),
             unit="cps",
+            soft_high=1,
         ),
         chart(
             "Delay of polls",

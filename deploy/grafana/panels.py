@@ -61,24 +61,22 @@ def number(
     steps: Steps | None = None,
     decimals: int | None = None,
     width: int = 4,
-    height: int = 5,
-    sparkline: bool = True,
+    height: int = 4,
     mappings: Mapping[str, tuple[str, str]] | None = None,
     legend: str = "",
 ) -> stat.Panel:
-    """One number, with its course behind it. `mappings` gives a text and a colour to a value."""
-    query = _query("A", expression, legend)
+    """One number as it is now. `mappings` gives a text and a colour to a value."""
     panel = (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(SOURCE)
-        .with_target(query if sparkline else query.instant())
+        .with_target(_query("A", expression, legend).instant())
         .unit(unit)
         .height(height)
         .span(width)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .graph_mode(style.BigValueGraphMode.AREA if sparkline else style.BigValueGraphMode.NONE)
+        .graph_mode(style.BigValueGraphMode.NONE)
         .color_mode(style.BigValueColorMode.VALUE)
         .justify_mode(style.BigValueJustifyMode.AUTO)
         .text_mode(style.BigValueTextMode.NAME if legend else style.BigValueTextMode.VALUE)

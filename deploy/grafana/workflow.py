@@ -81,7 +81,6 @@ def _numbers(board: Dashboard) -> None:
             "When the last run began that Insights knows of. CircleCI's figures are up to a day behind.",
             f"{gauge('last_run_timestamp_seconds')} * 1000",
             unit=TIME,
-            sparkline=False,
         ),
     )
 
@@ -266,7 +265,6 @@ def _single_runs(board: Dashboard) -> None:
             f"How the newest finished run ended. {needs('runs')}",
             f"max(circleci_workflow_last_run_success{{{ON_BRANCH}}})",
             height=8,
-            sparkline=False,
             mappings={"0": ("not successful", VERMILLION), "1": ("successful", BLUE)},
         ),
         number(
@@ -275,7 +273,6 @@ def _single_runs(board: Dashboard) -> None:
             f"max(circleci_workflow_last_run_duration_seconds{{{ON_BRANCH}}})",
             height=8,
             unit=SECONDS,
-            sparkline=False,
         ),
         number(
             "Its end",
@@ -283,7 +280,6 @@ def _single_runs(board: Dashboard) -> None:
             f"max(circleci_workflow_last_run_timestamp_seconds{{{ON_BRANCH}}}) * 1000",
             height=8,
             unit=TIME,
-            sparkline=False,
         ),
     )
 
@@ -327,7 +323,6 @@ def _tests(board: Dashboard) -> None:
             f"Average number of tests in a run. {needs('tests')}",
             f"max(circleci_insights_workflow_tests{{{ON_BRANCH}}})",
             height=9,
-            sparkline=False,
         ),
         listing(
             "Slowest and most failed tests",

@@ -1,0 +1,39 @@
+"""Draw the dashboards for the README, from an exporter that has polled a synthetic CircleCI for two weeks."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests_deploy.dashboards import NAMES, view
+from tests_deploy.drawing import browser, bundle, draw
+from tests_deploy.prometheus import watching
+from tests_deploy.rehearsal import rehearsal
+
+PICTURES = Path(__file__).parent.parent / "docs" / "images"
+WIDTH = 1440
+# As many rows of the grid as a reader looks at.
+ROWS = {"overview": 27, "workflow": 43, "exporter": 33}
+LIVE = 60
+
+
+def main() -> int:
+    """Write one PNG for each dashboard."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bundle(folder)
+        with rehearsal(folder) as lived, watching(folder, lived, LIVE + 10) as url, browser(folder) as driver:
+            for dashboard in NAMES:
+                seen = view(dashboard, int(time.time()), lived.address, LIVE)
+                drawing = draw(driver, folder, dashboard, url, seen, width=WIDTH, rows=ROWS[dashboard])
+                path = PICTURES / f"{dashboard}.png"
+                path.write_bytes(drawing.picture)
+                print(f"{path}: {len(drawing.picture) // 1000} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
