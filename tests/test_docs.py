@@ -198,6 +198,12 @@ def test_every_flag_and_command_is_documented() -> None:
                 assert all(re.search(rf"`{re.escape(flag)}[` ]", text) for flag in option.opts), option.opts
 
 
+def test_every_target_of_make_is_documented() -> None:
+    targets = re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert "demo" in targets
+    assert {name for name in targets if f"`make {name}`" not in text_of(ROOT / "CONTRIBUTING.md")} == {"help"}
+
+
 def test_every_reason_of_a_failure_has_its_line() -> None:
     assert all(f"| `{reason}` |" in text_of(README) for reason in REASONS)
 
