@@ -67,16 +67,12 @@ def listed(
     workflows = {}
     for name, workflow in ledger.workflows.items():
         if name in times:
-            workflows[name] = replace(workflow, newest=_later(workflow.newest, times[name]), unlisted_at=None)
+            workflows[name] = replace(workflow, unlisted_at=None)
         elif workflow.unlisted_at is None or now - workflow.unlisted_at < FURTHEST:
             workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
     for name in times.keys() - workflows.keys():
-        workflows[name] = Workflow(ledger.began, newest=times[name])
+        workflows[name] = Workflow(ledger.began)
     return replace(ledger, names_at=now, workflows=workflows)
-
-
-def _later(one: int | None, other: int | None) -> int | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def rebucketed(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
@@ -141,7 +137,7 @@ def fold(
             counting = [] if before.baseline else [run for run in seen if run.status]
             grown = _grown(before.series.get(branch), seen, counting, ledger.bounds, invented)
             series[branch] = _shown(grown, seen)
-    newest = _later(before.newest, max((of_branch.seen for of_branch in series.values()), default=None))
+    newest = max([of_branch.seen for of_branch in series.values()], default=before.newest)
     floor = before.floor
     if newest is not None:
         floor = max(floor, min(start, int(newest - lookback)))

@@ -69,8 +69,8 @@ class Workflow:
 
     `polled_at` is when its last good poll began, `swept_at` when its whole lookback was last read. Runs
     created before `since` were never asked for. Of those created before `floor` nothing is remembered, so
-    that none of them is ever counted. `newest` is the newest creation known. With `baseline` the runs of the
-    next good poll are remembered, not counted. `unlisted_at` is when CircleCI ceased to list the workflow.
+    that none of them is ever counted. `newest` is the newest creation known at that poll. With `baseline` the
+    runs of the next good poll are remembered, not counted. `unlisted_at` is when CircleCI ceased to list the workflow.
     """
 
     since: int
