@@ -102,27 +102,32 @@ def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) ->
     return {scope: sorted(names) for scope, names in found.items()}
 
 
-def asked(snapshot: Snapshot) -> set[Question]:
-    """Everything that is asked of a project, by what is known now; nothing while its branches are unknown."""
-    try:
-        return {question for collector in collectors(snapshot.project) for question in questions(collector, snapshot)}
-    except PayloadError:
-        return set()
+def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
+    """Everything that is asked of a project by what is known now, and the collectors of which that is unknown."""
+    known: set[Question] = set()
+    unknown: set[str] = set()
+    for collector in collectors(snapshot.project):
+        try:
+            known.update(questions(collector, snapshot))
+        except PayloadError:
+            unknown.add(collector.name)
+    return known, unknown
 
 
 def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
     """The snapshot without what is no longer asked, and the questions that went."""
-    kept = asked(snapshot)
-    gone = [question for question in snapshot.parts if question not in kept]
+    known, unknown = asked(snapshot)
+    gone = [question for question in snapshot.parts if question not in known and question.collector not in unknown]
     if gone:
-        parts = {question: part for question, part in snapshot.parts.items() if question in kept}
+        without = set(gone)
+        parts = {question: part for question, part in snapshot.parts.items() if question not in without}
         snapshot = replace(snapshot, parts=parts)
     return snapshot, gone
 
 
 def missing(snapshot: Snapshot) -> bool:
     """Whether something is asked of which there is no answer yet."""
-    return snapshot.facts is None or not asked(snapshot) <= snapshot.parts.keys()
+    return snapshot.facts is None or not asked(snapshot)[0] <= snapshot.parts.keys()
 
 
 def digests(rows: Iterable[object]) -> dict[str, str]:

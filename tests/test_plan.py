@@ -10,7 +10,7 @@ from exporter import plan
 from exporter.collectors import COLLECTORS
 from exporter.errors import PayloadError
 from exporter.questions import ALL_BRANCHES
-from exporter.snapshots import Part, Snapshot
+from exporter.snapshots import Facts, Part, Snapshot
 from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 
@@ -52,9 +52,7 @@ def test_a_default_branch_that_is_not_known_is_an_error_that_names_the_remedy(fa
 def test_workflows_are_asked_for_in_every_scope_and_window() -> None:
     known = snapshot("windows: [last-7-days, last-24-hours]\nbranches: [dev]\nall_branches: true")
     assert asked_of(known, "workflows") == [
-        ("", branch, window)
-        for branch in ("main", "dev", ALL_BRANCHES)
-        for window in ("last-7-days", "last-24-hours")
+        ("", branch, window) for branch in ("main", "dev", ALL_BRANCHES) for window in ("last-7-days", "last-24-hours")
     ]
 
 
@@ -69,7 +67,9 @@ def test_a_workflow_that_cannot_be_named_in_a_path_or_is_not_wanted_has_no_jobs(
 
 
 def test_what_repeats_over_a_workflow_and_branch_is_asked_once_whatever_the_windows() -> None:
-    known = snapshot("windows: [last-7-days, last-24-hours]\ncollectors: [workflow_summary, job_trend]\nbranches: [dev]")
+    known = snapshot(
+        "windows: [last-7-days, last-24-hours]\ncollectors: [workflow_summary, job_trend]\nbranches: [dev]"
+    )
     (longer,) = COLLECTORS["workflows"].questions("gh/acme/web", branch="main", windows=["last-24-hours"])
     known = replace(known, parts={**known.parts, longer: part("workflows", [workflow_row("build"), workflow_row("x")])})
     assert asked_of(known, "workflow_summary") == [("build", "main", ""), ("x", "main", "")]
@@ -99,6 +99,18 @@ def test_a_workflow_whose_list_has_expired_keeps_its_jobs_until_they_expire_them
     workflows = next(iter(known.parts))
     old = replace(known, parts={**known.parts, workflows: replace(known.parts[workflows], checked_at=0.0)})
     assert plan.pruned(old) == (old, [])
+
+
+@pytest.mark.parametrize("facts", [None, replace(FACTS, default_branch="")])
+def test_what_cannot_be_told_to_be_asked_no_longer_stays(facts: Facts | None) -> None:
+    known = snapshot("collectors: [workflows, jobs, flaky_tests]")
+    (flaky,) = COLLECTORS["flaky_tests"].questions("gh/acme/web")
+    (gone,) = COLLECTORS["project"].questions("gh/acme/web", windows=["last-7-days"])
+    answer = Part(b"", NOW, NOW)
+    unsure = replace(known, facts=facts, parts={**known.parts, flaky: answer, gone: answer})
+    kept, dropped = plan.pruned(unsure)
+    assert kept.parts == {**known.parts, flaky: answer}
+    assert dropped == [gone]
 
 
 def test_something_is_missing_until_everything_that_is_asked_has_an_answer() -> None:

@@ -96,6 +96,7 @@ def test_what_needs_no_branch_is_asked_without_knowing_the_default_one() -> None
         running.poll()
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
         assert running.value("circleci_exporter_collector_success", collector="flaky_tests") == 1
+        assert running.value("circleci_insights_flaky_tests") == 0
         assert running.asked() == ["/project/gh/acme/web", "/insights/gh/acme/web/flaky-tests"]
 
 
