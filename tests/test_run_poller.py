@@ -79,6 +79,8 @@ def test_names_come_hourly_and_the_project_daily(begun: Counting) -> None:
 
 
 def test_the_start_date_is_the_last_committed_poll_less_the_lookback(begun: Counting) -> None:
+    begun.run()
+    begun.poll(after=0)
     begun.pass_time(10 * DAY)
     begun.run()
     begun.poll(after=0)
