@@ -123,6 +123,7 @@ def _projects(board: Dashboard) -> None:
                 Column("Took", by_project("max", "collector_duration_seconds"), SECONDS, width=110),
             ],
             sort="Age",
+            first="Good",
             height=10,
         ),
         chart(

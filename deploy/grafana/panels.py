@@ -235,15 +235,21 @@ def listing(
     *,
     sort: str,
     descending: bool = True,
+    first: str = "",
     width: int = 12,
     height: int = 9,
     links: Mapping[str, tuple[str, str]] | None = None,
     hidden: Sequence[str] = (),
 ) -> table.Panel:
-    """A table: a row for each label set. `labels` gives the labels' titles, `links` a text and URL to a column."""
+    """A table: a row for each label set. `labels` gives the labels' titles, `links` a text and URL to a column.
+
+    Rows with the lowest value of the column `first` come before all others.
+    """
     refs = _refs(len(columns))
     names = {f"Value #{ref}": column.title for ref, column in zip(refs, columns, strict=True)}
     order = [*labels, *names]
+    by = [common.TableSortByFieldState().display_name(first).desc(False)] if first else []
+    by.append(common.TableSortByFieldState().display_name(sort).desc(descending))
     panel = (
         table.Panel()
         .title(title)
@@ -253,7 +259,7 @@ def listing(
         .span(width)
         .show_header(True)
         .cell_height(style.TableCellHeight.SM)
-        .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
+        .sort_by(by)
         .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             model.DataTransformerConfig(
