@@ -25,7 +25,7 @@ from tests.faults.campaign import (
     unharmed,
 )
 from tests.faults.conftest import TOKEN
-from tests.faults.proxy import Proxy
+from tests.proxy import Proxy
 from tests.running import COMMAND, Exporter
 
 if TYPE_CHECKING:

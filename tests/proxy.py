@@ -65,7 +65,10 @@ class Proxy:
             if method == "CONNECT":
                 client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
             else:
-                server.sendall(received)
+                path = target.removeprefix(f"{place.scheme}://{place.netloc}") or "/"
+                line, _, rest = received.partition(b"\r\n")
+                line = line.replace(target.encode("latin-1"), path.encode("latin-1"), 1)
+                server.sendall(line + b"\r\nConnection: close\r\n" + rest)  # so that each request comes by here
             threading.Thread(target=_pass_on, args=(server, client), daemon=True).start()
             _pass_on(client, server)
 
