@@ -49,6 +49,29 @@ class LateGauge(Collector):
         yield GaugeMetricFamily(self.name, self.text, value=self.value)
 
 
+class Kept:
+    """Families that are encoded again only after they have changed."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.families: list[Collector] = []
+        self._changes = 0
+        self._encoded: dict[bool, tuple[int, bytes]] = {}
+
+    def changed(self) -> None:
+        """Call it after a change: what is encoded for a number of changes has at least those."""
+        self._changes += 1
+
+    def encode(self, *, openmetrics: bool) -> bytes:
+        """Write them as they are, or as they were written last."""
+        changes = self._changes
+        known = self._encoded.get(openmetrics)
+        if known is None or known[0] != changes:
+            metrics = chain.from_iterable(family.collect() for family in self.families)
+            known = self._encoded[openmetrics] = changes, encoded(metrics, openmetrics=openmetrics)
+        return known[1]
+
+
 class RecentRequests:
     """Requests of the last hour by status code, in buckets of a minute."""
 
@@ -85,8 +108,7 @@ class Telemetry:
         self.throttled_seconds = 0.0
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self._often: list[Collector] = []
-        self._failed = 0
-        self._rendered: dict[bool, tuple[int, bytes]] = {}
+        self._of_failures, self._of_requests = Kept(), Kept()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             self._often.append(collector(registry=registry))
 
@@ -118,7 +140,7 @@ class Telemetry:
         self.failures = counter(
             "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
         )
-        self._often.remove(self.failures)
+        self._of_failures.families.append(self._often.pop())
         for name in self._collectors:
             for reason in REASONS:
                 self.failures.labels(name, reason)
@@ -138,8 +160,9 @@ class Telemetry:
             buckets=REQUEST_BUCKETS,
             registry=registry,
         )
-        self._often.append(self._durations)
+        self._of_requests.families += (self._often.pop(), self._durations)
         self._retries = counter("api_retries_total", "Requests asked again, by reason.", "reason")
+        self._of_requests.families.append(self._often.pop())
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
         self._throttled = counter("api_throttled_seconds_total", "Seconds for which refused requests paused the API.")
@@ -164,10 +187,12 @@ class Telemetry:
         self.recent.add(code)
         self._requests.labels(endpoint, code).inc()
         self._durations.labels(endpoint).observe(seconds)
+        self._of_requests.changed()
 
     def retry(self, reason: str) -> None:
         """Count a request that is asked again."""
         self._retries.labels(reason).inc()
+        self._of_requests.changed()
 
     def throttled(self, seconds: float) -> None:
         """Add to the seconds for which everything was paused."""
@@ -188,7 +213,7 @@ class Telemetry:
     def failed(self, collector: str, reason: str) -> None:
         """Count one failed question."""
         self.failures.labels(collector, reason).inc()
-        self._failed += 1  # after the count: what is rendered for a number has at least what led to it
+        self._of_failures.changed()
 
     def unread(self, collector: str, fields: Mapping[str, int]) -> None:
         """Count fields that could not be read, by their dotted path."""
@@ -218,11 +243,10 @@ class Telemetry:
     def render(self, *, openmetrics: bool) -> bytes:
         """All families in the format asked for, without OpenMetrics' closing line.
 
-        The failures are most of the lines and hardly ever change: they are encoded again only after one.
+        Counts of failures and requests are most of the lines, and most scrapes find them as they were.
         """
-        failed = self._failed
-        known = self._rendered.get(openmetrics)
-        if known is None or known[0] != failed:
-            known = self._rendered[openmetrics] = failed, encoded(self.failures.collect(), openmetrics=openmetrics)
         often = chain.from_iterable(collector.collect() for collector in self._often)
-        return encoded(often, openmetrics=openmetrics) + known[1]
+        kept = (self._of_requests, self._of_failures)
+        return b"".join(
+            (encoded(often, openmetrics=openmetrics), *(each.encode(openmetrics=openmetrics) for each in kept))
+        )
