@@ -319,7 +319,7 @@ def truth(runs: Iterable[Run]) -> dict[str, tuple[Counter[str], list[int], float
     return found
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(fates(), st.lists(st.booleans(), min_size=6, max_size=6), st.booleans(), st.randoms(use_true_random=False))
 def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
     every: Sequence[Fate], good: Sequence[bool], baseline: bool, random: Any
