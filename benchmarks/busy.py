@@ -58,7 +58,7 @@ def _rate(folder: Path) -> Section:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with Program(module("benchmarks.circleci", port), port):
-        limits = f", requests_per_second: {RATE}, burst: 1, concurrency: 8"
+        limits = f", requests_per_second: {RATE}, burst: 10, concurrency: 8"
         config = daemons.write_config(folder, PROJECTS, url, None, limits, "interval: 1h")
         with daemons.exporter(config) as program:
             time.sleep(12)  # all projects are due by then
