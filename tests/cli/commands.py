@@ -1,0 +1,32 @@
+"""The installed command, run to its end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.running import COMMAND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 60
+
+
+def command(
+    *arguments: str, folder: Path, token: str | None = None, program: tuple[str, ...] = (str(COMMAND),)
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, with a token in the environment if one is given."""
+    environment = {name: value for name, value in os.environ.items() if name != "CIRCLECI_TOKEN"}
+    if token is not None:
+        environment["CIRCLECI_TOKEN"] = token
+    return subprocess.run(
+        [*program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
