@@ -87,11 +87,13 @@ whole=$(docker image inspect --format '{{.Size}}' "$image")
 below=$(docker image inspect --format '{{.Size}}' "$base")
 echo "image-test: $((whole / 1000000)) MB, of which $(((whole - below) / 1000000)) MB are ours"
 
+address=127.0.0.1:$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 container=$(docker run --detach --network=host --read-only --cap-drop=ALL --security-opt=no-new-privileges \
-    --tmpfs /tmp:size=16m --memory=512m --health-interval=1s "$image" demo --web.listen-address=127.0.0.1:10115)
+    --tmpfs /tmp:size=16m --memory=512m --health-interval=1s --env "HEALTH_URL=http://$address/-/healthy" \
+    "$image" demo --web.listen-address="$address")
 ask() {
     python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1], timeout=5).read())' \
-        "http://127.0.0.1:10115$1" 2>/dev/null
+        "http://$address$1" 2>/dev/null
 }
 for _ in {1..300}; do
     health=$(docker inspect --format '{{.State.Health.Status}}' "$container")
