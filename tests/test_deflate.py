@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+import sys
 import zlib
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.deflate import GZIP_HEADER, NOTHING, combine, fragment, inflate, trailer
+from exporter.deflate import GZIP_HEADER, NOTHING, combine, fragment, inflate, packed, trailer, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,3 +63,15 @@ def test_the_gzip_program_reads_it(tmp_path: Path, program: Callable[[str], Path
     file.write_bytes(member([b"circleci_exporter_up 1.0\n" * 1000, b"", b"# EOF\n"]))
     listed = subprocess.run([program("gzip"), "-t", file], capture_output=True, check=False)
     assert (listed.returncode, listed.stderr) == (0, b"")
+
+
+def test_without_the_faster_library_all_is_the_same_to_a_reader() -> None:
+    text = b"circleci_exporter_up 1.0\n" * 1000
+    program = (
+        "import sys; sys.modules['isal'] = None\n"
+        "from exporter import deflate\n"
+        "piece = deflate.fragment(deflate.unpacked(sys.stdin.buffer.read()))\n"
+        "sys.stdout.buffer.write(deflate.packed(piece.deflated))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=packed(text), capture_output=True, check=True)
+    assert inflate(unpacked(done.stdout)) == text

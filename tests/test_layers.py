@@ -25,6 +25,7 @@ LAYERS = (
     "exporter.readers",
     "exporter.collectors",
     "exporter.deflate",
+    "exporter.columns",
     "exporter.exposition",
     "exporter.runs",
     "exporter.snapshots",
@@ -87,6 +88,7 @@ ANYWHERE = {"structlog", "_typeshed"}
 PURE = {
     "exporter.calls",
     "exporter.collectors",
+    "exporter.columns",
     "exporter.deflate",
     "exporter.exposition",
     "exporter.facts",
