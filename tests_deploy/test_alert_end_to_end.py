@@ -10,7 +10,6 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from tests.conftest import find_program
 from tests.waiting import wait_until
@@ -48,13 +47,6 @@ def receiver() -> Iterator[tuple[str, Received]]:
         thread.join()
 
 
-def impatient(folder: Path) -> None:
-    """The shipped rules, but no alert waits."""
-    for path in RULES.glob("*.yml"):
-        text = re.sub(r"^( +)for: .*$", r"\1for: 0s", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        (folder / path.name).write_text(text, encoding="utf-8")
-
-
 def routes(folder: Path, url: str) -> Path:
     """The shipped routes for the demo's team, to this receiver, at once."""
     text = ROUTES.read_text(encoding="utf-8")
@@ -67,11 +59,7 @@ def routes(folder: Path, url: str) -> Path:
 def test_a_workflow_that_fails_too_often_reaches_its_team(receiver: tuple[str, Received], tmp_path: Path) -> None:
     url, received = receiver
     demo, alertmanager = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-    impatient(tmp_path)
-    config = configuration(tmp_path, demo, alertmanager)
-    document = yaml.safe_load(config.read_text(encoding="utf-8"))
-    document["rule_files"] = [str(tmp_path / path.name) for path in RULES.glob("*.yml")]
-    config.write_text(yaml.safe_dump(document), encoding="utf-8")
+    config = configuration(tmp_path, demo, alertmanager, impatient=True)
     demo_command: list[str | Path] = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", demo]
     alert_command: list[str | Path] = [
         find_program("prometheus-alertmanager"),
