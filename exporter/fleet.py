@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.engine import Engine
     from exporter.poller import Poller
+    from exporter.questions import Question
     from exporter.run_poller import RunPoller
     from exporter.schedule import Schedule
     from exporter.state import Stored
@@ -43,8 +44,11 @@ class Fleet:
     def restore(self, projects: Iterable[Project]) -> None:
         """Show what the state file knows of these projects, before the first request is made."""
         stored = {found.slug: found for found in self._state.load()}
-        now = self._wall()
-        self._store.publish([_restored(project, stored.get(project.slug)) for project in projects], now)
+        found = [_restored(project, stored.get(project.slug)) for project in projects]
+        for snapshot, gone in found:
+            if gone:
+                self._state.commit(snapshot, (), gone)
+        self._store.publish([snapshot for snapshot, _ in found], self._wall())
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in stored if self._store.get(slug) is None])
 
@@ -56,7 +60,8 @@ class Fleet:
             soon = first_poll(index, len(snapshots), now)
             for job in self._jobs(snapshot.project):
                 due = _due(job, snapshot)
-                self._schedule.add(job, max(soon, due or soon))
+                interval = snapshot.project.polled_every(job.collector)  # the clock may have been wrong
+                self._schedule.add(job, soon if due is None else max(soon, min(due, now + interval)))
                 if due is not None:
                     self._complete(job, snapshot)
 
@@ -142,14 +147,14 @@ def _of_runs(slug: str) -> str:
     return f"{slug} {RUNS}"
 
 
-def _restored(project: Project, stored: Stored | None) -> Snapshot:
-    """What is known of a project from before, as far as it is still asked."""
+def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:
+    """What is known of a project from before, as far as it is still asked, and what is not."""
     if stored is None:
-        return Snapshot(project)
+        return Snapshot(project), []
     known = Snapshot(project, stored.facts, stored.parts, stored.outcomes, polled_at=stored.polled_at)
     if RUNS in project.collectors:
         known = replace(known, ledger=stored.ledger)
-    return plan.pruned(known)[0]
+    return plan.pruned(known)
 
 
 def _due(job: Job, snapshot: Snapshot) -> float | None:
