@@ -167,14 +167,15 @@ class Daemon:
             try:
                 config = load(self._options.config_file)
                 self._engine.change(config)
+                self._organizations.change(config)
             except (ConfigError, StartError) as error:
                 problems = error.problems if isinstance(error, ConfigError) else (error,)
                 for problem in problems:
                     self._log.error("configuration not reloaded", problem=str(problem))
-                self._reload_ok = False
-                self._engine.telemetry.reloaded(good=False)
-                return False, str(error)
-            self._organizations.change(config)
+                return self._not_reloaded(str(error))
+            except Exception as defect:  # noqa: BLE001  a defect ends one reload, not the process
+                self._log.exception("a defect ended a reload")
+                return self._not_reloaded(f"{type(defect).__name__}: a defect of the exporter, see its log")
             self._reload_ok, self._reloaded_at = True, time.time()
             self._engine.telemetry.reloaded(good=True)
             self._log.info(
@@ -184,3 +185,8 @@ class Daemon:
             )
             self._announcer.taken(config)
             return True, "configuration reloaded"
+
+    def _not_reloaded(self, why: str) -> tuple[bool, str]:
+        self._reload_ok = False
+        self._engine.telemetry.reloaded(good=False)
+        return False, why
