@@ -88,6 +88,21 @@ def at(document: object, path: str) -> object:
     return document
 
 
+def _around(document: object, path: str) -> object:
+    """The object at a dotted path; None where it is absent or null, and whatever stands where an object belongs."""
+    for key in path.split(".") if path else ():
+        if not isinstance(document, dict):
+            return document
+        document = document.get(key)
+    return document
+
+
+def _absent(value: object) -> object:
+    if value is not None:
+        raise Unreadable
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One number of a row: where it stands, and how it is read."""
@@ -124,27 +139,35 @@ class Reading:
         place, around = "", entry
         for column in columns:
             if column.parent != place:
-                place, around = column.parent, at(entry, column.parent)
+                place, around = column.parent, _around(entry, column.parent)
             try:
-                values.append(column.read(around.get(column.leaf) if isinstance(around, dict) else None))
+                values.append(column.read(around.get(column.leaf) if isinstance(around, dict) else _absent(around)))
             except Unreadable:
                 self.unread[column.path] += 1
                 values.append(None)
         self.rows.append((tuple(labels), tuple(values)))
 
 
+def _kind(value: object) -> str:
+    return type_names.get(type(value), "a number")
+
+
 def items(page: object, path: str = "items") -> list[object]:
     """The list at a path of a page. Raises PayloadError where there is none."""
     found = at(page, path)
     if not isinstance(found, list):
-        kind = type_names.get(type(found), "a number")
-        raise PayloadError(f"{path} should be a list, but is {kind}")
+        raise PayloadError(f"{path} should be a list, but is {_kind(found)}")
     return found
 
 
 def entries(page: object, rows: str) -> list[object]:
-    """What the rows of a page are read from: the list at a path, which a `?` lets be absent, or the page itself."""
+    """What the rows of a page are read from: the list at a path, which a `?` lets be absent, or the page itself.
+
+    Raises PayloadError where there is no such list, or where the page itself is no object.
+    """
     if not rows:
+        if not isinstance(page, dict):
+            raise PayloadError(f"the answer should be an object, but is {_kind(page)}")
         return [page]
     path = rows.lstrip("?")
     return [] if path != rows and at(page, path) is None else items(page, path)

@@ -103,6 +103,25 @@ def test_a_field_of_the_wrong_type_costs_only_itself() -> None:
     assert reading.unread == {"metrics.total_runs": 1}
 
 
+@pytest.mark.parametrize("metrics", ["none", 7, [], True])
+def test_what_stands_where_an_object_belongs_makes_all_that_is_in_it_unreadable(metrics: object) -> None:
+    rows = read_rows([{"items": [{"name": "build", "metrics": metrics}]}], "items", ("name",), COLUMNS)
+    assert rows.rows == [(("build",), (None, None))]
+    assert rows.unread == {"metrics.total_runs": 1, "metrics.mttr": 1}
+
+
+def test_nothing_where_an_object_belongs_is_no_number_and_no_mistake() -> None:
+    rows = read_rows([{"items": [{"name": "build", "metrics": None}, {"name": "test"}]}], "items", ("name",), COLUMNS)
+    assert [values for _, values in rows.rows] == [(None, None)] * 2
+    assert not rows.unread
+
+
+@pytest.mark.parametrize(("page", "kind"), [([], "a list"), (None, "null"), ("x", "a text"), (7, "a number")])
+def test_an_answer_that_is_one_row_is_an_object(page: object, kind: str) -> None:
+    with pytest.raises(PayloadError, match=f"should be an object, but is {kind}"):
+        read_rows([page], "", (), COLUMNS)
+
+
 def test_a_row_without_a_name_costs_only_that_row() -> None:
     page = {"items": [{"metrics": {}}, {"name": 7}, "x", {"name": "build", "metrics": {"total_runs": 1}}]}
     reading = read_rows([page], "items", ("name",), COLUMNS)
