@@ -40,8 +40,9 @@ def stored(folder: Path, samples: int, url: str = NOBODY) -> tuple[int, Path]:
     return count, path
 
 
-def exporter(config: Path) -> Program:
+def exporter(config: Path, *, isal: bool = True) -> Program:
     """The daemon, not yet waited for."""
     port = free_port()
-    command = module("exporter", "run", "--config.file", config, "--web.listen-address", f"127.0.0.1:{port}")
+    names = ("exporter",) if isal else ("benchmarks.without_isal", "exporter")
+    command = module(*names, "run", "--config.file", config, "--web.listen-address", f"127.0.0.1:{port}")
     return Program([*command, "--log.level", "error"], port, TOKEN)

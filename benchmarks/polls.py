@@ -54,6 +54,8 @@ def _publications(costs: Costs) -> Section:
         f"among {found['projects']}: {seconds(found['changed'])} when every number is new, "
         f"{seconds(found['unchanged'])} when none is."
     )
+    slower = _measured("benchmarks.without_isal", "benchmarks.publications")
+    section.say(f"Without isal: {seconds(slower['changed'])} and {seconds(slower['unchanged'])}.")
     grown = found["ended"] / found["settled"] - 1
     section.say(
         f"Resident memory after {publications.SETTLED:,} publications over a fixed set with scrapes between them: "

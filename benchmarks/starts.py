@@ -43,6 +43,8 @@ def run(folder: Path) -> list[Section]:
     )
     section.table(("samples", "first scrape after", "CPU until then", "resident", "a sample"), rows)
     most = SIZES[-1]
+    slower = median(_once(folder, most, isal=False)[0] for _ in range(3))
+    section.say(f"Without isal the start with {exact[most]:,} stored samples takes {seconds(slower)}.")
     each = (resident[most] - resident[0]) / most
     section.goal("start with an empty state", "< 1 s", seconds(walls[0]), reached=walls[0] < EMPTY_START)
     section.goal(f"start with {most:,} stored samples", "< 3 s", seconds(walls[most]), reached=walls[most] < FULL_START)
@@ -50,12 +52,12 @@ def run(folder: Path) -> list[Section]:
     return [section]
 
 
-def _once(folder: Path, samples: int) -> tuple[float, float, int, int]:
+def _once(folder: Path, samples: int, *, isal: bool = True) -> tuple[float, float, int, int]:
     """Seconds, CPU seconds, resident bytes, samples."""
     count, state = daemons.stored(folder, samples)
     config = daemons.write_config(folder, count, state=state if samples else None)
     began = time.perf_counter()
-    with daemons.exporter(config) as program:
+    with daemons.exporter(config, isal=isal) as program:
         scraper = Scraper(program.port, gzip=True)
         scraper.scrape()
         took, used = time.perf_counter() - began, program.cpu()
