@@ -15,7 +15,7 @@ from tests_deploy.rehearsal import rehearsal
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
 WIDTH = 1440
 # As many rows of the grid as a reader looks at.
-ROWS = {"overview": 27, "workflow": 43, "exporter": 33}
+ROWS = {"overview": 27, "workflow": 51, "exporter": 33}
 LIVE = 60
 
 

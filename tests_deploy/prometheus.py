@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,10 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def _answered(url: str, expression: str) -> bool:
+    return bool(query(url, "query", query=expression)["result"])
+
+
 @contextmanager
 def watching(folder: Path, lived: Rehearsal, seconds: float = 25.0) -> Iterator[str]:
     """Prometheus that knows the past of an exporter and has scraped it for some seconds; gives its URL."""
@@ -119,9 +124,8 @@ def watching(folder: Path, lived: Rehearsal, seconds: float = 25.0) -> Iterator[
     _blocks(folder, iter(past))
     begun = time.time()
     with prometheus(folder, configuration(folder, lived.address)) as url:
-        wait_until(lambda: query(url, "query", query=f'up{{job="{JOB}"}} == 1')["result"], 30, why="the first scrape")
-        wait_until(
-            lambda: query(url, "query", query="circleci:default_branch:runs")["result"], 30, why="the first rules"
-        )
+        codes = "count(count by (code) (circleci_exporter_api_requests_total)) == 5"
+        for needed in (f'up{{job="{JOB}"}} == 1', "circleci:default_branch:runs", codes):
+            wait_until(partial(_answered, url, needed), 120, 0.2, why=needed)
         wait_until(lambda: time.time() - begun > seconds, seconds + 5, why="some scrapes")
         yield url

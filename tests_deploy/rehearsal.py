@@ -89,7 +89,7 @@ def _live(made: Rehearsal, steps: int) -> None:
     for index in range(steps):
         at = time.time()
         polled = partial(_polled_since, made.address, at, projects)
-        text = wait_until(polled, 60, 0.05, why="a poll of everything")
+        text = wait_until(polled, 120, 0.05, why="a poll of everything")
         made.past.append((begun - (steps - index) * STEP, text))
         clock.advance(begun - (steps - index - 1) * STEP - clock.now())
 

@@ -71,8 +71,8 @@ def _numbers(board: Dashboard) -> None:
         "Health",
         number(
             "API answers",
-            "Whether the newest request of every instance was answered and its token taken.",
-            f"min({own('up')})",
+            "Whether every instance had a request answered, and its token taken, within the last five minutes.",
+            f"min(max_over_time({own('up')}[5m]))",
             mappings=YES_NO,
         ),
         number(
