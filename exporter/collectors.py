@@ -104,6 +104,12 @@ class Collector:
                 return
         yield Question(self.name, self.endpoint, slug, workflow, scope)
 
+    def fields(self) -> tuple[str, ...]:
+        """The dotted paths of all that is read of an answer, each once."""
+        keys = (key.lstrip("?") for table in self.tables for key in table.keys)
+        columns = (family.column.path for table in self.tables for family in table.families)
+        return tuple(dict.fromkeys(path for path in (*keys, *columns) if path))
+
     def sent(self, question: Question, now: float) -> Question:
         """The question as it is sent at a moment; the question itself stays the key of its answer."""
         return replace(question, params=(*question.params, *self.period(question, now)))

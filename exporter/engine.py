@@ -6,9 +6,9 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from exporter import __version__
+from exporter import __version__, run_poller, runs
 from exporter.client import Client, Limiter
-from exporter.collectors import NAMES
+from exporter.collectors import COLLECTORS, NAMES
 from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
 from exporter.poller import Poller
@@ -41,7 +41,10 @@ class Engine:
         """Build it all. Raises ConfigError without a token, StartError when the state file cannot be used."""
         self._config, self._total_shards, self._environ = config, total_shards, environ
         self.stop = threading.Event()
-        self.telemetry = Telemetry(__version__, NAMES, shard, total_shards)
+        fields = {name: collector.fields() for name, collector in COLLECTORS.items()} | {
+            run_poller.COLLECTOR: runs.FIELDS
+        }
+        self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
         tokens = TokenSource(circleci, environ)
         self.limiter = Limiter(

@@ -101,8 +101,19 @@ class RecentRequests:
 class Telemetry:
     """Counts and gauges of the process. Every method is cheap and safe from any thread."""
 
-    def __init__(self, version: str, collectors: Iterable[str], shard: int = 0, total_shards: int = 1) -> None:
-        """Make every family; bounded label sets exist at 0 from the start."""
+    def __init__(
+        self,
+        version: str,
+        collectors: Iterable[str],
+        shard: int = 0,
+        total_shards: int = 1,
+        *,
+        fields: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """Make every family; bounded label sets exist at 0 from the start.
+
+        `fields` are the dotted paths that a collector reads, by its name.
+        """
         self._collectors = tuple(collectors)
         self.recent = RecentRequests(time.monotonic)
         self.throttled_seconds = 0.0
@@ -172,6 +183,10 @@ class Telemetry:
         self.unreadable = counter(
             "unreadable_fields_total", "Fields of payloads that could not be read.", "collector", "field"
         )
+        self._of_failures.families.append(self._often.pop())
+        for name, paths in (fields or {}).items():
+            for path in paths:
+                self.unreadable.labels(name, path)
         self._incidents = counter(
             "web_incidents_total", "What hostile or broken clients of the web side did, by kind.", "kind"
         )
@@ -219,6 +234,7 @@ class Telemetry:
         """Count fields that could not be read, by their dotted path."""
         for field, count in fields.items():
             self.unreadable.labels(collector, field).inc(count)
+        self._of_failures.changed()
 
     def web_incident(self, kind: str) -> None:
         """Count what a hostile or broken client did; the kinds are bounded."""

@@ -225,3 +225,11 @@ def test_what_is_kept_of_an_answer_is_compressed() -> None:
     (question,) = collector.questions(SLUG)
     rows, _ = collector.read([payloads.document("flaky-tests")], question, NOON)
     assert zlib.decompress(pack(collector, rows)).startswith(b'{"project":')
+
+
+@pytest.mark.parametrize("collector", COLLECTORS.values(), ids=COLLECTORS.keys())
+def test_the_fields_of_a_collector_are_all_that_it_reads_each_once(collector: Collector) -> None:
+    fields = collector.fields()
+    assert len(set(fields)) == len(fields)
+    assert all(path and not path.startswith("?") for path in fields)
+    assert {family.column.path for table in collector.tables for family in table.families} <= set(fields)

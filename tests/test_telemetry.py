@@ -94,6 +94,16 @@ def test_unreadable_fields_are_counted_by_their_path() -> None:
     assert samples(telemetry)[name] == 3
 
 
+def test_fields_that_can_be_unreadable_are_at_zero_before_one_is() -> None:
+    telemetry = Telemetry("1.2.3", NAMES, fields={"workflows": ("name", "metrics.mttr")})
+    name = "circleci_exporter_unreadable_fields_total{{collector=workflows,field={}}}"
+    found = samples(telemetry)
+    assert (found[name.format("name")], found[name.format("metrics.mttr")]) == (0, 0)
+    telemetry.unread("workflows", {"metrics.mttr": 1})
+    found = samples(telemetry)
+    assert (found[name.format("name")], found[name.format("metrics.mttr")]) == (0, 1)
+
+
 def test_what_hostile_clients_do_is_counted_by_kind() -> None:
     telemetry = Telemetry("1.2.3", NAMES)
     telemetry.web_incident("evicted")

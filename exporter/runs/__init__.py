@@ -6,9 +6,10 @@ from exporter.runs.asking import NAMES_EVERY, due_names, listing, recent, start_
 from exporter.runs.folding import fold, labels_of, listed, rebucketed
 from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, Ledger, Newest, Series, Tally, Workflow
 from exporter.runs.lines import expiries, lines
-from exporter.runs.reading import Run, read_page
+from exporter.runs.reading import FIELDS, Run, read_page
 
 __all__ = [
+    "FIELDS",
     "NAMES_EVERY",
     "OTHER_BRANCHES",
     "STATUSES",

@@ -39,6 +39,10 @@ class Run:
     approval: bool = False
 
 
+FIELDS = ("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval")
+"""What is read of a run."""
+
+
 def read_page(page: object) -> tuple[list[Run], Counter[str]]:
     """The runs of one page, and the fields that could not be read.
 
