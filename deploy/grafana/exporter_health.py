@@ -148,6 +148,22 @@ def _projects(board: Dashboard) -> None:
             unit="cps",
             soft_high=1,
             calculations=("lastNotNull", "max"),
+            width=8,
+        ),
+        chart(
+            "Fields that could not be read",
+            "Fields of CircleCI's answers a second that were not what they should be, by collector. Their samples are "
+            "missing.",
+            ranked(
+                "sum by (collector) "
+                f"(rate(circleci_exporter_unreadable_fields_total{{{{{HERE}}}}}[$__rate_interval]{{at}}))",
+                "collector",
+                "{{collector}}",
+                count=8,
+            ),
+            unit="cps",
+            soft_high=1,
+            width=8,
         ),
         chart(
             "Duration of polls",
@@ -155,6 +171,7 @@ def _projects(board: Dashboard) -> None:
             by_collector(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)}{{at}})"),
             unit=SECONDS,
             calculations=("lastNotNull", "max"),
+            width=8,
         ),
     )
 
