@@ -34,7 +34,7 @@ def hourly(circle: Circle, circleci: str = "") -> str:
 
 def test_it_says_what_starts_what_came_of_the_first_polls_and_that_it_stops(circle: Circle, tmp_path: Path) -> None:
     with Exporter(tmp_path, hourly(circle), token=TOKEN) as exporter:
-        assert exporter.get("/-/ready") == (200, "ready\n")
+        wait_until(lambda: exporter.get("/-/ready") == (200, "ready\n"))
         (starting,) = exporter.events("starting")
         assert (starting["version"], starting["projects"], starting["circleci"]) == (__version__, 2, circle.url)
         (listening,) = exporter.events("listening")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import sqlite3
 import time
 from typing import TYPE_CHECKING
@@ -51,14 +52,23 @@ def state(tmp_path: Path) -> Path:
     return folder / "state.db"
 
 
-@pytest.fixture
-def filled(circle: RemoteCircle, state: Path, tmp_path: Path) -> Scrape:
-    """The last scrape of a run that polled everything and was then ended."""
-    with Exporter(tmp_path / "before", config_of(circle, state), token=TOKEN) as exporter:
+@pytest.fixture(scope="module")
+def first_run(circle: RemoteCircle, tmp_path_factory: pytest.TempPathFactory) -> tuple[Scrape, Path]:
+    """The last scrape of a run that polled everything and was then ended, and the file that it left."""
+    folder = tmp_path_factory.mktemp("first")
+    with Exporter(folder, config_of(circle, folder / "state.db"), token=TOKEN) as exporter:
         exporter.until(lambda scrape: polled(scrape, SLUGS), "the first polls")
         last = exporter.scrape()
         assert exporter.stop()[0] == 0
-    circle.reset()
+    return last, folder / "state.db"
+
+
+@pytest.fixture
+def filled(first_run: tuple[Scrape, Path], state: Path) -> Scrape:
+    """That scrape, with a copy of the file at hand."""
+    last, file = first_run
+    for part in file.parent.glob("state.db*"):
+        shutil.copyfile(part, state.parent / part.name)
     return last
 
 
