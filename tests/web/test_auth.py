@@ -82,18 +82,19 @@ def test_any_password_is_checked_as_htpasswd_hashed_it(executor: ThreadPoolExecu
     assert not run(logins.verify(basic("alice", "with" if "\0" in password else "x" + password)))
 
 
-def seconds(logins: Logins, user: str) -> float:
+def work(logins: Logins, user: str) -> float:
+    """The CPU seconds of a refused login: what its time is made of on a machine with nothing else to do."""
     times = []
     for number in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         assert not run(logins.verify(basic(user, f"wrong {number}")))
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
 def test_an_unknown_user_costs_the_same_time_as_a_wrong_password(executor: ThreadPoolExecutor) -> None:
     logins = Logins({"alice": COSTLY}, executor)
-    known, unknown = seconds(logins, "alice"), seconds(logins, "nobody")
+    known, unknown = work(logins, "alice"), work(logins, "nobody")
     assert 0.7 < unknown / known < 1.4
 
 
@@ -111,12 +112,12 @@ def test_a_verified_login_is_remembered_so_that_bcrypt_does_not_run_at_each_scra
 
     async def scrape_a_hundred_times() -> float:
         assert await logins.verify(basic("alice", "right"))
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(100):
             assert await logins.verify(basic("alice", "right"))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert asyncio.run(scrape_a_hundred_times()) < 0.05
+    assert asyncio.run(scrape_a_hundred_times()) < 10 * work(logins, "alice")
     assert not run(logins.verify(basic("alice", "right ")))
 
 
