@@ -34,7 +34,7 @@ def write_config(  # noqa: PLR0917
 def stored(folder: Path, samples: int, url: str = NOBODY) -> tuple[int, Path]:
     """The number of projects with about so many samples, and a state file of them."""
     count = fleet.count_for(samples) if samples else 0
-    path = folder / f"state-{samples}.db"
+    path = folder / f"state-{samples}-{url.rpartition(':')[2]}.db"  # a state is one server's
     if not path.exists() and count:
         fleet.write_state(path, count, time.time(), f"{url}/api/v2")
     return count, path
