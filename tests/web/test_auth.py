@@ -142,12 +142,12 @@ def test_a_right_login_waits_for_the_check_under_way_and_not_for_a_flood_of_wron
     async def flood() -> tuple[float, list[object]]:
         wrong = [asyncio.create_task(logins.verify(basic("alice", f"wrong {number}"))) for number in range(50)]
         await asyncio.sleep(0)
-        start = time.perf_counter()
+        start = time.process_time()  # the executor's threads count in it
         assert await logins.verify(basic("alice", "right"))
-        waited = time.perf_counter() - start
+        waited = time.process_time() - start
         return waited, list(await asyncio.gather(*wrong, return_exceptions=True))
 
-    one_check = seconds(logins, "alice")
+    one_check = work(logins, "alice")
     waited, outcomes = asyncio.run(flood())
     assert waited < 8 * one_check
     assert outcomes.count(False) >= LONGEST_QUEUE
