@@ -181,7 +181,7 @@ def read_pages(contents: list[bytes]) -> list[Any] | None:
     return found
 
 
-@settings(max_examples=2200)
+@settings(max_examples=2000)
 @given(data=st.data())
 def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataObject) -> None:
     collector = COLLECTORS[data.draw(st.sampled_from(sorted(COLLECTORS)), "collector")]

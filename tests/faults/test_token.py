@@ -121,7 +121,7 @@ def test_a_file_that_is_no_good_for_a_moment_leaves_the_last_token_in_use(
         else:
             token_file.write_bytes(content)
         asked = len(circle.requests)
-        exporter.until(partial(more_than, circle, asked + 12), "some polls more")
+        exporter.until(partial(more_than, circle, asked + 9), "some polls more")
     scrape = exact(exporter, circle)
     assert (refusals(circle), scrape.get("up")) == (0, 1)
 
