@@ -250,7 +250,8 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
     assert found == known
     worst = server.query('bottomk(1, circleci_insights_workflow_success_ratio{branch="main", window="last-90-days"})')
     assert len(worst) == 1
-    assert server.query("sum by (collector) (increase(circleci_exporter_collector_failures_total[5m]))")
+    grown = "sum by (collector) (increase(circleci_exporter_collector_failures_total[5m]))"
+    wait_until(lambda: server.query(grown), 20, 0.2, why="a second scrape")
 
 
 def test_the_process_is_ready_and_healthy_all_the_while(exporter: Exporter) -> None:
