@@ -123,7 +123,7 @@ def _json(value: object) -> str:
 
 def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  numbers or texts, as they were decoded
     found = document.get(table.name)
-    if found is None:
+    if found is None or not found.keys() >= {"columns", "labels", "numbers"}:  # packed by another version
         return
     columns, paths = found["columns"], [family.path for family in table.families]
     places = [columns.index(path) if path in columns else None for path in paths]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 from hypothesis import given
@@ -47,6 +48,11 @@ def test_a_family_that_this_version_does_not_have_is_left_out() -> None:
 
 def test_a_table_that_the_packing_version_did_not_have_has_no_rows() -> None:
     assert list(unpack(pack(JOBS, {"job": []}), replace(TABLE, name="later"))) == []
+
+
+def test_rows_in_a_form_that_this_version_does_not_know_are_none() -> None:
+    packed = zlib.compress(b'{"job": {"columns": [], "rows": [["lint", 5]]}}')
+    assert list(unpack(packed, TABLE)) == []
 
 
 def test_a_part_is_fresh_until_three_intervals_after_it_was_checked() -> None:
