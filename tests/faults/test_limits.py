@@ -132,7 +132,8 @@ def test_the_block_of_one_project_pauses_nobody_and_that_of_a_second_pauses_ever
     exporter.until(lambda scrape: not polled(scrape, SLUGS[:1]), "the block to fail a poll")
     still_polled(exporter, SLUGS[1:])
     scrape = unharmed(exporter, {slug: bystanders[slug] for slug in SLUGS[1:]})
-    assert scrape.get("api_throttled_seconds_total") == before
+    # The end of a pause of the test before may be counted only now; a pause of this block would add more.
+    assert (scrape.get("api_throttled_seconds_total") or 0) < before + 0.9
     assert failures(scrape, "workflows")["forbidden"] >= 1
 
     after = len(circle.requests())
