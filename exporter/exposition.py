@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from exporter.families import Family
 
-TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 EOF = b"# EOF\n"
 PLAIN_DIGITS = 6
 """A number with more of them before its point is written with an exponent."""
