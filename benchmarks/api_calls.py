@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter.calls import NONE, Calls, calls_per_hour
 from exporter.config import parse
 from exporter.demo import Circle
 from exporter.demo.fleet import fleet
-from exporter.engine import Engine
-from exporter.snapshots import Snapshot
+from exporter.knowledge.calls import NONE, Calls, calls_per_hour
+from exporter.knowledge.snapshots import Snapshot
+from exporter.process.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
-    from exporter.logs import Logger
+    from exporter.system.logs import Logger
 
 PROJECTS, WORKFLOWS, JOBS = 100, 5, 4
 POLLED = 2

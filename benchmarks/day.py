@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import fleet
-from exporter import families
-from exporter.logs import configure
-from exporter.poller import Poller
-from exporter.snapshots import Snapshot
-from exporter.store import SnapshotStore
+from exporter.insights import families
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.project import Poller
+from exporter.publishing.store import SnapshotStore
+from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from exporter.config import Project
-    from exporter.questions import Question
-    from exporter.store import Body
+    from exporter.insights.questions import Question
+    from exporter.publishing.store import Body
 
 PROJECTS, HOURS, RAN = 100, 24, 0.3
 REFRESHED_AT = 5.5

@@ -6,11 +6,11 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from exporter.collectors import COLLECTORS
 from exporter.config import parse
-from exporter.logs import configure
-from exporter.snapshots import Facts, Outcome, Part, Snapshot, pack
+from exporter.insights.collectors import COLLECTORS
+from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
 from exporter.state import State
+from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:

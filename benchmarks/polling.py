@@ -12,9 +12,9 @@ import requests
 from benchmarks import fleet
 from benchmarks.circleci import asked
 from exporter.config import parse
-from exporter.engine import Engine
-from exporter.logs import configure
-from exporter.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
+from exporter.process.engine import Engine
+from exporter.system.logs import configure
 
 ROUNDS = 7
 PROJECTS = 40

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from benchmarks import fleet
 from benchmarks.programs import rss_of
-from exporter import serving
-from exporter.collectors import NAMES
-from exporter.store import SnapshotStore
+from exporter.insights.collectors import NAMES
+from exporter.process import figures
+from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from exporter.snapshots import Snapshot
+    from exporter.knowledge.snapshots import Snapshot
 
 SAMPLES, PUBLICATIONS, SETTLED, SCRAPED_EVERY = 100_000, 2_000, 200, 10
 
@@ -38,7 +38,7 @@ def main() -> None:
         changed.append(_publish(store, known, now + number))
         if number % SCRAPED_EVERY == 0:
             for packed in (True, False):
-                for piece in serving.exposition(store, telemetry, openmetrics=packed, gzip=packed)[0]:
+                for piece in figures.exposition(store, telemetry, openmetrics=packed, gzip=packed)[0]:
                     len(piece)
         if number == SETTLED:
             gc.collect()

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter import config, reference
+from exporter import config
 from exporter.cli import main as command_line
+from exporter.cli import metrics_reference
+from exporter.cli.remedies import REMEDIES
 from exporter.errors import REASONS, PollError
-from exporter.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +109,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "flags": flags,
     "configuration": config.markdown,
-    "metrics": reference.markdown,
+    "metrics": metrics_reference.markdown,
     "failures": failures,
     "api-calls": api_calls,
     "modules": modules,

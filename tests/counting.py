@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from structlog.testing import CapturingLogger
 
-from exporter import serving
 from exporter.config import parse
 from exporter.demo import Circle
-from exporter.engine import Engine
-from exporter.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
+from exporter.process import figures
+from exporter.process.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from exporter.logs import Logger
+    from exporter.system.logs import Logger
 
 NOON = 1_790_000_000.0
 SLUG = "gh/acme/web"
@@ -102,7 +102,7 @@ class Counting:
 
     def text(self) -> str:
         """One scrape."""
-        pieces, _ = serving.exposition(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
+        pieces, _ = figures.exposition(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
         return b"".join(pieces).decode()
 
     def counted(self) -> dict[Branch, Counted]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.collectors import COLLECTORS
 from exporter.config import parse
-from exporter.questions import Question
-from exporter.snapshots import Facts, Part, Snapshot, pack
+from exporter.insights.collectors import COLLECTORS
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
 
 if TYPE_CHECKING:
     from exporter.config import Project

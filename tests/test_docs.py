@@ -14,11 +14,11 @@ import click
 import pytest
 import yaml
 
-from exporter import reference
 from exporter.cli import main as command_line
+from exporter.cli import metrics_reference
 from exporter.config import parse
 from exporter.errors import REASONS
-from exporter.web.webconfig import read_web_config
+from exporter.web.settings_file import read_web_config
 from scripts import generate_docs
 from tests.deploy.exporter_metrics import ANYWHERE, exposed
 from tests.deploy.promql import selectors
@@ -184,7 +184,7 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(document: Path) -> No
 
 
 def test_every_metric_of_the_contract_is_in_the_reference_with_its_labels() -> None:
-    listed = {str(row["name"]): set(row["labels"]) for row in reference.rows()}
+    listed = {str(row["name"]): set(row["labels"]) for row in metrics_reference.rows()}
     assert {name: listed.get(name) for name in CONTRACT} == CONTRACT
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import plan, reference, serving
-from exporter.collectors import COLLECTORS, NAMES, ORGANIZATIONS
+from exporter.cli import metrics_reference
 from exporter.demo.clock import Clock
 from exporter.demo.fleet import fleet
 from exporter.demo.organisation import Organisation
+from exporter.insights.collectors import COLLECTORS, NAMES, ORGANIZATIONS
+from exporter.knowledge import plan
+from exporter.process import figures
 from tests.demo.asking import ask
-from tests.polling import NOON, Process, process
+from tests.processes import NOON, Process, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,13 +46,13 @@ def test_every_collector_succeeds_and_has_series(running: Process) -> None:
 
 
 def test_the_page_shows_every_collector_of_a_project(running: Process) -> None:
-    projects, _ = serving.PageFigures(running.engine.store, {}, lambda: NOON).read()
+    projects, _ = figures.PageFigures(running.engine.store, {}, lambda: NOON).read()
     assert {collector.name for collector in projects[0].collectors} == set(EVERY)
     assert {collector.state.value for collector in projects[0].collectors} == {"ok"}
 
 
 def test_the_reference_has_every_metric_of_every_collector() -> None:
-    listed = {row["name"] for row in reference.rows()}
+    listed = {row["name"] for row in metrics_reference.rows()}
     families = [family for each in COLLECTORS.values() for table in each.tables for family in table.families]
     assert {family.name for family in families} <= listed
 

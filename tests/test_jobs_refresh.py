@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from structlog.testing import CapturingLogger
 
-from exporter import serving
 from exporter.config import parse
-from exporter.engine import Engine
-from exporter.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
+from exporter.process import figures
+from exporter.process.engine import Engine
 from tests.samples import workflow_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from exporter.logs import Logger
+    from exporter.system.logs import Logger
 
 MIDNIGHT = 1_790_035_200.0
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -127,7 +127,7 @@ def unseen(api: Refreshing, every: float, until: float, settings: str = "") -> d
 
 
 def jobs_shown(engine: Engine) -> dict[str, set[float]]:
-    pieces, _ = serving.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
+    pieces, _ = figures.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     found: dict[str, set[float]] = {workflow: set() for workflow in WORKFLOWS}
     for line in b"".join(pieces).decode().splitlines():
         if line.startswith(RUNS):

@@ -14,22 +14,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from exporter.calls import HOUR, NONE, Calls, calls_per_hour, searches_per_hour
-from exporter.checking import examine, token_owner
 from exporter.cli.once import found
-from exporter.collectors import ORGANIZATIONS
-from exporter.engine import Engine
+from exporter.cli.online_check import examine, token_owner
+from exporter.cli.remedies import REMEDIES
 from exporter.errors import PollError, UnauthorizedError
-from exporter.organizations import seen
-from exporter.remedies import REMEDIES
-from exporter.sightings import chosen
+from exporter.insights.collectors import ORGANIZATIONS
+from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, searches_per_hour
+from exporter.knowledge.discovered_projects import chosen
+from exporter.process.engine import Engine
+from exporter.process.organizations import seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.checking import Finding
+    from exporter.cli.online_check import Finding
     from exporter.config import Config, Project
-    from exporter.logs import Logger
+    from exporter.system.logs import Logger
 
 SHOWN = 5
 """How many names of a project's workflows or branches are shown."""

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from exporter import __version__, reference
-from exporter.cli import flags, telling
+from exporter import __version__
+from exporter.cli import flags, metrics_reference, telling
 from exporter.cli.check import check as check_projects
 from exporter.cli.once import found
 from exporter.cli.once import once as poll_once
 from exporter.cli.stage import REFRESH, stage
 from exporter.config import json_schema, load
-from exporter.daemon import Daemon, Options
-from exporter.engine import Engine
 from exporter.errors import ConfigError, StartError
-from exporter.logs import configure
-from exporter.signals import on_signals
-from exporter.watch import Watch
+from exporter.process.daemon import Daemon, Options
+from exporter.process.engine import Engine
+from exporter.system.file_watch import Watch
+from exporter.system.logs import configure
+from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from exporter.logs import Logger
+    from exporter.system.logs import Logger
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 
@@ -151,7 +151,7 @@ def schema() -> None:
 )
 def metrics(form: str) -> None:
     """Print the reference of all metrics."""
-    click.echo(reference.markdown() if form == "markdown" else json.dumps(reference.rows(), indent=2))
+    click.echo(metrics_reference.markdown() if form == "markdown" else json.dumps(metrics_reference.rows(), indent=2))
 
 
 def _within(shard: int, total_shards: int) -> None:

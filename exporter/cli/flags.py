@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.config import read_duration
-from exporter.logs import FORMATS, LEVELS
+from exporter.system.logs import FORMATS, LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

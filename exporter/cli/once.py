@@ -6,18 +6,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from exporter import serving
 from exporter.errors import Stopped
-from exporter.organizations import Organizations
-from exporter.schedule import Schedule
-from exporter.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.schedule import Schedule
+from exporter.process import figures
+from exporter.process.organizations import Organizations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO
 
     from exporter.config import Config, Project
-    from exporter.engine import Engine
+    from exporter.process.engine import Engine
 
 
 def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:
@@ -44,7 +44,7 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
             list(pool.map(poll, list(engine.store.published)))
         except Stopped:
             return False
-    pieces, _ = serving.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
+    pieces, _ = figures.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     output.writelines(pieces)
     output.flush()
     snapshots = [snapshot for snapshot, _ in engine.store.published.values()]

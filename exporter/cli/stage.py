@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.collectors import NAMES, ORGANIZATIONS
 from exporter.config import parse
 from exporter.demo import Circle
+from exporter.insights.collectors import NAMES, ORGANIZATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

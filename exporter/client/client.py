@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exporter.client.limiter import Limiter, Slot
     from exporter.client.transport import Answer
     from exporter.config import CircleCI, Secret, TokenSource
-    from exporter.questions import Question
+    from exporter.insights.questions import Question
     from exporter.telemetry import Telemetry
 
 MOST_PAGES = 1000

@@ -10,14 +10,7 @@ import requests
 import urllib3
 
 from exporter.client.body import clean
-from exporter.errors import (
-    ConnectionFailed,
-    PayloadError,
-    PollError,
-    RedirectError,
-    RequestTimeout,
-    TruncatedError,
-)
+from exporter.errors import ConnectionFailed, PayloadError, PollError, RedirectError, RequestTimeout, TruncatedError
 
 FOREIGN: tuple[type[Exception], ...] = (
     requests.RequestException,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.demo.circle import DEMO_TOKEN, Circle
 from exporter.demo.fleet import fleet
-from exporter.signals import on_signals
+from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from exporter.demo import flakes
-from exporter.demo.aggregates import (
-    count_of,
-    spread,
-)
+from exporter.demo.aggregates import count_of, spread
 from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, job_runs
 from exporter.demo.organisation import RETENTION

@@ -5,7 +5,6 @@ from __future__ import annotations
 from exporter.runs.asking import NAMES_EVERY, due_names, listing, recent, start_of, sweep_is_due, wanted
 from exporter.runs.folding import fold, labels_of, listed, rebucketed
 from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, Ledger, Newest, Series, Tally, Workflow
-from exporter.runs.lines import expiries, lines
 from exporter.runs.reading import FIELDS, Run, read_page
 
 __all__ = [
@@ -20,10 +19,8 @@ __all__ = [
     "Tally",
     "Workflow",
     "due_names",
-    "expiries",
     "fold",
     "labels_of",
-    "lines",
     "listed",
     "listing",
     "read_page",

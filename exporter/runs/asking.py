@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from exporter.questions import ALL_BRANCHES, Question, reachable, scoped
+from exporter.insights.questions import ALL_BRANCHES, Question, reachable, scoped
 
 if TYPE_CHECKING:
     from exporter.config import Project

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from math import floor
 from typing import TYPE_CHECKING
 
-from exporter.payloads import Unreadable, items, number, optional_text, text, timestamp
+from exporter.insights.payloads import Unreadable, items, number, optional_text, text, timestamp
 from exporter.runs.ledger import STATUSES
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.snapshots import Part
+from exporter.knowledge.snapshots import Part
 from exporter.state import records, run_tables
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from exporter.questions import Question
-    from exporter.snapshots import Snapshot
+    from exporter.insights.questions import Question
+    from exporter.knowledge.snapshots import Snapshot
 
 SCHEMA = (
     "CREATE TABLE server (url TEXT PRIMARY KEY, up INTEGER NOT NULL)",

@@ -6,14 +6,14 @@ import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from exporter.questions import Question
-from exporter.snapshots import Facts, Outcome
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Facts, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.knowledge.snapshots import Part
     from exporter.runs import Ledger
-    from exporter.snapshots import Part
 
 Record = TypeVar("Record", Facts, Outcome)
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from exporter.questions import Question
+    from exporter.insights.questions import Question
+    from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import Ledger
-    from exporter.snapshots import Snapshot
     from exporter.state.run_tables import Remembered
     from exporter.telemetry import Telemetry
 

@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
 from exporter.errors import ConfigError, Problem
-from exporter.web.auth import Busy
 from exporter.web.headers import SecurityHeaders, from_another_site
-from exporter.web.incidents import describe
+from exporter.web.http.incidents import describe
+from exporter.web.logins import Busy
 from exporter.web.scrape import exposition_response
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from exporter.web.connections import Limits
-    from exporter.web.incidents import Incidents
-    from exporter.web.page import Page
+    from exporter.web.http.connections import Limits
+    from exporter.web.http.incidents import Incidents
+    from exporter.web.page.html import Page
     from exporter.web.scrape import ExpositionResponse
     from exporter.web.settings import Settings
     from exporter.web.source import Source

@@ -18,14 +18,14 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from exporter.errors import StartError
-from exporter.web.accepting import Acceptor
 from exporter.web.app import App, check_telemetry_path
-from exporter.web.connections import Book, Limits
-from exporter.web.descriptors import affordable
-from exporter.web.incidents import Incidents, describe
-from exporter.web.listen import Address, listen, listening
-from exporter.web.page import Page
-from exporter.web.protocol import Protocol
+from exporter.web.http.accepting import Acceptor
+from exporter.web.http.connections import Book, Limits
+from exporter.web.http.descriptors import affordable
+from exporter.web.http.incidents import Incidents, describe
+from exporter.web.http.listen import Address, listen, listening
+from exporter.web.http.protocol import Protocol
+from exporter.web.page.html import Page
 from exporter.web.settings import LiveSettings
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from exporter.web.connections import Connection
-    from exporter.web.incidents import Log
+    from exporter.web.http.connections import Connection
+    from exporter.web.http.incidents import Log
     from exporter.web.source import Source
 
 WATCH_SECONDS = 2.0

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.errors import ConfigError, StartError
-from exporter.web.auth import Logins
-from exporter.web.webconfig import TlsFiles, WebConfig, read_web_config
+from exporter.web.logins import Logins
+from exporter.web.settings_file import TlsFiles, WebConfig, read_web_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
-    from exporter.web.incidents import Incidents, Log
+    from exporter.web.http.incidents import Incidents, Log
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.web.overview import Overview
+    from exporter.web.page.overview import Overview
 
 
 class Source(Protocol):

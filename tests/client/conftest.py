@@ -14,7 +14,7 @@ import trustme
 from exporter.client import Client, Limiter
 from exporter.client.transport import Transport
 from exporter.config import CircleCI, Secret
-from exporter.questions import Question
+from exporter.insights.questions import Question
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:

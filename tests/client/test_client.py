@@ -29,7 +29,7 @@ from exporter.errors import (
     TruncatedError,
     UnauthorizedError,
 )
-from exporter.questions import Question
+from exporter.insights.questions import Question
 from tests.client.clockwork import Clockwork
 from tests.client.conftest import QUESTION, TOKEN, Tokens
 from tests.client.servers import Peer, Server, answering, refused_port, response

@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config import values
-from exporter.config.values import (
-    api_root,
-    is_loopback,
-    organization_slug,
-    project_slug,
-    read_duration,
-    write_duration,
-)
+from exporter.config.values import api_root, is_loopback, organization_slug, project_slug, read_duration, write_duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("1d", 86400), ("007s", 7)])

@@ -10,9 +10,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from exporter.columns import BLOCK
 from exporter.demo import Circle
 from exporter.demo.fleet import fleet
+from exporter.publishing.columns import BLOCK
 from tests.e2e.prometheus import Prometheus
 from tests.proxy import Proxy
 from tests.running import Exporter

@@ -13,22 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter import facts, runs
+from exporter import runs
 from exporter.client import body
-from exporter.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.config import parse
-from exporter.deflate import inflate
-from exporter.discovery import Discovery
 from exporter.errors import REASONS, InternalError, PayloadError, PollError
-from exporter.rendering import render
-from exporter.snapshots import Facts, Part, Snapshot, pack
+from exporter.formats.deflate import inflate
+from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
+from exporter.knowledge import facts
+from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
+from exporter.polling.search import Discovery
+from exporter.publishing import run_lines
+from exporter.publishing.rendering import render
 from exporter.telemetry import Telemetry
 from tests import payloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.questions import Question
+    from exporter.insights.questions import Question
 
 NOW = 1_790_000_000.0
 DOCUMENTS = {name: payloads.document(name) for name in payloads.NAMES}
@@ -224,7 +226,7 @@ def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.Data
             lookback=PROJECT.runs.lookback,
             swept=swept,
         )
-    for row in runs.lines(ledger, PROJECT, NOW):
+    for row in run_lines.lines(ledger, PROJECT, NOW):
         assert all(SAMPLE.fullmatch(line.rstrip("\n")) for _, line in row)
 
 

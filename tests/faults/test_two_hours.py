@@ -11,11 +11,11 @@ from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
 from exporter.demo import Circle
 from exporter.demo.fleet import fleet
-from exporter.logs import configure
-from exporter.poller import Poller
-from exporter.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.project import Poller
+from exporter.publishing.store import SnapshotStore
 from exporter.state import State
-from exporter.store import SnapshotStore
+from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 from tests.client.clockwork import Clockwork
 from tests.faults.campaign import slug_of

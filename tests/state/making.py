@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from exporter.snapshots import Outcome, Part, Snapshot
+from exporter.knowledge.snapshots import Outcome, Part, Snapshot
 from exporter.state import State
 from exporter.telemetry import Telemetry
 from tests.samples import FACTS, NOW, project
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.questions import Question
+    from exporter.insights.questions import Question
     from exporter.runs import Ledger
 
 SERVER = "https://circleci.com/api/v2"

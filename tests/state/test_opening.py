@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import StartError
-from exporter.questions import Question
+from exporter.insights.questions import Question
 from exporter.state import opening
 from tests.state.making import as_nobody, known, opened
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.questions import Question
-from exporter.snapshots import Outcome
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Outcome
 from exporter.state import records
 from tests.samples import FACTS
 

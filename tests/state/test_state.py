@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import StateError, Stopped
-from exporter.questions import Question
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Part
 from exporter.runs import Series, Tally
-from exporter.snapshots import Part
 from exporter.state import Remembered, Stored
 from tests.runs.making import ledger as read_ledger
 from tests.runs.making import polled, run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from exporter.web.connections import Limits
+from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
 from tests.web.published import Published
 

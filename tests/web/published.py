@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.web.overview import ApiView, CollectorView, Overview, ProjectView, State, WorkflowView
+from exporter.web.page.overview import ApiView, CollectorView, Overview, ProjectView, State, WorkflowView
 from exporter.web.source import Source
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import exporter
-from exporter.web.overview import Overview, State
+from exporter.web.page.overview import Overview, State
 from tests.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, workflow
 

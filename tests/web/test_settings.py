@@ -10,7 +10,7 @@ import bcrypt
 import pytest
 
 from exporter.errors import ConfigError, StartError
-from exporter.web.incidents import Incidents
+from exporter.web.http.incidents import Incidents
 from exporter.web.settings import LiveSettings
 from tests.web.conftest import Certificates, Lines
 

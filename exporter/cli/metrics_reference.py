@@ -1,0 +1,86 @@
+"""The reference of all metrics, generated from the tables that produce them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter import __version__
+from exporter.insights import families
+from exporter.insights.collectors import COLLECTORS, NAMES
+from exporter.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from exporter.insights.families import Family
+
+Entry = dict[str, str | list[str]]
+RUN_LABELS = ["branch", "project", "workflow"]
+
+
+def rows() -> list[Entry]:
+    """Every family: name, type, labels, help, the collector it belongs to, and the field it comes from."""
+    return [*_collected(), *_own()]
+
+
+def markdown() -> str:
+    """The same as tables, one a collector."""
+    sections: dict[str, list[Entry]] = {}
+    for row in rows():
+        sections.setdefault(str(row["collector"]), []).append(row)
+    return "\n".join(f"### {name[0].upper()}{name[1:]}\n\n{_table(entries)}" for name, entries in sections.items())
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    """One collector's table; labels that all rows have alike stand above it, and no column is empty."""
+    shared = all(entry["labels"] == entries[0]["labels"] for entry in entries)
+    columns = {
+        "metric": [f"`{entry['name']}`" for entry in entries],
+        "type": [str(entry["type"]) for entry in entries],
+        "labels": [] if shared else [_labels(entry) for entry in entries],
+        "meaning": [str(entry["help"]) for entry in entries],
+        "field": [f"`{entry['field']}`" if entry["field"] else "" for entry in entries],
+    }
+    filled = {heading: cells for heading, cells in columns.items() if any(cells)}
+    lines = [filled.keys(), ["---"] * len(filled), *zip(*filled.values(), strict=True)]
+    above = f"Labels: {_labels(entries[0])}.\n\n" if shared else ""
+    return above + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _labels(entry: Entry) -> str:
+    return ", ".join(f"`{label}`" for label in entry["labels"])
+
+
+def _collected() -> Iterator[Entry]:
+    for family, labels in (
+        (families.PROJECT_INFO, ["project", "slug", "project_name", "organization", "provider", "default_branch"]),
+        (families.DEFAULT_BRANCH, ["project", "branch"]),
+    ):
+        yield _entry(family, labels, "every project")
+    for collector in COLLECTORS.values():
+        for table in collector.tables:
+            for family in table.families:
+                yield _entry(family, list(table.labels), f"collector {collector.name}")
+    for family in families.RUNS:
+        labels = [*RUN_LABELS, "status"] if family is families.RUNS_TOTAL else RUN_LABELS
+        yield _entry(family, sorted(labels), "collector runs")
+
+
+def _own() -> Iterator[Entry]:
+    about = "the exporter itself"
+    for family in families.OWN:
+        labels = ["project", "reason"] if family is families.DROPPED_SERIES else ["project", "collector"]
+        yield _entry(family, labels, about)
+    for name, kind, text, names in Telemetry(__version__, NAMES).described():
+        yield {"name": name, "type": kind, "labels": names, "help": text, "collector": about, "field": ""}
+
+
+def _entry(family: Family, labels: list[str], collector: str) -> Entry:
+    return {
+        "name": family.name,
+        "type": family.kind,
+        "labels": labels,
+        "help": family.help,
+        "collector": collector,
+        "field": family.path,
+    }

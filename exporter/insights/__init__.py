@@ -1,0 +1,1 @@
+"""The tables: which question becomes which metrics, and how its answer is read. Pure."""

@@ -1,0 +1,261 @@
+"""THE COLLECTOR TABLE: which question is asked, what it repeats over, and how its answer becomes rows.
+
+One row is one endpoint. `tables` say which rows of the answer become samples of which families.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.insights import families, readers
+from exporter.insights.questions import ALL_BRANCHES, Question, scoped
+from exporter.insights.readers import BUCKETS, Asked, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.insights.families import Family
+    from exporter.insights.payloads import Row
+    from exporter.insights.readers import Reader
+
+DAY = 86_400.0
+ORGANIZATIONS = "organizations"
+"""The one collector that no project has: it is asked of the organizations whose projects are searched for."""
+Params = tuple[tuple[str, str], ...]
+
+
+class Period(Protocol):
+    """Parameters that bound the time of an answer; they move with `now`, so they do not identify the question."""
+
+    def __call__(self, question: Question, now: float) -> Params:
+        """Give them for a moment, in Unix seconds."""
+
+
+class Limit(Protocol):
+    """How many rows of a table a project wants, worst first; None is all."""
+
+    def __call__(self, project: Project) -> int | None:
+        """Read it from the project's settings."""
+
+
+def unlimited(project: Project) -> int | None:  # noqa: ARG001  a Limit
+    """All rows."""
+    return None
+
+
+def all_time(question: Question, now: float) -> Params:  # noqa: ARG001  a Period
+    """Nothing but what identifies the question."""
+    return ()
+
+
+def recent_buckets(question: Question, now: float) -> Params:
+    """From the start of a bucket on: three days of daily ones, two of hourly ones, which live no longer."""
+    length = BUCKETS[question.granularity]
+    days = 3 if question.granularity == "daily" else 2
+    start = (now - days * DAY) // length * length
+    return (("start-date", f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of an answer that become samples: one label set a row, one sample in each family.
+
+    `rows` is the dotted path of the list (nothing: the answer itself is the only row), `labels` the
+    samples' labels in alphabetical order, `own` those that the row itself has, `keys` their dotted paths.
+    """
+
+    name: str
+    families: tuple[Family, ...]
+    labels: tuple[str, ...]
+    rows: str = "items"
+    own: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    read: Reader = plain
+    limit: Limit = unlimited
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """One endpoint: its path's template, what its question repeats over, and the tables in its answer."""
+
+    name: str
+    endpoint: str
+    tables: tuple[Table, ...]
+    over: tuple[str, ...] = ()
+    paged: bool = False
+    period: Period = all_time
+
+    def questions(
+        self, slug: str, *, workflow: str = "", branch: str = "", windows: Sequence[str] = ()
+    ) -> Iterator[Question]:
+        """The questions for one workflow and branch, or for the project: one a window or granularity."""
+        if branch == ALL_BRANCHES and "granularity" in self.over:  # this endpoint has no all-branches
+            return
+        scope = scoped(branch) if "branch" in self.over else ()
+        for name, values in (("window", windows), ("granularity", BUCKETS)):
+            if name in self.over:
+                key = "reporting-window" if name == "window" else name
+                for value in values:
+                    yield Question(self.name, self.endpoint, slug, workflow, (*scope, (key, value)))
+                return
+        yield Question(self.name, self.endpoint, slug, workflow, scope)
+
+    def fields(self) -> tuple[str, ...]:
+        """The dotted paths of all that is read of an answer, each once."""
+        keys = (key.lstrip("?") for table in self.tables for key in table.keys)
+        columns = (family.column.path for table in self.tables for family in table.families)
+        return tuple(dict.fromkeys(path for path in (*keys, *columns) if path))
+
+    def sent(self, question: Question, now: float) -> Question:
+        """The question as it is sent at a moment; the question itself stays the key of its answer."""
+        return replace(question, params=(*question.params, *self.period(question, now)))
+
+    def read(
+        self, pages: Sequence[object], question: Question, now: float
+    ) -> tuple[dict[str, list[Row]], Counter[str]]:
+        """Read all tables; returns the rows by the table's name, and the fields that could not be read.
+
+        A field that several tables read counts once.
+        """
+        rows, unread = {}, Counter[str]()
+        for table in self.tables:
+            columns = tuple(family.column for family in table.families)
+            reading = table.read(pages, Asked(question, now, table.rows, table.keys, columns))
+            rows[table.name] = reading.rows
+            unread |= reading.unread
+        return rows, unread
+
+
+COLLECTORS: Mapping[str, Collector] = {
+    collector.name: collector
+    for collector in (
+        Collector(
+            "workflows",
+            "/insights/{slug}/workflows",
+            (
+                Table(
+                    "workflow",
+                    families.WORKFLOW,
+                    ("branch", "project", "window", "workflow"),
+                    own=("workflow",),
+                    keys=("name",),
+                ),
+            ),
+            over=("branch", "window"),
+            paged=True,
+        ),
+        Collector(
+            "jobs",
+            "/insights/{slug}/workflows/{workflow}/jobs",
+            (
+                Table(
+                    "job",
+                    families.JOB,
+                    ("branch", "job_name", "project", "window", "workflow"),
+                    own=("job_name",),
+                    keys=("name",),
+                ),
+            ),
+            over=("workflow", "branch", "window"),
+            paged=True,
+        ),
+        Collector(
+            "project",
+            "/insights/pages/{slug}/summary",
+            (
+                Table("project", families.PROJECT_TOTALS, ("project", "window"), rows=""),
+                Table(
+                    "workflow",
+                    families.PROJECT_WORKFLOW,
+                    ("project", "window", "workflow"),
+                    rows="?project_workflow_data",
+                    own=("workflow",),
+                    keys=("workflow_name",),
+                ),
+            ),
+            over=("window",),
+        ),
+        Collector(
+            "workflow_summary",
+            "/insights/{slug}/workflows/{workflow}/summary",
+            (Table("summary", families.WORKFLOW_SUMMARY, ("branch", "project", "workflow"), rows=""),),
+            over=("workflow", "branch"),
+        ),
+        Collector(
+            "job_trend",
+            "/insights/time-series/{slug}/workflows/{workflow}/jobs",
+            (
+                Table(
+                    "bucket",
+                    families.JOB_BUCKET,
+                    ("branch", "granularity", "job_name", "project", "workflow"),
+                    own=("job_name",),
+                    keys=("name",),
+                    read=readers.newest_bucket,
+                ),
+            ),
+            over=("workflow", "branch", "granularity"),
+            paged=True,
+            period=recent_buckets,
+        ),
+        Collector(
+            "flaky_tests",
+            "/insights/{slug}/flaky-tests",
+            (
+                Table("project", families.FLAKY_TOTAL, ("project",), rows="", read=readers.snake_case(plain)),
+                Table(
+                    "job",
+                    families.FLAKY_JOB,
+                    ("job_name", "project", "workflow"),
+                    rows="flaky_tests",
+                    own=("job_name", "workflow"),
+                    keys=("job_name", "workflow_name"),
+                    read=readers.snake_case(readers.flakes),
+                ),
+                Table(
+                    "top",
+                    families.FLAKY_TOP,
+                    ("class_name", "job_name", "project", "test_name", "workflow"),
+                    rows="flaky_tests",
+                    own=("class_name", "job_name", "test_name", "workflow"),
+                    keys=("?classname", "job_name", "test_name", "workflow_name"),
+                    read=readers.snake_case(readers.worst(readers.flakes)),
+                    limit=lambda project: project.flaky_tests.top,
+                ),
+            ),
+        ),
+        Collector(
+            "tests",
+            "/insights/{slug}/workflows/{workflow}/test-metrics",
+            (
+                Table("workflow", families.TESTS, ("branch", "project", "workflow"), rows=""),
+                Table(
+                    "test",
+                    families.TEST,
+                    ("branch", "class_name", "job_name", "project", "test_name", "workflow"),
+                    own=("class_name", "job_name", "test_name"),
+                    keys=("?classname", "job_name", "test_name"),
+                    read=readers.tests,
+                    limit=lambda project: project.tests.top,
+                ),
+            ),
+            over=("workflow", "branch"),
+        ),
+        Collector(
+            ORGANIZATIONS,
+            "/insights/{slug}/summary",
+            (
+                Table("totals", families.ORGANIZATION, ("organization", "window"), rows=""),
+                Table("names", (), (), rows="?all_projects", own=("name",), keys=("",), read=readers.distinct),
+            ),
+            over=("window",),
+        ),
+    )
+}
+
+NAMES = (*COLLECTORS, "runs")
+"""Every collector there is; `runs` counts single runs and has a poller of its own."""

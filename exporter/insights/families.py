@@ -1,0 +1,289 @@
+"""THE METRIC TABLE: which field of a payload becomes which metric family.
+
+One row is one metric: where its number stands in the payload, its name, its help. A path is checked
+against the payloads in the tests, and the metric reference is generated from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from exporter.insights.payloads import Column, number, timestamp, trend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.insights.payloads import Number
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family; `name` is that of its samples, a counter's with `_total`."""
+
+    path: str
+    name: str
+    help: str
+    kind: Kind = "gauge"
+    read: Callable[[object], Number | None] = number
+    column: Column = field(init=False, repr=False)
+    """Where its number stands in a row of the payload."""
+
+    def __post_init__(self) -> None:
+        """Make the column once."""
+        object.__setattr__(self, "column", Column(self.path, self.read))
+
+
+def _duration(subject: str) -> tuple[Family, ...]:
+    """The duration statistics that workflows and jobs have alike."""
+    rows = (
+        ("min", "min", "Shortest duration"),
+        ("mean", "mean", "Mean duration"),
+        ("median", "median", "Median duration"),
+        ("p95", "p95", "95th percentile of the duration"),
+        ("max", "max", "Longest duration"),
+        ("standard_deviation", "stddev", "Standard deviation of the duration"),
+    )
+    return tuple(
+        Family(
+            f"metrics.duration_metrics.{field}",
+            f"circleci_insights_{subject}_duration_{suffix}_seconds",
+            f"{text} of the {subject}'s runs in the window.",
+        )
+        for field, suffix, text in rows
+    )
+
+
+def _aggregates(subject: str) -> tuple[Family, ...]:
+    """The aggregates over a reporting window that workflows and jobs have alike."""
+    prefix = f"circleci_insights_{subject}_"
+    return (
+        Family("metrics.total_runs", f"{prefix}runs", "Runs in the window, those on hold or running included."),
+        Family("metrics.successful_runs", f"{prefix}successful_runs", "Successful runs in the window."),
+        Family("metrics.failed_runs", f"{prefix}failed_runs", "Failed runs in the window."),
+        Family("metrics.success_rate", f"{prefix}success_ratio", "Success rate as CircleCI gives it, 0 to 1."),
+        Family(
+            "metrics.throughput",
+            f"{prefix}throughput_runs_per_day",
+            "Runs a day; CircleCI divides by the days from the first to the last run, not by the window.",
+        ),
+        Family("metrics.total_credits_used", f"{prefix}credits_used", "Credits used in the window."),
+        *_duration(subject),
+        Family(
+            "window_start",
+            f"{prefix}first_run_timestamp_seconds",
+            "Time of the first run found in the window.",
+            read=timestamp,
+        ),
+        Family(
+            "window_end",
+            f"{prefix}last_run_timestamp_seconds",
+            "Time of the last run found in the window.",
+            read=timestamp,
+        ),
+    )
+
+
+WORKFLOW = (
+    *_aggregates("workflow"),
+    Family(
+        "metrics.mttr",
+        "circleci_insights_workflow_mttr_seconds",
+        "Mean time from a failed run to the next successful one.",
+    ),
+)
+JOB = _aggregates("job")
+
+PROJECT_TOTALS = tuple(
+    Family(f"project_data.{group}.{field}", f"circleci_insights_project_{name}{suffix}", text + end, read=read)
+    for field, name, text in (
+        ("total_runs", "runs", "Runs of all workflows on all branches in the window"),
+        ("success_rate", "success_ratio", "Success rate of all workflows on all branches, 0 to 1"),
+        ("throughput", "throughput_runs_per_day", "Runs a day of all workflows on all branches"),
+        ("total_credits_used", "credits_used", "Credits used by all workflows on all branches in the window"),
+        ("total_duration_secs", "duration_total_seconds", "Summed duration of all runs on all branches in the window"),
+    )
+    for group, suffix, end, read in (
+        ("metrics", "", ".", number),
+        ("trends", "_trend_ratio", ", relative to the window before; 1 is unchanged.", trend),
+    )
+)
+PROJECT_WORKFLOW = (
+    Family("metrics.total_runs", "circleci_insights_project_workflow_runs", "Runs on all branches in the window."),
+    Family(
+        "metrics.success_rate",
+        "circleci_insights_project_workflow_success_ratio",
+        "Success rate on all branches, 0 to 1.",
+    ),
+    Family(
+        "metrics.total_credits_used",
+        "circleci_insights_project_workflow_credits_used",
+        "Credits used on all branches in the window.",
+    ),
+    Family(
+        "metrics.p95_duration_secs",
+        "circleci_insights_project_workflow_duration_p95_seconds",
+        "95th percentile of the duration on all branches.",
+    ),
+)
+
+FLAKY_TOTAL = (
+    Family("total_flaky_tests", "circleci_insights_flaky_tests", "Flaky tests of the project, seen within 14 days."),
+)
+FLAKY_JOB = (
+    Family("times_flaked", "circleci_insights_flaky_test_flakes", "Flakes of the job's flaky tests within 14 days."),
+    Family(
+        "time_wasted",
+        "circleci_insights_flaky_test_wasted_seconds",
+        "Time that the job's flaky tests wasted within 14 days.",
+    ),
+)
+FLAKY_TOP = (
+    Family("times_flaked", "circleci_insights_flaky_test_top_flakes", "Flakes of one of the worst flaky tests."),
+)
+
+TESTS = (
+    Family("average_test_count", "circleci_insights_workflow_tests", "Average number of tests a run."),
+    Family("total_test_runs", "circleci_insights_workflow_test_runs", "Runs with test results that were looked at."),
+)
+TEST = (
+    Family("p95_duration", "circleci_insights_test_duration_p95_seconds", "95th percentile of the test's duration."),
+    Family("failed_runs", "circleci_insights_test_failed_runs", "Failed runs of the test."),
+    Family("total_runs", "circleci_insights_test_runs", "Runs of the test."),
+)
+
+JOB_BUCKET = (
+    Family("metrics.total_runs", "circleci_insights_job_bucket_runs", "Runs in the newest complete bucket."),
+    Family(
+        "metrics.successful_runs",
+        "circleci_insights_job_bucket_successful_runs",
+        "Successful runs in the newest complete bucket.",
+    ),
+    Family("metrics.failed_runs", "circleci_insights_job_bucket_failed_runs", "Failed runs in the bucket."),
+    Family(
+        "metrics.throughput",
+        "circleci_insights_job_bucket_throughput_runs_per_day",
+        "Runs a day in the bucket, as CircleCI gives it.",
+    ),
+    Family("metrics.total_credits_used", "circleci_insights_job_bucket_credits_used", "Credits used in the bucket."),
+    *(
+        Family(
+            f"metrics.duration_metrics.{field}",
+            f"circleci_insights_job_bucket_duration_{field}_seconds",
+            f"{text} of the runs in the bucket.",
+        )
+        for field, text in (
+            ("min", "Shortest duration"),
+            ("median", "Median duration"),
+            ("p95", "95th percentile of the duration"),
+            ("max", "Longest duration"),
+            ("total", "Summed duration"),
+        )
+    ),
+    Family(
+        "timestamp",
+        "circleci_insights_job_bucket_start_timestamp_seconds",
+        "Start of the newest complete bucket.",
+        read=timestamp,
+    ),
+)
+
+WORKFLOW_SUMMARY = (
+    Family(
+        "metrics.completed_runs",
+        "circleci_insights_workflow_summary_completed_runs",
+        "Runs that ran to completion, those on hold or running left out.",
+    ),
+    *(
+        Family(
+            f"trends.{field}",
+            f"circleci_insights_workflow_summary_{name}_trend_ratio",
+            f"{text}, relative to the window before; 1 is unchanged.",
+            read=trend,
+        )
+        for field, name, text in (
+            ("total_runs", "runs", "Runs"),
+            ("failed_runs", "failed_runs", "Failed runs"),
+            ("success_rate", "success", "Success rate"),
+            ("p95_duration_secs", "duration_p95", "95th percentile of the duration"),
+            ("median_duration_secs", "duration_median", "Median duration"),
+            ("total_credits_used", "credits", "Credits used"),
+            ("mttr", "mttr", "Mean time to recovery"),
+            ("throughput", "throughput", "Throughput"),
+        )
+    ),
+)
+
+ORGANIZATION = (
+    Family("org_data.metrics.total_runs", "circleci_insights_organization_runs", "Runs of the organization."),
+    Family(
+        "org_data.metrics.total_duration_secs",
+        "circleci_insights_organization_duration_total_seconds",
+        "Summed duration of the organization's runs in the window.",
+    ),
+    Family(
+        "org_data.metrics.total_credits_used",
+        "circleci_insights_organization_credits_used",
+        "Credits used by the organization in the window.",
+    ),
+    Family(
+        "org_data.metrics.success_rate",
+        "circleci_insights_organization_success_ratio",
+        "Success rate of the organization, 0 to 1.",
+    ),
+    Family(
+        "org_data.metrics.throughput",
+        "circleci_insights_organization_throughput_runs_per_day",
+        "Runs a day of the organization.",
+    ),
+)
+
+RUNS_TOTAL = Family(
+    "status",
+    "circleci_workflow_runs_total",
+    "Finished runs, each counted once; those on branches that are not configured are summed as other branches.",
+    kind="counter",
+)
+RUN_DURATION = Family(
+    "duration",
+    "circleci_workflow_run_duration_seconds",
+    "Duration of finished runs of every status, approvals left out.",
+    kind="histogram",
+)
+RUN_CREDITS = Family(
+    "credits_used", "circleci_workflow_run_credits_total", "Credits used by finished runs.", kind="counter"
+)
+LAST_RUN_SUCCESS = Family(
+    "status",
+    "circleci_workflow_last_run_success",
+    "1 when the newest run that succeeded or failed succeeded, 0 when it failed or ended in an error.",
+)
+LAST_RUN_DURATION = Family(
+    "duration", "circleci_workflow_last_run_duration_seconds", "Duration of the newest finished run."
+)
+LAST_RUN_TIMESTAMP = Family(
+    "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time at which the newest finished run stopped."
+)
+RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
+
+PROJECT_INFO = Family("", "circleci_insights_project_info", "What is known of a project, for joins; always 1.")
+DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")
+
+COLLECTOR_SUCCESS = Family("", "circleci_exporter_collector_success", "1 when the collector's newest poll was good.")
+COLLECTOR_DURATION = Family(
+    "", "circleci_exporter_collector_duration_seconds", "Duration of the collector's newest poll."
+)
+COLLECTOR_LAST_SUCCESS = Family(
+    "",
+    "circleci_exporter_collector_last_success_timestamp_seconds",
+    "Time of the collector's newest good poll.",
+)
+DROPPED_SERIES = Family(
+    "",
+    "circleci_exporter_dropped_series_total",
+    "What was left out, counted once a poll: series beyond max_series, branches beyond those that globs may add.",
+    kind="counter",
+)
+OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, DROPPED_SERIES)

@@ -1,0 +1,1 @@
+"""What is known of a project, and what to ask next. Pure."""

@@ -1,0 +1,105 @@
+"""How many API calls an hour a project costs: pure, from its settings and the workflows that it has.
+
+What a collector asks is counted from its row in the table of collectors, so that a new row is counted too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.errors import PayloadError
+from exporter.knowledge import discovered_projects, plan
+from exporter.runs import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.config import Organization, Project
+    from exporter.insights.collectors import Collector
+    from exporter.knowledge.snapshots import Snapshot
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+ROWS_A_PAGE = 20
+NAMES_EVERY = HOUR
+DEFAULT_BRANCH = "the default branch"
+"""Stands for its name while that is not known."""
+
+
+class Calls(NamedTuple):
+    """API calls an hour: when no workflow's row changes, and when all of them change all the time."""
+
+    least: float
+    most: float
+
+    def __add__(self, other: object) -> Calls:
+        """Add both bounds."""
+        if not isinstance(other, Calls):
+            return NotImplemented
+        return Calls(self.least + other.least, self.most + other.most)
+
+
+NONE = Calls(0.0, 0.0)
+
+
+def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], counted: int | None = None) -> Calls:
+    """Add up what is asked in an hour; `workflows` counts them by branch and reporting window.
+
+    `counted` are the workflows whose runs are counted, on whatever branch they run; where that is not known,
+    they are those of the fullest scope. Answers other than those about workflows are taken to have one page.
+    """
+    known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
+    total = Calls(known, known)
+    polls = HOUR / project.interval
+    for collector in plan.collectors(project):
+        asked = _asked(collector, project, workflows)
+        unchanged = min(polls, HOUR / project.jobs.max_age) if collector.name == "jobs" else polls
+        total += Calls(asked * unchanged, asked * polls)
+    if "runs" in project.collectors:
+        if counted is None:
+            counted = max(workflows.values(), default=0)
+        runs = counted * HOUR / project.runs.interval + HOUR / NAMES_EVERY
+        total += Calls(runs, runs)
+    return total
+
+
+def expected(snapshot: Snapshot) -> Calls:
+    """The same by what is known of a project now: before its first poll, what it costs without a workflow."""
+    project = snapshot.project
+    try:
+        branches = plan.branches(project, snapshot.facts)
+    except PayloadError:
+        branches = [DEFAULT_BRANCH, *plan.branches(replace(project, default_branch=False), snapshot.facts)]
+    names = plan.workflows(snapshot, branches, per_window=True)
+    scopes = [(branch, window) for branch in branches for window in project.windows]
+    counted = len(wanted(snapshot.ledger, project)) if snapshot.ledger else None
+    return calls_per_hour(project, {scope: len(names.get(scope, ())) for scope in scopes}, counted)
+
+
+def searches_per_hour(organization: Organization) -> Calls:
+    """What the search for an organization's projects asks: its summaries, and its pipelines where it needs them."""
+    searches = HOUR / organization.discovery_interval
+    summaries = len(organization.template.windows) * searches
+    pages = 0 if discovered_projects.by_name(organization.slug) else discovered_projects.PIPELINE_PAGES
+    return Calls(summaries + min(1, pages) * searches, summaries + pages * searches)
+
+
+def _asked(collector: Collector, project: Project, workflows: Mapping[tuple[str, str], int]) -> float:
+    """How many calls one poll of a collector makes."""
+    by_branch: dict[str, int] = {}
+    for (branch, _), count in workflows.items():
+        by_branch[branch] = max(by_branch.get(branch, 0), count)
+    if collector.name == "workflows":
+        return sum(max(1, math.ceil(count / ROWS_A_PAGE)) for count in workflows.values())
+    if "workflow" not in collector.over:
+        scopes = list(by_branch) if "branch" in collector.over else [""]
+        return sum(_questions(collector, branch, project.windows) for branch in scopes)
+    if "window" in collector.over:
+        return sum(count * _questions(collector, branch, (window,)) for (branch, window), count in workflows.items())
+    return sum(count * _questions(collector, branch, ()) for branch, count in by_branch.items())
+
+
+def _questions(collector: Collector, branch: str, windows: tuple[str, ...]) -> int:
+    return sum(1 for _ in collector.questions("", workflow="*", branch=branch, windows=windows))

@@ -1,0 +1,49 @@
+"""What is known of a project itself, from two documents of the API: pure.
+
+Its default branch says which branch Insights means by default; the branches that Insights knows are what
+globs are expanded from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exporter.errors import PayloadError
+from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
+from exporter.knowledge.snapshots import Facts
+
+PROJECT = "/project/{slug}"
+BRANCH_LIST = "/insights/{slug}/branches"
+PROJECT_AGE = 86_400.0
+BRANCHES_AGE = 3600.0
+
+
+def due(facts: Facts, now: float) -> bool:
+    """Whether the project is asked for again: once a day. Times are Unix seconds."""
+    return now - facts.asked_at >= PROJECT_AGE
+
+
+def branches_due(facts: Facts, now: float) -> bool:
+    """Whether the branches are asked for again: once an hour."""
+    return now - facts.branches_asked_at >= BRANCHES_AGE
+
+
+def of_project(page: object, old: Facts | None, now: float) -> Facts:
+    """Read `GET /project/{slug}`; what it does not say is empty. Raises PayloadError."""
+    if not isinstance(page, dict):
+        raise PayloadError("a project should be an object")
+    paths = ("vcs_info.default_branch", "name", "organization_name", "vcs_info.provider")
+    try:
+        branch, name, organization, provider = (optional_text(at(page, path)) for path in paths)
+    except Unreadable:
+        raise PayloadError("a project's name or default branch is no text") from None
+    known = (old.branches, old.branches_asked_at) if old else ((), 0.0)
+    return Facts(branch, name, organization, provider, now, *known)
+
+
+def with_branches(facts: Facts, page: object, now: float) -> Facts:
+    """Add what `GET /insights/{slug}/branches` says; names that are none are left out. Raises PayloadError."""
+    reading = Reading()
+    for branch in items(page, "branches"):
+        reading.add(branch, ("",), ())
+    return replace(facts, branches=tuple(name for (name,), _ in reading.rows), branches_asked_at=now)

@@ -1,0 +1,156 @@
+"""What is asked next: pure, from a project's settings and what is known of it.
+
+A project's branches give its scopes, its workflows' rows the workflows whose jobs are asked for. What
+is no longer asked is shown no longer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from exporter.config import Globs
+from exporter.errors import PayloadError
+from exporter.insights.collectors import COLLECTORS
+from exporter.insights.questions import ALL_BRANCHES, reachable
+from exporter.knowledge.snapshots import Part, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.insights.collectors import Collector
+    from exporter.insights.questions import Question
+    from exporter.knowledge.snapshots import Facts, Snapshot
+
+DAY = 86_400.0
+FOLLOW_UPS = 2
+GLOB_BRANCHES = 100
+"""How many branches a project's globs may add; what they match beyond is counted and left out."""
+
+
+def matched_branches(project: Project, facts: Facts | None) -> list[str]:
+    """The branches known to Insights that the project's globs match, sorted, without a limit."""
+    if facts is None or not project.branch_globs:
+        return []
+    globs = Globs(project.branch_globs)
+    return sorted(branch for branch in facts.branches if globs.match(branch))
+
+
+def left_out(project: Project, facts: Facts | None) -> int:
+    """How many branches the globs match that are not asked for."""
+    return max(0, len(matched_branches(project, facts)) - GLOB_BRANCHES)
+
+
+def branches(project: Project, facts: Facts | None) -> list[str]:
+    """The scopes of a project as values of the label `branch`, each once.
+
+    Raises PayloadError when the default branch is wanted and CircleCI names none.
+    """
+    scopes = []
+    if project.default_branch:
+        if facts is None or not facts.default_branch:
+            raise PayloadError("CircleCI names no default branch; set default_branch: false and list branches")
+        scopes.append(facts.default_branch)
+    scopes += project.branch_names
+    scopes += matched_branches(project, facts)[:GLOB_BRANCHES]
+    if project.all_branches:
+        scopes.append(ALL_BRANCHES)
+    return list(dict.fromkeys(scopes))
+
+
+def collectors(project: Project) -> list[Collector]:
+    """What is polled at the project's interval, in the order of the table.
+
+    The workflows are asked for whenever another collector repeats over them.
+    """
+    wanted = [collector for collector in COLLECTORS.values() if collector.name in project.collectors]
+    if any("workflow" in collector.over for collector in wanted) and COLLECTORS["workflows"] not in wanted:
+        wanted.insert(0, COLLECTORS["workflows"])
+    return wanted
+
+
+def questions(collector: Collector, snapshot: Snapshot) -> Iterator[Question]:
+    """All that one collector asks of a project, by what is known now. Raises PayloadError as `branches` does."""
+    project = snapshot.project
+    scopes = branches(project, snapshot.facts) if "branch" in collector.over else [""]
+    if "workflow" not in collector.over:
+        for branch in scopes:
+            yield from collector.questions(project.slug, branch=branch, windows=project.windows)
+        return
+    for (branch, window), names in workflows(snapshot, scopes, per_window="window" in collector.over).items():
+        for name in names:
+            yield from collector.questions(project.slug, workflow=name, branch=branch, windows=(window,))
+
+
+def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) -> Mapping[tuple[str, str], list[str]]:
+    """The wanted workflows by branch and window, or by branch alone (with an empty window)."""
+    project = snapshot.project
+    (table,) = COLLECTORS["workflows"].tables
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for branch in scopes:
+        for question in COLLECTORS["workflows"].questions(project.slug, branch=branch, windows=project.windows):
+            part = snapshot.parts.get(question)
+            if part is None:
+                continue
+            names = found.setdefault((branch, question.window if per_window else ""), {})
+            for (name,), _ in unpack(part.rows, table):
+                if reachable(name) and project.workflows.match(name):
+                    names[name] = None
+    return {scope: sorted(names) for scope, names in found.items()}
+
+
+def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
+    """Everything that is asked of a project by what is known now, and the collectors of which that is unknown."""
+    known: set[Question] = set()
+    unknown: set[str] = set()
+    for collector in collectors(snapshot.project):
+        try:
+            known.update(questions(collector, snapshot))
+        except PayloadError:
+            unknown.add(collector.name)
+    return known, unknown
+
+
+def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
+    """The snapshot without what is no longer asked, and the questions that went."""
+    known, unknown = asked(snapshot)
+    gone = [question for question in snapshot.parts if question not in known and question.collector not in unknown]
+    if gone:
+        without = set(gone)
+        parts = {question: part for question, part in snapshot.parts.items() if question not in without}
+        snapshot = replace(snapshot, parts=parts)
+    return snapshot, gone
+
+
+def missing(snapshot: Snapshot) -> bool:
+    """Whether something is asked of which there is no answer yet."""
+    return snapshot.facts is None or not asked(snapshot)[0] <= snapshot.parts.keys()
+
+
+def digests(rows: Iterable[object]) -> dict[str, str]:
+    """A digest of each workflow's whole row, by name: what tells whether its jobs may have changed."""
+    return {
+        row["name"]: blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=8).hexdigest()
+        for row in rows
+        if isinstance(row, dict) and isinstance(row.get("name"), str)
+    }
+
+
+def unchanged(part: Part, digest: str | None, now: float, max_age: float) -> bool:
+    """Whether a workflow's jobs need not be asked for: its row is as it was, and was at the last polls too.
+
+    CircleCI may refresh jobs later than workflows, so that they are asked for at two more polls after
+    a change, and at least once in `max_age` seconds.
+    """
+    return digest is not None and part.basis == digest and not part.follow_ups and now - part.answered_at < max_age
+
+
+def answered(old: Part | None, rows: bytes, now: float, digest: str | None) -> Part:
+    """The part that an answer makes of the one before."""
+    previous = b"" if old is None else old.previous if old.rows == rows else old.rows
+    if digest is None or old is None or old.basis != digest:
+        return Part(rows, now, now, previous, digest or "", FOLLOW_UPS)
+    return Part(rows, now, now, previous, digest, max(old.follow_ups - 1, 0))

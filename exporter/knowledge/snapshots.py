@@ -1,0 +1,134 @@
+"""What is known of a project at one moment, as immutable facts: never as text of metrics.
+
+A snapshot consists of parts, one per question. A part's rows are packed: compressed JSON that names its
+own columns, in memory and on disk alike, so that another version of the exporter reads what it knows.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from exporter.formats import deflate
+from exporter.formats.exposition import number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.insights.collectors import Collector, Table
+    from exporter.insights.payloads import Row
+    from exporter.insights.questions import Question
+    from exporter.runs import Ledger
+
+TextRow = tuple[tuple[str, ...], tuple[str | None, ...]]
+"""A row whose numbers are as they stand in a sample."""
+NO_PARTS: Mapping[Question, Part] = MappingProxyType({})
+NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})
+NO_DROPS: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What `GET /project/{slug}` and `GET /insights/{slug}/branches` say. Times are Unix seconds."""
+
+    default_branch: str
+    project_name: str
+    organization: str
+    provider: str
+    asked_at: float
+    branches: tuple[str, ...] = ()
+    branches_asked_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The answer to one question. Times are Unix seconds.
+
+    `checked_at` is when it was last known to be CircleCI's current answer, `answered_at` when CircleCI
+    last gave it, `previous` the packed rows before those, where they differed. `basis` is a digest of
+    the workflow's row for which jobs were asked, `follow_ups` how often they are asked again after a change.
+    """
+
+    rows: bytes
+    checked_at: float
+    answered_at: float
+    previous: bytes = b""
+    basis: str = ""
+    follow_ups: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the newest poll of one collector went; `error` is the first failure in words, or nothing."""
+
+    success: bool
+    duration: float
+    finished_at: float
+    last_success: float | None = None
+    error: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that is known of one project, with the settings by which it was asked and is shown."""
+
+    project: Project
+    facts: Facts | None = None
+    parts: Mapping[Question, Part] = field(default_factory=lambda: NO_PARTS)
+    outcomes: Mapping[str, Outcome] = field(default_factory=lambda: NO_OUTCOMES)
+    dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
+    polled_at: float | None = None
+    ledger: Ledger | None = None
+
+    def fresh(self, question: Question, now: float) -> bool:
+        """Whether a part is young enough to be shown."""
+        return now < self.expires_at(question)
+
+    def expires_at(self, question: Question) -> float:
+        """When a part is too old to be shown, in Unix seconds."""
+        return self.parts[question].checked_at + self.project.staleness(question.collector)
+
+
+def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
+    """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them."""
+    tables = ",".join(f"{_json(table.name)}:{_document(table, rows[table.name])}" for table in collector.tables)
+    return deflate.packed(f"{{{tables}}}".encode())
+
+
+def unpack(packed: bytes, table: Table) -> Iterator[Row]:
+    """The rows of one table, each with its numbers in the order of the table's families today."""
+    return _rows(json.loads(deflate.unpacked(packed)), table)
+
+
+def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
+    """The same, with each number as it stands in a sample: it never becomes a number on the way."""
+    return _rows(json.loads(deflate.unpacked(packed), parse_int=str, parse_float=str), table)
+
+
+def _document(table: Table, rows: Sequence[Row]) -> str:
+    columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
+    numbers = ",".join(
+        f"[{','.join(['null' if value is None else number_text(value) for value in values])}]" for _, values in rows
+    )
+    return f'{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  numbers or texts, as they were decoded
+    found = document.get(table.name)
+    if found is None or not found.keys() >= {"columns", "labels", "numbers"}:  # packed by another version
+        return
+    columns, paths = found["columns"], [family.path for family in table.families]
+    places = [columns.index(path) if path in columns else None for path in paths]
+    for labels, numbers in zip(found["labels"], found["numbers"], strict=True):
+        if columns == paths:
+            yield tuple(labels), tuple(numbers)
+        else:
+            yield tuple(labels), tuple(None if place is None else numbers[place] for place in places)

@@ -1,0 +1,1 @@
+"""One running exporter: what is built at the start, changed by a reload, and ended by a signal."""

@@ -1,0 +1,193 @@
+"""The daemon: started from a configuration, changed by a reload, ended by a signal."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from exporter import __version__
+from exporter.config import load
+from exporter.errors import ConfigError, StartError
+from exporter.polling.schedule import Schedule
+from exporter.process import figures
+from exporter.process.engine import Engine
+from exporter.process.fleet import Fleet
+from exporter.process.lifecycle_log import Announcer
+from exporter.process.organizations import Organizations
+from exporter.system.signals import on_signals
+from exporter.web.page.overview import Overview
+from exporter.web.server import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from exporter.config import Config
+    from exporter.system.file_watch import Watch
+    from exporter.system.logs import Logger
+
+Wish = Literal["stop", "reload"]
+CLOSING_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of the command line that concern the daemon."""
+
+    config_file: Path | None = None
+    listen: tuple[str, ...] = (":10115",)
+    telemetry_path: str = "/metrics"
+    web_config: Path | None = None
+    lifecycle: bool = False
+    shard: int = 0
+    total_shards: int = 1
+
+
+class Daemon:
+    """One process of the exporter; also the source from which the web side is served."""
+
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        log: Logger,
+        *,
+        watch: Watch | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Build everything and take signals and addresses. Raises ConfigError or StartError; nothing runs yet.
+
+        Call it, and `run`, from the main thread. With a `watch` on the configuration file a change of it is a reload.
+        """
+        self._options, self._log, self._watch = options, log, watch
+        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        on_signals(
+            {
+                signal.SIGTERM: self.stop,
+                signal.SIGINT: self.stop,
+                signal.SIGHUP: lambda: self._wishes.put("reload"),
+            }
+        )
+        self._web = WebServer(
+            self,
+            addresses=options.listen,
+            telemetry_path=options.telemetry_path,
+            web_config=options.web_config,
+            log=log,
+            counted=self._count_incident,
+        )
+        self.addresses = self._web.bind()
+        self._engine = engine = Engine(
+            config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
+        )
+        self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
+        self._fleet = Fleet(engine, self._schedule)
+        self._organizations = Organizations(
+            engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
+        )
+        self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
+        self._figures = figures.PageFigures(engine.store, self._schedule.due)
+        self._reloading = threading.Lock()
+        self._started_at = time.time()
+        self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
+        self._fleet.restore(self._organizations.restore(config))
+        engine.telemetry.reloaded(good=True)
+
+    def run(self) -> None:
+        """Serve and poll until SIGTERM or SIGINT."""
+        self._announcer.starting()
+        self._web.start()
+        self._fleet.start()
+        self._organizations.start()
+        self._schedule.start(self._each_second)
+        if self._watch:
+            self._watch.start(lambda: self._wishes.put("reload"), self._engine.stop)
+        self._ready = True
+        while self._wishes.get() == "reload":
+            self._reload()
+        self._log.info("stopping")
+        self._ready = False
+        self._engine.stop.set()
+        self._schedule.stop()
+        self._web.stop()
+        # A write that the disk holds up is not waited for: the file is as good as after a crash, which is good.
+        closing = threading.Thread(target=self._engine.close, daemon=True)
+        closing.start()
+        closing.join(CLOSING_SECONDS)
+
+    def stop(self) -> None:
+        """End `run`, as SIGTERM does."""
+        self._wishes.put("stop")
+
+    def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+        """One scrape's body, in pieces, and its length."""
+        return figures.exposition(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip)
+
+    def overview(self) -> Overview:
+        """What the page shows."""
+        projects, workflows = self._figures.read()
+        return Overview(
+            version=__version__,
+            started_at=self._started_at,
+            shard=self._options.shard,
+            total_shards=self._options.total_shards,
+            config_file=str(self._options.config_file) if self._options.config_file else None,
+            reloaded_at=self._reloaded_at,
+            reload_ok=self._reload_ok,
+            api=figures.api_view(self._engine.telemetry, self._engine.limiter.state().rate),
+            projects=projects,
+            workflows=workflows,
+        )
+
+    def ready(self) -> bool:
+        """Whether the configuration is valid, stored state is loaded and the scheduler runs."""
+        return self._ready
+
+    def reload(self) -> tuple[bool, str] | None:
+        """Read the configuration anew for a caller of the HTTP route; None where that is not enabled."""
+        return self._reload() if self._options.lifecycle else None
+
+    def _each_second(self) -> None:
+        self._fleet.expire()
+        self._announcer.look()
+
+    def _count_incident(self, kind: str) -> None:
+        """Count what a client of the web side did; nothing is served before the engine is there."""
+        self._engine.telemetry.web_incident(kind)
+
+    def _reload(self) -> tuple[bool, str]:
+        """Read the configuration file and, if it is good, change to it; a bad one changes nothing."""
+        with self._reloading:
+            if self._options.config_file is None:
+                return False, "there is no configuration file to read"
+            try:
+                config = load(self._options.config_file)
+                self._engine.change(config)
+                self._organizations.change(config)
+            except (ConfigError, StartError) as error:
+                problems = error.problems if isinstance(error, ConfigError) else (error,)
+                for problem in problems:
+                    self._log.error("configuration not reloaded", problem=str(problem))
+                return self._not_reloaded(str(error))
+            except Exception as defect:  # noqa: BLE001  a defect ends one reload, not the process
+                self._log.exception("a defect ended a reload")
+                return self._not_reloaded(f"{type(defect).__name__}: a defect of the exporter, see its log")
+            self._reload_ok, self._reloaded_at = True, time.time()
+            self._engine.telemetry.reloaded(good=True)
+            self._log.info(
+                "configuration reloaded",
+                projects=len(self._engine.store.published),
+                organizations=len(config.organizations),
+            )
+            self._announcer.taken(config)
+            return True, "configuration reloaded"
+
+    def _not_reloaded(self, why: str) -> tuple[bool, str]:
+        self._reload_ok = False
+        self._engine.telemetry.reloaded(good=False)
+        return False, why

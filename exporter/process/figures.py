@@ -1,0 +1,139 @@
+"""What the web side is given: the published whole as bytes, and as plain figures for the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+from exporter.formats import deflate
+from exporter.formats.exposition import EOF
+from exporter.insights.collectors import NAMES
+from exporter.web.page.overview import ApiView, CollectorView, ProjectView, State, WorkflowView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from exporter.knowledge.snapshots import Outcome, Snapshot
+    from exporter.publishing.rendering import Publication
+    from exporter.publishing.store import SnapshotStore
+    from exporter.telemetry import Telemetry
+
+
+class Inflated(Sequence[bytes]):
+    """Compressed pieces, each inflated when it is read, so that a plain scrape never holds all of them."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        """Keep the compressed pieces; they are shared with the gzip scrapes."""
+        self._pieces = pieces
+
+    def __len__(self) -> int:
+        """Count the pieces."""
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        """Inflate one piece."""
+        found = self._pieces[index]
+        return deflate.inflate(found) if isinstance(found, bytes) else Inflated(found)
+
+
+def exposition(
+    store: SnapshotStore, telemetry: Telemetry, *, openmetrics: bool, gzip: bool
+) -> tuple[Sequence[bytes], int]:
+    """One scrape: pieces to be sent in order, and their length together.
+
+    With `gzip` they are one gzip member (RFC 1952). Nothing here waits for a poll or for a lock that one holds.
+    """
+    whole = store.whole
+    joined = whole.openmetrics if openmetrics else whole.text
+    telemetry.show(len(store.published), store.series)
+    own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
+    tail = deflate.fragment(own)
+    if not gzip:
+        return Inflated((*joined.pieces, tail.deflated)), joined.size + tail.size
+    crc = deflate.combine(joined.crc, tail.crc, tail.size)
+    end = deflate.trailer(crc, joined.size + tail.size)
+    pieces = (deflate.GZIP_HEADER, *joined.pieces, tail.deflated, end)
+    return pieces, sum(map(len, pieces))
+
+
+class PageFigures:
+    """The published projects and workflows as the page shows them; the same objects while nothing changed."""
+
+    def __init__(self, store: SnapshotStore, due: Mapping[str, float], clock: Callable[[], float] = time.time) -> None:
+        """Read from `store` and from the times at which projects are polled next."""
+        self._store, self._due, self._clock = store, due, clock
+        self._seen: Mapping[str, tuple[Snapshot, Publication]] | None = None
+        self._workflows: tuple[WorkflowView, ...] = ()
+        self._projects: tuple[ProjectView, ...] = ()
+        self._second = 0
+
+    def read(self) -> tuple[tuple[ProjectView, ...], tuple[WorkflowView, ...]]:
+        """Projects, anew at most once a second, and workflows, anew when something was published."""
+        published, second = self._store.published, int(self._clock())
+        if published is not self._seen:
+            self._workflows = tuple(
+                WorkflowView(
+                    snapshot.project.name,
+                    figures.workflow,
+                    figures.branch,
+                    figures.window,
+                    figures.success_ratio,
+                    figures.median,
+                    figures.p95,
+                    figures.runs,
+                    figures.previous_success_ratio,
+                    figures.previous_p95,
+                )
+                for snapshot, publication in published.values()
+                for figures in publication.figures
+            )
+        if published is not self._seen or second != self._second:
+            self._projects = tuple(
+                _project(snapshot, publication, self._due.get(snapshot.project.slug), self._clock())
+                for snapshot, publication in published.values()
+            )
+        self._seen, self._second = published, second
+        return self._projects, self._workflows
+
+
+def _project(snapshot: Snapshot, publication: Publication, due: float | None, now: float) -> ProjectView:
+    project = snapshot.project
+    return ProjectView(
+        project.name,
+        project.slug,
+        snapshot.facts.default_branch if snapshot.facts else None,
+        tuple(
+            _collector(snapshot, name, snapshot.outcomes.get(name), now) for name in NAMES if name in project.collectors
+        ),
+        due,
+        sum(publication.series.values()),
+    )
+
+
+def _collector(snapshot: Snapshot, name: str, outcome: Outcome | None, now: float) -> CollectorView:
+    age = snapshot.project.staleness(name)
+    if outcome is None:
+        return CollectorView(name, State.PENDING, None, age)
+    if not outcome.success:
+        return CollectorView(name, State.FAILING, outcome.last_success, age, outcome.error)
+    late = outcome.last_success is not None and now - outcome.last_success >= age
+    return CollectorView(name, State.STALE if late else State.OK, outcome.last_success, age)
+
+
+def api_view(telemetry: Telemetry, rate: float) -> ApiView:
+    """What the newest requests tell of CircleCI; `rate` is the requests a second that are allowed now."""
+    up, newest = telemetry.up.value, telemetry.recent.newest
+    return ApiView(
+        reachable=None if up is None else bool(up) or newest not in {"", "error"},
+        token_accepted=None if up is None else True if up else False if newest == "401" else None,
+        requests_last_hour=telemetry.recent.by_code(),
+        requests_per_second=rate,
+        rate_limit_remaining=telemetry.remaining.value,
+        rate_limit_limit=telemetry.limit.value,
+        throttled_seconds=telemetry.throttled_seconds,
+    )

@@ -1,0 +1,162 @@
+"""Which projects and workflows one page shows: searched, sorted worst first, cut into pieces of bounded size."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlencode
+
+from exporter.web.page.overview import Overview, ProjectView, State, WorkflowView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PROJECTS_A_PAGE = 20
+WORKFLOWS_A_PAGE = 50
+_LONGEST = 200
+_MOST_DIGITS = 6
+_RANK = {state: rank for rank, state in enumerate(State)}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the address of the page asks for. Whatever it cannot mean is ignored: no address makes the page fail."""
+
+    text: str = ""
+    project: str = ""
+    state: State | None = None
+    projects_page: int = 1
+    workflows_page: int = 1
+    refresh: bool = True
+
+    @classmethod
+    def read(cls, parameters: Mapping[str, str]) -> Query:
+        """Read `q`, `project`, `state`, `pp`, `wp` and `refresh=off`."""
+        state = parameters.get("state")
+        return cls(
+            text=parameters.get("q", "").strip()[:_LONGEST],
+            project=parameters.get("project", "")[:_LONGEST],
+            state=next((known for known in State if known.value == state), None),
+            projects_page=_page_number(parameters.get("pp", "")),
+            workflows_page=_page_number(parameters.get("wp", "")),
+            refresh=parameters.get("refresh") != "off",
+        )
+
+    def link(self, **changes: object) -> str:
+        """Return the address of this page with changes, relative to wherever the page is mounted."""
+        new = replace(self, **changes)  # type: ignore[arg-type]
+        if changes.keys() & {"text", "project", "state"}:
+            new = replace(new, projects_page=1, workflows_page=1)
+        parameters = {
+            "q": new.text,
+            "project": new.project,
+            "state": new.state.value if new.state else "",
+            "pp": str(new.projects_page) if new.projects_page > 1 else "",
+            "wp": str(new.workflows_page) if new.workflows_page > 1 else "",
+            "refresh": "" if new.refresh else "off",
+        }
+        return "?" + urlencode({key: value for key, value in parameters.items() if value}, errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project with the worst state of its collectors, and what a search looks at."""
+
+    view: ProjectView
+    state: State
+    searched: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow with the state of the collector that its figures come from."""
+
+    view: WorkflowView
+    state: State
+    searched: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece(Generic[T]):
+    """One page of a list: its rows, and where it stands among them all."""
+
+    rows: Sequence[T]
+    number: int
+    last: int
+    total: int
+
+    @classmethod
+    def cut(cls, found: Sequence[T], number: int, size: int) -> Piece[T]:
+        """Cut page `number`; beyond the last one it is the last."""
+        last = max(1, math.ceil(len(found) / size))
+        number = min(number, last)
+        start = (number - 1) * size
+        return cls(found[start : start + size], number, last, len(found))
+
+
+class Ranking:
+    """The sorted lists of one overview, kept for as long as its tuples are the same objects."""
+
+    def __init__(self, overview: Overview) -> None:
+        self._projects_source = overview.projects
+        self._workflows_source = overview.workflows
+        self.projects = sorted(map(_rank_project, overview.projects), key=lambda p: (_RANK[p.state], p.searched))
+        states = {project.view.name: _state_of_workflows(project) for project in self.projects}
+        self.workflows = sorted((_rank_workflow(view, states) for view in overview.workflows), key=_workflow_key)
+        self.states = Counter(project.state for project in self.projects)
+
+    def fits(self, overview: Overview) -> bool:
+        """Say whether these lists are still those of `overview`."""
+        return overview.projects is self._projects_source and overview.workflows is self._workflows_source
+
+    def select(self, query: Query) -> tuple[Piece[Project], Piece[Workflow]]:
+        """Return the page of projects and the page of workflows that a query asks for."""
+        text = query.text.casefold()
+        workflows: Sequence[Workflow] = self.workflows
+        projects: Sequence[Project] = self.projects
+        if query.state:
+            projects = [project for project in projects if project.state is query.state]
+            names = {project.view.name for project in projects}
+            workflows = [workflow for workflow in workflows if workflow.view.project in names]
+        if query.project:
+            projects = [project for project in projects if project.view.name == query.project]
+            workflows = [workflow for workflow in workflows if workflow.view.project == query.project]
+        if text:
+            workflows = [workflow for workflow in workflows if text in workflow.searched]
+            # A project is found by its own name, and by that of any of its workflows.
+            names = {workflow.view.project for workflow in workflows}
+            projects = [project for project in projects if text in project.searched or project.view.name in names]
+        return (
+            Piece.cut(projects, query.projects_page, PROJECTS_A_PAGE),
+            Piece.cut(workflows, query.workflows_page, WORKFLOWS_A_PAGE),
+        )
+
+
+def _page_number(text: str) -> int:
+    plain = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    return max(1, int(text)) if plain else 1
+
+
+def _rank_project(view: ProjectView) -> Project:
+    state = min((collector.state for collector in view.collectors), key=_RANK.__getitem__, default=State.PENDING)
+    return Project(view, state, f"{view.name}\n{view.slug}".casefold())
+
+
+def _state_of_workflows(project: Project) -> State:
+    states = (collector.state for collector in project.view.collectors if collector.name == "workflows")
+    return next(states, project.state)
+
+
+def _rank_workflow(view: WorkflowView, states: Mapping[str, State]) -> Workflow:
+    state = states.get(view.project, State.OK)
+    return Workflow(view, state, f"{view.project}\n{view.name}\n{view.branch}".casefold())
+
+
+def _workflow_key(workflow: Workflow) -> tuple[int, bool, float, str]:
+    ratio = workflow.view.success_ratio
+    known = ratio is not None and math.isfinite(ratio)
+    return _RANK[workflow.state], not known, ratio if known and ratio is not None else 0.0, workflow.searched

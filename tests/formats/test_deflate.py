@@ -1,0 +1,77 @@
+"""One gzip member out of fragments, and its CRC without their bytes."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+import zlib
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.formats.deflate import GZIP_HEADER, NOTHING, combine, fragment, inflate, packed, trailer, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pieces = st.lists(st.one_of(st.binary(), st.binary(max_size=50).map(lambda piece: piece * 1000)), max_size=6)
+
+
+def member(plain: list[bytes]) -> bytes:
+    fragments = [fragment(piece) for piece in plain]
+    crc = size = 0
+    for each in fragments:
+        crc, size = combine(crc, each.crc, each.size), size + each.size
+    return GZIP_HEADER + b"".join(each.deflated for each in fragments) + trailer(crc, size)
+
+
+@given(pieces)
+def test_fragments_one_after_another_are_one_gzip_member(plain: list[bytes]) -> None:
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    assert stream.decompress(member(plain)) == b"".join(plain)
+    assert stream.eof
+    assert stream.unused_data == b""
+
+
+@given(pieces)
+def test_fragments_inflate_to_what_they_were(plain: list[bytes]) -> None:
+    assert inflate(b"".join(fragment(piece).deflated for piece in plain)) == b"".join(plain)
+
+
+@given(st.binary(), st.binary(max_size=300), st.integers(1, 5000))
+def test_a_crc_is_combined_from_those_of_two_pieces(first: bytes, second: bytes, times: int) -> None:
+    second *= times
+    assert combine(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(first + second)
+
+
+def test_a_crc_moves_over_more_than_four_gigabytes() -> None:
+    # Moving over a and then over b is moving over a + b: no body of that size is needed.
+    crc, first, second = zlib.crc32(b"circleci"), 2**32 + 12345, 2**31 + 67
+    assert combine(combine(crc, 0, first), 0, second) == combine(crc, 0, first + second)
+
+
+def test_nothing_compresses_to_nothing() -> None:
+    assert fragment(b"") is NOTHING
+    assert gzip.decompress(member([b"", b""])) == b""
+
+
+def test_the_gzip_program_reads_it(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    file = tmp_path / "metrics.gz"
+    file.write_bytes(member([b"circleci_exporter_up 1.0\n" * 1000, b"", b"# EOF\n"]))
+    listed = subprocess.run([program("gzip"), "-t", file], capture_output=True, check=False)
+    assert (listed.returncode, listed.stderr) == (0, b"")
+
+
+def test_without_the_faster_library_all_is_the_same_to_a_reader() -> None:
+    text = b"circleci_exporter_up 1.0\n" * 1000
+    program = (
+        "import sys; sys.modules['isal'] = None\n"
+        "from exporter import deflate\n"
+        "piece = deflate.fragment(deflate.unpacked(sys.stdin.buffer.read()))\n"
+        "sys.stdout.buffer.write(deflate.packed(piece.deflated))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=packed(text), capture_output=True, check=True)
+    assert inflate(unpacked(done.stdout)) == text

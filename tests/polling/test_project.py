@@ -1,0 +1,319 @@
+"""One poll against a real server: what is asked, what is shown, what a failure costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from exporter.errors import Stopped
+from exporter.polling.project import Patience
+from tests.processes import Process, process
+
+WEB = "gh/acme/web"
+RUNS = "circleci_insights_workflow_runs"
+FAILURES = "circleci_exporter_collector_failures_total"
+
+
+def test_a_poll_shows_what_circleci_says() -> None:
+    with process() as running:
+        running.poll()
+        truth = running.circle.organisation.workflow_metrics(WEB, "build-and-test", None, "last-7-days")
+        assert truth is not None
+        shown = {"project": WEB, "workflow": "build-and-test", "branch": "main", "window": "last-7-days"}
+        assert running.value(RUNS, **shown) == truth["total_runs"]
+        assert running.value("circleci_insights_workflow_success_ratio", **shown) == truth["success_rate"]
+        jobs = running.circle.organisation.job_metrics(WEB, "build-and-test", "lint", "main", "last-7-days")
+        assert jobs is not None
+        assert running.value("circleci_insights_job_runs", job_name="lint", **shown) == jobs["total_runs"]
+        assert running.value("circleci_insights_default_branch", branch="main") == 1
+        assert running.value("circleci_exporter_collector_success", collector="jobs") == 1
+
+
+def test_workflows_are_shown_before_the_first_job_is_asked_for() -> None:
+    with process() as running:
+        poll = running.engine.poller.begin(WEB)
+        assert poll is not None
+        assert poll.step()
+        assert len(running.samples(RUNS)) == 3
+        assert running.samples("circleci_insights_job_runs") == {}
+        assert all("/jobs" not in path for path in running.asked())
+        assert not poll.step()
+        assert len(running.samples("circleci_insights_job_runs")) > 3
+
+
+def test_the_project_itself_is_asked_for_once_a_day() -> None:
+    with process() as running:
+        running.poll()
+        assert running.asked().count("/project/gh/acme/web") == 1
+        running.now += 86_399
+        running.poll()
+        assert running.asked().count("/project/gh/acme/web") == 0
+        running.now += 1
+        running.poll()
+        assert running.asked().count("/project/gh/acme/web") == 1
+
+
+def test_the_last_known_default_branch_serves_while_its_question_fails() -> None:
+    with process() as running:
+        running.poll()
+        running.now += 86_400
+        running.circle.fail("not_found", match="/project/")
+        running.poll()
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+        assert running.value(FAILURES, collector="workflows", reason="not_found") == 1
+
+
+def test_without_a_known_default_branch_the_poll_fails_and_asks_nothing_more() -> None:
+    with process() as running:
+        running.circle.fail("not_found", match="/project/")
+        running.poll()
+        assert running.asked() == ["/project/gh/acme/web"]
+        assert running.samples("circleci_exporter_collector_success") == {
+            f'{{collector="{name}",project="{WEB}"}}': 0 for name in ("jobs", "workflows")
+        }
+
+
+def test_a_project_that_needs_no_default_branch_is_polled_without_knowing_it() -> None:
+    with process("default_branch: false, branches: [main]") as running:
+        running.circle.fail("not_found", match="/project/")
+        running.poll()
+        assert len(running.samples(RUNS, branch="main")) == 3
+
+
+@pytest.mark.parametrize("body", ['{"vcs_info": {"default_branch": 3}}', '{"vcs_info": {"default_branch": null}}'])
+def test_a_default_branch_that_is_no_name_fails_the_poll(body: str) -> None:
+    with process() as running:
+        running.circle.fail("body", match="/project/", text=body)
+        running.poll()
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
+        assert running.value(FAILURES, collector="workflows", reason="payload") == 1
+
+
+def test_what_needs_no_branch_is_asked_without_knowing_the_default_one() -> None:
+    with process("collectors: [workflows, flaky_tests]") as running:
+        running.circle.fail("not_found", match="/project/")
+        running.poll()
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
+        assert running.value("circleci_exporter_collector_success", collector="flaky_tests") == 1
+        assert running.value("circleci_insights_flaky_tests") == 0
+        assert running.asked() == ["/project/gh/acme/web", "/insights/gh/acme/web/flaky-tests"]
+
+
+def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_lasts() -> None:
+    with process("max_series: 20") as running:
+        running.poll()
+        left_out = running.value("circleci_exporter_dropped_series_total", reason="max_series")
+        assert left_out is not None
+        assert left_out > 0
+        running.poll()
+        assert running.value("circleci_exporter_dropped_series_total", reason="max_series") == 2 * left_out
+        assert running.logged() == [("warning", "something is left out")]
+        store = running.engine.store
+        known = store.get(WEB)
+        assert known is not None
+        for limit in (20_000, 20):
+            store.publish([replace(known, project=replace(known.project, max_series=limit))], running.now)
+            running.poll()
+        assert running.logged() == [("warning", "something is left out")] * 2
+
+
+def test_one_failing_job_call_blanks_nothing_else() -> None:
+    with process() as running:
+        running.poll()
+        before = running.samples("circleci_insights_job_runs")
+        running.now += 3600
+        running.circle.fail("bad_request", match="/workflows/build-and-test/jobs")
+        running.poll()
+        assert running.samples("circleci_insights_job_runs") == before
+        assert running.value("circleci_exporter_collector_success", collector="jobs") == 0
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+        assert running.value("circleci_exporter_collector_last_success_timestamp_seconds", collector="jobs") == (
+            running.now - 3600
+        )
+
+
+def test_when_the_token_is_refused_the_rest_of_the_poll_is_given_up() -> None:
+    with process() as running:
+        running.poll()
+        running.asked()
+        running.circle.accept("another")
+        running.poll()
+        assert len(running.asked()) == 1
+        assert running.samples("circleci_exporter_collector_success") == {
+            f'{{collector="{name}",project="{WEB}"}}': 0 for name in ("jobs", "workflows")
+        }
+        assert len(running.samples(RUNS)) == 3
+        assert running.value("circleci_exporter_up") == 0
+
+
+def test_a_refused_token_is_logged_once_for_all_projects_and_once_when_it_is_taken_again() -> None:
+    with process(projects="gh/acme/web, gh/acme/api") as running:
+        running.circle.accept("another")
+        for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
+            running.poll(slug)
+        assert running.logged() == [("error", "CircleCI refuses the token")]
+        running.circle.accept(running.circle.token)
+        for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
+            running.poll(slug)
+        assert running.logged()[1:] == [("info", "CircleCI takes the token again")]
+
+
+def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None:
+    with process() as running:
+        running.circle.fail("bad_request", match="/workflows\\?")
+        for _ in range(3):
+            running.poll()
+        assert running.logged() == [("warning", "project fails")]
+        running.circle.heal()
+        for _ in range(3):
+            running.poll()
+        assert running.logged()[1:] == [("info", "project recovered")]
+
+
+def test_a_workflow_that_circleci_no_longer_returns_is_gone_with_its_jobs_at_the_next_good_poll() -> None:
+    with process() as running:
+        running.poll()
+        running.circle.organisation.roster.hide(WEB, workflow="nightly")
+        running.now += 3600
+        running.poll()
+        assert running.samples(RUNS, workflow="nightly") == {}
+        assert running.samples("circleci_insights_job_runs", workflow="nightly") == {}
+        assert len(running.samples(RUNS)) == 2
+
+
+def test_odd_rows_are_counted_and_cost_nothing_else() -> None:
+    with process() as running:
+        running.circle.fail("text_number", match="/workflows\\?")
+        running.poll()
+        assert sum(running.samples("circleci_exporter_unreadable_fields_total").values()) > 0
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+        assert len(running.samples("circleci_insights_workflow_failed_runs")) == 3
+
+
+def test_two_rows_of_the_same_name_fail_the_part_and_never_show_a_series_twice() -> None:
+    with process() as running:
+        running.circle.fail("duplicate_rows", match="/workflows\\?")
+        running.poll()
+        assert running.samples(RUNS) == {}
+        assert running.value(FAILURES, collector="workflows", reason="payload") == 1
+
+
+def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
+    with process() as running:
+        running.poll()
+        running.asked()
+        store = running.engine.store
+        known = store.get(WEB)
+        assert known is not None
+        wider = replace(known, project=replace(known.project, windows=("last-7-days", "last-24-hours")))
+        store.publish([wider], running.now)
+        running.now += 60
+        running.poll(missing_only=True)
+        queries = {request.query for request in running.circle.requests}
+        assert queries == {"branch=main&reporting-window=last-24-hours"}
+        assert len(running.samples(RUNS, window="last-7-days")) == 3
+        assert len(running.samples(RUNS, window="last-24-hours")) == 2
+        after = store.get(WEB)
+        assert after is not None
+        assert after.polled_at == known.polled_at
+
+
+def test_a_project_that_was_taken_out_meanwhile_does_not_come_back() -> None:
+    with process() as running:
+        poll = running.engine.poller.begin(WEB)
+        assert poll is not None
+        running.engine.store.withdraw([WEB])
+        assert not poll.step()
+        assert running.samples(RUNS) == {}
+        assert running.engine.poller.begin(WEB) is None
+
+
+def test_a_poll_under_way_publishes_by_the_settings_that_hold_then() -> None:
+    with process() as running:
+        poll = running.engine.poller.begin(WEB)
+        assert poll is not None
+        poll.step()
+        known = running.engine.store.get(WEB)
+        assert known is not None
+        running.engine.store.publish([replace(known, project=replace(known.project, windows=("last-90-days",)))], 0)
+        assert not poll.step()
+        after = running.engine.store.get(WEB)
+        assert after is not None
+        assert after.parts == {}
+
+
+def test_jobs_of_unchanged_workflows_are_not_asked_for_and_stay_fresh() -> None:
+    with process() as running:
+        for _ in range(3):
+            running.poll()
+            running.now += 3600
+        asked(running)
+        for _ in range(5):
+            running.poll()
+            running.now += 3600
+        assert asked(running) == {"workflows": 5, "jobs": 0}
+        assert len(running.samples("circleci_insights_job_runs", workflow="build-and-test")) == 5
+
+
+def asked(running: Process) -> dict[str, int]:
+    paths = running.asked()
+    jobs = sum(path.endswith("/jobs") for path in paths)
+    return {"workflows": len(paths) - jobs, "jobs": jobs}
+
+
+def test_branch_globs_are_expanded_hourly() -> None:
+    with process("default_branch: false, branches: ['ma*']") as running:
+        running.poll()
+        assert running.asked().count("/insights/gh/acme/web/branches") == 1
+        assert len(running.samples(RUNS, branch="main")) == 3
+        running.now += 3599
+        running.poll()
+        assert running.asked().count("/insights/gh/acme/web/branches") == 0
+
+
+def test_a_defect_in_reading_is_held_to_one_question_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with process() as running:
+        monkeypatch.setattr("exporter.polling.project.pack", None)
+        running.poll()
+        assert running.value(FAILURES, collector="workflows", reason="internal") == 1
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
+        assert ("exception", "a defect was held to one question") in running.logged()
+        monkeypatch.undo()
+        running.poll()
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+
+
+def test_a_stop_ends_a_poll() -> None:
+    with process() as running:
+        running.engine.stop.set()
+        with pytest.raises(Stopped):
+            running.poll()
+
+
+def test_a_question_has_five_minutes_also_when_the_time_of_the_poll_is_over() -> None:
+    patience = Patience(100.0, interval=60.0)
+    assert patience.deadline(100.0) == 400.0
+    assert patience.deadline(350.0) == 650.0
+    assert not patience.is_over(399.9)
+    assert patience.is_over(400.0)
+    hourly = Patience(100.0, interval=3600.0)
+    assert hourly.deadline(1000.0) == 3700.0
+
+
+def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
+    with process("workflows: {exclude: [preview]}") as running:
+        running.poll()
+        running.asked()
+        running.circle.fail("bad_request", match="/jobs")
+        clock = running.engine.poller.monotonic
+        running.now += 86_400
+        poll = running.engine.poller.begin(WEB)
+        assert poll is not None
+        assert poll.step()
+        begun = len(running.asked())
+        calls = iter([clock(), *[clock() + 3601] * 50])
+        running.engine.poller.monotonic = lambda: next(calls)
+        assert not poll.step()
+        assert begun > 0
+        assert len(running.asked()) == 1

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import CapturingLogger
+
+from exporter.errors import Stopped
+from exporter.polling.schedule import MAX_THREADS, Job, Schedule, first_poll, next_poll, pool_size
+from exporter.telemetry import Telemetry
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.system.logs import Logger
+
+HOUR = 3600.0
+TIMES = st.floats(0, 1e9)
+
+
+@pytest.mark.parametrize(("total", "last"), [(1, 0.0), (20, 0.95), (100, 4.95), (5000, 9.998)])
+def test_first_polls_begin_at_once_and_are_spread_over_at_most_ten_seconds(total: int, last: float) -> None:
+    times = [first_poll(index, total, 1000.0) for index in range(total)]
+    assert times[0] == 1000.0
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(1000.0 + last)
+
+
+@given(due=TIMES, took=st.floats(0, HOUR / 2), chance=st.floats(0, 1))
+def test_the_next_poll_is_an_interval_after_this_one_was_due_give_or_take_a_twentieth(
+    due: float, took: float, chance: float
+) -> None:
+    at = next_poll(due, due + took, HOUR, chance)
+    assert due + 0.95 * HOUR - 1 <= at <= due + 1.05 * HOUR + 1
+
+
+@given(due=TIMES, took=st.floats(2 * HOUR, 100 * HOUR), chance=st.floats(0, 1))
+def test_a_poll_that_overran_its_interval_is_followed_by_the_next_at_once(
+    due: float, took: float, chance: float
+) -> None:
+    assert next_poll(due, due + took, HOUR, chance) == due + took
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "rate", "size"), [(4, 5.0, 32), (1, 0.01, 1), (4, 0.1, 6), (64, 1000.0, MAX_THREADS), (64, 0.1, 64)]
+)
+def test_so_many_polls_go_on_at_once_that_slow_ones_leave_room_and_each_has_its_turn(
+    concurrency: int, rate: float, size: int
+) -> None:
+    assert pool_size(concurrency, rate) == size
+
+
+@dataclass
+class Work:
+    """A job whose polls have so many steps; `begun` tells for each whether it was for what is missing alone."""
+
+    name: str = "gh/acme/web"
+    steps: int = 1
+    every: float | None = 0.02
+    fails: BaseException | None = None
+    gate: threading.Event | None = None
+    begun: list[bool] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    left: int = 0
+
+    def job(self) -> Job:
+        return Job(self.name, "workflows", lambda: self.every, self.begin)
+
+    def begin(self, missing_only: bool) -> Work | None:
+        self.begun.append(missing_only)
+        self.left = self.steps
+        return self
+
+    def step(self) -> bool:
+        if self.gate is not None:
+            self.gate.wait(5)
+        self.done.append(self.name)
+        if self.fails is not None:
+            raise self.fails
+        self.left -= 1
+        return self.left > 0
+
+
+@dataclass
+class Scheduled:
+    schedule: Schedule
+    telemetry: Telemetry
+    log: CapturingLogger
+    looks: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.schedule.start(lambda: self.looks.append(time.monotonic()))
+
+
+@pytest.fixture
+def scheduled() -> Iterator[Scheduled]:
+    telemetry, log = Telemetry("1", ("workflows",)), CapturingLogger()
+    running = Scheduled(Schedule(telemetry, cast("Logger", log), size=4, chance=lambda: 0.5), telemetry, log)
+    yield running
+    running.schedule.stop()
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "APScheduler"])
+
+
+def again(work: Work, count: int) -> Callable[[], bool]:
+    return lambda: len(work.done) >= count
+
+
+def test_a_job_is_polled_again_and_again(scheduled: Scheduled) -> None:
+    work = Work()
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(again(work, 5))
+    assert set(work.begun) == {False}
+    assert scheduled.schedule.due["gh/acme/web"] == pytest.approx(time.time(), abs=2)
+
+
+def test_a_job_is_not_polled_before_it_is_due(scheduled: Scheduled) -> None:
+    late, early = Work("late"), Work("early")
+    scheduled.schedule.add(late.job(), time.time() + 60)
+    scheduled.schedule.add(early.job(), time.time() + 0.2)
+    began = time.monotonic()
+    scheduled.start()
+    wait_until(again(early, 1))
+    assert time.monotonic() - began >= 0.15
+    assert late.begun == []
+
+
+def test_a_job_that_is_known_already_is_moved(scheduled: Scheduled) -> None:
+    work = Work(every=60)
+    scheduled.schedule.add(work.job(), time.time() + 60)
+    scheduled.start()
+    scheduled.schedule.add(work.job(), time.time())
+    wait_until(again(work, 1))
+    assert len(work.begun) == 1
+
+
+def test_what_comes_after_a_step_queues_behind_every_job_that_is_due(scheduled: Scheduled) -> None:
+    order: list[str] = []
+    gate = threading.Event()
+    works = [Work(str(number), steps=2, every=60, gate=gate, done=order) for number in range(12)]
+    for work in works:
+        scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(lambda: len(scheduled.schedule._scheduler.get_jobs()) == 1, why="all of them to be queued")
+    gate.set()
+    wait_until(lambda: len(order) == 24)
+    second = min(place for place, name in enumerate(order) if name in order[:place])
+    assert second >= 12 - 4, "every first step is begun before any second one, by as many threads as there are"
+
+
+def test_a_job_does_not_run_twice_at_the_same_time(scheduled: Scheduled) -> None:
+    gate = threading.Event()
+    work = Work(gate=gate, every=60)
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(lambda: work.begun)
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.schedule.missing(work.job())
+    other = Work("other")
+    scheduled.schedule.add(other.job(), time.time())
+    wait_until(again(other, 3))
+    assert work.begun == [False]
+    gate.set()
+    wait_until(lambda: work.begun == [False, True], why="what is missing to be asked after the poll under way")
+    wait_until(again(work, 2))
+
+
+def test_what_is_missing_is_asked_at_once_and_the_job_keeps_its_time(scheduled: Scheduled) -> None:
+    work, due = Work(), time.time() + 60
+    scheduled.schedule.add(work.job(), due)
+    scheduled.start()
+    scheduled.schedule.missing(work.job())
+    wait_until(again(work, 1))
+    assert work.begun == [True]
+    wait_until(lambda: scheduled.schedule.due == {work.name: due})
+
+
+def test_a_removed_job_is_polled_no_longer(scheduled: Scheduled) -> None:
+    work, other = Work(), Work("other")
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(again(work, 1))
+    scheduled.schedule.remove(work.name)
+    scheduled.schedule.remove("one that never was")
+    count = len(work.begun)
+    scheduled.schedule.add(other.job(), time.time())
+    wait_until(again(other, 5))
+    assert len(work.begun) <= count + 1, "one may have been under way"
+    assert list(scheduled.schedule.due) == ["other"]
+
+
+def test_a_job_that_is_removed_while_it_runs_does_not_come_back(scheduled: Scheduled) -> None:
+    gate = threading.Event()
+    work, other = Work(gate=gate, steps=2), Work("other")
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(lambda: work.begun)
+    scheduled.schedule.missing(work.job())
+    scheduled.schedule.remove(work.name)
+    gate.set()
+    wait_until(again(work, 2))
+    scheduled.schedule.add(other.job(), time.time())
+    wait_until(again(other, 5))
+    assert work.begun == [False]
+
+
+def test_a_job_without_an_interval_ends(scheduled: Scheduled) -> None:
+    work = Work(every=None)
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(again(work, 1))
+    wait_until(lambda: not scheduled.schedule.due)
+    assert len(work.begun) == 1
+
+
+def test_a_defect_ends_one_poll_is_counted_and_logged_and_the_job_goes_on(scheduled: Scheduled) -> None:
+    work = Work(fails=ZeroDivisionError("a defect"))
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(again(work, 3))
+    counted = scheduled.telemetry.registry.get_sample_value(
+        "circleci_exporter_collector_failures_total", {"collector": "workflows", "reason": "internal"}
+    )
+    assert counted is not None
+    assert counted >= 2
+    assert [call.method_name for call in scheduled.log.calls][:2] == ["exception", "exception"]
+
+
+def test_a_stop_in_the_middle_of_a_poll_is_no_failure(scheduled: Scheduled) -> None:
+    work, other = Work(fails=Stopped()), Work("other")
+    scheduled.schedule.add(work.job(), time.time())
+    scheduled.start()
+    wait_until(again(work, 1))
+    scheduled.schedule.add(other.job(), time.time())
+    wait_until(again(other, 3))
+    assert len(work.begun) == 1
+    assert scheduled.log.calls == []
+
+
+def test_how_late_a_poll_began_is_told(scheduled: Scheduled) -> None:
+    work = Work(every=60)
+    scheduled.schedule.add(work.job(), time.time() - 30)
+    scheduled.start()
+    wait_until(again(work, 1))
+    late = scheduled.telemetry.registry.get_sample_value("circleci_exporter_poll_delay_seconds")
+    assert late == pytest.approx(30, abs=5)
+
+
+def test_every_second_there_is_a_look_at_what_is_too_old_even_while_all_threads_are_busy(scheduled: Scheduled) -> None:
+    gate = threading.Event()
+    for number in range(8):
+        scheduled.schedule.add(Work(str(number), gate=gate).job(), time.time())
+    scheduled.start()
+    wait_until(lambda: len(scheduled.looks) >= 2)
+    gate.set()
+
+
+def test_nothing_begins_after_the_stop() -> None:
+    schedule = Schedule(Telemetry("1", ("workflows",)), cast("Logger", CapturingLogger()), size=2)
+    work = Work(every=0.001)
+    schedule.add(work.job(), time.time())
+    schedule.start(lambda: None)
+    wait_until(again(work, 3))
+    schedule.stop()
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "APScheduler"])
+    count = len(work.begun)
+    schedule.remove(work.name)
+    schedule.add(work.job(), time.time())
+    assert len(work.begun) <= count + 1

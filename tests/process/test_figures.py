@@ -1,0 +1,128 @@
+"""What a scrape and the page are given."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.insights.collectors import NAMES
+from exporter.knowledge.snapshots import Outcome, Snapshot
+from exporter.process import figures
+from exporter.publishing.store import SnapshotStore
+from exporter.telemetry import Telemetry
+from exporter.web.page.overview import State
+from tests.samples import NOW, part, project, snapshot, workflow_row
+
+
+def scrape(store: SnapshotStore, *, openmetrics: bool, compressed: bool) -> str:
+    pieces, length = figures.exposition(store, Telemetry("1", NAMES), openmetrics=openmetrics, gzip=compressed)
+    body = b"".join(pieces)
+    assert len(body) == length
+    return (gzip.decompress(body) if compressed else body).decode()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_both_formats_are_read_by_their_parsers(compressed: bool) -> None:
+    store = SnapshotStore()
+    store.publish([snapshot(workflows=('say "hi" \\ {now}\n', "<script>"))], NOW)
+    text = scrape(store, openmetrics=False, compressed=compressed)
+    openmetrics = scrape(store, openmetrics=True, compressed=compressed)
+    assert openmetrics.endswith("# EOF\n")
+    assert openmetrics.count("# EOF") == 1
+    for families in (list(parse_text(text)), list(parse_openmetrics(openmetrics))):
+        (runs,) = [family for family in families if family.name == "circleci_insights_workflow_runs"]
+        assert {sample.labels["workflow"] for sample in runs.samples} == {'say "hi" \\ {now}\n', "<script>"}
+
+
+def test_no_family_comes_twice() -> None:
+    store = SnapshotStore()
+    store.publish([snapshot()], NOW)
+    headers = [line for line in scrape(store, openmetrics=False, compressed=False).splitlines() if "# TYPE" in line]
+    assert len(headers) == len(set(headers))
+
+
+def test_a_plain_scrape_inflates_a_piece_when_it_is_sent() -> None:
+    store = SnapshotStore()
+    store.publish([snapshot()], NOW)
+    pieces, _ = figures.exposition(store, Telemetry("1", NAMES), openmetrics=False, gzip=False)
+    assert pieces[0].startswith(b"# HELP circleci_insights_project_info")
+    assert b"".join(pieces[:2]) == pieces[0] + pieces[1]
+
+
+def figures_of(store: SnapshotStore, now: float = NOW) -> figures.PageFigures:
+    return figures.PageFigures(store, {"gh/acme/web": NOW + 60}, lambda: now)
+
+
+def test_the_page_gets_each_project_with_its_collectors() -> None:
+    outcomes = {
+        "workflows": Outcome(success=True, duration=1, finished_at=NOW, last_success=NOW),
+        "jobs": Outcome(success=False, duration=1, finished_at=NOW, last_success=NOW - 60, error="HTTP 500"),
+    }
+    asked = project("collectors: [workflows, jobs, runs]")
+    store = SnapshotStore()
+    store.publish([replace(snapshot(), project=asked, outcomes=outcomes)], NOW)
+    ((web,), _) = figures_of(store).read()
+    assert (web.name, web.slug, web.default_branch, web.next_poll) == ("gh/acme/web", "gh/acme/web", "main", NOW + 60)
+    assert web.series == sum(store.series.values()) > 0
+    assert [(view.name, view.state, view.last_success, view.error) for view in web.collectors] == [
+        ("workflows", State.OK, NOW, None),
+        ("jobs", State.FAILING, NOW - 60, "HTTP 500"),
+        ("runs", State.PENDING, None, None),
+    ]
+    ((later,), _) = figures_of(store, NOW + 3 * 3600).read()
+    assert later.collectors[0].state is State.STALE
+
+
+def test_the_page_gets_each_workflow_with_its_value_before() -> None:
+    known = snapshot()
+    question = next(iter(known.parts))
+    changed = replace(
+        part("workflows", [workflow_row()]), previous=part("workflows", [workflow_row(success_rate=1)]).rows
+    )
+    store = SnapshotStore()
+    store.publish([replace(known, parts={question: changed})], NOW)
+    (_, (build,)) = figures_of(store).read()
+    assert (build.project, build.name, build.branch, build.window) == ("gh/acme/web", "build", "main", "last-7-days")
+    assert (build.success_ratio, build.previous_success_ratio) == (0.5975609756097561, 1)
+    assert (build.median_seconds, build.p95_seconds, build.runs) == (46, 72, 82)
+
+
+def test_the_page_gets_the_same_objects_while_nothing_changed() -> None:
+    store = SnapshotStore()
+    store.publish([snapshot()], NOW)
+    figures = figures_of(store)
+    projects, workflows = figures.read()
+    assert figures.read()[0] is projects
+    assert figures.read()[1] is workflows
+    store.publish([Snapshot(project(slug="gh/acme/api"))], NOW)
+    assert figures.read()[0] is not projects
+    assert [view.default_branch for view in figures.read()[0]] == ["main", None]
+
+
+@pytest.mark.parametrize(
+    ("up", "code", "reachable", "accepted"),
+    [
+        (None, None, None, None),
+        (True, "200", True, True),
+        (False, "401", True, False),
+        (False, "503", True, None),
+        (False, "error", False, None),
+    ],
+)
+def test_the_state_of_the_api_is_told_apart_from_that_of_the_token(
+    up: bool | None, code: str | None, reachable: bool | None, accepted: bool | None
+) -> None:
+    telemetry = Telemetry("1", NAMES)
+    if code is not None:
+        telemetry.request("/me", code, 0.1)
+    if up is not None:
+        telemetry.api_up(up)
+    telemetry.throttled(2.5)
+    view = figures.api_view(telemetry, 3.5)
+    assert (view.reachable, view.token_accepted) == (reachable, accepted)
+    assert (view.requests_per_second, view.throttled_seconds) == (3.5, 2.5)
+    assert view.requests_last_hour == ({code: 1} if code else {})

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from exporter.formats.exposition import EOF, header
+from exporter.insights import families
+from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.rendering import render
+from exporter.publishing.run_lines import expiries, lines
+from exporter.publishing.store import SnapshotStore
+from exporter.runs import STATUSES, Ledger, Newest, Series, Tally, Workflow
+from tests.runs.making import NOW, WEB, ledger, polled, run
+from tests.samples import project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+COUNTS = st.integers(0, 2**53)
+NUMBERS = COUNTS | st.floats(0, 2**53)
+NEWEST = st.none() | st.builds(Newest, NUMBERS, COUNTS, COUNTS, st.none() | NUMBERS)
+BOUNDS = (0.5, 30.0, 2_592_000.0)
+
+
+def tallies() -> st.SearchStrategy[Tally]:
+    statuses = st.dictionaries(st.sampled_from([*STATUSES, 'in"vented\\', "other"]), COUNTS)
+    return st.builds(Tally, st.tuples(*[COUNTS] * 4), statuses, NUMBERS, NUMBERS)
+
+
+WORKFLOWS = st.dictionaries(
+    NAMES,
+    st.dictionaries(NAMES, st.builds(Series, tallies(), st.just(0), last=NEWEST, verdict=NEWEST), max_size=2).map(
+        lambda series: Workflow(0, polled_at=NOW, series=series)
+    ),
+    max_size=3,
+)
+
+
+class Library(Collector):
+    """The same ledger as prometheus_client renders it."""
+
+    def __init__(self, known: Ledger) -> None:
+        self.known = known
+
+    def collect(self) -> Iterator[Metric]:
+        metrics = {
+            family.name: {
+                "counter": CounterMetricFamily,
+                "histogram": HistogramMetricFamily,
+                "gauge": GaugeMetricFamily,
+            }[family.kind](family.name, family.help, labels=["workflow", "project", "branch", *self._more(family)])
+            for family in families.RUNS
+        }
+        for name, workflow in sorted(self.known.workflows.items()):
+            for branch, series in sorted(workflow.series.items()):
+                self._add(metrics, [name, WEB.name, branch], series)
+        yield from (metric for metric in metrics.values() if metric.samples)
+
+    @staticmethod
+    def _more(family: families.Family) -> list[str]:
+        return ["status"] if family is families.RUNS_TOTAL else []
+
+    def _add(self, metrics: Mapping[str, Metric], labels: list[str], series: Series) -> None:
+        tally, last, verdict = series.counted, series.last, series.verdict
+        for status, number in sorted(tally.runs.items()):
+            metrics[families.RUNS_TOTAL.name].add_metric([*labels, status], number)  # type: ignore[attr-defined]
+        bounds = [*map(floatToGoString, self.known.bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(tally.buckets), strict=True))
+        metrics[families.RUN_DURATION.name].add_metric(labels, buckets, tally.seconds)  # type: ignore[attr-defined]
+        for family, value in (
+            (families.RUN_CREDITS, tally.credits),
+            (families.LAST_RUN_SUCCESS, verdict and verdict.value),
+            (families.LAST_RUN_DURATION, last and last.value),
+            (families.LAST_RUN_TIMESTAMP, last and last.stopped_at),
+        ):
+            if value is not None:
+                metrics[family.name].add_metric(labels, value)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("openmetrics", [False, True])
+@given(WORKFLOWS)
+def test_the_text_is_that_of_prometheus_client_byte_for_byte(openmetrics: bool, workflows: dict[str, Workflow]) -> None:
+    known = Ledger(0, 0, BOUNDS, workflows)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Library(known))
+    expected = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
+    found = dict.fromkeys(families.RUNS, b"")
+    names = {family.name: family for family in families.RUNS}
+    for row in lines(known, WEB, NOW):
+        for name, line in row:
+            found[names[name]] += line.encode()
+    assert expected == b"".join(
+        header(family, openmetrics=openmetrics) + text for family, text in found.items() if text
+    )
+
+
+def shown(known: Ledger, settings: str = "", at: float = NOW) -> list[str]:
+    return [line for row in lines(known, project(settings), at) for _, line in row]
+
+
+def test_what_was_never_read_or_is_listed_no_longer_is_not_shown() -> None:
+    known = polled(ledger(), run(1))
+    assert shown(known)
+    assert shown(ledger()) == []
+    unlisted = replace(known.workflows["build"], unlisted_at=NOW)
+    assert shown(replace(known, workflows={"build": unlisted})) == []
+
+
+def test_workflows_and_families_are_chosen_as_everywhere() -> None:
+    known = polled(ledger(), run(1))
+    assert shown(known, "workflows: {exclude: [build]}") == []
+    assert {line.partition("{")[0] for line in shown(known, "metrics: {include: ['*_credits_total']}")} == {
+        "circleci_workflow_run_credits_total"
+    }
+
+
+def test_counters_that_could_not_be_renewed_go_after_three_polls_and_come_back_as_they_were() -> None:
+    known = polled(ledger(), run(1))
+    assert list(expiries(known, WEB)) == [NOW + 900.0]
+    assert list(expiries(ledger(), WEB)) == []
+    assert shown(known, at=NOW + 899.0)
+    assert shown(known, at=NOW + 900.0) == []
+    assert shown(known, "stale_after: 1d", at=NOW + 900.0)
+    assert shown(polled(known, at=NOW + 1000.0), at=NOW + 1000.0)[4].startswith("circleci_workflow_runs_total")
+
+
+def test_a_publication_holds_the_counters_and_knows_when_they_expire() -> None:
+    known = polled(ledger(), run(1))
+    web = project("collectors: [runs]")
+    publication = render(Snapshot(web, ledger=known), NOW, polled=False)
+    assert {family.name for family in families.RUNS} <= publication.families
+    assert publication.series == {"runs": 14}
+    assert publication.expires_at == NOW + 900.0
+    assert "runs" not in render(Snapshot(project(), ledger=known), NOW, polled=False).series
+
+
+def test_what_exceeds_the_limit_of_series_is_left_out_in_whole_branches() -> None:
+    known = polled(ledger(), run(1), run(2, branch="develop"))
+    settings = "collectors: [runs]\nbranches: [develop]\nmax_series: 20"
+    publication = render(Snapshot(project(settings), ledger=known), NOW, polled=True)
+    assert publication.series == {"runs": 14}
+    assert publication.dropped["max_series"] == 14
+
+
+def test_a_store_shows_them_beside_the_rest() -> None:
+    store = SnapshotStore()
+    store.publish([Snapshot(project("collectors: [runs]"), ledger=polled(ledger(), run(1)))], NOW)
+    assert [body.family.name for body in store.whole.bodies if body.family in families.RUNS] == [
+        family.name for family in families.RUNS
+    ]

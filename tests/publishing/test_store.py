@@ -1,0 +1,131 @@
+"""The one shared state: what scrapes read while projects come, change and go."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import zlib
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.formats.deflate import GZIP_HEADER, inflate, trailer
+from exporter.insights.families import JOB, WORKFLOW
+from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.store import Joined, SnapshotStore, Whole
+from tests.samples import NOW, project, snapshot
+
+SLUGS = [f"gh/acme/{name}" for name in ("web", "api", "mobile", "infra", "docs")]
+
+
+def of(slug: str, workflows: tuple[str, ...] = ("build",)) -> Snapshot:
+    known = snapshot(workflows=workflows)
+    asked = project(slug=slug)
+    parts = {replace(question, slug=slug): part for question, part in known.parts.items()}
+    return replace(known, project=asked, parts=parts)
+
+
+def plain(joined: Joined) -> bytes:
+    return b"".join(inflate(piece) for piece in joined.pieces)
+
+
+def scraped(whole: Whole) -> bytes:
+    """One scrape of the text format, through gzip, with its CRC and length checked."""
+    joined = whole.text
+    member = GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
+    return gzip.decompress(member)
+
+
+def test_an_empty_store_shows_nothing() -> None:
+    assert scraped(SnapshotStore().whole) == b""
+
+
+def test_families_stand_together_whatever_project_they_are_of() -> None:
+    store = SnapshotStore()
+    store.publish([of(slug) for slug in SLUGS], NOW)
+    names = [line.split("{")[0] for line in scraped(store.whole).decode().splitlines() if not line.startswith("#")]
+    assert len(names) > 5 * 30
+    seen = list(dict.fromkeys(names))
+    assert names == [name for name in seen for _ in range(names.count(name))]
+
+
+def test_both_formats_hold_the_same_samples_under_different_headers() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web")], NOW)
+    text, openmetrics = plain(store.whole.text).splitlines(), plain(store.whole.openmetrics).splitlines()
+    assert [line for line in text if line[:1] != b"#"] == [line for line in openmetrics if line[:1] != b"#"]
+    assert b"# TYPE circleci_exporter_dropped_series_total counter" in text
+    assert b"# TYPE circleci_exporter_dropped_series counter" in openmetrics
+
+
+def test_a_family_without_a_sample_has_no_header() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web")], NOW)
+    store.publish([Snapshot(project())], NOW)
+    assert b"circleci_insights_workflow_runs" not in scraped(store.whole)
+    assert b"# TYPE circleci_exporter_dropped_series_total counter" in scraped(store.whole)
+
+
+def test_a_whole_that_was_taken_stays_as_it_was() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web")], NOW)
+    taken, before = store.whole, scraped(store.whole)
+    store.publish([of("gh/acme/web", ("other",)), of("gh/acme/api")], NOW)
+    store.withdraw(["gh/acme/web"])
+    assert scraped(taken) == before
+    assert b"gh/acme/web" not in scraped(store.whole)
+
+
+def test_withdrawing_a_project_frees_its_place_for_another() -> None:
+    store = SnapshotStore()
+    store.publish([of(slug) for slug in SLUGS], NOW)
+    store.withdraw([*SLUGS[1:3], "gh/acme/unknown"])
+    store.publish([of("gh/acme/new"), of("gh/acme/newer"), of("gh/acme/newest")], NOW)
+    body = scraped(store.whole)
+    shown = {slug for slug in [*SLUGS, "gh/acme/new", "gh/acme/newer", "gh/acme/newest"] if slug.encode() in body}
+    assert shown == {SLUGS[0], *SLUGS[3:], "gh/acme/new", "gh/acme/newer", "gh/acme/newest"}
+    assert shown == store.published.keys()
+
+
+def test_series_are_counted_by_collector() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web"), of("gh/acme/api", ("a", "b"))], NOW)
+    assert store.series == {"workflows": 3 * len(WORKFLOW), "jobs": 3 * len(JOB)}
+    store.publish([of("gh/acme/api")], NOW)
+    assert store.series == {"workflows": 2 * len(WORKFLOW), "jobs": 2 * len(JOB)}
+    store.withdraw(["gh/acme/web", "gh/acme/api"])
+    assert store.series == {}
+
+
+def test_what_was_dropped_is_kept_with_the_snapshot() -> None:
+    store = SnapshotStore()
+    limited = replace(of("gh/acme/web"), project=project("max_series: 20"))
+    store.publish([limited], NOW, polled=True)
+    kept = store.get("gh/acme/web")
+    assert kept is not None
+    assert kept.dropped["max_series"] == 14
+
+
+def test_a_project_that_is_not_polled_is_unknown() -> None:
+    assert SnapshotStore().get("gh/acme/web") is None
+
+
+def test_each_project_has_one_lock_of_its_own() -> None:
+    store = SnapshotStore()
+    assert store.lock("gh/acme/web") is store.lock("gh/acme/web")
+    assert store.lock("gh/acme/web") is not store.lock("gh/acme/api")
+
+
+@given(st.lists(st.tuples(st.sampled_from(SLUGS), st.integers(0, 3)), max_size=12), st.integers(0, 2**32))
+def test_the_crc_holds_after_any_publications_and_withdrawals(steps: list[tuple[str, int]], seed: int) -> None:
+    store, chance = SnapshotStore(), random.Random(seed)  # noqa: S311  names, no secrets
+    for slug, workflows in steps:
+        if workflows:
+            store.publish([of(slug, tuple(f"w{chance.randrange(9)}-{n}" for n in range(workflows)))], NOW)
+        else:
+            store.withdraw([slug])
+        for joined in (store.whole.text, store.whole.openmetrics):
+            body = plain(joined)
+            assert (zlib.crc32(body), len(body)) == (joined.crc, joined.size)
+    assert {slug for slug in SLUGS if slug.encode() in scraped(store.whole)} == store.published.keys()

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.system.file_watch import Watch
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EVERY = 0.01
+
+
+class Watched:
+    """A watch under way: how often it called, and what it saw when it did."""
+
+    def __init__(self, path: Path, stop: threading.Event, *, meanwhile: str | None = None) -> None:
+        self.path, self.calls = path, list[str]()
+        watch = Watch(path, EVERY)
+        if meanwhile is not None:
+            path.write_text(meanwhile)
+        self.looks = _Looks(stop)
+        watch.start(lambda: self.calls.append(path.read_text()), self.looks)
+
+    def look_again(self) -> None:
+        """Wait until the file was looked at twice more: once from now on for certain."""
+        now = self.looks.count
+        wait_until(lambda: self.looks.count >= now + 2)
+
+
+class _Looks(threading.Event):
+    """The stop event, which also counts how often it was waited for."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__()
+        self._stop, self.count = stop, 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.count += 1
+        return self._stop.wait(timeout)
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text("one")
+    return path
+
+
+def test_a_change_of_content_is_noticed_once(file: Path, stop: threading.Event) -> None:
+    watched = Watched(file, stop)
+    file.write_text("two")
+    wait_until(lambda: watched.calls == ["two"])
+    watched.look_again()
+    assert watched.calls == ["two"]
+
+
+def test_a_change_between_the_reading_of_the_file_and_the_start_of_the_watch_is_noticed(
+    file: Path, stop: threading.Event
+) -> None:
+    watched = Watched(file, stop, meanwhile="two")
+    wait_until(lambda: watched.calls == ["two"])
+
+
+def test_a_file_that_is_written_again_with_the_same_content_is_no_change(file: Path, stop: threading.Event) -> None:
+    watched = Watched(file, stop)
+    watched.look_again()
+    file.write_text("one")
+    watched.look_again()
+    file.touch()
+    watched.look_again()
+    assert watched.calls == []
+
+
+def test_a_file_that_is_gone_is_no_change_until_another_one_is_there(file: Path, stop: threading.Event) -> None:
+    watched = Watched(file, stop)
+    file.unlink()
+    watched.look_again()
+    assert watched.calls == []
+    file.write_text("one")
+    watched.look_again()
+    assert watched.calls == []
+    file.unlink()
+    watched.look_again()
+    file.write_text("two")
+    wait_until(lambda: watched.calls == ["two"])
+
+
+def test_a_file_that_was_not_there_at_first_is_noticed_when_it_comes(tmp_path: Path, stop: threading.Event) -> None:
+    path = tmp_path / "later.yaml"
+    watched = Watched(path, stop)
+    path.with_suffix(".new").write_text("one")
+    path.with_suffix(".new").rename(path)
+    wait_until(lambda: watched.calls == ["one"])
+
+
+def test_the_swap_of_a_mounted_configmap_is_noticed(tmp_path: Path, stop: threading.Event) -> None:
+    for name in ("..2026_11_24", "..2026_11_25"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(name)
+    (tmp_path / "..data").symlink_to("..2026_11_24")
+    (tmp_path / "config.yaml").symlink_to("..data/config.yaml")
+    watched = Watched(tmp_path / "config.yaml", stop)
+    (tmp_path / "..data_tmp").symlink_to("..2026_11_25")
+    (tmp_path / "..data_tmp").rename(tmp_path / "..data")
+    wait_until(lambda: watched.calls == ["..2026_11_25"])
+
+
+def test_nothing_is_noticed_after_the_stop(file: Path, stop: threading.Event) -> None:
+    watched = Watched(file, stop)
+    watched.look_again()
+    stop.set()
+    wait_until(lambda: not any(thread.name == "watch" for thread in threading.enumerate()))
+    file.write_text("two")
+    assert watched.calls == []
