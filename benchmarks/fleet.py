@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.config import parse
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
-from exporter.state import State
+from exporter.state import StateStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 
@@ -119,7 +119,7 @@ def snapshots(count: int, now: float, seed: int = 1) -> Iterator[Snapshot]:
 
 def write_state(path: Path, count: int, now: float, api_url: str) -> None:
     """A state file of so many projects."""
-    state = State.open(path, api_url, Telemetry("bench", ()), configure("error", "logfmt"))
+    state = StateStore.open(path, api_url, Telemetry("bench", ()), configure("error", "logfmt"))
     for known in snapshots(count, now):
         state.commit(known, known.parts, ())
     state.close()

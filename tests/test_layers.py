@@ -318,7 +318,7 @@ def test_a_relative_import_inside_a_package_stays_in_its_layer() -> None:
 
 def test_a_way_to_the_api_is_reported_even_through_another_module() -> None:
     around = [
-        parse("exporter.web.app", "from exporter.state import State"),
+        parse("exporter.web.app", "from exporter.state import StateStore"),
         parse("exporter.state", "from exporter.client import Client"),
     ]
     assert ways_from_web_to_the_api(around) == ["exporter.state:1 imports exporter.client"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Facts, Snapshot
     from exporter.polling.project import Poller
     from exporter.runs import Ledger, Run
-    from exporter.state import State
+    from exporter.state import StateStore
 
 COLLECTOR = "runs"
 LAST_RUN = Column("window_end", timestamp)
@@ -35,7 +35,7 @@ LAST_RUN = Column("window_end", timestamp)
 class RunPoller:
     """Polls the runs of projects that the store knows, with the client, clocks and log of the other poller."""
 
-    def __init__(self, by: Poller, state: State) -> None:
+    def __init__(self, by: Poller, state: StateStore) -> None:
         """One instance serves the whole process, from many threads."""
         self.by, self.state = by, state
         self.unsure: set[str] = set()

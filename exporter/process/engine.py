@@ -17,7 +17,7 @@ from exporter.polling.runs import RunPoller
 from exporter.polling.schedule import pool_size
 from exporter.publishing.store import SnapshotStore
 from exporter.runs import FIELDS as RUN_FIELDS
-from exporter.state import State
+from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Engine:
         )
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.store = SnapshotStore()
-        self.state = State.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
+        self.state = StateStore.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
         self.client = self._connected(circleci, tokens)
         self.poller = Poller(self.client, self.store, self.state, self.telemetry, log)
         self.run_poller = RunPoller(self.poller, self.state)

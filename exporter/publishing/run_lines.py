@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.config import Project
-    from exporter.runs.ledger import Ledger, Series, Workflow
+    from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
 
 
-def expires_at(workflow: Workflow, project: Project) -> float | None:
+def expires_at(workflow: WorkflowLedger, project: Project) -> float | None:
     """When a workflow's counters are too old to be shown, in Unix seconds; None while it was never read."""
     return None if workflow.polled_at is None else workflow.polled_at + project.staleness("runs")
 
 
-def shown(ledger: Ledger, project: Project, now: float) -> Iterator[tuple[str, Workflow]]:
+def shown(ledger: Ledger, project: Project, now: float) -> Iterator[tuple[str, WorkflowLedger]]:
     """The workflows whose counters are shown at `now`, sorted by name.
 
     What could not be read for too long is not shown, and comes back with its counts when it is read again.
@@ -49,14 +49,18 @@ def expiries(ledger: Ledger, project: Project) -> Iterator[float]:
 def lines(ledger: Ledger, project: Project, now: float) -> Iterator[list[tuple[str, str]]]:
     """For each workflow and branch, sorted, its sample lines with the names of their families."""
     for name, workflow in shown(ledger, project, now):
-        for branch, series in sorted(workflow.series.items()):
+        for branch, counters in sorted(workflow.branches.items()):
             yield [
-                line for line in _series(ledger, project.name, name, branch, series) if project.metrics.match(line[0])
+                line
+                for line in _counters(ledger, project.name, name, branch, counters)
+                if project.metrics.match(line[0])
             ]
 
 
-def _series(ledger: Ledger, project: str, workflow: str, branch: str, series: Series) -> Iterator[tuple[str, str]]:
-    tally = series.counted
+def _counters(
+    ledger: Ledger, project: str, workflow: str, branch: str, counters: BranchCounters
+) -> Iterator[tuple[str, str]]:
+    tally = counters.counted
     plain = label_text(("branch", "project", "workflow"), (branch, project, workflow))
     for status, count in sorted(tally.runs.items()):
         labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
@@ -71,9 +75,9 @@ def _series(ledger: Ledger, project: str, workflow: str, branch: str, series: Se
     yield family, sample_line(f"{family}_sum", plain, tally.seconds)
     yield _line(families.RUN_CREDITS.name, plain, tally.credits)
     newest = (
-        (families.LAST_RUN_SUCCESS.name, None if series.verdict is None else series.verdict.value),
-        (families.LAST_RUN_DURATION.name, None if series.last is None else series.last.value),
-        (families.LAST_RUN_TIMESTAMP.name, None if series.last is None else series.last.stopped_at),
+        (families.LAST_RUN_SUCCESS.name, None if counters.verdict is None else counters.verdict.value),
+        (families.LAST_RUN_DURATION.name, None if counters.last is None else counters.last.value),
+        (families.LAST_RUN_TIMESTAMP.name, None if counters.last is None else counters.last.stopped_at),
     )
     for name, value in newest:
         if value is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exporter.runs.asking import NAMES_EVERY, due_names, listing, recent, start_of, sweep_is_due, wanted
 from exporter.runs.folding import fold, labels_of, listed, rebucketed
-from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, Ledger, Newest, Series, Tally, Workflow
+from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.reading import FIELDS, Run, read_page
 
 __all__ = [
@@ -12,12 +12,12 @@ __all__ = [
     "NAMES_EVERY",
     "OTHER_BRANCHES",
     "STATUSES",
+    "BranchCounters",
     "Ledger",
     "Newest",
     "Run",
-    "Series",
     "Tally",
-    "Workflow",
+    "WorkflowLedger",
     "due_names",
     "fold",
     "labels_of",

@@ -9,7 +9,7 @@ from exporter.insights.questions import ALL_BRANCHES, Question, reachable, scope
 
 if TYPE_CHECKING:
     from exporter.config import Project
-    from exporter.runs.ledger import Ledger, Workflow
+    from exporter.runs.ledger import Ledger, WorkflowLedger
 
 DAY = 86_400
 FURTHEST = 90 * DAY
@@ -44,7 +44,7 @@ def wanted(ledger: Ledger, project: Project) -> list[str]:
     )
 
 
-def start_of(workflow: Workflow, now: float, lookback: float) -> int:
+def start_of(workflow: WorkflowLedger, now: float, lookback: float) -> int:
     """From which creation on a workflow's runs are read.
 
     That is the last committed poll less the lookback, however long ago it was, so that a downtime loses
@@ -61,6 +61,6 @@ def start_of(workflow: Workflow, now: float, lookback: float) -> int:
     return int(max(start, now - FURTHEST, 0))
 
 
-def sweep_is_due(workflow: Workflow, now: float, sweep: float) -> bool:
+def sweep_is_due(workflow: WorkflowLedger, now: float, sweep: float) -> bool:
     """Whether the whole lookback is read, known runs or not."""
     return workflow.swept_at is None or not 0 <= now - workflow.swept_at < sweep

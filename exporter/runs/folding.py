@@ -19,11 +19,11 @@ from exporter.runs.ledger import (
     OTHER_BRANCHES,
     OTHER_STATUS,
     STATUSES,
+    BranchCounters,
     Ledger,
     Newest,
-    Series,
     Tally,
-    Workflow,
+    WorkflowLedger,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def listed(
     times = {name: None if last is None else int(last) for name, last in names.items()}
     if ledger is None:
         newest = max((last for last in times.values() if last is not None), default=now)
-        workflows = {name: Workflow(0, baseline=True, newest=last) for name, last in times.items()}
+        workflows = {name: WorkflowLedger(0, baseline=True, newest=last) for name, last in times.items()}
         return Ledger(int(max(min(now, newest) - lookback, 0)), now, bounds, workflows)
     workflows = {}
     for name, workflow in ledger.workflows.items():
@@ -71,7 +71,7 @@ def listed(
         elif workflow.unlisted_at is None or now - workflow.unlisted_at < FURTHEST:
             workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
     for name in times.keys() - workflows.keys():
-        workflows[name] = Workflow(ledger.began)
+        workflows[name] = WorkflowLedger(ledger.began)
     return replace(ledger, names_at=now, workflows=workflows)
 
 
@@ -81,12 +81,12 @@ def rebucketed(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
         return ledger
     none = (0,) * (len(bounds) + 1)
 
-    def reset(series: Series) -> Series:
-        held = series.held and replace(series.held, buckets=none, seconds=0)
-        return replace(series, counted=replace(series.counted, buckets=none, seconds=0), held=held, fresh=True)
+    def reset(counters: BranchCounters) -> BranchCounters:
+        held = counters.held and replace(counters.held, buckets=none, seconds=0)
+        return replace(counters, counted=replace(counters.counted, buckets=none, seconds=0), held=held, fresh=True)
 
     workflows = {
-        name: replace(workflow, series={branch: reset(series) for branch, series in workflow.series.items()})
+        name: replace(workflow, branches={branch: reset(counters) for branch, counters in workflow.branches.items()})
         for name, workflow in ledger.workflows.items()
     }
     return replace(ledger, bounds=bounds, workflows=workflows)
@@ -128,20 +128,20 @@ def fold(
     """
     before = ledger.workflows[name]
     invented = list(ledger.invented)
-    by_branch: dict[str, list[Run]] = {branch: [] for branch in before.series}
+    by_branch: dict[str, list[Run]] = {branch: [] for branch in before.branches}
     for run in sorted(runs, key=lambda run: (run.created_at, run.key)):
         by_branch.setdefault(label(run.branch), []).append(run)
-    series = {}
+    branches = {}
     for branch, seen in by_branch.items():
         if branch == OTHER_BRANCHES or label(branch) == branch:  # a name that was given up is dropped
             counting = [] if before.baseline else [run for run in seen if run.status]
-            grown = _grown(before.series.get(branch), seen, counting, ledger.bounds, invented)
-            series[branch] = _shown(grown, seen)
-    newest = max([of_branch.seen for of_branch in series.values()], default=before.newest)
+            grown = _grown(before.branches.get(branch), seen, counting, ledger.bounds, invented)
+            branches[branch] = _shown(grown, seen)
+    newest = max([of_branch.seen for of_branch in branches.values()], default=before.newest)
     floor = before.floor
     if newest is not None:
         floor = max(floor, min(start, int(newest - lookback)))
-        series = {branch: of_branch for branch, of_branch in series.items() if of_branch.seen > newest - FURTHEST}
+        branches = {branch: of_branch for branch, of_branch in branches.items() if of_branch.seen > newest - FURTHEST}
     workflow = replace(
         before,
         since=start if before.baseline else before.since,
@@ -150,18 +150,22 @@ def fold(
         polled_at=now,
         swept_at=now if swept else before.swept_at,
         newest=newest,
-        series=series,
+        branches=branches,
     )
     return replace(ledger, workflows={**ledger.workflows, name: workflow}, invented=tuple(invented))
 
 
 def _grown(
-    old: Series | None, seen: Sequence[Run], counting: Sequence[Run], bounds: tuple[float, ...], invented: list[str]
-) -> Series:
-    """The series after the poll: what was held is counted, and what was not yet seen at 0 is held."""
+    old: BranchCounters | None,
+    seen: Sequence[Run],
+    counting: Sequence[Run],
+    bounds: tuple[float, ...],
+    invented: list[str],
+) -> BranchCounters:
+    """The counters after the poll: what was held is counted, and what was not yet seen at 0 is held."""
     size = len(bounds) + 1
     if old is None:
-        old = Series(Tally((0,) * size, {}), seen[-1].created_at)
+        old = BranchCounters(Tally((0,) * size, {}), seen[-1].created_at)
     now, later = _Sums([0] * size), _Sums([0] * size)
     counted = old.counted
     if old.held is not None:
@@ -200,9 +204,9 @@ def _status(status: str, invented: list[str]) -> str:
     return status
 
 
-def _shown(series: Series, runs: Iterable[Run]) -> Series:
-    """The series with the newest of its finished runs."""
-    last, verdict = series.last, series.verdict
+def _shown(counters: BranchCounters, runs: Iterable[Run]) -> BranchCounters:
+    """The counters with the newest of its finished runs."""
+    last, verdict = counters.last, counters.verdict
     for run in runs:
         if not run.status or run.stopped_at is None:
             continue
@@ -211,4 +215,4 @@ def _shown(series: Series, runs: Iterable[Run]) -> Series:
             last = of_run
         if run.status in VERDICTS and of_run.after(verdict):
             verdict = replace(of_run, value=VERDICTS[run.status])
-    return replace(series, last=last, verdict=verdict)
+    return replace(counters, last=last, verdict=verdict)

@@ -17,7 +17,7 @@ OTHER_STATUS = "other"
 OTHER_BRANCHES = "other branches"
 """Label `branch` of all branches that have no name of their own: no git branch can have a space."""
 
-_NONE: Mapping[str, Series] = MappingProxyType({})
+_NONE: Mapping[str, BranchCounters] = MappingProxyType({})
 NO_RUNS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STATUSES, 0))
 
 
@@ -47,10 +47,10 @@ class Newest:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class BranchCounters:
     """The counters of one workflow on one branch.
 
-    A series is shown at 0 before it rises, so what comes first is `held` until the next poll.
+    They are shown at 0 before it rises, so what comes first is `held` until the next poll.
     `fresh` says that the histogram has not been shown yet. `last` has the duration of the newest run,
     `verdict` 1 or 0 for the newest that succeeded or failed; `seen` is the newest creation.
     """
@@ -64,7 +64,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class WorkflowLedger:
     """One workflow of the project.
 
     `polled_at` is when its last good poll began, `swept_at` when its whole lookback was last read. Runs
@@ -80,7 +80,7 @@ class Workflow:
     swept_at: float | None = None
     newest: int | None = None
     unlisted_at: float | None = None
-    series: Mapping[str, Series] = field(default_factory=lambda: _NONE)
+    branches: Mapping[str, BranchCounters] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +94,5 @@ class Ledger:
     began: int
     names_at: float
     bounds: tuple[float, ...]
-    workflows: Mapping[str, Workflow]
+    workflows: Mapping[str, WorkflowLedger]
     invented: tuple[str, ...] = ()

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from exporter.state.records import Stored
 from exporter.state.run_tables import Remembered
-from exporter.state.state import State
+from exporter.state.store import StateStore
 
-__all__ = ["Remembered", "State", "Stored"]
+__all__ = ["Remembered", "StateStore", "Stored"]

@@ -9,7 +9,7 @@ import json
 from dataclasses import astuple
 from typing import Any
 
-from exporter.runs import Ledger, Newest, Series, Tally, Workflow
+from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state.records import text
 
 
@@ -37,7 +37,7 @@ def read_ledger(written: str, workflows: dict[str, str]) -> Ledger:
     )
 
 
-def write_workflow(workflow: Workflow) -> str:
+def write_workflow(workflow: WorkflowLedger) -> str:
     """One workflow with the counters of all its branches."""
     return text(
         {
@@ -48,19 +48,19 @@ def write_workflow(workflow: Workflow) -> str:
             "swept_at": workflow.swept_at,
             "newest": workflow.newest,
             "unlisted_at": workflow.unlisted_at,
-            "series": {branch: _series(series) for branch, series in workflow.series.items()},
+            "series": {branch: _counters(counters) for branch, counters in workflow.branches.items()},
         }
     )
 
 
-def _series(series: Series) -> dict[str, Any]:
+def _counters(counters: BranchCounters) -> dict[str, Any]:
     return {
-        "counted": _tally(series.counted),
-        "seen": series.seen,
-        "held": series.held and _tally(series.held),
-        "fresh": series.fresh,
-        "last": series.last and astuple(series.last),
-        "verdict": series.verdict and astuple(series.verdict),
+        "counted": _tally(counters.counted),
+        "seen": counters.seen,
+        "held": counters.held and _tally(counters.held),
+        "fresh": counters.fresh,
+        "last": counters.last and astuple(counters.last),
+        "verdict": counters.verdict and astuple(counters.verdict),
     }
 
 
@@ -68,17 +68,17 @@ def _tally(tally: Tally) -> list[Any]:
     return [tally.buckets, dict(tally.runs), tally.seconds, tally.credits]
 
 
-def _read_workflow(written: str) -> Workflow:
+def _read_workflow(written: str) -> WorkflowLedger:
     document = json.loads(written)
-    series = {branch: _read_series(facts) for branch, facts in document.pop("series").items()}
-    return Workflow(**document, series=series)
+    branches = {branch: _read_counters(facts) for branch, facts in document.pop("series").items()}
+    return WorkflowLedger(**document, branches=branches)
 
 
-def _read_series(document: dict[str, Any]) -> Series:
+def _read_counters(document: dict[str, Any]) -> BranchCounters:
     def newest(name: str) -> Newest | None:
         return Newest(*document[name]) if document[name] else None
 
-    return Series(
+    return BranchCounters(
         _read_tally(document["counted"]),
         document["seen"],
         _read_tally(document["held"]) if document["held"] else None,

@@ -14,7 +14,7 @@ from exporter.demo.fleet import fleet
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.project import Poller
 from exporter.publishing.store import SnapshotStore
-from exporter.state import State
+from exporter.state import StateStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 from tests.client.clockwork import Clockwork
@@ -56,7 +56,7 @@ class Hours:
         self.store = SnapshotStore()
         self.store.publish(map(Snapshot, config.projects), BEGAN)
         log = configure("error", "json")
-        state = State.open(None, circle.url, self.telemetry, log)
+        state = StateStore.open(None, circle.url, self.telemetry, log)
         self.poller = Poller(self.client, self.store, state, self.telemetry, log, wall=clock, monotonic=clock)
 
     def poll(self, slug: str, until: float) -> None:

@@ -20,7 +20,7 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
 from exporter.publishing.run_lines import expiries, lines
 from exporter.publishing.store import SnapshotStore
-from exporter.runs import STATUSES, Ledger, Newest, Series, Tally, Workflow
+from exporter.runs import STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from tests.runs.making import NOW, WEB, ledger, polled, run
 from tests.samples import project
 
@@ -41,9 +41,9 @@ def tallies() -> st.SearchStrategy[Tally]:
 
 WORKFLOWS = st.dictionaries(
     NAMES,
-    st.dictionaries(NAMES, st.builds(Series, tallies(), st.just(0), last=NEWEST, verdict=NEWEST), max_size=2).map(
-        lambda series: Workflow(0, polled_at=NOW, series=series)
-    ),
+    st.dictionaries(
+        NAMES, st.builds(BranchCounters, tallies(), st.just(0), last=NEWEST, verdict=NEWEST), max_size=2
+    ).map(lambda branches: WorkflowLedger(0, polled_at=NOW, branches=branches)),
     max_size=3,
 )
 
@@ -64,7 +64,7 @@ class Library(Collector):
             for family in families.RUNS
         }
         for name, workflow in sorted(self.known.workflows.items()):
-            for branch, series in sorted(workflow.series.items()):
+            for branch, series in sorted(workflow.branches.items()):
                 self._add(metrics, [name, WEB.name, branch], series)
         yield from (metric for metric in metrics.values() if metric.samples)
 
@@ -72,7 +72,7 @@ class Library(Collector):
     def _more(family: families.Family) -> list[str]:
         return ["status"] if family is families.RUNS_TOTAL else []
 
-    def _add(self, metrics: Mapping[str, Metric], labels: list[str], series: Series) -> None:
+    def _add(self, metrics: Mapping[str, Metric], labels: list[str], series: BranchCounters) -> None:
         tally, last, verdict = series.counted, series.last, series.verdict
         for status, number in sorted(tally.runs.items()):
             metrics[families.RUNS_TOTAL.name].add_metric([*labels, status], number)  # type: ignore[attr-defined]
@@ -91,7 +91,9 @@ class Library(Collector):
 
 @pytest.mark.parametrize("openmetrics", [False, True])
 @given(WORKFLOWS)
-def test_the_text_is_that_of_prometheus_client_byte_for_byte(openmetrics: bool, workflows: dict[str, Workflow]) -> None:
+def test_the_text_is_that_of_prometheus_client_byte_for_byte(
+    openmetrics: bool, workflows: dict[str, WorkflowLedger]
+) -> None:
     known = Ledger(0, 0, BOUNDS, workflows)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Library(known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.runs import Ledger, Run, Workflow, fold, labels_of
+from exporter.runs import Ledger, Run, WorkflowLedger, fold, labels_of
 from tests.samples import project
 
 DAY = 86_400
@@ -45,7 +45,7 @@ def run(key: int, status: str = "success", branch: str = "main", **changes: Any)
 
 def ledger(*, baseline: bool = False, bounds: tuple[float, ...] = BOUNDS) -> Ledger:
     """A ledger with one workflow, `build`, that has not been read yet."""
-    return Ledger(NOW - 3 * DAY, float(NOW), bounds, {"build": Workflow(NOW - 3 * DAY, baseline=baseline)})
+    return Ledger(NOW - 3 * DAY, float(NOW), bounds, {"build": WorkflowLedger(NOW - 3 * DAY, baseline=baseline)})
 
 
 def polled(before: Ledger, *runs: Run, at: float = NOW, swept: bool = False, label: Any = LABEL) -> Ledger:

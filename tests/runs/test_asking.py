@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.runs import Workflow, due_names, listing, recent, start_of, sweep_is_due, wanted
+from exporter.runs import WorkflowLedger, due_names, listing, recent, start_of, sweep_is_due, wanted
 from tests.runs.making import DAY, LOOKBACK, NOW, WEB, ledger
 from tests.samples import project
 
@@ -31,50 +31,52 @@ def test_the_names_are_asked_for_hourly_and_after_a_clock_was_set_back() -> None
 
 def test_only_workflows_that_are_listed_wanted_and_reachable_are_read() -> None:
     names = {"build", "nightly", "gone", ".", ".."}
-    workflow = Workflow(NOW)
+    workflow = WorkflowLedger(NOW)
     known = replace(ledger(), workflows=dict.fromkeys(names, workflow) | {"gone": replace(workflow, unlisted_at=NOW)})
     assert wanted(known, WEB) == ["build", "nightly"]
     assert wanted(known, project("workflows: {exclude: [night*]}")) == ["build"]
 
 
 def test_the_first_look_goes_back_by_the_lookback() -> None:
-    assert start_of(Workflow(0, baseline=True), NOW, LOOKBACK) == NOW - LOOKBACK
+    assert start_of(WorkflowLedger(0, baseline=True), NOW, LOOKBACK) == NOW - LOOKBACK
 
 
 def test_a_workflow_that_appeared_later_is_read_from_where_the_project_began() -> None:
-    assert start_of(Workflow(NOW - 20 * DAY), NOW, LOOKBACK) == NOW - 20 * DAY
+    assert start_of(WorkflowLedger(NOW - 20 * DAY), NOW, LOOKBACK) == NOW - 20 * DAY
 
 
 @pytest.mark.parametrize("days", [0, 1, 30])
 def test_a_downtime_of_any_length_is_read_in_whole(days: int) -> None:
     polled_at = NOW - days * DAY
-    assert start_of(Workflow(0, polled_at=polled_at), NOW, LOOKBACK) == polled_at - LOOKBACK
+    assert start_of(WorkflowLedger(0, polled_at=polled_at), NOW, LOOKBACK) == polled_at - LOOKBACK
 
 
 def test_nothing_is_asked_for_beyond_90_days() -> None:
-    assert start_of(Workflow(0, polled_at=NOW - 89 * DAY), NOW, LOOKBACK) == NOW - 90 * DAY
+    assert start_of(WorkflowLedger(0, polled_at=NOW - 89 * DAY), NOW, LOOKBACK) == NOW - 90 * DAY
 
 
 def test_nothing_is_asked_for_of_which_nothing_is_remembered() -> None:
-    assert start_of(Workflow(NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
-    assert start_of(Workflow(0, NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
+    assert start_of(WorkflowLedger(NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
+    assert start_of(WorkflowLedger(0, NOW - DAY, polled_at=NOW), NOW, LOOKBACK) == NOW - DAY
 
 
-@pytest.mark.parametrize("workflow", [Workflow(0, baseline=True, newest=NOW), Workflow(0, polled_at=NOW, newest=NOW)])
-def test_a_clock_that_is_ahead_by_weeks_looks_no_later_than_the_newest_run(workflow: Workflow) -> None:
+@pytest.mark.parametrize(
+    "workflow", [WorkflowLedger(0, baseline=True, newest=NOW), WorkflowLedger(0, polled_at=NOW, newest=NOW)]
+)
+def test_a_clock_that_is_ahead_by_weeks_looks_no_later_than_the_newest_run(workflow: WorkflowLedger) -> None:
     assert start_of(workflow, NOW + 60 * DAY, LOOKBACK) == NOW - LOOKBACK
 
 
 def test_a_run_of_the_future_moves_nothing() -> None:
-    assert start_of(Workflow(0, polled_at=NOW - 5, newest=NOW + DAY), NOW, LOOKBACK) == NOW - 5 - LOOKBACK
+    assert start_of(WorkflowLedger(0, polled_at=NOW - 5, newest=NOW + DAY), NOW, LOOKBACK) == NOW - 5 - LOOKBACK
 
 
 def test_a_clock_that_was_set_back_makes_the_look_go_further_back() -> None:
-    assert start_of(Workflow(0, polled_at=NOW + DAY), NOW, LOOKBACK) == NOW - LOOKBACK
+    assert start_of(WorkflowLedger(0, polled_at=NOW + DAY), NOW, LOOKBACK) == NOW - LOOKBACK
 
 
 def test_a_sweep_is_due_at_first_and_again_after_its_time() -> None:
-    assert sweep_is_due(Workflow(0), NOW, 3600)
-    assert not sweep_is_due(Workflow(0, swept_at=NOW), NOW + 3599, 3600)
-    assert sweep_is_due(Workflow(0, swept_at=NOW), NOW + 3600, 3600)
-    assert sweep_is_due(Workflow(0, swept_at=NOW), NOW - 1, 3600)
+    assert sweep_is_due(WorkflowLedger(0), NOW, 3600)
+    assert not sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW + 3599, 3600)
+    assert sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW + 3600, 3600)
+    assert sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW - 1, 3600)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.runs import OTHER_BRANCHES, STATUSES, Ledger, Newest, Run, Series, labels_of, listed, rebucketed
+from exporter.runs import OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, Run, labels_of, listed, rebucketed
 from exporter.runs.ledger import INVENTED
 from tests.runs.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, ledger, polled, run
 from tests.samples import project
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-def series(of: Ledger, branch: str = "main", workflow: str = "build") -> Series:
-    return of.workflows[workflow].series[branch]
+def series(of: Ledger, branch: str = "main", workflow: str = "build") -> BranchCounters:
+    return of.workflows[workflow].branches[branch]
 
 
 def counts(of: Ledger, branch: str = "main") -> dict[str, int]:
@@ -148,14 +148,14 @@ def test_a_newly_named_branch_starts_at_0_and_other_branches_keeps_its_past() ->
 def test_a_branch_that_is_named_no_longer_goes_and_starts_at_0_when_it_comes_back() -> None:
     before = polled(polled(ledger(), run(1, branch="develop")))
     without = polled(before, label=labels_of(project(), "main"))
-    assert without.workflows["build"].series.keys() == set()
+    assert without.workflows["build"].branches.keys() == set()
     assert counts(polled(without, run(2, branch="develop")), "develop") == {}
 
 
 def test_a_branch_without_a_run_in_90_days_of_the_workflow_goes() -> None:
     before = polled(polled(ledger(), run(1, branch="release/1")))
     after = polled(before, run(90 * DAY + 1), at=NOW + 90 * DAY + 1)
-    assert set(after.workflows["build"].series) == {"main"}
+    assert set(after.workflows["build"].branches) == {"main"}
 
 
 # What is counted where
@@ -341,14 +341,14 @@ def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
         remembered |= finished
         if first:
             uncounted, first = finished, False
-        for branch, found in known.workflows["build"].series.items():
+        for branch, found in known.workflows["build"].branches.items():
             for status, number in found.counted.runs.items():
                 assert number >= heights.get((branch, status), 0)
                 assert (branch, status) in heights or number == 0, "a series was born above 0"
                 heights[branch, status] = number
     known = polled(known, at=NOW + 10)
     expected = truth(fate.run for fate in every if fate.run.key in remembered - uncounted)
-    for branch, found in known.workflows["build"].series.items():
+    for branch, found in known.workflows["build"].branches.items():
         statuses, buckets, seconds, credits_used = expected.pop(branch, (Counter(), [0, 0, 0], 0, 0))
         assert {status: number for status, number in found.counted.runs.items() if number} == statuses
         assert list(found.counted.buckets) == buckets

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
-from exporter.state import State
+from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from tests.samples import FACTS, NOW, project
 
@@ -45,7 +45,7 @@ class Opened:
     def __init__(self, path: Path | None, server: str = SERVER) -> None:
         self.now = NOW
         self.log, self.telemetry = Log(), Telemetry("1", [])
-        self.state = State.open(path, server, self.telemetry, self.log, wall=lambda: self.now)  # type: ignore[arg-type]
+        self.state = StateStore.open(path, server, self.telemetry, self.log, wall=lambda: self.now)  # type: ignore[arg-type]
 
     def metric(self, name: str) -> float | None:
         return self.telemetry.registry.get_sample_value(f"circleci_exporter_{name}")

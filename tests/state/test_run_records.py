@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.runs import Ledger, Newest, Series, Tally, Workflow
+from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import run_records
 
 NUMBERS = st.integers(0, 2**60) | st.floats(0, 1e15)
@@ -17,9 +17,9 @@ TALLIES = st.builds(
     NUMBERS,
 )
 NEWEST = st.none() | st.builds(Newest, NUMBERS, st.integers(0), st.integers(-(2**63), 2**63 - 1), st.none() | NUMBERS)
-SERIES = st.builds(Series, TALLIES, st.integers(0), st.none() | TALLIES, st.booleans(), NEWEST, NEWEST)
+SERIES = st.builds(BranchCounters, TALLIES, st.integers(0), st.none() | TALLIES, st.booleans(), NEWEST, NEWEST)
 WORKFLOWS = st.builds(
-    Workflow,
+    WorkflowLedger,
     st.integers(0),
     st.integers(0),
     st.booleans(),
@@ -46,5 +46,5 @@ def test_a_ledger_is_read_as_it_was_written(ledger: Ledger) -> None:
 
 
 def test_a_ledger_is_written_without_its_workflows() -> None:
-    ledger = Ledger(1, 2.0, (3.0,), {"build": Workflow(1)}, ("lost",))
+    ledger = Ledger(1, 2.0, (3.0,), {"build": WorkflowLedger(1)}, ("lost",))
     assert run_records.read_ledger(run_records.write_ledger(ledger), {}) == replace(ledger, workflows={})

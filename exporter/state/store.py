@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.telemetry import Telemetry
 
 
-class State:
+class StateStore:
     """The projects of one CircleCI server, in the state file or, without one, in memory.
 
     What gauges show may be lost: when the file cannot be written, memory serves until it can. What counters
@@ -66,7 +66,7 @@ class State:
         log: BoundLogger,
         *,
         wall: Callable[[], float] = time.time,
-    ) -> State:
+    ) -> StateStore:
         """Open the state of the server at an API URL; a path of None keeps it in memory.
 
         Raises StartError when another process holds the file, when it is of a newer version, or has no folder.

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import StateError, Stopped
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Part
-from exporter.runs import Series, Tally
+from exporter.runs import BranchCounters, Tally
 from exporter.state import Remembered, Stored
 from tests.runs.making import ledger as read_ledger
 from tests.runs.making import polled, run
@@ -227,7 +227,7 @@ def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Path) -> N
     with opened(path) as found:
         remember(found, 1)
         found.fill()
-        huge = replace(LEDGER.workflows["build"], series={"main" * 10_000: Series(Tally((1,)), 0)})
+        huge = replace(LEDGER.workflows["build"], branches={"main" * 10_000: BranchCounters(Tally((1,)), 0)})
         with pytest.raises(StateError, match="disk is full"):
             found.state.commit_runs(
                 known(ledger=replace(LEDGER, workflows={"build": huge})), {"build": Remembered({2: 2})}, whole=True
