@@ -78,25 +78,25 @@ class PayloadError(PollError):
 
 
 class TooLargeError(PollError):
-    """The body exceeds the limit."""
+    """The body is too large."""
 
     reason = "too_large"
 
 
 class PaginationError(PollError):
-    """A page token came twice, or the pages do not end."""
+    """A page token repeated, or the pages do not end."""
 
     reason = "pagination"
 
 
 class RedirectError(PollError):
-    """A redirect was answered. None is followed: the token goes to one host only."""
+    """A redirect. None is followed: the token goes to one host only."""
 
     reason = "redirect"
 
 
 class RequestTimeout(PollError):  # noqa: N818  named as requests and asyncio name theirs
-    """The whole request took longer than `circleci.timeout`, or the connection did."""
+    """The request or its connection took longer than `circleci.timeout`."""
 
     reason = "timeout"
     ends_poll = True
@@ -110,7 +110,7 @@ class ConnectionFailed(PollError):  # noqa: N818  ConnectionError is a builtin
 
 
 class TruncatedError(PollError):
-    """The body ended before its announced end."""
+    """The body ended early."""
 
     reason = "truncated"
 
@@ -122,7 +122,7 @@ class ServerError(PollError):
 
 
 class ClientError(PollError):
-    """A 4xx status without a class of its own."""
+    """Another 4xx status."""
 
     reason = "client"
 
@@ -153,27 +153,27 @@ class NotFoundError(PollError):
 
 
 class ThrottledError(PollError):
-    """429 until the poll's deadline."""
+    """429 until the poll ran out of time."""
 
     reason = "throttled"
     ends_poll = True
 
 
 class DeadlineError(PollError):
-    """The poll's time was over before the answer came."""
+    """The poll ran out of time before the answer came."""
 
     reason = "deadline"
     ends_poll = True
 
 
 class StateError(PollError):
-    """The state file refused a commit without which the poll must not count."""
+    """The state file refused a commit, so the poll counted nothing."""
 
     reason = "state"
 
 
 class InternalError(PollError):
-    """A defect of the exporter itself, held to the poll in which it showed."""
+    """A bug in the exporter. It ended one poll, nothing else."""
 
     reason = "internal"
 

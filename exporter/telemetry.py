@@ -144,25 +144,25 @@ class Telemetry:
             version, platform.python_version()
         ).set(1)
         gauge("shard_ordinal", "Ordinal of this shard.").set(shard)
-        gauge("total_shards", "Number of shards of the fleet.").set(total_shards)
+        gauge("total_shards", "Number of shards in the fleet.").set(total_shards)
         self.projects = gauge("projects", "Projects polled by this process.")
         self.discovered = gauge("discovered_projects", "Projects found in an organization.", "organization")
-        self.up = late("up", "1 when the API answered the newest request and took the token.")
+        self.up = late("up", "1 if the API answered the last request and accepted the token.")
         self.failures = counter(
-            "collector_failures_total", "Failed questions of polls, by collector and reason.", "collector", "reason"
+            "collector_failures_total", "Failed requests of polls, by collector and reason.", "collector", "reason"
         )
         self._of_failures.families.append(self._often.pop())
         for name in self._collectors:
             for reason in REASONS:
                 self.failures.labels(name, reason)
-        self.poll_delay = gauge("poll_delay_seconds", "How late the newest poll began.")
+        self.poll_delay = gauge("poll_delay_seconds", "How late the last poll started.")
         self._requests = counter(
             "api_requests_total",
-            "Requests to CircleCI's API by path template and status code; code is error where no answer came.",
+            "Requests to CircleCI's API by path template and status code; code is error if there was no response.",
             "endpoint",
             "code",
         )
-        took = "Duration of a whole request to CircleCI's API."
+        took = "Duration of requests to CircleCI's API."
         self._described.append((PREFIX + "api_request_duration_seconds", "histogram", took, ["endpoint"]))
         self._durations = Histogram(
             PREFIX + "api_request_duration_seconds",
@@ -172,30 +172,32 @@ class Telemetry:
             registry=registry,
         )
         self._of_requests.families += (self._often.pop(), self._durations)
-        self._retries = counter("api_retries_total", "Requests asked again, by reason.", "reason")
+        self._retries = counter("api_retries_total", "Retried requests, by reason.", "reason")
         self._of_requests.families.append(self._often.pop())
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
-        self._throttled = counter("api_throttled_seconds_total", "Seconds for which refused requests paused the API.")
-        self.remaining = late("api_rate_limit_remaining", "Requests left in CircleCI's window, as it last said.")
-        self.limit = late("api_rate_limit_limit", "Requests allowed in CircleCI's window, as it last said.")
+        self._throttled = counter(
+            "api_throttled_seconds_total", "Seconds for which all requests were paused after CircleCI refused one."
+        )
+        self.remaining = late(
+            "api_rate_limit_remaining", "Requests left in CircleCI's rate limit window, as last reported."
+        )
+        self.limit = late("api_rate_limit_limit", "Requests allowed in CircleCI's rate limit window, as last reported.")
         self.series = gauge("series", "Series published, by collector.", "collector")
         self.unreadable = counter(
-            "unreadable_fields_total", "Fields of payloads that could not be read.", "collector", "field"
+            "unreadable_fields_total", "Payload fields that could not be read.", "collector", "field"
         )
         self._of_failures.families.append(self._often.pop())
         for name, paths in (fields or {}).items():
             for path in paths:
                 self.unreadable.labels(name, path)
-        self._incidents = counter(
-            "web_incidents_total", "What hostile or broken clients of the web side did, by kind.", "kind"
-        )
-        self.state_writable = gauge("state_writable", "1 when the newest write to the state file succeeded.")
+        self._incidents = counter("web_incidents_total", "Hostile or broken HTTP clients, by what they did.", "kind")
+        self.state_writable = gauge("state_writable", "1 if the last write to the state file succeeded.")
         self.state_moved_aside = counter(
-            "state_moved_aside_total", "Corrupt or foreign state files that were moved aside."
+            "state_moved_aside_total", "State files moved aside because they were corrupt or not ours."
         )
-        self._reload_successful = gauge("config_last_reload_successful", "1 when the newest reload was good.")
-        self._reload_time = gauge("config_last_reload_success_timestamp_seconds", "Time of the newest good reload.")
+        self._reload_successful = gauge("config_last_reload_successful", "1 if the last reload succeeded.")
+        self._reload_time = gauge("config_last_reload_success_timestamp_seconds", "Time of the last successful reload.")
 
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """Count one request; `code` is the status, or `error` where no answer came."""

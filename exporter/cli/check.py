@@ -70,7 +70,7 @@ def _offline(config: Config, *, as_json: bool) -> None:
         {"ok": True, "projects": projects, "organizations": organizations},
         as_json=as_json,
         text=f"{config.file} is valid: {_count(projects, 'project')}, {_count(organizations, 'organization')}. "
-        "CircleCI was not asked.",
+        "CircleCI was not contacted.",
     )
 
 
@@ -93,7 +93,7 @@ def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> l
         transient=True,
     )
     with bar, ThreadPoolExecutor(concurrency) as pool:
-        task = bar.add_task("asking CircleCI", total=len(projects))
+        task = bar.add_task("checking projects", total=len(projects))
         futures = [pool.submit(examine, engine.poller.client, project) for project in projects]
         for future in as_completed(futures):
             finding = future.result()
@@ -165,7 +165,7 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
 
 def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
     """The same for a person: a row a project."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{config.file}, asked of {config.circleci.url}", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=f"{config.file} against {config.circleci.url}", title_justify="left")
     longest = max((len(finding.project.name) for finding in findings), default=0)
     table.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
     table.add_column("calls/h", justify="right", no_wrap=True)
@@ -188,7 +188,7 @@ def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]
         result = entry["error"] or f"{_count(entry['projects'], 'project')} found"
         console.print(Text(f"{entry['organization']}: {result}"))
     login, calls = document["token"]["login"], document["calls_per_hour"]
-    console.print(Text(f"The token is taken{f': it is that of {login}' if login else ''}."))
+    console.print(Text(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
     console.print(
         Text(

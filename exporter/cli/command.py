@@ -40,8 +40,8 @@ GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 def main() -> None:
     """Prometheus exporter for CircleCI Insights.
 
-    Without a command it runs the daemon, as `run` does. New here? `demo` needs no token, no network and no file.
-    With a file of your own, `check` says what it finds and what it costs. `COMMAND --help` lists the flags.
+    Without a command it runs the daemon, like `run`. New here? Try `demo`: it needs no token, network or file.
+    With your own file, start with `check`. `COMMAND --help` lists the flags.
     """
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     flags.log_format,
 )
 def run(config_file: Path, log_level: str, log_format: str, *, config_watch: bool, **options: Any) -> None:  # noqa: ANN401  the fields of Options
-    """Poll and serve until SIGTERM or SIGINT."""
+    """Poll CircleCI and serve the metrics until SIGTERM or SIGINT."""
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
 
@@ -73,7 +73,7 @@ def run(config_file: Path, log_level: str, log_format: str, *, config_watch: boo
 @main.command()
 @flags.flags(flags.config_file, flags.shard, flags.total_shards, flags.log_level, flags.log_format)
 def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_format: str) -> None:
-    """Poll every project once and write the metrics to standard output."""
+    """Poll every project once and print the metrics."""
     log = configure(log_level, log_format)
     _within(shard, total_shards)
     good = False
@@ -91,14 +91,14 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
     _end(code or (GOOD if good else SOME_FAILED))
 
 
-@main.command(short_help="Validate the configuration, and try it out at CircleCI.")
+@main.command(short_help="Check the configuration against CircleCI.")
 @flags.flags(flags.config_file, flags.log_level, flags.log_format)
-@click.option("--offline", is_flag=True, help="Stop after the file; no token is needed.")
-@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
+@click.option("--offline", is_flag=True, help="Check only the file; needs no token.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool) -> None:
-    """Validate the configuration; online also the token and every project, and what all of it costs in API calls.
+    """Check the configuration, the token and every project against CircleCI, and estimate the API calls per hour.
 
-    Ends with 0 when all is good, 2 for mistakes in the file, 3 when something failed at CircleCI.
+    Exit code 0: all good; 2: errors in the file; 3: something failed at CircleCI.
     """
     log = configure("error" if log_level == "info" else log_level, log_format)
     good = False
@@ -112,12 +112,12 @@ def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, 
     _end(code or (GOOD if good else SOME_FAILED))
 
 
-@main.command(short_help="Run against a synthetic CircleCI: no token, no network, no file.")
+@main.command(short_help="Run against a synthetic CircleCI: needs no token, network or file.")
 @flags.flags(flags.listen, flags.telemetry_path, flags.web_config, flags.log_level, flags.log_format)
-@click.option("--duration", type=flags.DURATION, metavar="TIME", help="End by itself after this time, such as 30s.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="What happens is a function of it.")
+@click.option("--duration", type=flags.DURATION, metavar="TIME", help="Stop after this time, such as 30s.")
+@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Seed of the synthetic data.")
 def demo(duration: float | None, seed: int, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
-    """Run against a synthetic CircleCI on loopback: no token, no network, no file."""
+    """Run against a synthetic CircleCI on this machine: needs no token, network or file."""
     log = configure(log_level, log_format)
 
     def start() -> None:
@@ -147,10 +147,10 @@ def schema() -> None:
     type=click.Choice(["markdown", "json"]),
     default="markdown",
     show_default=True,
-    help="For people or for programs.",
+    help="Output format.",
 )
 def metrics(form: str) -> None:
-    """Print the reference of all metrics."""
+    """Print the metric reference."""
     click.echo(metrics_reference.markdown() if form == "markdown" else json.dumps(metrics_reference.rows(), indent=2))
 
 
@@ -162,7 +162,7 @@ def _within(shard: int, total_shards: int) -> None:
 def _guarded(
     start: Callable[[], None], log: Logger, file: Path | None = None, *, plain: bool, as_json: bool = False
 ) -> int:
-    """Run it and return the exit code; what was wrong is told to a person (`plain`), a program, or the log."""
+    """Run it and return the exit code. Errors go to a person (`plain`), to a program as JSON, or to the log."""
     try:
         start()
     except ConfigError as error:
@@ -172,7 +172,7 @@ def _guarded(
             telling.mistakes(error.problems, file if file is not None and not file.exists() else None)
         else:
             for problem in error.problems:
-                log.error("bad configuration", problem=str(problem))  # noqa: TRY400  it is no defect
+                log.error("bad configuration", problem=str(problem))  # noqa: TRY400  not a defect
         return BAD_CONFIGURATION
     except StartError as error:
         if as_json:
@@ -180,7 +180,7 @@ def _guarded(
         elif plain:
             telling.not_started(error)
         else:
-            log.error("could not start", error=str(error))  # noqa: TRY400  it is no defect
+            log.error("could not start", error=str(error))  # noqa: TRY400  not a defect
         return NOT_STARTED
     return GOOD
 

@@ -1,4 +1,4 @@
-"""The flags, declared once, and where they may stand."""
+"""The flags, each declared once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ config_file = click.option(
     type=click.Path(path_type=Path),
     default=DEFAULT_FILE,
     show_default=True,
-    help="The configuration file.",
+    help="Configuration file.",
 )
 log_level = click.option(
     "--log.level",
@@ -32,7 +32,7 @@ log_level = click.option(
     type=click.Choice(LEVELS),
     default="info",
     show_default=True,
-    help="The least severe log lines that are written, to standard error.",
+    help="Minimum log level. Logs go to standard error.",
 )
 log_format = click.option(
     "--log.format",
@@ -40,10 +40,10 @@ log_format = click.option(
     type=click.Choice(FORMATS),
     default="logfmt",
     show_default=True,
-    help="The form of the log lines.",
+    help="Log format.",
 )
 config_watch = click.option(
-    "--config.watch", "config_watch", is_flag=True, help="Reload when the content of the configuration file changes."
+    "--config.watch", "config_watch", is_flag=True, help="Reload when the configuration file changes."
 )
 listen = click.option(
     "--web.listen-address",
@@ -52,7 +52,7 @@ listen = click.option(
     default=(":10115",),
     show_default=True,
     metavar="[HOST]:PORT",
-    help="Where to serve HTTP; repeatable, IPv6 in brackets, port 0 takes a free one.",
+    help="Address to listen on. Repeatable; IPv6 in brackets; port 0 picks a free port.",
 )
 telemetry_path = click.option(
     "--web.telemetry-path",
@@ -60,22 +60,22 @@ telemetry_path = click.option(
     default="/metrics",
     show_default=True,
     metavar="PATH",
-    help="The route of the metrics.",
+    help="Path of the metrics.",
 )
 web_config = click.option(
     "--web.config.file",
     "web_config",
     type=click.Path(path_type=Path),
-    help="TLS and logins, in the format of Prometheus' exporter-toolkit.",
+    help="TLS and basic authentication, in the format of Prometheus' exporter-toolkit.",
 )
-lifecycle = click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Allow POST /-/reload.")
+lifecycle = click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Enable reload with POST /-/reload.")
 total_shards = click.option(
     "--total-shards",
     type=click.IntRange(1),
     default=1,
     show_default=True,
     metavar="N",
-    help="How many shards the fleet has.",
+    help="Number of shards in the fleet.",
 )
 
 
@@ -84,11 +84,13 @@ def _ordinal(context: click.Context, parameter: click.Parameter, value: str) -> 
     if value.isascii() and value.isdigit():
         return int(value)
     if value != "auto":
-        raise click.BadParameter(f"{value!r} is neither a number from 0 on nor auto", context, parameter)
+        raise click.BadParameter(f"{value!r} is not a shard number (0, 1, ...) or auto", context, parameter)
     host = socket.gethostname()
     found = re.search(r"-(\d+)$", host)
     if not found:
-        raise click.BadParameter(f"auto needs a host name that ends in -NUMBER, but it is {host!r}", context, parameter)
+        raise click.BadParameter(
+            f"auto needs a host name that ends in -NUMBER; this one is {host!r}", context, parameter
+        )
     return int(found[1])
 
 
@@ -98,7 +100,7 @@ shard = click.option(
     show_default=True,
     callback=_ordinal,
     metavar="N|auto",
-    help="Which shard this is, from 0; auto takes it from the pod's name.",
+    help="Number of this shard, from 0; auto reads it from the pod's name.",
 )
 
 
@@ -108,11 +110,11 @@ class _Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it as the configuration file's durations are read."""
+        """Read it like a duration of the configuration file."""
         try:
             return value if isinstance(value, float) else read_duration(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no duration such as 90s, 5m, 1h", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 90s, 5m, 1h", param, ctx)
 
 
 DURATION = _Duration()
@@ -130,7 +132,7 @@ def flags(*options: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callab
 
 
 class AnyOrder(click.Group):
-    """A group whose command may be left out, and whose command's flags may stand before it."""
+    """A group whose command is optional, and whose flags may precede the command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Move the command to the front; without one it is `run`."""
@@ -142,7 +144,7 @@ class AnyOrder(click.Group):
         return super().parse_args(ctx, args)
 
     def _command(self, ctx: click.Context, args: list[str]) -> int | None:
-        """Find the first argument that is no flag and no flag's value."""
+        """Find the first argument that is neither a flag nor a flag's value."""
         options = [
             parameter
             for command in self.commands.values()

@@ -1,4 +1,4 @@
-"""What `demo` runs against: the synthetic CircleCI, and a configuration that asks it for everything."""
+"""What `demo` runs against: the synthetic CircleCI, and a configuration with every collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told on standard error: mistakes one by one, and where the demo can be seen."""
+"""Messages for a person at a terminal: errors one by one, and the addresses of the demo."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ EVERYWHERE = ("[::]", "0.0.0.0")  # noqa: S104  shown, not listened on
 
 
 def at_terminal(log_format: str) -> bool:
-    """Whether somebody is likely to read standard error as it is written, rather than a program."""
+    """Whether a person, not a program, is likely to read standard error."""
     return sys.stderr.isatty() and log_format == "logfmt"
 
 
 def mistakes(problems: Sequence[Problem], missing: Path | None = None) -> None:
-    """Each problem on lines of its own, as compilers write theirs; `missing` is a file that is not there."""
+    """Print each problem on lines of its own, like a compiler; `missing` is a file that does not exist."""
     for problem in problems:
         place = f"{problem.file}: {problem.path}" if problem.path else problem.file
         click.echo(f"{place}: found {problem.found}\n    allowed: {problem.allowed}", err=True)
     if missing is not None:
         click.echo(
-            f"\nThere is no {missing}. Name a file by --config.file, or try `circleci-insights-exporter demo`: "
-            "it needs none.\nThe shortest file is one line: projects: [gh/ORGANIZATION/REPOSITORY]",
+            f"\nThere is no {missing}. Name your file with --config.file, or try `circleci-insights-exporter demo`, "
+            "which needs none.\nThe shortest file is one line: projects: [gh/ORGANIZATION/REPOSITORY]",
             err=True,
         )
 
 
 def not_started(error: Exception) -> None:
-    """Why the process could not start."""
+    """Print why the process could not start."""
     click.echo(f"could not start: {error}", err=True)
 
 
 def demo(addresses: Iterable[str], telemetry_path: str, *, tls: bool, every: float) -> None:
-    """Where to look, on standard output."""
-    click.echo(f"circleci-insights-exporter {__version__} against a synthetic CircleCI on this machine.\n")
+    """Print where to look, on standard output."""
+    click.echo(f"circleci-insights-exporter {__version__} with a synthetic CircleCI on this machine\n")
     for address in addresses:
         base = f"{'https' if tls else 'http'}://{_reachable(address)}"
         click.echo(f"  page     {base}/\n  metrics  {base}{telemetry_path}\n")
-    click.echo(f"It is polled every {every:.0f} s, so its figures move while you look. Ctrl-C ends it.")
+    click.echo(f"It polls every {every:.0f} s, so the figures move while you watch. Press Ctrl-C to stop.")
 
 
 def _reachable(address: str) -> str:

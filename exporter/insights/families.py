@@ -60,27 +60,27 @@ def _aggregates(subject: str) -> tuple[Family, ...]:
     """The aggregates over a reporting window that workflows and jobs have alike."""
     prefix = f"circleci_insights_{subject}_"
     return (
-        Family("metrics.total_runs", f"{prefix}runs", "Runs in the window, those on hold or running included."),
+        Family("metrics.total_runs", f"{prefix}runs", "Runs in the window, including running and on-hold runs."),
         Family("metrics.successful_runs", f"{prefix}successful_runs", "Successful runs in the window."),
         Family("metrics.failed_runs", f"{prefix}failed_runs", "Failed runs in the window."),
-        Family("metrics.success_rate", f"{prefix}success_ratio", "Success rate as CircleCI gives it, 0 to 1."),
+        Family("metrics.success_rate", f"{prefix}success_ratio", "Success rate as reported by CircleCI, 0 to 1."),
         Family(
             "metrics.throughput",
             f"{prefix}throughput_runs_per_day",
-            "Runs a day; CircleCI divides by the days from the first to the last run, not by the window.",
+            "Runs per day; CircleCI divides by the days from the first to the last run, not by the window.",
         ),
         Family("metrics.total_credits_used", f"{prefix}credits_used", "Credits used in the window."),
         *_duration(subject),
         Family(
             "window_start",
             f"{prefix}first_run_timestamp_seconds",
-            "Time of the first run found in the window.",
+            "Time of the first run in the window.",
             read=timestamp,
         ),
         Family(
             "window_end",
             f"{prefix}last_run_timestamp_seconds",
-            "Time of the last run found in the window.",
+            "Time of the last run in the window.",
             read=timestamp,
         ),
     )
@@ -101,9 +101,9 @@ PROJECT_TOTALS = tuple(
     for field, name, text in (
         ("total_runs", "runs", "Runs of all workflows on all branches in the window"),
         ("success_rate", "success_ratio", "Success rate of all workflows on all branches, 0 to 1"),
-        ("throughput", "throughput_runs_per_day", "Runs a day of all workflows on all branches"),
+        ("throughput", "throughput_runs_per_day", "Runs per day of all workflows on all branches"),
         ("total_credits_used", "credits_used", "Credits used by all workflows on all branches in the window"),
-        ("total_duration_secs", "duration_total_seconds", "Summed duration of all runs on all branches in the window"),
+        ("total_duration_secs", "duration_total_seconds", "Total duration of all runs on all branches in the window"),
     )
     for group, suffix, end, read in (
         ("metrics", "", ".", number),
@@ -130,14 +130,16 @@ PROJECT_WORKFLOW = (
 )
 
 FLAKY_TOTAL = (
-    Family("total_flaky_tests", "circleci_insights_flaky_tests", "Flaky tests of the project, seen within 14 days."),
+    Family("total_flaky_tests", "circleci_insights_flaky_tests", "Flaky tests of the project in the last 14 days."),
 )
 FLAKY_JOB = (
-    Family("times_flaked", "circleci_insights_flaky_test_flakes", "Flakes of the job's flaky tests within 14 days."),
+    Family(
+        "times_flaked", "circleci_insights_flaky_test_flakes", "Flakes of the job's flaky tests in the last 14 days."
+    ),
     Family(
         "time_wasted",
         "circleci_insights_flaky_test_wasted_seconds",
-        "Time that the job's flaky tests wasted within 14 days.",
+        "Time wasted by the job's flaky tests in the last 14 days.",
     ),
 )
 FLAKY_TOP = (
@@ -145,8 +147,10 @@ FLAKY_TOP = (
 )
 
 TESTS = (
-    Family("average_test_count", "circleci_insights_workflow_tests", "Average number of tests a run."),
-    Family("total_test_runs", "circleci_insights_workflow_test_runs", "Runs with test results that were looked at."),
+    Family("average_test_count", "circleci_insights_workflow_tests", "Average number of tests per run."),
+    Family(
+        "total_test_runs", "circleci_insights_workflow_test_runs", "Runs with test results that CircleCI evaluated."
+    ),
 )
 TEST = (
     Family("p95_duration", "circleci_insights_test_duration_p95_seconds", "95th percentile of the test's duration."),
@@ -161,25 +165,31 @@ JOB_BUCKET = (
         "circleci_insights_job_bucket_successful_runs",
         "Successful runs in the newest complete bucket.",
     ),
-    Family("metrics.failed_runs", "circleci_insights_job_bucket_failed_runs", "Failed runs in the bucket."),
+    Family(
+        "metrics.failed_runs", "circleci_insights_job_bucket_failed_runs", "Failed runs in the newest complete bucket."
+    ),
     Family(
         "metrics.throughput",
         "circleci_insights_job_bucket_throughput_runs_per_day",
-        "Runs a day in the bucket, as CircleCI gives it.",
+        "Runs per day in the newest complete bucket, as reported by CircleCI.",
     ),
-    Family("metrics.total_credits_used", "circleci_insights_job_bucket_credits_used", "Credits used in the bucket."),
+    Family(
+        "metrics.total_credits_used",
+        "circleci_insights_job_bucket_credits_used",
+        "Credits used in the newest complete bucket.",
+    ),
     *(
         Family(
             f"metrics.duration_metrics.{field}",
             f"circleci_insights_job_bucket_duration_{field}_seconds",
-            f"{text} of the runs in the bucket.",
+            f"{text} of the runs in the newest complete bucket.",
         )
         for field, text in (
             ("min", "Shortest duration"),
             ("median", "Median duration"),
             ("p95", "95th percentile of the duration"),
             ("max", "Longest duration"),
-            ("total", "Summed duration"),
+            ("total", "Total duration"),
         )
     ),
     Family(
@@ -194,7 +204,7 @@ WORKFLOW_SUMMARY = (
     Family(
         "metrics.completed_runs",
         "circleci_insights_workflow_summary_completed_runs",
-        "Runs that ran to completion, those on hold or running left out.",
+        "Completed runs, without running and on-hold runs.",
     ),
     *(
         Family(
@@ -217,11 +227,13 @@ WORKFLOW_SUMMARY = (
 )
 
 ORGANIZATION = (
-    Family("org_data.metrics.total_runs", "circleci_insights_organization_runs", "Runs of the organization."),
+    Family(
+        "org_data.metrics.total_runs", "circleci_insights_organization_runs", "Runs of the organization in the window."
+    ),
     Family(
         "org_data.metrics.total_duration_secs",
         "circleci_insights_organization_duration_total_seconds",
-        "Summed duration of the organization's runs in the window.",
+        "Total duration of the organization's runs in the window.",
     ),
     Family(
         "org_data.metrics.total_credits_used",
@@ -236,20 +248,20 @@ ORGANIZATION = (
     Family(
         "org_data.metrics.throughput",
         "circleci_insights_organization_throughput_runs_per_day",
-        "Runs a day of the organization.",
+        "Runs per day of the organization.",
     ),
 )
 
 RUNS_TOTAL = Family(
     "status",
     "circleci_workflow_runs_total",
-    "Finished runs, each counted once; those on branches that are not configured are summed as other branches.",
+    "Finished runs, each counted once; branches that are not configured are summed as other branches.",
     kind="counter",
 )
 RUN_DURATION = Family(
     "duration",
     "circleci_workflow_run_duration_seconds",
-    "Duration of finished runs of every status, approvals left out.",
+    "Duration of finished runs of every status, without approvals.",
     kind="histogram",
 )
 RUN_CREDITS = Family(
@@ -258,32 +270,34 @@ RUN_CREDITS = Family(
 LAST_RUN_SUCCESS = Family(
     "status",
     "circleci_workflow_last_run_success",
-    "1 when the newest run that succeeded or failed succeeded, 0 when it failed or ended in an error.",
+    "1 if the last run that succeeded or failed succeeded, 0 if it failed or ended in an error.",
 )
 LAST_RUN_DURATION = Family(
-    "duration", "circleci_workflow_last_run_duration_seconds", "Duration of the newest finished run."
+    "duration", "circleci_workflow_last_run_duration_seconds", "Duration of the last finished run."
 )
 LAST_RUN_TIMESTAMP = Family(
-    "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time at which the newest finished run stopped."
+    "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time when the last finished run stopped."
 )
 RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
 
-PROJECT_INFO = Family("", "circleci_insights_project_info", "What is known of a project, for joins; always 1.")
+PROJECT_INFO = Family("", "circleci_insights_project_info", "Project information for joins; always 1.")
 DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")
 
-COLLECTOR_SUCCESS = Family("", "circleci_exporter_collector_success", "1 when the collector's newest poll was good.")
+COLLECTOR_SUCCESS = Family(
+    "", "circleci_exporter_collector_success", "1 if the collector's last poll succeeded, 0 if it failed."
+)
 COLLECTOR_DURATION = Family(
-    "", "circleci_exporter_collector_duration_seconds", "Duration of the collector's newest poll."
+    "", "circleci_exporter_collector_duration_seconds", "Duration of the collector's last poll."
 )
 COLLECTOR_LAST_SUCCESS = Family(
     "",
     "circleci_exporter_collector_last_success_timestamp_seconds",
-    "Time of the collector's newest good poll.",
+    "Time of the collector's last successful poll.",
 )
 DROPPED_SERIES = Family(
     "",
     "circleci_exporter_dropped_series_total",
-    "What was left out, counted once a poll: series beyond max_series, branches beyond those that globs may add.",
+    "Series dropped beyond max_series and branches dropped beyond the glob limit, counted at each poll.",
     kind="counter",
 )
 OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, DROPPED_SERIES)

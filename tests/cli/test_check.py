@@ -64,7 +64,7 @@ def test_a_person_reads_a_row_for_each_project_and_what_it_costs(circle: Circle,
     (row,) = (line for line in said.splitlines() if "gh/acme/web " in line)
     assert row.split()[:3] == ["gh/acme/web", "1–4", "main"]
     assert "master" in said
-    assert "The token is taken: it is that of insights-bot." in said
+    assert "Token accepted (user insights-bot)." in said
     assert "2 to 8 API calls an hour, within the 3600000 that requests_per_second allows." in said
 
 
@@ -177,7 +177,7 @@ def test_offline_nothing_is_asked_and_no_token_is_needed(circle: Circle, tmp_pat
 
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]\norganizations: [gh/a, gh/b]", "--offline")
 
-    assert (code, said) == (0, "config.yaml is valid: 1 project, 2 organizations. CircleCI was not asked.\n")
+    assert (code, said) == (0, "config.yaml is valid: 1 project, 2 organizations. CircleCI was not contacted.\n")
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]", "--offline", "--json")
     assert json.loads(said) == {"ok": True, "projects": 1, "organizations": 0}
     assert list(circle.requests) == []

@@ -69,7 +69,7 @@ def test_without_the_faster_library_all_is_the_same_to_a_reader() -> None:
     text = b"circleci_exporter_up 1.0\n" * 1000
     program = (
         "import sys; sys.modules['isal'] = None\n"
-        "from exporter import deflate\n"
+        "from exporter.formats import deflate\n"
         "piece = deflate.fragment(deflate.unpacked(sys.stdin.buffer.read()))\n"
         "sys.stdout.buffer.write(deflate.packed(piece.deflated))"
     )

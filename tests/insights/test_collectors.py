@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from exporter.insights.collectors import Collector, Table
     from exporter.insights.families import Family
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 SLUG, NOON = "gh/acme/web", 1_787_227_200.0
 """2026-08-20T12:00:00Z: the day of the payloads."""
 WINDOW, MAIN = ("reporting-window", "last-7-days"), ("branch", "main")
