@@ -2,7 +2,7 @@
 
 Each configuration is polled through the exporter's own client and pollers, with a clock that is moved on, and the
 calls are counted where they arrive. Some alike projects stand for all of them: a project's calls do not depend
-on the others. `python benchmarks/api_calls.py` writes a table in Markdown.
+on the others. `python -m benchmarks.api_calls` writes a table in Markdown.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.config import parse
-from exporter.demo import Circle
-from exporter.demo.fleet import fleet
 from exporter.knowledge.calls import NONE, Calls, calls_per_hour
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
+from tests.circleci import Circle
+from tests.circleci.fleet import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +74,7 @@ class Cost:
 def measure(case: Case) -> Cost:
     """Poll for a day of the synthetic CircleCI's time, and count."""
     with Circle(projects=fleet(1, POLLED, WORKFLOWS, JOBS), start=NOON, speed=0) as circle:
-        slugs = ", ".join(project.slug for project in circle.organisation.projects)
+        slugs = ", ".join(project.slug for project in circle.organization.projects)
         config = parse(
             f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 10000}}\n"
             f"defaults: {{{case.settings}}}\nprojects: [{slugs}]"

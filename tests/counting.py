@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.demo import Circle
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process import figures
 from exporter.process.engine import Engine
+from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,7 +43,7 @@ class Counting:
         """`settings` stand on the project; a path of None keeps state in memory."""
         self.path, self.settings, self.now = path, settings, start
         self.circle = Circle(start=start, speed=0, quiet=True, refresh=1).start()
-        self.circle.organisation.roster.add(SLUG)
+        self.circle.organization.roster.add(SLUG)
         self.log = CapturingLogger()
         self.open()
 
@@ -82,7 +82,7 @@ class Counting:
 
     def run(self, branch: str = "main", status: str | None = "success", workflow: str = "build", **more: Any) -> str:
         """Let a run happen now; returns its id."""
-        return self.circle.organisation.add_run(SLUG, workflow, branch, status, **more).id
+        return self.circle.organization.add_run(SLUG, workflow, branch, status, **more).id
 
     def poll(self, *, after: float = 300.0) -> bool:
         """Poll once, so many seconds later; returns whether it was good."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.demo import Circle
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process import figures
 from exporter.process.engine import Engine
+from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ import pytest
 
 from exporter.cli import metrics_reference
 from exporter.demo.clock import Clock
-from exporter.demo.fleet import fleet
-from exporter.demo.organisation import Organisation
+from exporter.demo.organization import Organization
 from exporter.insights.collectors import COLLECTORS, NAMES, ORGANIZATIONS
 from exporter.knowledge import plan
 from exporter.process import figures
+from tests.circleci.fleet import fleet
 from tests.demo.asking import ask
 from tests.processes import NOON, Process, process
 
@@ -162,7 +162,7 @@ def test_a_refused_page_of_buckets_fails_the_answer_and_keeps_the_one_before() -
 
 def many_jobs() -> dict[str, Any]:
     """More buckets in three days than there are on a page."""
-    return {"organisation": Organisation(fleet(1, 1, 1, 150), clock=Clock(NOON, 0))}
+    return {"organization": Organization(fleet(1, 1, 1, 150), clock=Clock(NOON, 0))}
 
 
 def test_a_collector_that_fails_leaves_the_others_alone() -> None:
@@ -178,7 +178,7 @@ def test_what_globs_match_beyond_their_limit_is_counted_at_each_poll() -> None:
     beyond = 3
     with process("collectors: [workflows], branches: ['f/*']", WEB, quiet=True) as running:
         for number in range(plan.GLOB_BRANCHES + beyond):
-            running.circle.organisation.add_run(WEB, "w", f"f/{number:04}", created=NOON - DAY)
+            running.circle.organization.add_run(WEB, "w", f"f/{number:04}", created=NOON - DAY)
         running.circle.clock.advance(DAY)
         dropped = "circleci_exporter_dropped_series_total"
         assert running.value(dropped, reason="branches") == 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.config.sharding import owner
-from exporter.demo import RemoteCircle
 from tests import truth
+from tests.circleci import RemoteCircle
 from tests.running import Exporter, Scrape, series
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.processes import fetch, free_port, running
 
@@ -84,7 +84,7 @@ def _trouble(circle: Circle) -> None:
 
 
 def _live(made: Rehearsal, steps: int) -> None:
-    clock, projects = made.circle.clock, len(made.circle.organisation.projects)
+    clock, projects = made.circle.clock, len(made.circle.organization.projects)
     begun = time.time()
     for index in range(steps):
         at = time.time()
@@ -108,7 +108,7 @@ def rehearsal(folder: Path, steps: int = STEPS, seed: int = 3) -> Iterator[Rehea
             f'{{slug: "{project.slug}", name: "acme/{project.name}"}}'
             if project.slug.startswith("circleci/")
             else project.slug
-            for project in circle.organisation.projects
+            for project in circle.organization.projects
         )
         text = partial(CONFIGURATION.format, url=circle.url, projects=slugs)
         configuration.write_text(text(interval="1s"), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.processes import free_port, query, running
 from tests_deploy.prometheus import configuration, prometheus

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.manifests import configuration, pod, template
 from tests_deploy.processes import fetch, free_port, running

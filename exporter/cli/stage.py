@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exporter.config import parse
-from exporter.demo import Circle
+from exporter.demo import SyntheticCircleCI
+from exporter.demo.organization import Organization
 from exporter.insights.collectors import NAMES, ORGANIZATIONS
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ organizations: [{organizations}]
 @contextmanager
 def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
     """Run the synthetic CircleCI; gives a configuration for its organizations, and the environment with its token."""
-    with Circle(seed=seed, refresh=REFRESH, pace=PACE) as circle:
+    with SyntheticCircleCI(Organization(seed=seed, refresh=REFRESH, pace=PACE)) as circle:
         text = CONFIGURATION.format(
             url=circle.url,
             collectors=", ".join(name for name in NAMES if name != ORGANIZATIONS),
             organizations=", ".join(
-                f"{{slug: {slug}, discovery_interval: 10s}}" for slug in circle.organisation.roster.owners()
+                f"{{slug: {slug}, discovery_interval: 10s}}" for slug in circle.organization.roster.owners()
             ),
         )
         yield parse(text, "the demo's configuration"), {"CIRCLECI_TOKEN": circle.token}

@@ -1,11 +1,7 @@
-"""A synthetic CircleCI: a real HTTP server on loopback that answers as the API does.
-
-It feeds the `demo` command, the tests and the benchmarks. `Circle` runs it in this process, `RemoteCircle` in its own.
-"""
+"""A synthetic CircleCI: a real HTTP server on loopback that answers as the API does."""
 
 from __future__ import annotations
 
-from exporter.demo.circle import Circle
-from exporter.demo.remote import RemoteCircle
+from exporter.demo.circleci import SyntheticCircleCI
 
-__all__ = ["Circle", "RemoteCircle"]
+__all__ = ["SyntheticCircleCI"]

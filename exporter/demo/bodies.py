@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.demo.aggregates import job_metrics, workflow_metrics
 from exporter.demo.draws import uuid_for
-from exporter.demo.model import Owner, Project
-from exporter.demo.organisation import ALL_BRANCHES, RETENTION, Organisation
+from exporter.demo.model import DemoProject, Owner
+from exporter.demo.organization import ALL_BRANCHES, RETENTION, Organization
 from exporter.demo.query import ALL_BRANCHES as ALL
 from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
-    from exporter.demo.model import JobRun, Run, Workflow
+    from exporter.demo.model import DemoWorkflow, JobRun, Run
 
 NOBODY = Owner("", "", "", "")
-NOWHERE = Project(NOBODY, "", "", "")
+NOWHERE = DemoProject(NOBODY, "", "", "")
 _PROVIDERS = {"gh": "GitHub", "bb": "Bitbucket", "circleci": "CircleCI"}
 _HOSTS = {"gh": "https://github.com", "bb": "https://bitbucket.org", "circleci": "//circleci.com"}
 _KINDS = {"gh": "github", "bb": "bitbucket", "circleci": "circleci"}
@@ -27,9 +27,9 @@ _KINDS = {"gh": "github", "bb": "bitbucket", "circleci": "circleci"}
 class Call:
     """A request that was understood: what its path names and what its query asks."""
 
-    organisation: Organisation
+    organization: Organization
     query: Query
-    project: Project = NOWHERE
+    project: DemoProject = NOWHERE
     owner: Owner = NOBODY
     workflow: str = ""
 
@@ -41,7 +41,7 @@ class Call:
 
 def me(call: Call) -> dict[str, Any]:
     """GET /me."""
-    ident = uuid_for(f"{call.organisation.seed}|me")
+    ident = uuid_for(f"{call.organization.seed}|me")
     return {"avatar_url": None, "id": ident, "login": "insights-bot", "name": "Insights Bot"}
 
 
@@ -49,7 +49,7 @@ def collaborations(call: Call) -> list[dict[str, Any]]:
     """GET /me/collaborations."""
     return [
         {"id": each.id, "vcs-type": _KINDS[each.vcs], "name": each.name, "avatar_url": "", "slug": each.slug}
-        for each in call.organisation.roster.owners().values()
+        for each in call.organization.roster.owners().values()
     ]
 
 
@@ -75,22 +75,22 @@ def project(call: Call) -> dict[str, Any]:
 def branches(call: Call) -> dict[str, Any]:
     """GET /insights/{project}/branches."""
     found = call.project
-    names = call.organisation.branches(found.slug, call.query.one(WORKFLOW))
+    names = call.organization.branches(found.slug, call.query.one(WORKFLOW))
     return {"org_id": found.owner.id, "project_id": found.id, "branches": names}
 
 
-def workflows(call: Call) -> list[tuple[Project, Workflow, list[Run]]]:
+def workflows(call: Call) -> list[tuple[DemoProject, DemoWorkflow, list[Run]]]:
     """GET /insights/{project}/workflows: workflows that ran."""
-    found, organisation = call.project, call.organisation
-    at = organisation.aggregated_at()
+    found, organization = call.project, call.organization
+    at = organization.aggregated_at()
     ran = (
-        (found, each, organisation.window_runs(found.slug, each.name, call.branch, call.query.window, at))
-        for each in organisation.workflows(found.slug)
+        (found, each, organization.window_runs(found.slug, each.name, call.branch, call.query.window, at))
+        for each in organization.workflows(found.slug)
     )
     return [entry for entry in ran if entry[2]]
 
 
-def workflow_row(entry: tuple[Project, Workflow, list[Run]]) -> dict[str, Any]:
+def workflow_row(entry: tuple[DemoProject, DemoWorkflow, list[Run]]) -> dict[str, Any]:
     """Write a workflow as the API lists it."""
     project, workflow, runs = entry
     return {
@@ -103,9 +103,9 @@ def workflow_row(entry: tuple[Project, Workflow, list[Run]]) -> dict[str, Any]:
 
 def jobs(call: Call) -> list[tuple[str, list[JobRun]]]:
     """GET …/workflows/{workflow}/jobs: jobs that ran, none for a workflow that is not known."""
-    organisation = call.organisation
-    at = organisation.aggregated_at()
-    ran = organisation.jobs(call.project.slug, call.workflow, call.branch, call.query.window, at)
+    organization = call.organization
+    at = organization.aggregated_at()
+    ran = organization.jobs(call.project.slug, call.workflow, call.branch, call.query.window, at)
     wanted = call.query.one(JOB) or ""
     return [(name, each) for name, each in ran.items() if wanted in name]
 
@@ -118,9 +118,9 @@ def job_row(entry: tuple[str, list[JobRun]]) -> dict[str, Any]:
 
 def runs(call: Call) -> list[Run]:
     """GET …/workflows/{workflow}: single runs, newest first, none for a workflow that is not known."""
-    now = call.organisation.clock.now()
+    now = call.organization.clock.now()
     start = max(call.query.time(START, now - RETENTION), now - RETENTION)
-    found = call.organisation.runs(call.project.slug, call.workflow, call.branch, start, now)
+    found = call.organization.runs(call.project.slug, call.workflow, call.branch, start, now)
     end = call.query.time(END, now + 1)
     return [run for run in reversed(found) if run.created < end]
 

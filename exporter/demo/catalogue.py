@@ -1,9 +1,11 @@
-"""The built-in organisation: what `demo` shows. Names are fixed, a seed decides what happens."""
+"""The built-in organization: what `demo` shows. Names are fixed, a seed decides what happens."""
 
 from __future__ import annotations
 
 from exporter.demo.draws import uuid_for
-from exporter.demo.model import Job, Owner, Project, Workflow
+from exporter.demo.model import DemoJob as Job
+from exporter.demo.model import DemoProject, Owner
+from exporter.demo.model import DemoWorkflow as Workflow
 
 _LINT, _UNIT, _INTEGRATION = Job("lint", 0.15), Job("unit-tests", 0.45), Job("integration-tests", 0.7)
 _IMAGE, _E2E = Job("build-image", 0.3), Job("end-to-end-tests", 0.8)
@@ -60,8 +62,8 @@ _PLATFORM = (
 )
 
 
-def builtin(seed: int) -> tuple[Project, ...]:
-    """Six projects with 21 workflows of three organisations, of every kind of slug."""
+def builtin(seed: int) -> tuple[DemoProject, ...]:
+    """Six projects with 21 workflows of three organizations, of every kind of slug."""
 
     def owner(vcs: str, name: str, ref: str) -> Owner:
         return Owner(vcs, name, ref, uuid_for(f"{seed}|owner|{name}"))
@@ -74,9 +76,9 @@ def builtin(seed: int) -> tuple[Project, ...]:
         *,
         ref: str = "",
         default: str = "main",
-    ) -> Project:
+    ) -> DemoProject:
         ident = uuid_for(f"{seed}|project|{of.slug}|{name}")
-        return Project(of, name, ref or name, ident, default, branches, workflows)
+        return DemoProject(of, name, ref or name, ident, default, branches, workflows)
 
     acme, initech = owner("gh", "acme", "acme"), owner("bb", "initech", "initech")
     app = owner("circleci", "acme-platform", "8vLqd1AbCdEf")

@@ -1,4 +1,4 @@
-"""The organisation's time: real time, compressed, and moved on when a test says so."""
+"""The organization's time: real time, compressed, and moved on when a test says so."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """Unix seconds of the organisation's present."""
+        """Unix seconds of the organization's present."""
         with self._lock:
             return self._start + (self._monotonic() - self._origin) * self._speed + self._advanced
 

@@ -1,4 +1,4 @@
-"""Tests of the organisation: which flake, which fail, which are slow."""
+"""Tests of the organization: which flake, which fail, which are slow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.demo.draws import draw
 from exporter.demo.generated import DAY
-from exporter.demo.organisation import ALL_BRANCHES, Organisation
+from exporter.demo.organization import ALL_BRANCHES, Organization
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.demo.model import Project, Run, Workflow
+    from exporter.demo.model import DemoProject, DemoWorkflow, Run
 
 FLAKY_DAYS = 14 * DAY
 LOOKED_AT = 10
@@ -26,21 +26,21 @@ _TESTS = (
 )
 
 
-def flakes(organisation: Organisation, project: Project) -> list[dict[str, Any]]:
+def flakes(organization: Organization, project: DemoProject) -> list[dict[str, Any]]:
     """Entries of `flaky_tests`; a test that flaked in more than one pipeline has one for each."""
-    at = organisation.aggregated_at()
+    at = organization.aggregated_at()
     entries = []
-    for workflow in organisation.workflows(project.slug):
+    for workflow in organization.workflows(project.slug):
         if not workflow.flaky or project.owner.vcs == "circleci":
             continue
-        runs = organisation.runs(project.slug, workflow.name, ALL_BRANCHES, at - FLAKY_DAYS, at)
+        runs = organization.runs(project.slug, workflow.name, ALL_BRANCHES, at - FLAKY_DAYS, at)
         failed = [run for run in runs if run.status == "failed"]
         for index, run in enumerate(failed[-8:]):
             entries.append(_flake(workflow, run, index))
     return entries
 
 
-def _flake(workflow: Workflow, run: Run, index: int) -> dict[str, Any]:
+def _flake(workflow: DemoWorkflow, run: Run, index: int) -> dict[str, Any]:
     chance = draw(f"{run.id}|flake").uniform
     name, classname, file = _TESTS[int(chance[0] * len(_TESTS))]
     entry: dict[str, Any] = {
@@ -66,12 +66,12 @@ def unique_tests(entries: list[dict[str, Any]]) -> int:
     return len({(each["workflow_name"], each["job_name"], each["classname"], each["test_name"]) for each in entries})
 
 
-def tests(workflow: Workflow, runs: list[Run]) -> list[dict[str, Any]]:
+def tests(workflow: DemoWorkflow, runs: list[Run]) -> list[dict[str, Any]]:
     """What the newest runs say of the single tests, in no order."""
     return list(_tests(workflow, runs)) if workflow.tests and runs else []
 
 
-def _tests(workflow: Workflow, runs: list[Run]) -> Iterator[dict[str, Any]]:
+def _tests(workflow: DemoWorkflow, runs: list[Run]) -> Iterator[dict[str, Any]]:
     jobs = [job.name for job in workflow.jobs if "test" in job.name] or [workflow.jobs[0].name]
     for index, (name, classname, file) in enumerate(_TESTS):
         chance = draw(f"{workflow.name}|{name}|{runs[-1].id}").uniform
@@ -89,7 +89,7 @@ def _tests(workflow: Workflow, runs: list[Run]) -> Iterator[dict[str, Any]]:
         }
 
 
-def test_run(workflow: Workflow, run: Run) -> dict[str, Any]:
+def test_run(workflow: DemoWorkflow, run: Run) -> dict[str, Any]:
     """Counts of the tests in one run."""
     chance = draw(f"{run.id}|tests").uniform
     failed = 1 + int(chance[0] * 4) if run.status == "failed" else 0

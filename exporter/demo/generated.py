@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exporter.demo.draws import draw
-from exporter.demo.model import JobRun, Project, Run, Workflow
+from exporter.demo.model import DemoProject, DemoWorkflow, JobRun, Run
 
 DAY = 86_400
 _BUSY_BEFORE = 3_600.0
@@ -19,8 +19,8 @@ class Stream:
     """The runs of one workflow. From an hour before `epoch` on there are `pace` times as many."""
 
     seed: int
-    project: Project
-    workflow: Workflow
+    project: DemoProject
+    workflow: DemoWorkflow
     epoch: float
     pace: float = 1.0
 
@@ -82,14 +82,14 @@ class Stream:
         return others[int(which * len(others))]
 
 
-def _status(workflow: Workflow, chance: float) -> str:
+def _status(workflow: DemoWorkflow, chance: float) -> str:
     if chance < workflow.failure:
         return "failed"
     trouble = (chance - workflow.failure) / workflow.troubled if workflow.troubled else 1.0
     return _TROUBLES[int(trouble * len(_TROUBLES))] if trouble < 1.0 else "success"
 
 
-def job_runs(workflow: Workflow, run: Run) -> list[JobRun]:
+def job_runs(workflow: DemoWorkflow, run: Run) -> list[JobRun]:
     """Return what the jobs of a run did, in order. A failed run has one failed job and none after it."""
     done = []
     jobs = workflow.jobs

@@ -9,13 +9,13 @@ from exporter.demo import flakes
 from exporter.demo.aggregates import count_of, spread
 from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, job_runs
-from exporter.demo.organisation import RETENTION
-from exporter.demo.query import END, GRANULARITY, ORGANISATION, START
+from exporter.demo.organization import RETENTION
+from exporter.demo.query import END, GRANULARITY, ORGANIZATION, START
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
     from exporter.demo.bodies import Call
-    from exporter.demo.model import JobRun, Project
+    from exporter.demo.model import DemoProject, JobRun
 
 _HOUR = 3_600
 _HOURLY_KEPT = 48 * _HOUR
@@ -23,16 +23,16 @@ _HOURLY_KEPT = 48 * _HOUR
 
 def flaky_tests(call: Call) -> dict[str, Any]:
     """GET /insights/{project}/flaky-tests, with keys as production writes them."""
-    entries = flakes.flakes(call.organisation, call.project)
+    entries = flakes.flakes(call.organization, call.project)
     return {"flaky_tests": entries, "total_flaky_tests": flakes.unique_tests(entries)}
 
 
 def test_metrics(call: Call) -> dict[str, Any]:
     """GET …/test-metrics of the newest finished runs."""
-    organisation, slug = call.organisation, call.project.slug
-    at = organisation.aggregated_at()
-    found = organisation.workflow(slug, call.workflow)
-    runs = organisation.runs(slug, call.workflow, call.branch, at - RETENTION, at) if found and found.tests else []
+    organization, slug = call.organization, call.project.slug
+    at = organization.aggregated_at()
+    found = organization.workflow(slug, call.workflow)
+    runs = organization.runs(slug, call.workflow, call.branch, at - RETENTION, at) if found and found.tests else []
     newest = [run for run in runs if run.stopped is not None][-flakes.LOOKED_AT :]
     rows = flakes.tests(found, newest) if found else []
     failed = sorted((row for row in rows if row["failed_runs"]), key=lambda row: -int(row["failed_runs"]))
@@ -50,15 +50,15 @@ def test_metrics(call: Call) -> dict[str, Any]:
 
 def job_series(call: Call) -> list[tuple[tuple[float, str], list[JobRun]]]:
     """GET /insights/time-series/…/jobs: buckets of each job, newest first; without a branch of the default one."""
-    organisation, slug = call.organisation, call.project.slug
+    organization, slug = call.organization, call.project.slug
     hourly = call.query.one(GRANULARITY) == "hourly"
     size = _HOUR if hourly else DAY
-    at = organisation.clock.now()
+    at = organization.clock.now()
     start = max(call.query.time(START, 0), at - (_HOURLY_KEPT if hourly else RETENTION))
     end = call.query.time(END, at)
-    found = organisation.workflow(slug, call.workflow)
+    found = organization.workflow(slug, call.workflow)
     buckets: dict[tuple[float, str], list[JobRun]] = {}
-    for run in organisation.runs(slug, call.workflow, call.branch, start, at) if found else ():
+    for run in organization.runs(slug, call.workflow, call.branch, start, at) if found else ():
         for each in job_runs(found, run) if found and run.created < end else ():
             buckets.setdefault((-(each.started // size * size), each.job.name), []).append(each)
     return sorted(buckets.items(), key=lambda entry: entry[0])
@@ -90,18 +90,18 @@ def bucket_row(entry: tuple[tuple[float, str], list[JobRun]]) -> dict[str, Any]:
 
 
 def pipelines(call: Call) -> list[dict[str, Any]]:
-    """GET /pipeline: the newest pipelines of the organisation's projects, each project's newest first."""
-    asked = call.query.one(ORGANISATION)
-    organisation = call.organisation
-    now = organisation.clock.now()
+    """GET /pipeline: the newest pipelines of the organization's projects, each project's newest first."""
+    asked = call.query.one(ORGANIZATION)
+    organization = call.organization
+    now = organization.clock.now()
     rows = []
-    for project in organisation.projects:
+    for project in organization.projects:
         if asked in (None, project.owner.slug):
             rows += [_pipeline(project, now - 600 * index, index) for index in range(3)]
     return sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)[:250]
 
 
-def _pipeline(project: Project, at: float, index: int) -> dict[str, Any]:
+def _pipeline(project: DemoProject, at: float, index: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": uuid_for(f"{project.slug}|pipeline|{index}"),
         "errors": [],

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from exporter.demo.wire import Wire, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 API = "/api/v2"
 Json = Any
@@ -35,34 +40,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, and how its bytes are put on the wire (a key of `wire.DELIVERIES`)."""
+    """An answer, and how it is sent: `send` says whether the connection can be used again."""
 
     status: int = 200
     body: bytes = b""
     headers: Headers = (("Content-Type", JSON_TYPE),)
-    delivery: str = "whole"
-    options: dict[str, Any] = field(default_factory=dict)
+    send: Callable[[Wire, Reply], bool] = whole
+
+    def deliver(self, wire: Wire) -> bool:
+        """Send it its way. False when the connection is to be closed."""
+        return self.send(wire, self)
 
     def header(self, name: str, value: str) -> Reply:
         """Return the same with this header, in place of one of that name."""
         kept = tuple(pair for pair in self.headers if pair[0].lower() != name.lower())
         return replace(self, headers=(*kept, (name, value)))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is remembered of a request. `at` is Unix seconds of real time, the status 0 where none was sent."""
-
-    method: str
-    path: str
-    query: str
-    status: int
-    at: float
-    token_ok: bool
-    host: str | None
-    user_agent: str | None
-    header_names: tuple[str, ...]
-    fault: str | None = None
 
 
 def json_reply(document: object, status: int = 200) -> Reply:

@@ -1,4 +1,4 @@
-"""What a CircleCI organisation consists of."""
+"""What a CircleCI organization consists of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FINISHED = ("success", "failed", "error", "canceled", "unauthorized")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DemoJob:
     """A job of a workflow; `share` is the part of the run's time that it takes."""
 
     name: str
@@ -17,11 +17,11 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class DemoWorkflow:
     """A workflow and how its runs turn out. `seconds` is the usual duration; the rest are chances and factors."""
 
     name: str
-    jobs: tuple[Job, ...] = ()
+    jobs: tuple[DemoJob, ...] = ()
     runs_per_day: float = 8.0
     seconds: float = 300.0
     failure: float = 0.1
@@ -41,7 +41,7 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The organisation that a project belongs to. `vcs` is the segment that its slug begins with."""
+    """The organization that a project belongs to. `vcs` is the segment that its slug begins with."""
 
     vcs: str
     name: str
@@ -55,7 +55,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class DemoProject:
     """A project; `ref` is the last segment of its slug."""
 
     owner: Owner
@@ -65,7 +65,7 @@ class Project:
     default_branch: str = "main"
     branches: tuple[str, ...] = ()
     """The branches beside the default one."""
-    workflows: tuple[Workflow, ...] = ()
+    workflows: tuple[DemoWorkflow, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -99,7 +99,7 @@ class Run:
 class JobRun:
     """One run of a job; an approval and one that has not ended have no duration."""
 
-    job: Job
+    job: DemoJob
     status: str | None
     started: float
     stopped: float | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from exporter.demo.messages import Refused
-from exporter.demo.organisation import DEFAULT_WINDOW, RETENTION, WINDOWS
+from exporter.demo.organization import DEFAULT_WINDOW, RETENTION, WINDOWS
 from exporter.demo.times import read
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ WORKFLOW, JOB = Parameter("workflow-name"), Parameter("job-name")
 BRANCHES, WORKFLOWS, PROJECTS = (
     Parameter(name, repeats=True) for name in ("branches", "workflow-names", "project-names")
 )
-ORGANISATION = Parameter("org-slug")
+ORGANIZATION = Parameter("org-slug")
 MINE = Parameter("mine", lambda text: text in ("true", "false"))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.demo.draws import uuid_for
-from exporter.demo.model import Owner, Project, Workflow
+from exporter.demo.model import DemoProject, DemoWorkflow, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,14 +18,14 @@ _LONG_FORMS = {"github": "gh", "bitbucket": "bb"}
 class Roster:
     """Projects by slug, less what is hidden. Safe for threads."""
 
-    def __init__(self, projects: Iterable[Project]) -> None:
+    def __init__(self, projects: Iterable[DemoProject]) -> None:
         """Begin with these."""
         self._lock = threading.Lock()
         self._projects = {each.slug: each for each in projects}
         self._hidden: frozenset[tuple[str, str | None, str | None]] = frozenset()
         self.version = 0
 
-    def projects(self) -> tuple[Project, ...]:
+    def projects(self) -> tuple[DemoProject, ...]:
         """Every project that can be seen."""
         with self._lock:
             return tuple(each for slug, each in self._projects.items() if (slug, None, None) not in self._hidden)
@@ -34,17 +34,17 @@ class Roster:
         """Every owner of such a project, by slug."""
         return {each.owner.slug: each.owner for each in self.projects()}
 
-    def find(self, slug: str) -> Project | None:
+    def find(self, slug: str) -> DemoProject | None:
         """Find the project of a slug; github/ and bitbucket/ are taken for gh/ and bb/."""
         vcs, _, rest = slug.partition("/")
         known = f"{_LONG_FORMS.get(vcs, vcs)}/{rest}"
         return None if (known, None, None) in self._hidden else self._projects.get(known)
 
-    def workflows(self, slug: str, added: Iterable[str] = ()) -> tuple[Workflow, ...]:
+    def workflows(self, slug: str, added: Iterable[str] = ()) -> tuple[DemoWorkflow, ...]:
         """Return the workflows of a project; `added` are names of which only runs are known. Raises KeyError."""
         listed = self._projects[slug].workflows
         names = {each.name for each in listed}
-        every = (*listed, *(Workflow(name) for name in added if name not in names))
+        every = (*listed, *(DemoWorkflow(name) for name in added if name not in names))
         return tuple(each for each in every if (slug, each.name, None) not in self._hidden)
 
     def shows(self, slug: str, workflow: str, branch: str) -> bool:
@@ -61,11 +61,11 @@ class Roster:
         """Let it be there again."""
         self._set_hidden(self._hidden - {(slug, workflow, branch)})
 
-    def add(self, slug: str, default_branch: str = "main", workflows: tuple[Workflow, ...] = ()) -> Project:
-        """Add a project, in an organisation that need not exist yet. Without workflows it has those of added runs."""
+    def add(self, slug: str, default_branch: str = "main", workflows: tuple[DemoWorkflow, ...] = ()) -> DemoProject:
+        """Add a project, in an organization that need not exist yet. Without workflows it has those of added runs."""
         vcs, ref, name = slug.split("/")
         owner = self.owners().get(f"{vcs}/{ref}") or Owner(vcs, ref, ref, uuid_for(f"owner|{vcs}/{ref}"))
-        project = Project(owner, name, name, uuid_for(slug), default_branch, workflows=workflows)
+        project = DemoProject(owner, name, name, uuid_for(slug), default_branch, workflows=workflows)
         self._put(project)
         return project
 
@@ -73,7 +73,7 @@ class Roster:
         """Make another branch the default one, whose runs are no longer generated under the old name."""
         self._put(replace(self._projects[slug], default_branch=branch))
 
-    def _put(self, project: Project) -> None:
+    def _put(self, project: DemoProject) -> None:
         with self._lock:
             self._projects = {**self._projects, project.slug: project}
             self.version += 1

@@ -19,7 +19,7 @@ from exporter.demo.query import (
     GRANULARITY,
     JOB,
     MINE,
-    ORGANISATION,
+    ORGANIZATION,
     PAGE_TOKEN,
     PROJECTS,
     START,
@@ -33,7 +33,7 @@ from exporter.demo.query import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.demo.organisation import Organisation
+    from exporter.demo.organization import Organization
 
 _SEGMENT = "([^/]+)"
 _PARTS = {"project": "/".join([_SEGMENT] * 3), "owner": "/".join([_SEGMENT] * 2), "workflow": _SEGMENT}
@@ -61,7 +61,7 @@ _SCOPE = (BRANCH, ALL_BRANCHES)
 ROUTES = (
     Route("/me", bodies.me),
     Route("/me/collaborations", bodies.collaborations),
-    Route("/pipeline", insights.pipelines, (ORGANISATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
+    Route("/pipeline", insights.pipelines, (ORGANIZATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
     Route("/project/{project}", bodies.project),
     Route("/insights/pages/{project}/summary", summaries.project_summary, (WINDOW, BRANCHES, WORKFLOWS)),
     Route(
@@ -115,12 +115,12 @@ def find(request: Request) -> tuple[Route, list[str]]:
     raise Refused(404, "Not Found")
 
 
-def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
+def respond(organization: Organization, request: Request) -> tuple[Reply, bool]:
     """Answer a request with a good token; also say whether the answer holds until the next aggregation."""
     try:
         route, named = find(request)
         query = Query(request.query, route.parameters)
-        document = route.answer(_call(organisation, route, named, query))
+        document = route.answer(_call(organization, route, named, query))
         if route.page:
             document = page(document, route.page, query.one(PAGE_TOKEN), f"{request.path}?{query.identity()}")
         if route.row:
@@ -130,16 +130,16 @@ def respond(organisation: Organisation, request: Request) -> tuple[Reply, bool]:
         return refusal.reply, False
 
 
-def _call(organisation: Organisation, route: Route, named: list[str], query: Query) -> Call:
+def _call(organization: Organization, route: Route, named: list[str], query: Query) -> Call:
     if "{owner}" in route.template:
-        owner = organisation.roster.owners().get("/".join(named[:2]))
+        owner = organization.roster.owners().get("/".join(named[:2]))
         if owner is None:
             raise Refused(404, "Organization not found")
-        return Call(organisation, query, owner=owner)
+        return Call(organization, query, owner=owner)
     if "{project}" not in route.template:
-        return Call(organisation, query)
+        return Call(organization, query)
     slug, workflow = named[:3], named[3:]
-    project = None if any("/" in part for part in slug) else organisation.roster.find("/".join(slug))
+    project = None if any("/" in part for part in slug) else organization.roster.find("/".join(slug))
     if project is None:
         raise Refused(404, "Project not found")
-    return Call(organisation, query, project=project, workflow="".join(workflow))
+    return Call(organization, query, project=project, workflow="".join(workflow))

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 from exporter.demo.messages import Reply, Request, message
-from exporter.demo.wire import Wire, deliver
+from exporter.demo.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,11 @@ class _Connection(socketserver.StreamRequestHandler):
             try:
                 request = read_request(self.rfile)
             except ValueError:
-                deliver(wire, message(400, "Bad Request"))
+                message(400, "Bad Request").deliver(wire)
                 return
             if request is None:
                 return
-            reusable = deliver(wire, self.server.answer(request))
+            reusable = self.server.answer(request).deliver(wire)
             if not reusable or request.headers.get("connection", "").lower() == "close":
                 return
 

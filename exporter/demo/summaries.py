@@ -1,4 +1,4 @@
-"""Bodies of the summaries: of a workflow, a project and an organisation, with their trends."""
+"""Bodies of the summaries: of a workflow, a project and an organization, with their trends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter.demo.aggregates import (
     workflow_metrics,
 )
 from exporter.demo.generated import DAY
-from exporter.demo.organisation import ALL_BRANCHES, DEFAULT_WINDOW, WINDOWS, Organisation
+from exporter.demo.organization import ALL_BRANCHES, DEFAULT_WINDOW, WINDOWS, Organization
 from exporter.demo.query import BRANCHES, PROJECTS, WORKFLOWS
 from exporter.demo.times import written
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.demo.bodies import Call
-    from exporter.demo.model import Owner, Project, Run
+    from exporter.demo.model import DemoProject, Owner, Run
 
 _TREND_LIMIT = 30 * DAY
 
 
 def workflow_summary(call: Call) -> dict[str, Any]:
     """GET …/workflows/{workflow}/summary over the longest window, with trends against the month before."""
-    organisation, slug = call.organisation, call.project.slug
-    at = organisation.aggregated_at()
-    runs = organisation.window_runs(slug, call.workflow, call.branch, DEFAULT_WINDOW, at)
-    recent = organisation.runs(slug, call.workflow, call.branch, at - _TREND_LIMIT, at)
-    before = organisation.runs(slug, call.workflow, call.branch, at - 2 * _TREND_LIMIT, at - _TREND_LIMIT)
+    organization, slug = call.organization, call.project.slug
+    at = organization.aggregated_at()
+    runs = organization.window_runs(slug, call.workflow, call.branch, DEFAULT_WINDOW, at)
+    recent = organization.runs(slug, call.workflow, call.branch, at - _TREND_LIMIT, at)
+    before = organization.runs(slug, call.workflow, call.branch, at - 2 * _TREND_LIMIT, at - _TREND_LIMIT)
     return {
         "metrics": _summary_metrics(runs, at),
         "trends": _trends(_compared(recent), _compared(before)),
-        "workflow_names": [each.name for each in organisation.workflows(slug)],
+        "workflow_names": [each.name for each in organization.workflows(slug)],
     }
 
 
@@ -88,14 +88,14 @@ def _throughput(runs: Sequence[Run]) -> float:
 
 def project_summary(call: Call) -> dict[str, Any]:
     """GET /insights/pages/{project}/summary: every workflow over all branches, and each on each branch."""
-    organisation, project, query = call.organisation, call.project, call.query
-    names = [each.name for each in organisation.workflows(project.slug)]
-    known = organisation.branches(project.slug)
+    organization, project, query = call.organization, call.project, call.query
+    names = [each.name for each in organization.workflows(project.slug)]
+    known = organization.branches(project.slug)
     asked = query.every(BRANCHES)
-    at, seconds = organisation.aggregated_at(), WINDOWS[query.window]
+    at, seconds = organization.aggregated_at(), WINDOWS[query.window]
     by_workflow, by_branch = [], []
     for name in query.every(WORKFLOWS) or names:
-        runs = organisation.runs(project.slug, name, ALL_BRANCHES, at - 2 * seconds, at)
+        runs = organization.runs(project.slug, name, ALL_BRANCHES, at - 2 * seconds, at)
         kept = [run for run in runs if not asked or run.branch in asked]
         if not kept:
             continue
@@ -104,7 +104,7 @@ def project_summary(call: Call) -> dict[str, Any]:
             if own := [run for run in kept if run.branch == branch]:
                 row = {"workflow_name": name, "branch": branch, **_figures(own, at, seconds, _workflow_figures)}
                 by_branch.append(row)
-    everything = _project_runs(organisation, project, at - 2 * seconds, at)
+    everything = _project_runs(organization, project, at - 2 * seconds, at)
     return {
         "org_id": project.owner.id,
         "project_id": project.id,
@@ -118,10 +118,10 @@ def project_summary(call: Call) -> dict[str, Any]:
 
 def owner_summary(call: Call) -> dict[str, Any]:
     """GET /insights/{owner}/summary: projects are in it only when they are asked for by name."""
-    organisation, owner = call.organisation, call.owner
-    at, seconds = organisation.aggregated_at(), WINDOWS[call.query.window]
-    projects = _owned(organisation, owner)
-    runs = {each.name: _project_runs(organisation, each, at - 2 * seconds, at) for each in projects}
+    organization, owner = call.organization, call.owner
+    at, seconds = organization.aggregated_at(), WINDOWS[call.query.window]
+    projects = _owned(organization, owner)
+    runs = {each.name: _project_runs(organization, each, at - 2 * seconds, at) for each in projects}
     everything = sorted((run for each in runs.values() for run in each), key=lambda run: run.created)
     return {
         "org_data": _figures(everything, at, seconds, _total_figures),
@@ -134,14 +134,14 @@ def owner_summary(call: Call) -> dict[str, Any]:
     }
 
 
-def _owned(organisation: Organisation, owner: Owner) -> list[Project]:
-    return [each for each in organisation.projects if each.owner == owner]
+def _owned(organization: Organization, owner: Owner) -> list[DemoProject]:
+    return [each for each in organization.projects if each.owner == owner]
 
 
-def _project_runs(organisation: Organisation, project: Project, start: float, at: float) -> list[Run]:
+def _project_runs(organization: Organization, project: DemoProject, start: float, at: float) -> list[Run]:
     slug = project.slug
     each = [
-        organisation.runs(slug, workflow.name, ALL_BRANCHES, start, at) for workflow in organisation.workflows(slug)
+        organization.runs(slug, workflow.name, ALL_BRANCHES, start, at) for workflow in organization.workflows(slug)
     ]
     return sorted((run for runs in each for run in runs), key=lambda run: run.created)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo import Circle
-from exporter.demo.fleet import fleet
 from tests import truth
+from tests.circleci import Circle
+from tests.circleci.fleet import fleet
 from tests.cli.commands import command
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
 from tests.running import COMMAND, Scrape

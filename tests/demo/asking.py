@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 NOON = 1_790_078_400.0
 """2026-09-22T12:00:00Z, a Tuesday: where clocks of these tests stand."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 from tests.demo.asking import NOON
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from exporter.demo.aggregates import (
     trend,
     workflow_metrics,
 )
-from exporter.demo.model import Job, JobRun, Run
+from exporter.demo.model import DemoJob, JobRun, Run
 from tests.demo.asking import DAY
 
 
@@ -85,7 +85,7 @@ def test_a_workflow_that_is_not_measured_has_nulls() -> None:
 
 
 def test_job_metrics_leave_out_what_has_no_duration() -> None:
-    job = Job("hold", approval=True)
+    job = DemoJob("hold", approval=True)
     found = job_metrics([JobRun(job, None, 0.0, None, None, 0), JobRun(job, "failed", 1.0, 9.0, 8, 2)])
     assert (found["total_runs"], found["successful_runs"], found["failed_runs"]) == (2, 0, 1)
     assert found["duration_metrics"] == spread([8])

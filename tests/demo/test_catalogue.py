@@ -3,10 +3,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from exporter.demo.catalogue import builtin
-from exporter.demo.fleet import fleet
+from tests.circleci.fleet import fleet
 
 
-def test_the_built_in_organisation_has_every_kind_of_project() -> None:
+def test_the_built_in_organization_has_every_kind_of_project() -> None:
     projects = builtin(1)
     assert len(projects) == 6
     assert sum(len(project.workflows) for project in projects) >= 20

@@ -3,8 +3,8 @@ from __future__ import annotations
 from exporter.demo import flakes
 from exporter.demo.catalogue import builtin
 from exporter.demo.clock import Clock
-from exporter.demo.model import Run, Workflow
-from exporter.demo.organisation import Organisation
+from exporter.demo.model import DemoWorkflow, Run
+from exporter.demo.organization import Organization
 from tests.demo.asking import DAY, NOON
 
 RUN = Run("an id", "main", NOON, NOON + 60, "failed", 60, 5)
@@ -12,12 +12,12 @@ FLAKY = builtin(1)[1].workflows[0]
 
 
 def test_flakes_are_forgotten_after_two_weeks() -> None:
-    organisation = Organisation(clock=Clock(NOON, speed=0), quiet=True, refresh=1)
-    api = organisation.projects[1]
-    organisation.add_run(api.slug, "test", status="failed", created=NOON - 60)
-    assert len(flakes.flakes(organisation, api)) == 1
-    organisation.clock.advance(flakes.FLAKY_DAYS)
-    assert flakes.flakes(organisation, api) == []
+    organization = Organization(clock=Clock(NOON, speed=0), quiet=True, refresh=1)
+    api = organization.projects[1]
+    organization.add_run(api.slug, "test", status="failed", created=NOON - 60)
+    assert len(flakes.flakes(organization, api)) == 1
+    organization.clock.advance(flakes.FLAKY_DAYS)
+    assert flakes.flakes(organization, api) == []
 
 
 def test_tests_are_told_apart_by_all_of_their_names() -> None:
@@ -27,13 +27,13 @@ def test_tests_are_told_apart_by_all_of_their_names() -> None:
 
 
 def test_without_tests_or_runs_there_is_nothing_to_tell() -> None:
-    assert flakes.tests(Workflow("w"), [RUN]) == []
+    assert flakes.tests(DemoWorkflow("w"), [RUN]) == []
     assert flakes.tests(FLAKY, []) == []
 
 
 def test_tests_run_in_the_jobs_that_are_for_tests_or_else_in_the_first() -> None:
     assert {row["job_name"] for row in flakes.tests(FLAKY, [RUN])} == {"unit-tests", "contract-tests"}
-    plain = Workflow("w", FLAKY.jobs[:1], tests=5)
+    plain = DemoWorkflow("w", FLAKY.jobs[:1], tests=5)
     assert {row["job_name"] for row in flakes.tests(plain, [RUN])} == {"lint"}
 
 

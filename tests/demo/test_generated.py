@@ -7,15 +7,15 @@ import pytest
 
 from exporter.demo.catalogue import builtin
 from exporter.demo.generated import Stream, job_runs
-from exporter.demo.model import FINISHED, Job, Run, Workflow
+from exporter.demo.model import FINISHED, DemoJob, DemoWorkflow, Run
 from tests.demo.asking import DAY, NOON
 
 TODAY = int(NOON // DAY)
 WEB = builtin(1)[0]
-PLAIN = Workflow("plain", (Job("a", 0.5), Job("b", 0.4)), runs_per_day=40, seconds=100)
+PLAIN = DemoWorkflow("plain", (DemoJob("a", 0.5), DemoJob("b", 0.4)), runs_per_day=40, seconds=100)
 
 
-def stream(workflow: Workflow = PLAIN, *, seed: int = 1, pace: float = 1.0, epoch: float = NOON) -> Stream:
+def stream(workflow: DemoWorkflow = PLAIN, *, seed: int = 1, pace: float = 1.0, epoch: float = NOON) -> Stream:
     return Stream(seed, WEB, workflow, epoch, pace)
 
 
@@ -117,7 +117,7 @@ def test_jobs_of_a_run_under_way_have_no_end() -> None:
 
 
 def test_an_approval_takes_no_time_and_no_credits() -> None:
-    (hold,) = job_runs(Workflow("w", (Job("hold", approval=True),)), finished("success"))
+    (hold,) = job_runs(DemoWorkflow("w", (DemoJob("hold", approval=True),)), finished("success"))
     assert (hold.status, hold.duration, hold.credits) == (None, None, 0)
 
 
@@ -127,5 +127,5 @@ def test_jobs_of_a_run_that_is_not_measured_end_with_it() -> None:
 
 
 def test_a_workflow_without_jobs_has_no_job_runs() -> None:
-    assert job_runs(Workflow("w"), finished("failed")) == []
-    assert job_runs(Workflow("w"), finished("success")) == []
+    assert job_runs(DemoWorkflow("w"), finished("failed")) == []
+    assert job_runs(DemoWorkflow("w"), finished("success")) == []

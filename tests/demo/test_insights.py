@@ -6,7 +6,7 @@ from exporter.demo.flakes import LOOKED_AT
 from tests.demo.asking import API, DAY, NOON, PLATFORM, WEB, all_rows, ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 HOUR = 3_600
 
@@ -43,9 +43,9 @@ def test_a_workflow_without_tests_has_none(reference: Circle) -> None:
 
 
 def test_buckets_are_of_a_day_or_of_an_hour(quiet: Circle) -> None:
-    quiet.organisation.add_run(WEB, "nightly", created=NOON - 20 * HOUR, stopped=NOON - 19 * HOUR, duration=1000)
-    quiet.organisation.add_run(WEB, "nightly", created=NOON - HOUR - 60, stopped=NOON, duration=2000)
-    quiet.organisation.add_run(WEB, "nightly", created=NOON - 3 * DAY, stopped=NOON, duration=3000)
+    quiet.organization.add_run(WEB, "nightly", created=NOON - 20 * HOUR, stopped=NOON - 19 * HOUR, duration=1000)
+    quiet.organization.add_run(WEB, "nightly", created=NOON - HOUR - 60, stopped=NOON, duration=2000)
+    quiet.organization.add_run(WEB, "nightly", created=NOON - 3 * DAY, stopped=NOON, duration=3000)
     path = f"/insights/time-series/{WEB}/workflows/nightly/jobs"
     daily = ask(quiet, path).json["items"]
     assert [row["timestamp"][:13] for row in daily if row["name"] == "lighthouse"] == [
@@ -79,10 +79,10 @@ def test_buckets_can_be_bounded_and_of_a_branch(reference: Circle) -> None:
     assert ask(reference, f"/insights/time-series/{WEB}/workflows/none/jobs").json["items"] == []
 
 
-def test_pipelines_tell_which_projects_an_organisation_has(reference: Circle) -> None:
+def test_pipelines_tell_which_projects_an_organization_has(reference: Circle) -> None:
     found = ask(reference, "/pipeline?org-slug=circleci/8vLqd1AbCdEf").json["items"]
     assert {row["project_slug"] for row in found} == {PLATFORM}
     assert all("vcs" not in row for row in found)
     everywhere = all_rows(reference, "/pipeline")
-    assert {row["project_slug"] for row in everywhere} == {each.slug for each in reference.organisation.projects}
+    assert {row["project_slug"] for row in everywhere} == {each.slug for each in reference.organization.projects}
     assert ask(reference, "/pipeline?org-slug=gh/none").json["items"] == []

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.demo.model import Owner, Project, Run
+from exporter.demo.model import DemoProject, Owner, Run
 
 RUN = Run("a", "main", 100.0, 160.0, "success", 60, 5)
 
@@ -10,7 +10,7 @@ RUN = Run("a", "main", 100.0, 160.0, "success", 60, 5)
 def test_slugs_have_two_and_three_segments() -> None:
     owner = Owner("circleci", "acme", "8vLq", "an id")
     assert owner.slug == "circleci/8vLq"
-    assert Project(owner, "platform", "43G3", "another").slug == "circleci/8vLq/43G3"
+    assert DemoProject(owner, "platform", "43G3", "another").slug == "circleci/8vLq/43G3"
 
 
 def test_a_run_is_seen_finished_from_its_end_on() -> None:

@@ -9,7 +9,7 @@ from exporter.demo.roster import Roster
 from tests.demo.asking import BILLING, PLATFORM, WEB, WEEK, ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_hidden_project_is_gone_and_comes_back(roster: Roster) -> None:
 
 
 def test_a_hidden_workflow_or_branch_has_no_rows_and_no_runs(circle: Circle) -> None:
-    roster = circle.organisation.roster
+    roster = circle.organization.roster
     roster.hide(WEB, workflow="deploy")
     roster.hide(WEB, branch="release/2.0")
     names = [row["name"] for row in ask(circle, f"/insights/{WEB}/workflows").json["items"]]
@@ -61,8 +61,8 @@ def test_a_hidden_workflow_or_branch_has_no_rows_and_no_runs(circle: Circle) -> 
 
 
 def test_an_added_project_is_answered_for(circle: Circle) -> None:
-    circle.organisation.roster.add("gh/acme/new", default_branch="trunk")
-    circle.organisation.roster.add("gh/umbrella/lab")
+    circle.organization.roster.add("gh/acme/new", default_branch="trunk")
+    circle.organization.roster.add("gh/umbrella/lab")
     assert ask(circle, "/project/gh/acme/new").json["vcs_info"]["default_branch"] == "trunk"
     assert ask(circle, "/insights/gh/acme/new/workflows").json["items"] == []
     assert "new" in ask(circle, "/insights/gh/acme/summary").json["all_projects"]
@@ -70,8 +70,8 @@ def test_an_added_project_is_answered_for(circle: Circle) -> None:
 
 
 def test_the_default_branch_can_be_renamed(circle: Circle) -> None:
-    before = circle.organisation.workflow_metrics(WEB, "nightly", None, WEEK)
-    circle.organisation.roster.rename_default_branch(WEB, "trunk")
+    before = circle.organization.workflow_metrics(WEB, "nightly", None, WEEK)
+    circle.organization.roster.rename_default_branch(WEB, "trunk")
     assert ask(circle, f"/project/{WEB}").json["vcs_info"]["default_branch"] == "trunk"
-    assert circle.organisation.workflow_metrics(WEB, "nightly", "trunk", WEEK) == before
-    assert circle.organisation.workflow_metrics(WEB, "nightly", "main", WEEK) is None
+    assert circle.organization.workflow_metrics(WEB, "nightly", "trunk", WEEK) == before
+    assert circle.organization.workflow_metrics(WEB, "nightly", "main", WEEK) is None

@@ -9,14 +9,14 @@ from urllib.parse import quote
 import pytest
 
 from exporter.demo.catalogue import builtin
-from exporter.demo.organisation import ALL_BRANCHES
+from exporter.demo.organization import ALL_BRANCHES
 from exporter.demo.routes import ROUTES
 from exporter.demo.times import written
 from tests import schemas
 from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WEB, WEEK, all_rows, ask, fetch
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 SLUGS = (WEB, API, MOBILE, ODD, BILLING, PLATFORM)
 DEPLOY = f"/insights/{WEB}/workflows/deploy"
@@ -144,10 +144,10 @@ def test_a_long_slug_is_the_same_project(reference: Circle, alias: str) -> None:
 
 def test_workflows_are_those_of_the_truth(reference: Circle) -> None:
     rows = ask(reference, f"/insights/{WEB}/workflows?reporting-window={WEEK}").json["items"]
-    organisation = reference.organisation
+    organization = reference.organization
     assert {row["name"]: row["metrics"] for row in rows} == {
-        workflow.name: organisation.workflow_metrics(WEB, workflow.name, None, WEEK)
-        for workflow in organisation.workflows(WEB)
+        workflow.name: organization.workflow_metrics(WEB, workflow.name, None, WEEK)
+        for workflow in organization.workflows(WEB)
         if workflow.name != "preview"
     }
 
@@ -156,7 +156,7 @@ def test_jobs_are_those_of_the_truth(reference: Circle) -> None:
     rows = ask(reference, f"{DEPLOY}/jobs?reporting-window={WEEK}").json["items"]
     assert [row["name"] for row in rows] == ["build-image", "hold", "deploy-staging", "deploy-production"]
     for row in rows:
-        assert row["metrics"] == reference.organisation.job_metrics(WEB, "deploy", row["name"], None, WEEK)
+        assert row["metrics"] == reference.organization.job_metrics(WEB, "deploy", row["name"], None, WEEK)
 
 
 def test_all_branches_wins_over_a_branch(reference: Circle) -> None:
@@ -170,17 +170,17 @@ def test_all_branches_wins_over_a_branch(reference: Circle) -> None:
 def test_a_branch_with_odd_characters_is_found(reference: Circle) -> None:
     branch = quote("fix/#42?", safe="")
     rows = ask(reference, f"/insights/{ODD}/workflows?branch={branch}").json["items"]
-    at = reference.organisation.aggregated_at()
+    at = reference.organization.aggregated_at()
     for row in rows:
-        runs = reference.organisation.window_runs(ODD, row["name"], "fix/#42?", "last-90-days", at)
+        runs = reference.organization.window_runs(ODD, row["name"], "fix/#42?", "last-90-days", at)
         assert row["metrics"]["total_runs"] == len(runs)
     assert rows
 
 
 def test_the_bounds_are_the_first_and_the_last_run(reference: Circle) -> None:
     row = ask(reference, f"/insights/{WEB}/workflows?reporting-window={WEEK}").json["items"][0]
-    at = reference.organisation.aggregated_at()
-    runs = reference.organisation.window_runs(WEB, row["name"], None, WEEK, at)
+    at = reference.organization.aggregated_at()
+    runs = reference.organization.window_runs(WEB, row["name"], None, WEEK, at)
     assert (row["window_start"], row["window_end"]) == (written(runs[0].created), written(runs[-1].created))
 
 
@@ -191,7 +191,7 @@ def test_runs_are_read_page_by_page_newest_first(reference: Circle) -> None:
     rows = all_rows(reference, path)
     created = [row["created_at"] for row in rows]
     assert created == sorted(created, reverse=True)
-    expected = reference.organisation.runs(WEB, "build-and-test", ALL_BRANCHES, NOON - 90 * DAY, NOON)
+    expected = reference.organization.runs(WEB, "build-and-test", ALL_BRANCHES, NOON - 90 * DAY, NOON)
     assert [row["id"] for row in rows] == [run.id for run in reversed(expected)]
 
 
@@ -217,7 +217,7 @@ def test_a_page_token_works_with_its_own_query_only(reference: Circle) -> None:
 
 def test_aggregates_come_twenty_a_page(circle: Circle) -> None:
     for index in range(40):
-        circle.organisation.add_run(WEB, f"extra-{index:02}", created=NOON - DAY)
+        circle.organization.add_run(WEB, f"extra-{index:02}", created=NOON - DAY)
     path = f"/insights/{WEB}/workflows"
     assert len(ask(circle, path).json["items"]) == 20
     names = [row["name"] for row in all_rows(circle, path)]

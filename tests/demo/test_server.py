@@ -12,9 +12,9 @@ from urllib.request import urlopen
 import pytest
 import trustme
 
-from exporter.demo import Circle
 from exporter.demo.messages import Reply, Request
 from exporter.demo.server import Server, read_request
+from tests.circleci import Circle
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from exporter.demo.aggregates import INFINITE
 from tests.demo.asking import DAY, NOON, QUARTER, WEB, ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 
 def test_a_workflow_summary_agrees_with_the_workflow_over_ninety_days(reference: Circle) -> None:
     summary = ask(reference, f"/insights/{WEB}/workflows/deploy/summary").json
-    metrics = reference.organisation.workflow_metrics(WEB, "deploy", None, QUARTER)
+    metrics = reference.organization.workflow_metrics(WEB, "deploy", None, QUARTER)
     assert metrics is not None
     shared = ("total_runs", "successful_runs", "failed_runs", "success_rate", "throughput", "mttr")
     assert {key: summary["metrics"][key] for key in shared} == {key: metrics[key] for key in shared}
@@ -26,7 +26,7 @@ def test_completed_runs_leave_out_what_is_held(reference: Circle) -> None:
 
 
 def test_a_trend_from_nothing_is_infinite(quiet: Circle) -> None:
-    quiet.organisation.add_run(WEB, "build", created=NOON - DAY, stopped=NOON - DAY + 60)
+    quiet.organization.add_run(WEB, "build", created=NOON - DAY, stopped=NOON - DAY + 60)
     trends = ask(quiet, f"/insights/{WEB}/workflows/build/summary").json["trends"]
     assert (trends["total_runs"], trends["failed_runs"], trends["mttr"]) == (INFINITE, 1.0, 1.0)
     page = ask(quiet, f"/insights/pages/{WEB}/summary?reporting-window=last-7-days").json
@@ -35,7 +35,7 @@ def test_a_trend_from_nothing_is_infinite(quiet: Circle) -> None:
 
 def test_a_trend_compares_with_the_window_before(quiet: Circle) -> None:
     for age in (1, 2, 3, 8):
-        quiet.organisation.add_run(
+        quiet.organization.add_run(
             WEB, "build", created=NOON - age * DAY, stopped=NOON, duration=100 if age < 8 else 50
         )
     page = ask(quiet, f"/insights/pages/{WEB}/summary?reporting-window=last-7-days").json
@@ -66,7 +66,7 @@ def test_a_project_summary_can_be_narrowed(reference: Circle) -> None:
     assert {row["branch"] for row in page["project_workflow_branch_data"]} == {"main"}
 
 
-def test_an_organisation_lists_projects_only_when_asked(reference: Circle) -> None:
+def test_an_organization_lists_projects_only_when_asked(reference: Circle) -> None:
     plain = ask(reference, "/insights/gh/acme/summary").json
     assert plain["org_project_data"] == []
     assert plain["all_projects"] == ["web", "api", "mobile", "odd.names_1"]
@@ -75,7 +75,7 @@ def test_an_organisation_lists_projects_only_when_asked(reference: Circle) -> No
     assert "throughput" not in named["org_project_data"][0]["metrics"]
 
 
-def test_an_organisation_is_the_sum_of_its_projects(reference: Circle) -> None:
+def test_an_organization_is_the_sum_of_its_projects(reference: Circle) -> None:
     names = "&".join(f"project-names={name}" for name in ("web", "api", "mobile", "odd.names_1"))
     found = ask(reference, f"/insights/gh/acme/summary?reporting-window=last-7-days&{names}").json
     total = sum(row["metrics"]["total_runs"] for row in found["org_project_data"])

@@ -10,9 +10,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from exporter.demo import Circle
-from exporter.demo.fleet import fleet
 from exporter.publishing.columns import BLOCK
+from tests.circleci import Circle
+from tests.circleci.fleet import fleet
 from tests.e2e.prometheus import Prometheus
 from tests.proxy import Proxy
 from tests.running import Exporter
@@ -30,7 +30,7 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     """One that has polled more projects than lie together in one block."""
     with Circle(projects=fleet(1, PROJECTS, 1, 1), speed=0) as circle:
-        slugs = ", ".join(project.slug for project in circle.organisation.projects)
+        slugs = ", ".join(project.slug for project in circle.organization.projects)
         config = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000}}\nprojects: [{slugs}]\n"
         with Exporter(tmp_path_factory.mktemp("readers"), config, token=circle.token) as running:
             running.until(

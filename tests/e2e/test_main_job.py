@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter import __version__
-from exporter.demo import Circle
 from tests import truth
+from tests.circleci import Circle
 from tests.e2e.prometheus import Prometheus
 from tests.faults.campaign import Known
 from tests.proxy import Proxy
@@ -95,7 +95,7 @@ def scrape(exporter: Exporter) -> Scrape:
 
 def workflows_of(circle: Circle, slug: str) -> dict[str, list[str]]:
     left_out = {"apply"} if slug == APP else set()
-    found = circle.organisation.workflows(slug)
+    found = circle.organization.workflows(slug)
     return {each.name: [job.name for job in each.jobs] for each in found if each.name not in left_out}
 
 
@@ -128,10 +128,10 @@ def test_all_windows_and_scopes_are_told_apart_by_labels(scrape: Scrape) -> None
 
 
 def test_the_first_and_the_last_run_are_told_in_seconds(scrape: Scrape, circle: Circle) -> None:
-    organisation = circle.organisation
-    at = organisation.aggregated_at()
+    organization = circle.organization
+    at = organization.aggregated_at()
     for workflow in ("build-and-test", "nightly"):
-        ran = organisation.window_runs(WEB, workflow, "main", "last-30-days", at)
+        ran = organization.window_runs(WEB, workflow, "main", "last-30-days", at)
         labels = {"project": WEB, "workflow": workflow, "branch": "main", "window": "last-30-days"}
         first, last = (
             scrape.get(f"circleci_insights_workflow_{which}_run_timestamp_seconds", **labels)
@@ -143,7 +143,7 @@ def test_the_first_and_the_last_run_are_told_in_seconds(scrape: Scrape, circle: 
 
 def test_a_null_gives_no_sample_and_a_zero_gives_0(scrape: Scrape, circle: Circle) -> None:
     labels = {"project": BILLING, "workflow": "legacy-import", "branch": "master", "window": "last-30-days"}
-    known = circle.organisation.workflow_metrics(BILLING, "legacy-import", "master", "last-30-days")
+    known = circle.organization.workflow_metrics(BILLING, "legacy-import", "master", "last-30-days")
     assert known is not None
     assert known["mttr"] is None
     assert scrape.get("circleci_insights_workflow_runs", **labels) == known["total_runs"]
@@ -240,12 +240,12 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
         )
         for sample in server.query(on_default)
     }
-    organisation = circle.organisation
+    organization = circle.organization
     known = {
         (slug, branch, name): float(metrics["total_runs"])  # type: ignore[arg-type]
         for slug, branch in ((WEB, "main"), (ODD, "main"), (BILLING, "master"))
         for name in workflows_of(circle, slug)
-        if (metrics := organisation.workflow_metrics(slug, name, branch, "last-30-days"))
+        if (metrics := organization.workflow_metrics(slug, name, branch, "last-30-days"))
     }
     assert found == known
     worst = server.query('bottomk(1, circleci_insights_workflow_success_ratio{branch="main", window="last-90-days"})')

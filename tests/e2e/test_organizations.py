@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo import Circle
+from tests.circleci import Circle
 from tests.running import COMMAND, Exporter, Scrape
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def polled(scrape: Scrape) -> set[str]:
 
 
 def test_found_projects_are_polled_and_come_and_go_without_a_restart(circle: Circle, tmp_path: Path) -> None:
-    roster = circle.organisation.roster
+    roster = circle.organization.roster
     searched = "{slug: bb/initech, discovery_interval: 1s}"
     config = configuration(circle, searched, "{slug: gh/acme/web, name: the web}")
     with Exporter(tmp_path, config, token=circle.token) as exporter:

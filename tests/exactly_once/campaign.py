@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from exporter.demo import RemoteCircle
+from tests.circleci import RemoteCircle
 from tests.counting import Counted, read_counters, true_counters
 from tests.exactly_once.producer import NAMED, SLUG, Producer
 from tests.running import PATIENCE, Exporter

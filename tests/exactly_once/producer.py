@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from random import Random
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 SLUG = "gh/acme/web"
 WORKFLOWS = ("build", "deploy to production", "nightly/full")

@@ -67,18 +67,18 @@ class Story:
 
     def happen(self, count: int, back: float = 3600.0) -> None:
         """Let runs happen, hold some, and end some that were held."""
-        organisation = self.counting.circle.organisation
+        organization = self.counting.circle.organization
         for _ in range(count):
-            organisation.add_run(SLUG, **self.run(back))
-        held = organisation.add_run(SLUG, self.random.choice(WORKFLOWS), self.random.choice(BRANCHES), None)
+            organization.add_run(SLUG, **self.run(back))
+        held = organization.add_run(SLUG, self.random.choice(WORKFLOWS), self.random.choice(BRANCHES), None)
         self.held.append(held.id)
         if len(self.held) > 5:
-            organisation.finish_run(self.held.pop(0), self.random.choice(STATUSES))
+            organization.finish_run(self.held.pop(0), self.random.choice(STATUSES))
 
     def end_held(self) -> None:
         """End all runs that are held: none may be for longer than the lookback."""
         for held in self.held:
-            self.counting.circle.organisation.finish_run(held, self.random.choice(STATUSES))
+            self.counting.circle.organization.finish_run(held, self.random.choice(STATUSES))
         self.held.clear()
 
     def chapter(self) -> None:
@@ -118,7 +118,7 @@ class Story:
 
     def truth(self) -> dict[Branch, Counted]:
         """The true counters of all that has run so far."""
-        tallies = self.counting.circle.organisation.truth()
+        tallies = self.counting.circle.organization.truth()
         return true_counters(map(asdict, tallies), BOUNDS, NAMED)
 
 
@@ -136,7 +136,7 @@ def test_every_run_is_counted_once_whatever_comes_together(tmp_path: Path, seed:
             story.chapter()
         story.counting.circle.heal()
         for held in story.held:
-            story.counting.circle.organisation.finish_run(held)
+            story.counting.circle.organization.finish_run(held)
         for _ in range(4):
             assert story.counting.poll(after=4000)
             story.look()

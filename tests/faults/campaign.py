@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from exporter.demo import Circle
-from exporter.demo.fleet import fleet
 from tests import truth
+from tests.circleci import Circle
+from tests.circleci.fleet import fleet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
     from tests.running import Exporter, Scrape
 
 WORKFLOWS = dict.fromkeys(("workflow-000", "workflow-001"), ("job-000", "job-001"))
@@ -123,14 +123,14 @@ class Known:
     """What a synthetic CircleCI in this process knows."""
 
     def __init__(self, circle: Circle) -> None:
-        self._organisation = circle.organisation
+        self._organization = circle.organization
 
     def metrics(self, project: str, workflow: str, window: str, **scope: str) -> dict[str, Any] | None:
         """As `RemoteCircle.metrics`."""
         branch, job = scope.get("branch"), scope.get("job")
         if job is None:
-            return self._organisation.workflow_metrics(project, workflow, branch, window)
-        return self._organisation.job_metrics(project, workflow, job, branch, window)
+            return self._organization.workflow_metrics(project, workflow, branch, window)
+        return self._organization.job_metrics(project, workflow, job, branch, window)
 
 
 def small_circle(token: str, **more: Any) -> Circle:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from exporter.demo import RemoteCircle
+from tests.circleci import RemoteCircle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

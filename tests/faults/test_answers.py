@@ -25,7 +25,7 @@ from tests.running import Exporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
     from tests.running import Scrape
 
 VICTIMS, BYSTANDERS = [slug_of(number) for number in range(8)], [slug_of(8), slug_of(9)]

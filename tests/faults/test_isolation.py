@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 FIRST = [
     Case("a project that is not found", "not_found", "not_found", "$"),

@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 SLUGS = [slug_of(number) for number in range(6)]
 IN_FLIGHT = 0.25

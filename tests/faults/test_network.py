@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import trustme
 
-    from exporter.demo import Circle
+    from tests.circleci import Circle
     from tests.running import Scrape
 
 SLUGS = [slug_of(0), slug_of(1)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
     from tests.running import Scrape
 
 A, B, C = (slug_of(number) for number in range(3))

@@ -15,7 +15,7 @@ from tests.running import Exporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
     from tests.running import Scrape
 
 A, B = slug_of(0), slug_of(1)

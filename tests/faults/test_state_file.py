@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 SLUGS = [slug_of(number) for number in range(6)]
 COUNTED = SLUGS[0]

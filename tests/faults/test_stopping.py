@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 SOON = 2.0
 """Seconds within which a stop is over."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.demo import Circle
+    from tests.circleci import Circle
     from tests.running import Scrape
 
 SLUGS = [slug_of(0), slug_of(1)]

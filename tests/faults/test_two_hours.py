@@ -9,14 +9,14 @@ import pytest
 
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
-from exporter.demo import Circle
-from exporter.demo.fleet import fleet
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.project import Poller
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
+from tests.circleci import Circle
+from tests.circleci.fleet import fleet
 from tests.client.clockwork import Clockwork
 from tests.faults.campaign import slug_of
 

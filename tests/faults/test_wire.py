@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.demo import RemoteCircle
+    from tests.circleci import RemoteCircle
 
 CASES = [
     Case("status 500", "server_error", "server", asked=4),

@@ -18,12 +18,12 @@ FAILURES = "circleci_exporter_collector_failures_total"
 def test_a_poll_shows_what_circleci_says() -> None:
     with process() as running:
         running.poll()
-        truth = running.circle.organisation.workflow_metrics(WEB, "build-and-test", None, "last-7-days")
+        truth = running.circle.organization.workflow_metrics(WEB, "build-and-test", None, "last-7-days")
         assert truth is not None
         shown = {"project": WEB, "workflow": "build-and-test", "branch": "main", "window": "last-7-days"}
         assert running.value(RUNS, **shown) == truth["total_runs"]
         assert running.value("circleci_insights_workflow_success_ratio", **shown) == truth["success_rate"]
-        jobs = running.circle.organisation.job_metrics(WEB, "build-and-test", "lint", "main", "last-7-days")
+        jobs = running.circle.organization.job_metrics(WEB, "build-and-test", "lint", "main", "last-7-days")
         assert jobs is not None
         assert running.value("circleci_insights_job_runs", job_name="lint", **shown) == jobs["total_runs"]
         assert running.value("circleci_insights_default_branch", branch="main") == 1
@@ -174,7 +174,7 @@ def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None
 def test_a_workflow_that_circleci_no_longer_returns_is_gone_with_its_jobs_at_the_next_good_poll() -> None:
     with process() as running:
         running.poll()
-        running.circle.organisation.roster.hide(WEB, workflow="nightly")
+        running.circle.organization.roster.hide(WEB, workflow="nightly")
         running.now += 3600
         running.poll()
         assert running.samples(RUNS, workflow="nightly") == {}

@@ -120,7 +120,7 @@ def test_what_finished_by_the_first_good_poll_is_not_counted_whatever_its_times(
     held = counting.run(status=None)
     counting.poll(after=1)
     assert counting.total() == 0
-    counting.circle.organisation.finish_run(held)
+    counting.circle.organization.finish_run(held)
     counting.poll()
     assert counting.total() == 1
 
@@ -230,7 +230,7 @@ def test_a_run_that_takes_longer_than_the_lookback_is_not_counted(begun: Countin
     for _ in range(5):
         begun.run()
         begun.poll(after=DAY)
-    begun.circle.organisation.finish_run(held)
+    begun.circle.organization.finish_run(held)
     begun.poll(after=HOUR)
     assert begun.total() == 5
 
@@ -261,7 +261,7 @@ def test_a_run_that_ends_late_is_found_by_the_sweep(counting: Counting) -> None:
     for _ in range(300):
         counting.run()
     counting.poll(after=1)
-    counting.circle.organisation.finish_run(held)
+    counting.circle.organization.finish_run(held)
     counting.poll()
     assert counting.total() == 0
     counting.poll(after=HOUR)
@@ -382,10 +382,10 @@ def test_a_project_that_is_unreachable_from_the_first_request_is_asked_for_nothi
 def test_a_workflow_that_is_listed_no_longer_goes_and_comes_back_with_its_counts(begun: Counting) -> None:
     begun.run()
     begun.poll()
-    begun.circle.organisation.roster.hide(SLUG, workflow="build")
+    begun.circle.organization.roster.hide(SLUG, workflow="build")
     begun.poll(after=HOUR)
     assert begun.total() is None
-    begun.circle.organisation.roster.show(SLUG, workflow="build")
+    begun.circle.organization.roster.show(SLUG, workflow="build")
     begun.run()
     begun.poll(after=HOUR)
     assert begun.total() == 2
@@ -431,7 +431,7 @@ def test_every_status_credit_and_duration_is_that_of_the_truth(begun: Counting) 
     begun.poll()
     begun.poll()
     known = true_counters(
-        (vars_of(tally) for tally in begun.circle.organisation.truth()), BOUNDS, named=("main", "develop")
+        (vars_of(tally) for tally in begun.circle.organization.truth()), BOUNDS, named=("main", "develop")
     )
     first = known["build", "main"]  # the run before the first poll
     first.statuses["success"] -= 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 TOKEN = "a-token-of-a-daemon"
 SLUGS = [slug_of(0), slug_of(1)]

@@ -6,10 +6,10 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.demo import Circle
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.insights.questions import Question
 from exporter.process.engine import Engine
+from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

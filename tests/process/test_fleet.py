@@ -9,10 +9,10 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.demo import Circle
 from exporter.polling.schedule import Job, Schedule
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
+from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,13 +11,13 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import owner, parse
-from exporter.demo import Circle
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.process.organizations import Organizations
+from tests.circleci import Circle
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_search_that_fails_keeps_what_was_found_and_says_so(circle: Circle) ->
 
 
 def test_projects_come_and_go(circle: Circle) -> None:
-    roster = circle.organisation.roster
+    roster = circle.organization.roster
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
         running.organizations.search(ACME)
@@ -310,16 +310,16 @@ def test_the_schedule_searches_and_polls_what_is_found(circle: Circle) -> None:
         schedule.start(fleet.expire)
         billing = f"{INITECH}/billing"
         wait_until(lambda: (found := engine.store.get(billing)) and found.polled_at, why="the found project's poll")
-        circle.organisation.roster.hide(billing)
-        circle.organisation.roster.add(f"{INITECH}/payroll")
+        circle.organization.roster.hide(billing)
+        circle.organization.roster.add(f"{INITECH}/payroll")
         wait_until(lambda: engine.store.published.keys() == {f"{INITECH}/payroll"}, why="the projects to change")
         assert engine.telemetry.failures.labels(ORGANIZATIONS, "internal")._value.get() == 0
         organizations.change(configuration(circle, "", "gh/acme/web"))
         wait_until(lambda: engine.store.published.keys() == {"gh/acme/web"}, why="the organization to go")
         assert INITECH not in schedule.due
     finally:
-        circle.organisation.roster.show(f"{INITECH}/billing")
-        circle.organisation.roster.hide(f"{INITECH}/payroll")
+        circle.organization.roster.show(f"{INITECH}/billing")
+        circle.organization.roster.hide(f"{INITECH}/payroll")
         engine.stop.set()
         schedule.stop()
         engine.close()

@@ -8,7 +8,7 @@ import pytest
 from tests.demo.asking import NOON, QUARTER, WEB, ask, fetch, post
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 RUN = {"slug": WEB, "workflow": "build", "created": NOON - 60, "stopped": NOON - 1, "run_id": "an id"}
 
@@ -61,11 +61,11 @@ def test_runs_are_added_and_finished_and_counted(circle: Circle) -> None:
 
 
 def test_true_metrics_are_told(circle: Circle) -> None:
-    organisation = circle.organisation
+    organization = circle.organization
     path = f"/_control/metrics?project={WEB}&workflow=deploy&window={QUARTER}"
-    assert fetch(circle, path).json["metrics"] == organisation.workflow_metrics(WEB, "deploy", None, QUARTER)
+    assert fetch(circle, path).json["metrics"] == organization.workflow_metrics(WEB, "deploy", None, QUARTER)
     job = fetch(circle, f"{path}&job=hold&branch=main").json["metrics"]
-    assert job == organisation.job_metrics(WEB, "deploy", "hold", "main", QUARTER)
+    assert job == organization.job_metrics(WEB, "deploy", "hold", "main", QUARTER)
 
 
 def test_projects_come_and_go(circle: Circle) -> None:

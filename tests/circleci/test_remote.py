@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from exporter.demo import Circle, RemoteCircle
-from exporter.demo.__main__ import main
-from exporter.demo.circle import DEMO_TOKEN
+from exporter.demo.circleci import DEMO_TOKEN
+from tests.circleci import Circle, RemoteCircle
+from tests.circleci.__main__ import main
 from tests.demo.asking import NOON, QUARTER, WEB, ask
 from tests.waiting import wait_until
 
@@ -95,7 +95,7 @@ def test_one_that_was_not_started_here_is_not_stopped_here(remote: RemoteCircle)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "exporter.demo"]
+    command = [sys.executable, "-m", "tests.circleci"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("listening on http://127.0.0.1:")

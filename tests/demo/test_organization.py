@@ -3,23 +3,23 @@ from __future__ import annotations
 import pytest
 
 from exporter.demo.clock import Clock
-from exporter.demo.organisation import ALL_BRANCHES, RETENTION, WINDOWS, Organisation
+from exporter.demo.organization import ALL_BRANCHES, RETENTION, WINDOWS, Organization
 from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, QUARTER, WEB, WEEK
 
 
-def organisation(**options: bool | float) -> Organisation:
-    return Organisation(clock=Clock(NOON, speed=0), **options)  # type: ignore[arg-type]
+def organization(**options: bool | float) -> Organization:
+    return Organization(clock=Clock(NOON, speed=0), **options)  # type: ignore[arg-type]
 
 
 def test_the_same_seed_and_time_give_the_same_truth() -> None:
-    one, other = (organisation().workflow_metrics(WEB, "build-and-test", None, WEEK) for _ in range(2))
+    one, other = (organization().workflow_metrics(WEB, "build-and-test", None, WEEK) for _ in range(2))
     assert one is not None
     assert one == other
-    assert one != organisation(seed=2).workflow_metrics(WEB, "build-and-test", None, WEEK)
+    assert one != organization(seed=2).workflow_metrics(WEB, "build-and-test", None, WEEK)
 
 
 def test_aggregates_change_once_in_a_refresh() -> None:
-    found = organisation(refresh=10, pace=400)
+    found = organization(refresh=10, pace=400)
     first = found.workflow_metrics(WEB, "build-and-test", None, "last-24-hours")
     found.clock.advance(9)
     assert found.workflow_metrics(WEB, "build-and-test", None, "last-24-hours") == first
@@ -29,7 +29,7 @@ def test_aggregates_change_once_in_a_refresh() -> None:
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_counts_hang_together_in_every_window(window: str) -> None:
-    found = organisation()
+    found = organization()
     for project in found.projects:
         for workflow in found.workflows(project.slug):
             metrics = found.workflow_metrics(project.slug, workflow.name, ALL_BRANCHES, window)
@@ -44,7 +44,7 @@ def test_counts_hang_together_in_every_window(window: str) -> None:
 
 
 def test_a_longer_window_has_more_runs() -> None:
-    found = organisation()
+    found = organization()
     totals = [found.workflow_metrics(WEB, "build-and-test", None, window) for window in WINDOWS]
     counts = [metrics["total_runs"] for metrics in totals if metrics]
     assert len(counts) == 5
@@ -53,7 +53,7 @@ def test_a_longer_window_has_more_runs() -> None:
 
 
 def test_the_scopes_are_the_default_branch_one_branch_and_all() -> None:
-    found = organisation()
+    found = organization()
     at = found.aggregated_at()
     by_scope = {
         scope: len(found.window_runs(MOBILE, "ci", scope, WEEK, at))
@@ -64,7 +64,7 @@ def test_the_scopes_are_the_default_branch_one_branch_and_all() -> None:
 
 
 def test_there_is_one_workflow_of_each_special_kind() -> None:
-    found = organisation()
+    found = organization()
     never_failed = found.workflow_metrics(API, "release", None, QUARTER)
     flaky = found.workflow_metrics(API, "test", None, QUARTER)
     nulls = found.workflow_metrics(BILLING, "legacy-import", None, QUARTER)
@@ -84,7 +84,7 @@ def test_there_is_one_workflow_of_each_special_kind() -> None:
 
 
 def test_metrics_of_what_is_not_there_are_none() -> None:
-    found = organisation()
+    found = organization()
     assert found.workflow_metrics(WEB, "no such workflow", None, WEEK) is None
     assert found.job_metrics(WEB, "no such workflow", "lint", None, WEEK) is None
     assert found.job_metrics(WEB, "deploy", "no such job", None, WEEK, at=NOON) is None
@@ -95,13 +95,13 @@ def test_metrics_of_what_is_not_there_are_none() -> None:
 
 
 def test_the_branches_of_a_project_begin_with_the_default_one() -> None:
-    found = organisation()
+    found = organization()
     assert found.branches(WEB)[0] == "main"
     assert found.branches(WEB, "preview") == ["feature/checkout", "feature/dark-mode", "fix/cart-total", "release/2.0"]
 
 
-def test_a_quiet_organisation_has_added_runs_only() -> None:
-    found = organisation(quiet=True, refresh=1)
+def test_a_quiet_organization_has_added_runs_only() -> None:
+    found = organization(quiet=True, refresh=1)
     assert found.workflow_metrics(WEB, "build-and-test", None, QUARTER) is None
     found.add_run(WEB, "build-and-test")
     metrics = found.workflow_metrics(WEB, "build-and-test", None, QUARTER)
@@ -110,7 +110,7 @@ def test_a_quiet_organisation_has_added_runs_only() -> None:
 
 
 def test_an_added_run_joins_those_that_happen_by_themselves() -> None:
-    found = organisation()
+    found = organization()
     before = len(found.runs(WEB, "deploy", None, NOON - DAY, NOON))
     run = found.add_run(WEB, "deploy", created=NOON - 60)
     runs = found.runs(WEB, "deploy", None, NOON - DAY, NOON)
@@ -120,21 +120,21 @@ def test_an_added_run_joins_those_that_happen_by_themselves() -> None:
 
 
 def test_an_added_run_may_bring_its_workflow_and_branch_with_it() -> None:
-    found = organisation(refresh=1)
+    found = organization(refresh=1)
     found.add_run(WEB, "brand new", "feature/new", "failed")
     assert found.workflows(WEB)[-1].name == "brand new"
     assert "feature/new" in found.branches(WEB)
 
 
 def test_a_run_with_an_end_to_come_finishes_by_itself() -> None:
-    found = organisation(quiet=True)
+    found = organization(quiet=True)
     found.add_run(WEB, "deploy", status="success", stopped=NOON + 30)
     assert [run.status for run in found.runs(WEB, "deploy", None, 0, NOON)] == [None]
     assert [run.status for run in found.runs(WEB, "deploy", None, 0, NOON + 30)] == ["success"]
 
 
 def test_a_run_without_a_status_is_finished_by_hand() -> None:
-    found = organisation(quiet=True)
+    found = organization(quiet=True)
     run = found.add_run(WEB, "deploy", status=None)
     assert found.truth() == []
     found.clock.advance(100)
@@ -144,14 +144,14 @@ def test_a_run_without_a_status_is_finished_by_hand() -> None:
 
 
 def test_a_run_that_is_shown_late_is_not_listed_before() -> None:
-    found = organisation(quiet=True)
+    found = organization(quiet=True)
     found.add_run(WEB, "deploy", created=NOON - 500, shown=NOON + 60)
     assert found.runs(WEB, "deploy", None, 0, NOON + 59) == []
     assert len(found.runs(WEB, "deploy", None, 0, NOON + 60)) == 1
 
 
 def test_the_truth_of_all_runs_is_what_the_endpoint_lists() -> None:
-    found = organisation()
+    found = organization()
     tallies = found.truth(generated=True)
     expected = sum(
         run.status is not None

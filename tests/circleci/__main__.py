@@ -1,4 +1,4 @@
-"""The synthetic CircleCI as a process of its own: `python -m exporter.demo --seed 1`."""
+"""The synthetic CircleCI as a process of its own: `python -m tests.circleci --seed 1`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from exporter.demo.circle import DEMO_TOKEN, Circle
-from exporter.demo.fleet import fleet
+from exporter.demo.circleci import DEMO_TOKEN
 from exporter.system.signals import on_signals
+from tests.circleci.circle import Circle
+from tests.circleci.fleet import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    options = argparse.ArgumentParser(prog="python -m exporter.demo", description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m tests.circleci", description=__doc__)
     options.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     options.add_argument("--seed", type=int, default=1, help="what happens is a function of it and of time")
     options.add_argument("--token", default=DEMO_TOKEN, help="the token to ask for")

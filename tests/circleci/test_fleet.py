@@ -3,21 +3,21 @@ from __future__ import annotations
 from itertools import pairwise
 
 from exporter.demo.clock import Clock
-from exporter.demo.fleet import fleet
-from exporter.demo.organisation import WINDOWS, Organisation
+from exporter.demo.organization import WINDOWS, Organization
+from tests.circleci.fleet import fleet
 from tests.demo.asking import DAY, NOON
 
 
 def test_every_window_of_a_fleet_has_a_row_for_every_workflow_and_job() -> None:
-    organisation = Organisation(fleet(1, 3, 2, 4), clock=Clock(NOON, speed=0))
-    for project in organisation.projects:
+    organization = Organization(fleet(1, 3, 2, 4), clock=Clock(NOON, speed=0))
+    for project in organization.projects:
         for workflow in project.workflows:
             for window, seconds in WINDOWS.items():
-                metrics = organisation.workflow_metrics(project.slug, workflow.name, None, window)
+                metrics = organization.workflow_metrics(project.slug, workflow.name, None, window)
                 assert metrics is not None
                 assert metrics["total_runs"] == seconds // DAY
-                at = organisation.aggregated_at()
-                assert len(organisation.jobs(project.slug, workflow.name, None, window, at)) == 4
+                at = organization.aggregated_at()
+                assert len(organization.jobs(project.slug, workflow.name, None, window, at)) == 4
 
 
 def test_projects_of_a_fleet_are_in_order_and_share_their_workflows() -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from exporter.demo.kinds import KINDS, Kind
 from exporter.demo.messages import Json, Reply, json_reply
+from tests.circleci.kinds import KINDS, FaultKind
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Fault:
     hits: int = field(default=0, init=False)
 
     @property
-    def row(self) -> Kind:
+    def row(self) -> FaultKind:
         """Its row in the table of faults."""
         return KINDS[self.kind]
 

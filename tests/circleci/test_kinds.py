@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.demo.kinds import KINDS
-from exporter.demo.wire import DELIVERIES
+from tests.circleci.deliveries import DELIVERIES
+from tests.circleci.kinds import KINDS
 from tests.demo.asking import WEB, Answer, ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 PATH = f"/insights/{WEB}/workflows"
 

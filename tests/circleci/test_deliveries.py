@@ -13,7 +13,7 @@ import pytest
 from tests.demo.asking import WEB, ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 PATH = f"/insights/{WEB}/workflows"
 

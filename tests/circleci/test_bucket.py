@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.demo.bucket import TokenBucket
 from exporter.demo.messages import json_reply
+from tests.circleci.bucket import TokenBucket
 from tests.demo.asking import ask
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 
 class Hand:

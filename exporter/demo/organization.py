@@ -1,4 +1,4 @@
-"""The organisation: what it consists of, what ran, and the truth that tests compare with."""
+"""The organization: what it consists of, what ran, and the truth that tests compare with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.demo.clock import Clock
 from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, Stream, job_runs
 from exporter.demo.ledger import Ledger, Place, Tally, tallies
-from exporter.demo.model import JobRun, Project, Run, Workflow
+from exporter.demo.model import DemoProject, DemoWorkflow, JobRun, Run
 from exporter.demo.roster import Roster
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ RETENTION = 90 * DAY
 _CACHED_DAYS = 16_384
 
 
-class Organisation:
+class Organization:
     """Projects and their runs at any time. `quiet` has no runs but those that are added."""
 
     def __init__(
         self,
-        projects: tuple[Project, ...] | None = None,
+        projects: tuple[DemoProject, ...] | None = None,
         *,
         seed: int = 1,
         clock: Clock | None = None,
@@ -55,7 +55,7 @@ class Organisation:
         self._day = lru_cache(maxsize=_CACHED_DAYS)(self._uncached_day)
 
     @property
-    def projects(self) -> tuple[Project, ...]:
+    def projects(self) -> tuple[DemoProject, ...]:
         """Every project that can be seen."""
         return self.roster.projects()
 
@@ -71,11 +71,11 @@ class Organisation:
 
     # ---- what ran
 
-    def workflows(self, slug: str) -> tuple[Workflow, ...]:
+    def workflows(self, slug: str) -> tuple[DemoWorkflow, ...]:
         """Return the workflows of a project, those that exist only by added runs last."""
         return self.roster.workflows(slug, self.ledger.workflows(slug))
 
-    def workflow(self, slug: str, name: str) -> Workflow | None:
+    def workflow(self, slug: str, name: str) -> DemoWorkflow | None:
         """One workflow by its exact name."""
         return next((each for each in self.workflows(slug) if each.name == name), None)
 
@@ -180,7 +180,7 @@ class Organisation:
 
     # ---- inside
 
-    def _project(self, slug: str) -> Project:
+    def _project(self, slug: str) -> DemoProject:
         project = self.roster.find(slug)
         if project is None:
             raise KeyError(slug)

@@ -13,7 +13,7 @@ from exporter.demo.messages import Reply, Request, json_reply, message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.demo.circle import Circle
+    from tests.circleci.circle import Circle
 
 PREFIX = "/_control/"
 
@@ -60,7 +60,7 @@ def _log(circle: Circle, *, after: str = "0") -> dict[str, Any]:
 
 
 def _clock(circle: Circle, *, advance: float = 0.0) -> dict[str, Any]:
-    return {"now": circle.clock.advance(advance), "aggregated_at": circle.organisation.aggregated_at()}
+    return {"now": circle.clock.advance(advance), "aggregated_at": circle.organization.aggregated_at()}
 
 
 def _tokens(circle: Circle, *, tokens: list[str]) -> dict[str, Any]:
@@ -69,11 +69,11 @@ def _tokens(circle: Circle, *, tokens: list[str]) -> dict[str, Any]:
 
 
 def _add_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"runs": [run_row(circle.organisation.add_run(**each)) for each in runs]}
+    return {"runs": [run_row(circle.organization.add_run(**each)) for each in runs]}
 
 
 def _projects(circle: Circle, **changes: list[dict[str, Any]]) -> dict[str, Any]:
-    roster = circle.organisation.roster
+    roster = circle.organization.roster
     actions: dict[str, Callable[..., object]] = {
         "hide": roster.hide,
         "show": roster.show,
@@ -83,26 +83,26 @@ def _projects(circle: Circle, **changes: list[dict[str, Any]]) -> dict[str, Any]
     for action, each in changes.items():
         for given in each:
             actions[action](**given)
-    return {"projects": [each.slug for each in circle.organisation.projects]}
+    return {"projects": [each.slug for each in circle.organization.projects]}
 
 
 def _finish_runs(circle: Circle, *, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"runs": [run_row(circle.organisation.finish_run(**each)) for each in runs]}
+    return {"runs": [run_row(circle.organization.finish_run(**each)) for each in runs]}
 
 
 def _truth(circle: Circle, *, generated: str = "false", at: str | None = None) -> dict[str, Any]:
     now = circle.clock.now() if at is None else float(at)
-    tallies = circle.organisation.truth(now, generated=generated == "true")
+    tallies = circle.organization.truth(now, generated=generated == "true")
     return {"at": now, "tallies": [asdict(each) for each in tallies]}
 
 
 def _metrics(
     circle: Circle, *, project: str, workflow: str, window: str, job: str | None = None, branch: str | None = None
 ) -> dict[str, Any]:
-    organisation = circle.organisation
+    organization = circle.organization
     if job is None:
-        return {"metrics": organisation.workflow_metrics(project, workflow, branch, window)}
-    return {"metrics": organisation.job_metrics(project, workflow, job, branch, window)}
+        return {"metrics": organization.workflow_metrics(project, workflow, branch, window)}
+    return {"metrics": organization.job_metrics(project, workflow, job, branch, window)}
 
 
 def _drop_connections(circle: Circle) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from exporter.demo import edits
 from exporter.demo.messages import json_reply
+from tests.circleci import edits
 
 REPLY = json_reply({"items": [{"name": "a", "metrics": {"mttr": 1}}, {"name": "b", "metrics": {"mttr": 2}}]})
 

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.demo.faults import Faults
+from tests.circleci.faults import Faults
 from tests.demo.asking import API, WEB, ask, post
 
 if TYPE_CHECKING:
-    from exporter.demo import Circle
+    from tests.circleci import Circle
 
 
 def statuses(circle: Circle, path: str, count: int) -> list[int]:

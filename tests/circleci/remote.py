@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
-from exporter.demo.circle import DEMO_TOKEN
+from exporter.demo.circleci import DEMO_TOKEN
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,7 +21,7 @@ _SECONDS = 30.0
 
 
 class RemoteCircle:
-    """A running `python -m exporter.demo`: `url`, `token`, and the control routes as methods."""
+    """A running `python -m tests.circleci`: `url`, `token`, and the control routes as methods."""
 
     def __init__(self, url: str, token: str = DEMO_TOKEN, process: subprocess.Popen[str] | None = None) -> None:
         """Drive what listens there already; `spawn` starts one."""
@@ -33,8 +33,8 @@ class RemoteCircle:
     @classmethod
     def spawn(cls, *arguments: str, token: str = DEMO_TOKEN) -> Self:
         """Start a process with further arguments of the command and wait for its address."""
-        command = [sys.executable, "-m", "exporter.demo", "--token", token, *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own module
+        command = [sys.executable, "-m", "tests.circleci", "--token", token, *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         line = cast("IO[str]", process.stdout).readline()
         if not line.startswith("listening on "):
             process.communicate()
@@ -84,11 +84,11 @@ class RemoteCircle:
         return float(self._ask("clock", {"advance": seconds})["now"])
 
     def add_runs(self, *runs: dict[str, Any]) -> list[dict[str, Any]]:
-        """Let runs happen; keys as the arguments of `Organisation.add_run`."""
+        """Let runs happen; keys as the arguments of `Organization.add_run`."""
         return list(self._ask("runs", {"runs": runs})["runs"])
 
     def finish_runs(self, *runs: dict[str, Any]) -> list[dict[str, Any]]:
-        """End runs; keys as the arguments of `Organisation.finish_run`."""
+        """End runs; keys as the arguments of `Organization.finish_run`."""
         return list(self._ask("finish", {"runs": runs})["runs"])
 
     def change_projects(self, **changes: list[dict[str, Any]]) -> list[str]:
@@ -112,7 +112,7 @@ class RemoteCircle:
 
     def _ask(self, action: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/_control/{action}", data=data)  # noqa: S310  loopback
+        request = Request(f"{self.url}/_control/{action}", data=data)
         try:
             with self._opener.open(request, timeout=_SECONDS) as answer:
                 document: dict[str, Any] = json.load(answer)

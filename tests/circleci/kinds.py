@@ -7,12 +7,14 @@ import time
 import zlib
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from exporter.demo import edits
 from exporter.demo.messages import JSON_TYPE, Json, Reply, Request
 from exporter.demo.query import PAGE_TOKEN
+from tests.circleci import edits
+from tests.circleci.deliveries import DELIVERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,12 +134,12 @@ def _bad_token(reply: Reply, *, value: Json = 7) -> Reply:
 
 
 def _delivered(delivery: str, *options: str) -> Callable[..., Reply]:
-    """Make a fault of the wire: see `wire.DELIVERIES` for the options."""
+    """Make a fault of the wire: see `DELIVERIES` for the options."""
 
     def fault(reply: Reply, **given: Json) -> Reply:
         if unknown := set(given) - set(options):
             raise TypeError(f"{delivery} takes {options}, not {sorted(unknown)}")
-        return replace(reply, delivery=delivery, options=given)
+        return replace(reply, send=partial(DELIVERIES[delivery], **given))
 
     return fault
 
@@ -149,7 +151,7 @@ def without_page_token(request: Request) -> Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A fault: what becomes of the answer, and before it of the request."""
 
     apply: Callable[..., Reply]
@@ -158,59 +160,59 @@ class Kind:
     """The answer is the fault's own: neither token nor path is looked at."""
 
 
-KINDS: dict[str, Kind] = {
-    "as_is": Kind(lambda reply: reply),
+KINDS: dict[str, FaultKind] = {
+    "as_is": FaultKind(lambda reply: reply),
     # Error answers
-    "status": Kind(_status, replaces=True),
-    "throttle": Kind(_throttle, replaces=True),
-    "bad_request": Kind(_preset(400, '{"message": "Bad request"}'), replaces=True),
-    "unauthorized": Kind(_preset(401, '{"message": "Invalid token provided."}'), replaces=True),
-    "forbidden": Kind(_preset(403, '{"message": "Permission denied"}'), replaces=True),
-    "cdn_block": Kind(_preset(403, "<html><title>Request blocked</title></html>", _HTML), replaces=True),
-    "not_found": Kind(_preset(404, '{"message": "Project not found"}'), replaces=True),
-    "server_error": Kind(_preset(500, '{"message": "Internal server error."}'), replaces=True),
-    "bad_gateway": Kind(_preset(502, "<html><h1>502 Bad Gateway</h1></html>", _HTML), replaces=True),
-    "unavailable": Kind(_preset(503, '{"message": "Service unavailable."}'), replaces=True),
-    "redirect": Kind(_redirect, replaces=True),
+    "status": FaultKind(_status, replaces=True),
+    "throttle": FaultKind(_throttle, replaces=True),
+    "bad_request": FaultKind(_preset(400, '{"message": "Bad request"}'), replaces=True),
+    "unauthorized": FaultKind(_preset(401, '{"message": "Invalid token provided."}'), replaces=True),
+    "forbidden": FaultKind(_preset(403, '{"message": "Permission denied"}'), replaces=True),
+    "cdn_block": FaultKind(_preset(403, "<html><title>Request blocked</title></html>", _HTML), replaces=True),
+    "not_found": FaultKind(_preset(404, '{"message": "Project not found"}'), replaces=True),
+    "server_error": FaultKind(_preset(500, '{"message": "Internal server error."}'), replaces=True),
+    "bad_gateway": FaultKind(_preset(502, "<html><h1>502 Bad Gateway</h1></html>", _HTML), replaces=True),
+    "unavailable": FaultKind(_preset(503, '{"message": "Service unavailable."}'), replaces=True),
+    "redirect": FaultKind(_redirect, replaces=True),
     # Bodies
-    "html_200": Kind(_preset(200, "<!doctype html><title>Log in</title>", _HTML), replaces=True),
-    "empty": Kind(_preset(200, ""), replaces=True),
-    "body": Kind(_body),
-    "headers": Kind(_headers),
-    "rate_headers": Kind(_rate_headers),
-    "content_type": Kind(_content_type),
-    "gzip": Kind(_gzip),
-    "gzip_garbage": Kind(_gzip_garbage),
-    "gzip_bomb": Kind(_gzip_bomb, replaces=True),
-    "invalid_json": Kind(_invalid_json),
-    "invalid_utf8": Kind(_invalid_utf8),
-    "deep": Kind(_deep),
-    "nan": Kind(_not_a_number),
-    "huge_integer": Kind(_huge_integer),
-    "surrogate": Kind(_surrogate),
-    "put": Kind(_put),
-    "drop": Kind(lambda reply, *, path: edits.drop(reply, path)),
-    "missing_items": Kind(lambda reply: edits.drop(reply, "items")),
-    "items_object": Kind(lambda reply: edits.put(reply, "items", {"name": "not a list"})),
-    "text_number": Kind(lambda reply: edits.put(reply, "items.0.metrics.total_runs", "12")),
-    "nameless_row": Kind(lambda reply: edits.drop(reply, _NAME)),
-    "row_is_text": Kind(lambda reply: edits.put(reply, "items.0", "text")),
-    "duplicate_rows": Kind(_duplicate_rows),
+    "html_200": FaultKind(_preset(200, "<!doctype html><title>Log in</title>", _HTML), replaces=True),
+    "empty": FaultKind(_preset(200, ""), replaces=True),
+    "body": FaultKind(_body),
+    "headers": FaultKind(_headers),
+    "rate_headers": FaultKind(_rate_headers),
+    "content_type": FaultKind(_content_type),
+    "gzip": FaultKind(_gzip),
+    "gzip_garbage": FaultKind(_gzip_garbage),
+    "gzip_bomb": FaultKind(_gzip_bomb, replaces=True),
+    "invalid_json": FaultKind(_invalid_json),
+    "invalid_utf8": FaultKind(_invalid_utf8),
+    "deep": FaultKind(_deep),
+    "nan": FaultKind(_not_a_number),
+    "huge_integer": FaultKind(_huge_integer),
+    "surrogate": FaultKind(_surrogate),
+    "put": FaultKind(_put),
+    "drop": FaultKind(lambda reply, *, path: edits.drop(reply, path)),
+    "missing_items": FaultKind(lambda reply: edits.drop(reply, "items")),
+    "items_object": FaultKind(lambda reply: edits.put(reply, "items", {"name": "not a list"})),
+    "text_number": FaultKind(lambda reply: edits.put(reply, "items.0.metrics.total_runs", "12")),
+    "nameless_row": FaultKind(lambda reply: edits.drop(reply, _NAME)),
+    "row_is_text": FaultKind(lambda reply: edits.put(reply, "items.0", "text")),
+    "duplicate_rows": FaultKind(_duplicate_rows),
     # Pages
-    "endless_pages": Kind(_endless_pages, without_page_token),
-    "repeated_token": Kind(_repeated_token, without_page_token),
-    "bad_token": Kind(_bad_token),
+    "endless_pages": FaultKind(_endless_pages, without_page_token),
+    "repeated_token": FaultKind(_repeated_token, without_page_token),
+    "bad_token": FaultKind(_bad_token),
     # The wire
-    "chunked": Kind(_delivered("chunked")),
-    "truncated": Kind(_delivered("truncated")),
-    "cut_chunk": Kind(_delivered("cut_chunk")),
-    "reset": Kind(_delivered("reset", "sent")),
-    "close": Kind(_delivered("close")),
-    "hang": Kind(_delivered("hang", "seconds")),
-    "drip_body": Kind(_delivered("drip_body", "interval")),
-    "drip_headers": Kind(_delivered("drip_headers", "interval")),
-    "oversize": Kind(_delivered("oversize", "mib", "chunked")),
-    "delay": Kind(_delivered("delayed", "seconds")),
+    "chunked": FaultKind(_delivered("chunked")),
+    "truncated": FaultKind(_delivered("truncated")),
+    "cut_chunk": FaultKind(_delivered("cut_chunk")),
+    "reset": FaultKind(_delivered("reset", "sent")),
+    "close": FaultKind(_delivered("close")),
+    "hang": FaultKind(_delivered("hang", "seconds")),
+    "drip_body": FaultKind(_delivered("drip_body", "interval")),
+    "drip_headers": FaultKind(_delivered("drip_headers", "interval")),
+    "oversize": FaultKind(_delivered("oversize", "mib", "chunked")),
+    "delay": FaultKind(_delivered("delayed", "seconds")),
 }
 SILENT = frozenset({"close", "hang", "reset"})
-"""Deliveries in which no status is sent."""
+"""Kinds in which no status is sent."""
