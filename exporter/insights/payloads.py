@@ -62,8 +62,11 @@ def timestamp(value: object) -> Number | None:
 
 
 def text(value: object) -> str:
-    """A non-empty text that can stand in a label. Raises Unreadable for all else, lone surrogates included."""
-    if not isinstance(value, str) or not value:
+    """A non-empty text that can stand in a label and be stored.
+
+    Raises Unreadable for all else: lone surrogates have no encoding, and SQLite takes a NUL for the end.
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
         raise Unreadable
     try:
         value.encode()

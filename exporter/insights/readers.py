@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from exporter.insights.payloads import Column, Reading, entries, items, read_rows, refuse_duplicates
+from exporter.insights.payloads import Column, Reading, Unreadable, entries, items, number, read_rows, refuse_duplicates
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -95,7 +95,11 @@ def flakes(pages: Sequence[object], asked: Asked) -> Reading:
     for labels, largest in tests.items():
         total = sums.setdefault(bounded_tests(asked.keys, [labels[place] for place in places]), [None] * len(largest))
         total[:] = [_sum(one, other) for one, other in zip(total, largest, strict=True)]
-    reading.rows = [(labels, tuple(total)) for labels, total in sums.items()]
+    paths = [column.path for column in asked.columns]
+    reading.rows = [
+        (labels, tuple(_finite(value, path, reading) for path, value in zip(paths, total, strict=True)))
+        for labels, total in sums.items()
+    ]
     return reading
 
 
@@ -202,4 +206,18 @@ def _larger(one: Number | None, other: Number | None) -> Number | None:
 
 
 def _sum(one: Number | None, other: Number | None) -> Number | None:
-    return other if one is None else one if other is None else one + other
+    if one is None or other is None:
+        return other if one is None else one
+    try:
+        return one + other
+    except OverflowError:  # an integer beyond a float's range
+        return math.inf
+
+
+def _finite(total: Number | None, path: str, reading: Reading) -> Number | None:
+    """A sum as a number that can be shown and stored; one that is not finite is unreadable, and counted."""
+    try:
+        return number(total)
+    except Unreadable:
+        reading.unread[path] += 1
+        return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from exporter.errors import PayloadError
 from exporter.formats import deflate
 from exporter.formats.exposition import number_text
 
@@ -94,7 +96,10 @@ class Snapshot:
 
 
 def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
-    """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them."""
+    """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them.
+
+    Raises PayloadError for a number that is not finite: what is kept must be read back.
+    """
     tables = ",".join(f"{_json(table.name)}:{_document(table, rows[table.name])}" for table in collector.tables)
     return deflate.packed(f"{{{tables}}}".encode())
 
@@ -110,6 +115,8 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
 
 
 def _document(table: Table, rows: Sequence[Row]) -> str:
+    if not all(isfinite(value) for _, values in rows for value in values if value is not None):
+        raise PayloadError(f"a number of {table.name} is not finite")  # JSON cannot say it: it could not be read back
     columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
     numbers = ",".join(
         f"[{','.join(['null' if value is None else number_text(value) for value in values])}]" for _, values in rows

@@ -185,7 +185,7 @@ class RunPoll:
 
         A run that comes twice, on pages that shifted, counts once: as finished, if it ever is.
         """
-        found, unread = runs.read_page(page)
+        found, unread = runs.read_page(page, self._by.wall())
         self._by.telemetry.unread(COLLECTOR, unread)
         young = [run for run in found if run.created_at >= oldest]
         known = self._state.known(self._project.slug, name, {run.key for run in young})

@@ -25,6 +25,7 @@ from exporter.runs.ledger import (
     Tally,
     WorkflowLedger,
 )
+from exporter.runs.reading import AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -136,12 +137,13 @@ def fold(
         if branch == OTHER_BRANCHES or label(branch) == branch:  # a name that was given up is dropped
             counting = [] if before.baseline else [run for run in seen if run.status]
             grown = _grown(before.branches.get(branch), seen, counting, ledger.bounds, invented)
-            branches[branch] = _shown(grown, seen)
+            branches[branch] = _shown(grown, seen, now)
     newest = max([of_branch.seen for of_branch in branches.values()], default=before.newest)
     floor = before.floor
     if newest is not None:
-        floor = max(floor, min(start, int(newest - lookback)))
-        branches = {branch: of_branch for branch, of_branch in branches.items() if of_branch.seen > newest - FURTHEST}
+        latest = min(newest, now)  # neither a run dated in the future nor a clock that is ahead ends a series
+        floor = max(floor, min(start, int(latest - lookback)))
+        branches = {branch: of_branch for branch, of_branch in branches.items() if of_branch.seen > latest - FURTHEST}
     workflow = replace(
         before,
         since=start if before.baseline else before.since,
@@ -204,15 +206,19 @@ def _status(status: str, invented: list[str]) -> str:
     return status
 
 
-def _shown(counters: BranchCounters, runs: Iterable[Run]) -> BranchCounters:
-    """The counters with the newest of its finished runs."""
+def _shown(counters: BranchCounters, runs: Iterable[Run], now: float) -> BranchCounters:
+    """The counters with the newest of the finished runs; one that was kept from the future is not the newest."""
     last, verdict = counters.last, counters.verdict
     for run in runs:
         if not run.status or run.stopped_at is None:
             continue
         of_run = Newest(run.stopped_at, run.created_at, run.key, run.duration)
-        if of_run.after(last):
+        if of_run.after(last) or _ahead(last, now):
             last = of_run
-        if run.status in VERDICTS and of_run.after(verdict):
+        if run.status in VERDICTS and (of_run.after(verdict) or _ahead(verdict, now)):
             verdict = replace(of_run, value=VERDICTS[run.status])
     return replace(counters, last=last, verdict=verdict)
+
+
+def _ahead(kept: Newest | None, now: float) -> bool:
+    return kept is not None and kept.stopped_at > now + AHEAD

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import floor
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LARGEST = 2**53
 """Durations and credits beyond this are nonsense, and their sum would lose its last digits."""
+AHEAD = 86_400.0
+"""Seconds by which CircleCI's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,14 @@ FIELDS = ("id", "branch", "created_at", "status", "stopped_at", "duration", "cre
 """What is read of a run."""
 
 
-def read_page(page: object) -> tuple[list[Run], Counter[str]]:
-    """The runs of one page, and the fields that could not be read.
+def read_page(page: object, now: float) -> tuple[list[Run], Counter[str]]:
+    """The runs of one page as it is read at `now`, in Unix seconds, and the fields that could not be read.
 
     What has no usable id, branch, creation or status is left out. Raises PayloadError without a list.
     """
     unread = Counter[str]()
     runs = (_run(row, unread) for row in items(page))
-    return [run for run in runs if run is not None], unread
+    return _believed([run for run in runs if run is not None], now + AHEAD, unread), unread
 
 
 def key_of(identifier: str) -> int:
@@ -87,18 +89,37 @@ def _run(row: object, unread: Counter[str]) -> Run | None:
     except Unreadable:
         return None
     stopped_at = lenient("stopped_at", timestamp)
-    if status not in STATUSES and stopped_at is None:  # an invented status may well be one of a run under way
-        status = ""
     return Run(
         key,
         branch,
         created_at,
-        status,
+        _final(status, stopped_at),
         stopped_at,
         lenient("duration", _amount),
         lenient("credits_used", _amount) or 0,
         lenient("is_approval", _flag) or False,
     )
+
+
+def _believed(runs: list[Run], latest: float, unread: Counter[str]) -> list[Run]:
+    """The runs without times after `latest`. Where all of them were created after it, our own clock is behind."""
+    if all(run.created_at > latest for run in runs):
+        return runs
+    believed = []
+    for run in runs:
+        if run.created_at > latest:
+            unread["created_at"] += 1
+        elif run.stopped_at is not None and run.stopped_at > latest:
+            unread["stopped_at"] += 1
+            believed.append(replace(run, stopped_at=None, status=_final(run.status, None)))
+        else:
+            believed.append(run)
+    return believed
+
+
+def _final(status: str, stopped_at: float | None) -> str:
+    """The status of a run that has finished, or nothing: an invented one may well be that of a run under way."""
+    return status if status in STATUSES or stopped_at is not None else ""
 
 
 def _creation(value: object) -> int:

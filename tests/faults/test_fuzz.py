@@ -208,7 +208,7 @@ def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataOb
 def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.DataObject) -> None:
     names = [name for name in payloads.NAMES if name.startswith("runs")]
     pages = read_pages(data.draw(st.lists(bytes_of(names), min_size=1, max_size=3), "pages"))
-    found = named(lambda: [runs.read_page(page)[0] for page in pages or []])
+    found = named(lambda: [runs.read_page(page, NOW)[0] for page in pages or []])
     if found is None:
         return
     fresh = {run.key: run for page in found for run in page}

@@ -70,6 +70,14 @@ def test_the_tests_of_a_job_are_summed_up() -> None:
     assert reading.rows == [(("j", "w"), (10, 15))]
 
 
+@pytest.mark.parametrize("other", [1.5e308, 10**308, -1.5e308])
+def test_a_sum_that_is_not_finite_is_unreadable_and_costs_no_more_than_itself(other: float) -> None:
+    huge = -1.5e308 if other < 0 else 1.5e308
+    reading = flakes(flake("a", 1, time_wasted=huge), flake("b", 2, time_wasted=other), flake("c", time_wasted=0))
+    assert reading.rows == [(("j", "w"), (4, None))]
+    assert reading.unread == {"time_wasted": 1}
+
+
 def test_jobs_and_workflows_are_kept_apart() -> None:
     reading = flakes(flake(times=1), flake(times=2, job_name="k"), flake(times=4, workflow_name="x"))
     assert sorted(reading.rows) == [(("j", "w"), (1, None)), (("j", "x"), (4, None)), (("k", "w"), (2, None))]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.errors import PayloadError
 from exporter.formats.exposition import number_text
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.snapshots import pack, unpack, unpack_texts
@@ -31,6 +34,12 @@ def test_numbers_are_packed_as_they_stand_in_samples(
 ) -> None:
     texts = [[None if value is None else number_text(value) for value in values] for _, values in given_rows]
     assert [list(values) for _, values in unpack_texts(pack(JOBS, {"job": given_rows}), TABLE)] == texts
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_number_that_is_not_finite_is_not_packed(value: float) -> None:
+    with pytest.raises(PayloadError, match="a number of job is not finite"):
+        pack(JOBS, {"job": [(("lint",), (value, *[None] * (len(TABLE.families) - 1)))]})
 
 
 def test_a_family_that_the_packing_version_did_not_have_is_absent() -> None:

@@ -26,6 +26,8 @@ def test_the_names_are_asked_for_hourly_and_after_a_clock_was_set_back() -> None
     assert due_names(None, NOW)
     assert not due_names(known, NOW + 3599)
     assert due_names(known, NOW + 3600)
+    assert not due_names(known, NOW)
+    assert due_names(known, NOW - 0.5)
     assert due_names(known, NOW - 1)
 
 
@@ -79,4 +81,6 @@ def test_a_sweep_is_due_at_first_and_again_after_its_time() -> None:
     assert sweep_is_due(WorkflowLedger(0), NOW, 3600)
     assert not sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW + 3599, 3600)
     assert sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW + 3600, 3600)
+    assert not sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW, 3600)
+    assert sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW - 0.5, 3600)
     assert sweep_is_due(WorkflowLedger(0, swept_at=NOW), NOW - 1, 3600)

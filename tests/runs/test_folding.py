@@ -158,6 +158,30 @@ def test_a_branch_without_a_run_in_90_days_of_the_workflow_goes() -> None:
     assert set(after.workflows["build"].branches) == {"main"}
 
 
+@pytest.mark.parametrize("ahead", [1, 200])
+def test_a_run_dated_in_the_future_ends_no_other_branch(ahead: int) -> None:
+    before = polled(polled(ledger(), run(1), run(1, branch="develop")), run(2), run(3, branch="develop"))
+    after = polled(before, run(ahead * DAY, branch="develop"), run(4), at=NOW + 5)
+    assert counts(polled(after, run(5), at=NOW + 305)) == {"success": 4}
+    assert after.workflows["build"].floor <= NOW + 5 - LOOKBACK
+
+
+def test_a_newest_run_that_was_kept_from_the_future_makes_way_for_the_next() -> None:
+    far = Newest(NOW + 5000.0 * DAY, NOW, 1, 0)
+    kept = polled(ledger(), run(0, ""))
+    kept = replace(
+        kept,
+        workflows={
+            "build": replace(kept.workflows["build"], branches={"main": replace(series(kept), last=far, verdict=far)})
+        },
+    )
+    assert series(polled(kept)).last == far
+    found = series(polled(kept, run(2)))
+    assert found.last is not None
+    assert found.verdict is not None
+    assert (found.last.key, found.verdict.key) == (2, 2)
+
+
 # What is counted where
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from exporter.errors import PayloadError
 from exporter.runs import Run, read_page
 from exporter.runs.reading import key_of
-from tests.runs.making import NOW, row, written
+from tests.runs.making import DAY, NOW, row, written
 
 if TYPE_CHECKING:
     from collections import Counter
 
 
 def read(*rows: Any) -> tuple[list[Run], Counter[str]]:
-    return read_page({"items": list(rows), "next_page_token": None})
+    return read_page({"items": list(rows), "next_page_token": None}, NOW)
 
 
 def test_a_row_becomes_a_run_with_its_creation_in_whole_seconds() -> None:
@@ -60,6 +60,9 @@ def test_a_run_without_a_branch_is_a_run_all_the_same(branch: str | None) -> Non
         ("created_at", None),
         ("created_at", "yesterday"),
         ("created_at", NOW),
+        ("id", "cut\0short"),
+        ("branch", "cut\0short"),
+        ("status", "cut\0short"),
         ("status", False),
     ],
 )
@@ -96,13 +99,33 @@ def test_null_credits_are_none_and_a_real_0_is_0(value: int | None) -> None:
     assert not unread
 
 
+def test_a_run_created_more_than_a_day_ahead_is_left_out_and_counted() -> None:
+    runs, unread = read(row(created_at=written(NOW + DAY + 1)), row(id="good", created_at=written(NOW + DAY)))
+    assert [found.key for found in runs] == [key_of("good")]
+    assert unread == {"created_at": 1}
+
+
+@pytest.mark.parametrize(("status", "read_as"), [("failed", "failed"), ("abandoned", "")])
+def test_a_stop_more_than_a_day_ahead_is_none(status: str, read_as: str) -> None:
+    [found], unread = read(row(status=status, stopped_at=written(NOW + DAY + 1)))
+    assert (found.status, found.stopped_at) == (read_as, None)
+    assert unread == {"stopped_at": 1}
+
+
+def test_where_all_runs_are_ahead_it_is_our_clock_that_is_behind() -> None:
+    ahead = {"created_at": written(NOW + 40 * DAY), "stopped_at": written(NOW + 41 * DAY)}
+    runs, unread = read(row(**ahead), row(id="another", **ahead))
+    assert [found.stopped_at for found in runs] == [NOW + 41 * DAY] * 2
+    assert not unread
+
+
 def test_a_row_that_is_no_object_is_left_out_and_counted() -> None:
     assert read("a run", row()) == (read(row())[0], {"items": 1})
 
 
 def test_a_page_without_a_list_is_refused() -> None:
     with pytest.raises(PayloadError):
-        read_page({"items": None})
+        read_page({"items": None}, NOW)
 
 
 def test_keys_are_integers_that_sqlite_holds() -> None:
