@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent / "exporter"
 LAYERS = (
     "exporter",
     "exporter.errors",
+    "exporter.formats",
     "exporter.config",
     "exporter.insights",
-    "exporter.formats",
     "exporter.telemetry",
     "exporter.system",
     "exporter.client",

@@ -1,14 +1,14 @@
 """The two text formats of Prometheus: sample lines, family headers, numbers.
 
-The sample lines of untimestamped samples are the same in text 0.0.4 and in OpenMetrics 1.0.0; only the
-headers and the closing `# EOF` differ. The lines come from here, byte for byte what prometheus_client
+The lines of samples without timestamp and exemplar are the same in text 0.0.4 and in OpenMetrics 1.0.0; only
+the headers and the closing `# EOF` differ. The lines come from here, byte for byte what prometheus_client
 writes (its own encoder is ten times slower); the headers come from prometheus_client.
 """
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -19,12 +19,26 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from exporter.insights.families import Family
-
 EOF = b"# EOF\n"
 PLAIN_DIGITS = 6
 """A number with more of them before its point is written with an exponent."""
 NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+
+
+class Described(Protocol):
+    """What a family's header says."""
+
+    @property
+    def name(self) -> str:
+        """The name of its samples: a counter's ends in `_total`."""
+
+    @property
+    def help(self) -> str:
+        """Its help text."""
+
+    @property
+    def kind(self) -> str:
+        """Its type: gauge, counter or histogram."""
 
 
 def number_text(value: float) -> str:
@@ -76,7 +90,7 @@ def encoded(metrics: Iterable[Metric], *, openmetrics: bool) -> bytes:
     return "".join(pieces).encode()
 
 
-def header(family: Family, *, openmetrics: bool) -> bytes:
+def header(family: Described, *, openmetrics: bool) -> bytes:
     """The `# HELP` and `# TYPE` lines of a family in one of the formats."""
     name = family.name.removesuffix("_total") if family.kind == "counter" else family.name
     return _header(name, family.help, family.kind, "", openmetrics=openmetrics).encode()
