@@ -1,7 +1,7 @@
 """One request and its whole answer, over one pool of connections to one host.
 
-What requests and urllib3 would do behind our back is switched off here: redirects, cookies, `.netrc`, CA files from
-the environment and from certifi, retries. Proxies are taken from the environment, once.
+requests' adapter is used without its session: no redirects, cookies, `.netrc`, retries, nor CA files from the
+environment. Proxies are taken from the environment, once.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
     from pathlib import Path
+
+    from urllib3._base_connection import BaseHTTPConnection
 
     from exporter.client.auth import TokenAuth
 
@@ -82,49 +82,37 @@ class _BoundedTLS(_Bounded, HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Bounded
 
+    def _get_conn(self, timeout: float | None = None) -> BaseHTTPConnection:
+        """A closed pool keeps no connection, but still serves polls that began with it."""
+        return self._new_conn() if self.pool is None else super()._get_conn(timeout)
 
-class _TLSPool(HTTPSConnectionPool):
+
+class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _BoundedTLS
 
 
 class _Adapter(HTTPAdapter):
     """Sends to one host, through the proxy if there is one, with one TLS context."""
 
-    def __init__(self, url: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
-        self._context = context
-        self._origin, self._whole = url, bool(proxy) and url.startswith("http:")
-        super().__init__(pool_connections=1, pool_maxsize=size)
+    def __init__(self, origin: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
+        super().__init__(pool_maxsize=size)
         manager = (
-            self.proxy_manager_for(proxy, proxy_ssl_context=context, ssl_context=context) if proxy else self.poolmanager
+            self.proxy_manager_for(proxy, proxy_ssl_context=context, ssl_context=context)
+            if proxy
+            else urllib3.PoolManager(maxsize=size, ssl_context=context)
         )
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        self._pool: HTTPConnectionPool = manager.connection_from_url(url)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **_: object) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context)
+        self.pool: HTTPConnectionPool = manager.connection_from_url(origin)
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
-        return self._pool
-
-    def request_url(self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None) -> str:
-        """What is asked for: the target as it was prepared, or all of the URL of a proxy that reads it."""
-        if self._whole:
-            return super().request_url(request, proxies)
-        return (request.url or "").removeprefix(self._origin)
+        return self.pool
 
     def cert_verify(self, *_: object, **__: object) -> None:
         """The context verifies; requests would add certifi's authorities to it."""
 
 
-class _Session(requests.Session):
-    """A session that takes no redirect for one: it would read the whole body of it, whatever its size."""
-
-    def get_redirect_target(self, _: requests.Response) -> None:
-        return None
-
-
 class Transport:
-    """Requests to the host of `api_url`, at most `size` of them at once over kept connections."""
+    """Requests to the host of `api_url`, at most `size` kept connections."""
 
     def __init__(
         self, api_url: str, *, ca_file: Path | str | None, size: int, version: str, stop: threading.Event
@@ -138,30 +126,24 @@ class Transport:
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
         }
-        self._session = session = _Session()
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.adapters.clear()
         proxy = proxy_of(api_url)
         self._proxies = {parts.scheme: proxy} if proxy else {}
-        session.mount(self._origin, _Adapter(self._origin, proxy, tls_context(ca_file), size))
+        self._adapter = _Adapter(self._origin, proxy, tls_context(ca_file), size)
 
     def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
         """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
 
         Only Stopped is raised.
         """
-        request = self._prepare(target)
+        request = requests.Request("GET", self._origin, headers=self._headers, auth=auth).prepare()
+        request.url = self._origin + target  # set afterwards, so that nothing normalizes it
         budget = deadline.Budget(time.monotonic() + seconds, body.LIMIT + HEAD_SIZE, self._stop)
         status: int | None = None
         headers: Mapping[str, str] = {}
         content, failure = b"", None
         with budget:
             try:
-                response = self._session.send(
-                    auth(request), stream=True, allow_redirects=False, proxies=self._proxies, verify=True, cert=None
-                )
-                with response:
+                with self._adapter.send(request, stream=True, proxies=self._proxies) as response:
                     status, headers = response.status_code, response.headers
                     content = body.read(response.raw, headers.get("Content-Encoding", ""), limit_of(status))
             except CAUGHT as error:
@@ -174,17 +156,8 @@ class Transport:
         return Answer(status, headers, content, failure, stale)
 
     def close(self) -> None:
-        """Close the kept connections."""
-        self._session.close()
-
-    def _prepare(self, target: str) -> requests.PreparedRequest:
-        """A request whose URL nobody has normalised."""
-        request = requests.PreparedRequest()
-        request.method = "GET"
-        request.url = self._origin + target
-        request.headers = CaseInsensitiveDict(self._headers)
-        request.hooks = {}
-        return request
+        """Close the kept connections; whatever is still asked has one of its own, for one request."""
+        self._adapter.pool.close()
 
 
 def limit_of(status: int) -> int:

@@ -382,7 +382,7 @@ def test_a_kept_connection_that_is_closed_before_its_next_request_is_replaced(tr
     with Server(once) as server:
         made = transport(server.url)
         assert ask(made).status == 200
-        wait_until(lambda: not made._session.adapters[server.url]._pool.pool.queue[-1].is_connected)  # type: ignore[attr-defined]
+        wait_until(lambda: not made._adapter.pool.pool.queue[-1].is_connected)  # type: ignore[union-attr]
         assert ask(made).status == 200
         assert server.connections == 2
 
@@ -399,6 +399,36 @@ def test_a_kept_connection_that_is_closed_on_its_next_request_is_stale(transport
         answer = ask(made)
         assert type(answer.failure) is ConnectionFailed
         assert answer.stale
+
+
+def test_closing_ends_the_kept_connections(transport: Make) -> None:
+    gone: list[Peer] = []
+
+    def script(peer: Peer) -> None:
+        answering(response())(peer)  # it returns when the client has closed
+        gone.append(peer)
+
+    with Server(script) as server:
+        made = transport(server.url)
+        ask(made)
+        assert gone == []
+        made.close()
+        wait_until(lambda: len(gone) == 1)
+
+
+def test_what_is_asked_after_closing_is_answered_over_a_connection_of_its_own(transport: Make) -> None:
+    gone: list[Peer] = []
+
+    def script(peer: Peer) -> None:
+        answering(response())(peer)
+        gone.append(peer)
+
+    with Server(script) as server:
+        made = transport(server.url)
+        made.close()
+        assert [ask(made).status for _ in range(2)] == [200, 200]
+        assert server.connections == 2
+        wait_until(lambda: len(gone) == 2)
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(
@@ -558,7 +588,7 @@ def test_nothing_that_stays_holds_the_token(transport: Make) -> None:
         answers = [ask(made), ask(made)]
     answers.append(ask(made))
     assert TOKEN not in repr(answers)
-    assert TOKEN not in repr([vars(made), vars(made._session), dict(made._session.headers)])
+    assert TOKEN not in repr([vars(made), vars(made._adapter), vars(made._adapter.pool)])
     for answer in answers:
         failure = answer.failure
         assert failure is None or (failure.__cause__, failure.__context__) == (None, None)
