@@ -1,27 +1,4 @@
-"""Every error of the exporter.
-
-ExporterError
-├── ConfigError        the configuration file, all its problems at once (exit code 2)
-├── StartError         a port, a certificate or the state file cannot be used (exit code 1)
-├── Stopped            the process is ending: a wait was cut short, nothing went wrong
-└── PollError          one question to CircleCI has no usable answer; `reason` is bounded
-    ├── PayloadError       reason payload       the body is not what the API documents
-    ├── TooLargeError      reason too_large     the body exceeds the limit
-    ├── PaginationError    reason pagination    a page token came twice, or pages do not end
-    ├── RedirectError      reason redirect      a redirect was answered; none is followed
-    ├── RequestTimeout     reason timeout       the whole request took longer than allowed
-    ├── ConnectionFailed   reason connection    no connection, TLS or name resolution failed
-    ├── TruncatedError     reason truncated     the body ended early
-    ├── ServerError        reason server        a 5xx status
-    ├── ClientError        reason client        another 4xx status
-    ├── UnauthorizedError  reason unauthorized  401: CircleCI refuses the token
-    ├── ForbiddenError     reason forbidden     403: no permission, or a CDN's block
-    ├── NotFoundError      reason not_found     404: unknown, or not visible to the token
-    ├── ThrottledError     reason throttled     429 until the poll's deadline
-    ├── DeadlineError      reason deadline      the poll's time was over before the answer
-    ├── StateError         reason state         the state file refused a commit that must not be lost
-    └── InternalError      reason internal      a defect of the exporter itself
-"""
+"""Every error of the exporter. Each question to CircleCI without a usable answer has a bounded `reason`."""
 
 from __future__ import annotations
 
@@ -48,7 +25,7 @@ class Problem:
 
 
 class ConfigError(ExporterError):
-    """A file that cannot be used, with all its problems."""
+    """A file that cannot be used, with all its problems: exit code 2."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         """Keep the problems in the order in which they stand in the file."""
@@ -57,7 +34,7 @@ class ConfigError(ExporterError):
 
 
 class StartError(ExporterError):
-    """The process cannot start for a reason outside the configuration file."""
+    """The process cannot start: a port, a certificate or the state cannot be used. Exit code 1."""
 
 
 class Stopped(ExporterError):  # noqa: N818  it is no error of anyone's
@@ -75,6 +52,10 @@ class PayloadError(PollError):
     """The body is not what the API documents."""
 
     reason = "payload"
+
+
+class GarbledError(PayloadError):
+    """The body is no JSON, or no gzip: it may come whole when it is asked again."""
 
 
 class TooLargeError(PollError):
@@ -178,24 +159,4 @@ class InternalError(PollError):
     reason = "internal"
 
 
-REASONS: tuple[str, ...] = tuple(
-    kind.reason
-    for kind in (
-        PayloadError,
-        TooLargeError,
-        PaginationError,
-        RedirectError,
-        RequestTimeout,
-        ConnectionFailed,
-        TruncatedError,
-        ServerError,
-        ClientError,
-        UnauthorizedError,
-        ForbiddenError,
-        NotFoundError,
-        ThrottledError,
-        DeadlineError,
-        StateError,
-        InternalError,
-    )
-)
+REASONS: tuple[str, ...] = tuple(kind.reason for kind in PollError.__subclasses__())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PREFIX = "circleci_exporter_"
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 HOUR_OF_MINUTES = 60
-RETRY_REASONS = ("connection", "timeout", "server", "truncated", "throttled", "unauthorized")
+RETRY_REASONS = ("connection", "timeout", "server", "truncated", "payload", "throttled", "unauthorized")
 
 disable_created_metrics()
 

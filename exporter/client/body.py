@@ -8,7 +8,7 @@ import zlib
 from base64 import b64encode
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.errors import PayloadError, TooLargeError, TruncatedError
+from exporter.errors import GarbledError, PayloadError, TooLargeError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,29 +60,34 @@ def unpack(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
             try:
                 yield inflater.decompress(data, limit + 1)
             except zlib.error:
-                raise PayloadError("the body is no gzip, although its headers say so") from None
+                raise GarbledError("the body is no gzip, although its headers say so") from None
             data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     if not inflater.eof:
         raise TruncatedError("the packed body ended early")
 
 
 def decode(body: bytes) -> object:
-    """The JSON value in a body. Raises PayloadError, or TooLargeError when it has more values than memory allows.
+    """The JSON value in a body.
+
+    Raises GarbledError for what is no JSON, PayloadError for JSON that cannot be used, TooLargeError when it has
+    more values than memory allows.
 
     NaN and Infinity become floats, lone surrogates stay: rows are read with that in mind.
     """
     if body.count(b",") > MOST_VALUES:
         raise TooLargeError(f"the body has more than {MOST_VALUES} values")
+    kind: type[PayloadError] = PayloadError
     value: object
     try:
         value = json.loads(body)
-    except ValueError as error:  # bad JSON, no UTF-8, an integer of thousands of digits
+    except ValueError as error:  # an integer of thousands of digits is the only other one
+        kind = GarbledError if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else kind
         problem = f"the body cannot be read as JSON: {clean(str(error))}"
     except RecursionError:
         problem = "the body is nested too deeply"
     else:
         return value
-    raise PayloadError(problem)  # out here, or the error would keep the one that keeps the body
+    raise kind(problem)  # out here, or the error would keep the one that keeps the body
 
 
 def is_json(content_type: str, body: bytes) -> bool:

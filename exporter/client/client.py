@@ -86,9 +86,12 @@ class Client:
             with self._limiter.slot(question.slug, deadline, refused=refused) as slot:
                 token = self._tokens.current()
                 answer, failure = self._ask(question, target, token, slot, deadline)
+            if failure is None:
+                try:
+                    return body.decode(answer.body)
+                except PollError as error:
+                    failure = error.with_traceback(None)  # or it would keep the body
             match failure:
-                case None:
-                    return _decoded(answer, question)
                 case ThrottledError():
                     refused = True
                 case UnauthorizedError() if not renewed and self._is_another_now(token):
@@ -163,13 +166,6 @@ class Client:
 def _name(question: Question) -> str:
     """How an error names what was asked."""
     return f"GET {question.path[:LONGEST_NAME]}"
-
-
-def _decoded(answer: Answer, question: Question) -> object:
-    try:
-        return body.decode(answer.body)
-    except PollError as error:
-        raise type(error)(f"{_name(question)}: {error}") from None
 
 
 def _next(token: object, seen: set[str], question: Question) -> str | None:

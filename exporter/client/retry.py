@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.errors import ConnectionFailed, PollError, RequestTimeout, ServerError, TruncatedError
+from exporter.errors import ConnectionFailed, GarbledError, PollError, RequestTimeout, ServerError, TruncatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 RETRIES = 3
-RETRIED: tuple[type[PollError], ...] = (ConnectionFailed, RequestTimeout, ServerError, TruncatedError)
+RETRIED: tuple[type[PollError], ...] = (ConnectionFailed, RequestTimeout, ServerError, TruncatedError, GarbledError)
 FIRST, LAST = 0.5, 30.0
 MOST_RETRY_AFTER = 300.0
 

@@ -161,12 +161,10 @@ def test_a_thousand_pages_are_read_and_one_more_is_too_many(aim: Aim) -> None:
         (response(b"", 302, [("Location", "http://127.0.0.1:1/")]), RedirectError, "HTTP 302"),
         (response(b"", 301), RedirectError, "HTTP 301"),
         (response(b"", 304), RedirectError, "HTTP 304"),
-        (response(b"<html>", 200), PayloadError, "JSON"),
         (response(b"[" * 50_000), PayloadError, "nested"),
         (response(b'{"n": ' + b"1" * 6000 + b"}"), PayloadError, "JSON"),
-        (response(b'"\xe9"'), PayloadError, "JSON"),
         (response(b"[" + b"," * 1_000_001 + b"]"), TooLargeError, "values"),
-        (response(b"zz", headers=[("Content-Encoding", "gzip")]), PayloadError, "gzip"),
+        (response(b"zz", headers=[("Content-Encoding", "br")]), PayloadError, "encoding is br"),
     ],
 )
 def test_what_would_be_answered_alike_is_asked_once_and_names_the_question(
@@ -237,6 +235,10 @@ def test_a_connection_error_is_asked_again_and_then_ends_the_poll(aim: Aim) -> N
         (response({"items": [1, 2, 3]}, length=500), "truncated"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n[1,", "truncated"),
         (b"", "connection"),
+        (response(b'{"items": [1, 2'), "payload"),
+        (response(b"<html>maintenance</html>"), "payload"),
+        (response(b'"\xe9"'), "payload"),
+        (response(b"zz", headers=[("Content-Encoding", "gzip")]), "payload"),
     ],
 )
 def test_an_answer_that_breaks_off_is_asked_again(aim: Aim, broken: bytes, reason: str) -> None:
@@ -263,6 +265,24 @@ def test_a_truncated_body_that_stays_so_is_reported(aim: Aim) -> None:
     clockwork = Clockwork()
     with Server(script) as server, pytest.raises(TruncatedError):
         clockwork.run(aim(server.url, clockwork=clockwork).fetch)
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (response(b"<html>", 200), "JSON"),
+        (response(b'"\xe9"'), "JSON"),
+        (response(b"zz", headers=[("Content-Encoding", "gzip")]), "gzip"),
+    ],
+)
+def test_a_body_that_stays_no_json_is_reported_with_the_question(aim: Aim, broken: bytes, says: str) -> None:
+    clockwork = Clockwork()
+    with Server(answering(broken)) as server:
+        aimed = aim(server.url, clockwork=clockwork)
+        with pytest.raises(PayloadError, match=f"^GET /insights/gh/acme/web/workflows: .*{says}"):
+            clockwork.run(aimed.fetch)
+        assert len(server.requests) == 4
+    assert aimed.metric("api_retries_total", reason="payload") == 3
 
 
 def test_a_slow_server_is_given_up_at_the_timeout_each_time(aim: Aim) -> None:
@@ -532,13 +552,14 @@ def test_no_wait_outlives_a_stop(aim: Aim, phase: str) -> None:
 
 def test_an_answer_of_the_api_shows_as_up_and_a_web_page_does_not(aim: Aim) -> None:
     html = response(b"<html>sign in</html>", 200, [("Content-Type", "text/html")])
-    with Server(answering(page(), html, message("Project not found", 404))) as server:
-        aimed = aim(server.url)
+    clockwork = Clockwork()
+    with Server(answering(page(), *[html] * 4, message("Project not found", 404))) as server:
+        aimed = aim(server.url, clockwork=clockwork)
         seen = []
         assert aimed.metric("up") is None
         for _ in range(3):
             with suppress(PollError):
-                aimed.fetch()
+                clockwork.run(aimed.fetch)
             seen.append(aimed.metric("up"))
     assert seen == [1, 0, 1]
 
@@ -555,12 +576,13 @@ def test_the_token_shows_in_no_error_log_or_repr(aim: Aim, caplog: pytest.LogCap
     caplog.set_level(logging.DEBUG)
     echo = message(f"token {TOKEN} is not valid here: " + "x" * 150 + TOKEN, 400)
     broken = response(TOKEN.encode() + b" is no JSON")
-    with Server(answering(echo, broken, message(TOKEN, 401), response(TOKEN.encode(), 403))) as server:
-        aimed = aim(server.url)
+    clockwork = Clockwork()
+    with Server(answering(echo, *[broken] * 4, message(TOKEN, 401), response(TOKEN.encode(), 403))) as server:
+        aimed = aim(server.url, clockwork=clockwork)
         errors = []
         for _ in range(4):
             with pytest.raises(PollError) as raised:
-                aimed.fetch()
+                clockwork.run(aimed.fetch)
             errors.append(raised.value)
             assert raised.value.__cause__ is None
             assert raised.value.__context__ is None or raised.value.__suppress_context__

@@ -7,6 +7,7 @@ from exporter.errors import (
     ClientError,
     ConnectionFailed,
     ForbiddenError,
+    GarbledError,
     NotFoundError,
     PayloadError,
     PollError,
@@ -25,7 +26,7 @@ def test_a_backoff_lies_between_its_first_value_and_a_ceiling_that_doubles(attem
     assert full_jitter(attempt, 0.5, 30, lambda: 1.0) == ceiling
 
 
-@pytest.mark.parametrize("kind", [ConnectionFailed, RequestTimeout, ServerError, TruncatedError])
+@pytest.mark.parametrize("kind", [ConnectionFailed, RequestTimeout, ServerError, TruncatedError, GarbledError])
 def test_what_may_pass_is_asked_again_three_times(kind: type[PollError]) -> None:
     delays = [delay(kind(), retry, stale=False, retry_after=None, random=lambda: 1.0) for retry in (1, 2, 3, 4)]
     assert delays == [1.0, 2.0, 4.0, None]

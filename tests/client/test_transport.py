@@ -19,6 +19,7 @@ from exporter.client.transport import Answer, Transport, proxy_of
 from exporter.config import Secret
 from exporter.errors import (
     ConnectionFailed,
+    GarbledError,
     PayloadError,
     PollError,
     RequestTimeout,
@@ -172,7 +173,7 @@ def test_a_body_that_ends_with_the_connection_is_read(transport: Make) -> None:
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n", TruncatedError),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n[1,\r\n", TruncatedError),
         (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 9\r\n\r\n" + gzip.compress(b"[]")[:9], TruncatedError),
-        (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]", PayloadError),
+        (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]", GarbledError),
         (HEAD + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n[]", PayloadError),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000, TooLargeError),
     ],
