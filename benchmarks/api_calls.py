@@ -64,7 +64,7 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """API calls an hour of all projects: altogether, by endpoint, and as `check` foretells them."""
+    """API calls an hour of all projects: altogether, by endpoint, and as `check` estimates them."""
 
     calls: float
     by_endpoint: Mapping[str, float]
@@ -143,7 +143,7 @@ def _log() -> Logger:
 
 def main() -> None:
     """Write the table, and on standard error where the calls go."""
-    print(f"| {PROJECTS} projects of {WORKFLOWS} workflows | settings | API calls an hour | `check` foretells |")
+    print(f"| {PROJECTS} projects of {WORKFLOWS} workflows | settings | API calls an hour | estimate of `check` |")
     print("|---|---|---|---|")
     for case in CASES:
         cost = measure(case)

@@ -1,6 +1,6 @@
-"""Writes the generated parts of the documents anew, each between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Update the generated parts of the documents, each between `<!-- generated: NAME -->` and `<!-- end -->`.
 
-With --check it writes nothing, names the documents that have drifted, and ends with 1 if there are any.
+With --check, write nothing, name the documents that have drifted, and exit with 1 if there are any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 PART = re.compile(r"(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)")
 
 
@@ -46,7 +46,7 @@ def commands() -> str:
 
 
 def flags() -> str:
-    """Each flag, where it may stand, and what it means."""
+    """Each flag, its commands, default and meaning."""
     places: dict[tuple[str, str, str], list[str]] = {}
     for name, command in sorted(command_line.commands.items()):
         for flag in _options(command):
@@ -71,7 +71,7 @@ def _options(command: click.Command) -> Iterator[tuple[str, str, str]]:
 
 
 def failures() -> str:
-    """Each reason for which a poll fails, and what to do."""
+    """Each reason for a failed poll, and what to do."""
     kinds = {kind.reason: kind for kind in PollError.__subclasses__()}
     return table(
         ("reason", "means", "what to do"),
@@ -79,17 +79,8 @@ def failures() -> str:
     )
 
 
-def api_calls() -> str:
-    """The measured calls, as they stand where they are explained."""
-    text = (ROOT / "docs" / "endpoints.md").read_text(encoding="utf-8")
-    measured = re.search(r"(?m)^\| 100 projects .*\n(?:\|.*\n)+", text)
-    if measured is None:
-        sys.exit("docs/endpoints.md has no table of measured calls")
-    return measured[0]
-
-
 def modules() -> str:
-    """Each module and package in the order of the layers, with the first sentence of its own description."""
+    """Each module and package in the order of the layers, with the first sentence of its docstring."""
     tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
     layers: tuple[str, ...] = next(
         ast.literal_eval(node.value)
@@ -111,26 +102,25 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": config.markdown,
     "metrics": metrics_reference.markdown,
     "failures": failures,
-    "api-calls": api_calls,
     "modules": modules,
 }
 
 
 def generated(text: str) -> str:
-    """A document with its generated parts as they should be."""
+    """A document with its generated parts up to date."""
     return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n{found[3]}", text)
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Only say what has drifted.")
+@click.option("--check", is_flag=True, help="Only name the documents that have drifted.")
 def main(*, check: bool) -> None:
-    """Write the generated parts of the documents anew."""
+    """Update the generated parts of the documents."""
     drifted = []
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         fresh = generated(text)
         if fresh != text:
-            drifted.append(document.name)
+            drifted.append(document.relative_to(ROOT).as_posix())
             if not check:
                 document.write_text(fresh, encoding="utf-8")
     for name in drifted:

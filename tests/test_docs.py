@@ -35,6 +35,7 @@ DOCUMENTS = sorted(
     if "node_modules" not in path.parts
 )
 WRITTEN_FOR_USERS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+REFERENCE = {name: ROOT / "docs" / f"{name}.md" for name in ("command-line", "metrics", "troubleshooting")}
 GITHUB_DROPS = re.compile(r"[^\w\- ]")
 LINK = re.compile(
     r"(?<!!)\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^)\s]+)\)"  # [text](target), whose text may have brackets
@@ -162,9 +163,11 @@ def test_every_generated_part_is_in_a_document() -> None:
 
 
 def test_a_drift_is_found_and_named() -> None:
-    text = text_of(README)
+    text = text_of(REFERENCE["metrics"])
     name = "circleci_insights_workflow_mttr_seconds"
-    assert generate_docs.generated(text.replace(f"| `{name}` |", "| `gone` |")) == text
+    drifted = text.replace(f"| `{name}` |", "| `gone` |")
+    assert drifted != text
+    assert generate_docs.generated(drifted) == text
 
     command = [sys.executable, str(ROOT / "scripts" / "generate_docs.py"), "--check"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -183,13 +186,19 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(document: Path) -> No
             assert anchor in anchors(target), link
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / link).resolve() for link in links(index)}
+    assert set((ROOT / "docs").glob("*.md")) - listed == {index}
+
+
 def test_every_metric_of_the_contract_is_in_the_reference_with_its_labels() -> None:
     listed = {str(row["name"]): set(row["labels"]) for row in metrics_reference.rows()}
     assert {name: listed.get(name) for name in CONTRACT} == CONTRACT
 
 
 def test_every_flag_and_command_is_documented() -> None:
-    text = text_of(README)
+    text = text_of(REFERENCE["command-line"])
     for name, command in command_line.commands.items():
         assert f"| `{name}` |" in text
         for option in command.params:
@@ -205,11 +214,12 @@ def test_every_target_of_make_is_documented() -> None:
 
 
 def test_every_reason_of_a_failure_has_its_line() -> None:
-    assert all(f"| `{reason}` |" in text_of(README) for reason in REASONS)
+    text = text_of(REFERENCE["troubleshooting"])
+    assert all(f"| `{reason}` |" in text for reason in REASONS)
 
 
 def test_the_environment_variable_of_the_token_is_documented() -> None:
-    assert "`CIRCLECI_TOKEN`" in text_of(README)
+    assert "`CIRCLECI_TOKEN`" in text_of(REFERENCE["command-line"])
 
 
 @pytest.mark.parametrize("document", WRITTEN_FOR_USERS, ids=name_of)
@@ -229,8 +239,9 @@ def test_every_example_of_a_configuration_is_valid(document: Path, tmp_path: Pat
 
 
 def test_there_are_examples_to_be_checked() -> None:
-    assert len(fences(README, "yaml")) >= 4
-    assert len(fences(README, "promql")) >= 5
+    assert len(fences(README, "yaml")) >= 2
+    assert sum(len(fences(document, "yaml")) for document in WRITTEN_FOR_USERS) >= 6
+    assert len(fences(ROOT / "docs" / "queries.md", "promql")) >= 7
 
 
 @pytest.mark.parametrize("document", WRITTEN_FOR_USERS, ids=name_of)
@@ -242,9 +253,10 @@ def test_every_query_names_metrics_and_labels_that_there_are(document: Path) -> 
 
 
 def test_every_query_is_one_that_prometheus_reads(promtool: Path, tmp_path: Path) -> None:
-    queries = fences(README, "promql")
+    fenced = (block for document in WRITTEN_FOR_USERS for block in fences(document, "promql"))
+    queries = [query for block in fenced for query in re.split(r"\n(?=\w)", block.strip())]
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
-    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "readme", "rules": rules}]}))
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "documents", "rules": rules}]}))
 
     result = subprocess.run(
         [promtool, "check", "rules", tmp_path / "rules.yml"], capture_output=True, text=True, timeout=60, check=False
@@ -258,7 +270,8 @@ def test_every_picture_is_shown_and_small(picture: Path) -> None:
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG")
     assert len(content) < 300_000
-    assert name_of(picture) in text_of(README)
+    shown = {(document.parent / link).resolve() for document in WRITTEN_FOR_USERS for link in links(document)}
+    assert picture in shown
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
