@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,16 +80,47 @@ def failures() -> str:
     )
 
 
-def modules() -> str:
-    """Each module and package in the order of the layers, with the first sentence of its docstring."""
+def _layers() -> tuple[str, ...]:
+    """Read the names of the layers, the lowest first, where the test of the imports has them."""
     tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
-    layers: tuple[str, ...] = next(
+    found: tuple[str, ...] = next(
         ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LAYERS"
     )
+    return found[1:]
+
+
+def packages() -> str:
+    """The imports between packages as a picture, without those that a longer way also shows."""
+    names = {layer.removeprefix("exporter.") for layer in _layers() if (ROOT / layer.replace(".", "/")).is_dir()}
+    below = {name: _imported(name) & names - {name} for name in names}
+    reached: dict[str, set[str]] = {}
+    for name in TopologicalSorter(below).static_order():
+        reached[name] = below[name].union(*(reached[other] for other in below[name]))
+    arrows = sorted(
+        (name, other)
+        for name in names
+        for other in below[name]
+        if not any(other in reached[between] for between in below[name])
+    )
+    lines = ("flowchart TD", *(f"    {name} --> {other}" for name, other in arrows))
+    return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+
+
+def _imported(package: str) -> set[str]:
+    """Name the packages that the files of one import from, those for type checkers alone included."""
+    statement = re.compile(r"(?m)^ *from exporter\.(\w+)|^ *import exporter\.(\w+)")
+    found: set[str] = set()
+    for path in (ROOT / "exporter" / package).rglob("*.py"):
+        found |= {name for names in statement.findall(path.read_text(encoding="utf-8")) for name in names}
+    return found
+
+
+def modules() -> str:
+    """Each module and package in the order of the layers, with the first sentence of its docstring."""
     rows = []
-    for layer in layers[1:]:
+    for layer in _layers():
         path = ROOT / layer.replace(".", "/")
         file, shown = (path / "__init__.py", f"{path.name}/") if path.is_dir() else (path.with_suffix(".py"), path.name)
         described = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
@@ -102,6 +134,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "configuration": config.markdown,
     "metrics": metrics_reference.markdown,
     "failures": failures,
+    "packages": packages,
     "modules": modules,
 }
 
