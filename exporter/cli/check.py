@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, searches
 from exporter.knowledge.discovered_projects import chosen
 from exporter.process.engine import Engine
 from exporter.process.organizations import seen
+from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,11 +39,15 @@ LONGEST_NAME = 40
 
 
 def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
-    """Write what was found to standard output; returns whether all of it is good. Raises ConfigError."""
+    """Write what was found to standard output; returns whether all of it is good.
+
+    Raises ConfigError, StartError, and Stopped after SIGINT.
+    """
     if offline:
         _offline(config, as_json=as_json)
         return True
     engine = Engine(config, log, keep_state=False)
+    on_signals({signal.SIGINT: engine.stop.set})
     client = engine.poller.client
     try:
         owner = token_owner(client)

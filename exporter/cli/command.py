@@ -19,7 +19,7 @@ from exporter.cli.once import found
 from exporter.cli.once import once as poll_once
 from exporter.cli.stage import REFRESH, stage
 from exporter.config import json_schema, load
-from exporter.errors import ConfigError, StartError
+from exporter.errors import ConfigError, StartError, Stopped
 from exporter.process.daemon import Daemon, Options
 from exporter.process.engine import Engine
 from exporter.system.file_watch import Watch
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
+INTERRUPTED = 128 + signal.SIGINT
 
 
 @click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"]})
@@ -182,6 +183,8 @@ def _guarded(
         else:
             log.error("could not start", error=str(error))  # noqa: TRY400  not a defect
         return NOT_STARTED
+    except Stopped:
+        return INTERRUPTED
     return GOOD
 
 

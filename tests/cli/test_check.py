@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.circleci import Circle
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,3 +184,34 @@ def test_offline_nothing_is_asked_and_no_token_is_needed(circle: Circle, tmp_pat
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]", "--offline", "--json")
     assert json.loads(said) == {"ok": True, "projects": 1, "organizations": 0}
     assert list(circle.requests) == []
+
+
+@pytest.mark.parametrize("stage", ["token", "search", "projects"])
+def test_it_ends_at_once_and_quietly_at_ctrl_c(circle: Circle, tmp_path: Path, stage: str) -> None:
+    """At a rate that leaves its questions waiting for their turn, most of them for minutes."""
+    reached = {"token": "/me", "search": "/insights/gh/acme/summary", "projects": "/project/"}[stage]
+    if stage == "token":
+        circle.fail("hang", r"/me$")
+    (tmp_path / "config.yaml").write_text(
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1.5, burst: {2 if stage == 'search' else 3}}}\n"
+        "organizations: [gh/acme]\n" + "projects: [" + ", ".join(f"gh/acme/p{n}" for n in range(60)) + "]\n"
+    )
+    asked = len(circle.requests)
+    with subprocess.Popen(
+        [COMMAND, "check"],
+        cwd=tmp_path,
+        env={**os.environ, "CIRCLECI_TOKEN": circle.token},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            wait_until(lambda: any(reached in one.path for one in circle.requests[asked:]), 30)
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            output, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert time.monotonic() - began < 1
+    assert (process.returncode, output) == (130, "")
+    assert "Traceback" not in said
