@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.cli import metrics_reference
+from exporter.config import TopTests
 from exporter.demo.clock import Clock
 from exporter.demo.organization import Organization
 from exporter.insights.collectors import COLLECTORS, NAMES, ORGANIZATIONS
@@ -119,7 +120,7 @@ def test_settings_of_the_top_work_without_a_poll(running: Process) -> None:
     snapshot = store.get(API)
     assert snapshot is not None
     asked = len(running.circle.requests)
-    project = replace(snapshot.project, flaky_tests=replace(snapshot.project.flaky_tests, top=1))
+    project = snapshot.project.model_copy(update={"flaky_tests": TopTests(top=1)})
     store.publish([replace(snapshot, project=project)], NOON)
     assert len(running.samples("circleci_insights_flaky_test_top_flakes", project=API)) == 1
     store.publish([snapshot], NOON)

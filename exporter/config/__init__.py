@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from exporter.config.document import read_document
-from exporter.config.globs import Globs
+from exporter.config.file import CircleCI, Config, StateSettings
 from exporter.config.load import load, parse
-from exporter.config.model import UNSCOPED
 from exporter.config.reference import markdown
 from exporter.config.schema import json_schema
-from exporter.config.settings import CircleCI, Config, Jobs, Organization, Project, Runs, State, Top
+from exporter.config.settings import UNSCOPED, Globs, Jobs, Organization, Project, ProjectSettings, Runs, TopTests
 from exporter.config.sharding import mine, owner
 from exporter.config.token import Secret, TokenSource, read_token
 from exporter.config.values import INFO_LABELS, project_slug, read_duration, write_duration
@@ -22,11 +21,12 @@ __all__ = [
     "Jobs",
     "Organization",
     "Project",
+    "ProjectSettings",
     "Runs",
     "Secret",
-    "State",
+    "StateSettings",
     "TokenSource",
-    "Top",
+    "TopTests",
     "json_schema",
     "load",
     "markdown",

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from exporter.config.model import UNSCOPED
 from exporter.config.places import dotted
+from exporter.config.settings import UNSCOPED
 from exporter.config.values import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping
 
-    from exporter.config.model import OrganizationSection, ProjectSection
-    from exporter.config.places import Document, Key
-    from exporter.config.settings import CircleCI, Project
+    from exporter.config.file import CircleCI
+    from exporter.config.places import Document
+    from exporter.config.settings import Organization, Project
 
-    Entries = Mapping[int, ProjectSection] | Mapping[int, OrganizationSection]
-    """The entries of a list of the file that have no mistake of their own, by their index in it."""
+    Lists = Mapping[str, Mapping[int, Project | Organization]]
+    """By the lists' keys: the entries that have no mistake of their own, by their index in the list."""
 
 _SCOPE_KEYS: Final = frozenset({"default_branch", "all_branches", "branches", "collectors"})
-
-
-class Asked(NamedTuple):
-    """An entry that has no mistake of its own: where it stands, which keys it gives, and what becomes of it."""
-
-    path: tuple[Key, ...]
-    given: AbstractSet[str]
-    project: Project
 
 
 def check_entries(document: Document) -> None:
@@ -54,45 +45,43 @@ def check_reach(document: Document, circleci: CircleCI) -> None:
             document.report(("circleci", "ca_file"), found, "a file of PEM certificates that can be read")
 
 
-def check_slugs(document: Document, key: str, entries: Entries) -> None:
-    """Report each slug that stands twice under `key`, in whatever form."""
-    first: dict[str, int] = {}
-    for index, section in entries.items():
-        other = first.setdefault(section.slug, index)
-        if other != index:
-            document.report((key, index, "slug"), None, f"each slug once; {dotted((key, other))} has it")
+def check_slugs(document: Document, lists: Lists) -> None:
+    """Report each slug that stands twice in a list, in whatever form."""
+    for key, entries in lists.items():
+        first: dict[str, int] = {}
+        for index, entry in entries.items():
+            other = first.setdefault(entry.slug, index)
+            if other != index:
+                document.report((key, index, "slug"), None, f"each slug once; {dotted((key, other))} has it")
 
 
-def check_names(
-    document: Document, projects: Mapping[int, ProjectSection], organizations: Mapping[int, OrganizationSection]
-) -> None:
+def check_names(document: Document, projects: Mapping[int, Project], organizations: Mapping[int, Organization]) -> None:
     """Report each name that two projects of different slugs share: the label `project` must tell them apart.
 
     An organization speaks of its search under its slug, which is no project's name therefore.
     """
-    searched = {section.slug: index for index, section in organizations.items()}
+    searched = {organization.slug: index for index, organization in organizations.items()}
     first: dict[str, int] = {}
-    for index, section in projects.items():
-        other = first.setdefault(section.name or section.slug, index)
-        if section.slug != projects[other].slug:
-            key = "name" if section.name else "slug"
+    for index, project in projects.items():
+        other = first.setdefault(project.name, index)
+        if project.slug != projects[other].slug:
+            key = "slug" if project.name == project.slug else "name"
             document.report(("projects", index, key), None, f"each name once; {dotted(('projects', other))} has it")
-        if section.name in searched:
-            owner = dotted(("organizations", searched[section.name]))
+        if project.name in searched:
+            owner = dotted(("organizations", searched[project.name]))
             document.report(("projects", index, "name"), None, f"a name that is no organization's; {owner} has it")
 
 
-def check_scopes(document: Document, asked: Iterable[Asked]) -> None:
+def check_scopes(document: Document, lists: Lists) -> None:
     """Report entries whose collectors need a branch while none is chosen: once at `defaults` where it is said there."""
     reported = set[tuple[str | int, ...]]()
-    for path, given, project in asked:
-        scoped = [collector for collector in project.collectors if collector not in UNSCOPED]
-        place = path if given & _SCOPE_KEYS else ("defaults",)
-        if (
-            scoped
-            and not (project.default_branch or project.all_branches or project.branches)
-            and place not in reported
-        ):
-            reported.add(place)
-            allowed = f"default_branch: true, all_branches: true or branches, for the collectors {', '.join(scoped)}"
-            document.report(place, "no branch to ask about", allowed)
+    for key, entries in lists.items():
+        for index, entry in entries.items():
+            scoped = [collector for collector in entry.collectors if collector not in UNSCOPED]
+            path: tuple[str | int, ...] = (key, index) if entry.model_fields_set & _SCOPE_KEYS else ("defaults",)
+            if scoped and not (entry.default_branch or entry.all_branches or entry.branches) and path not in reported:
+                reported.add(path)
+                allowed = (
+                    f"default_branch: true, all_branches: true or branches, for the collectors {', '.join(scoped)}"
+                )
+                document.report(path, "no branch to ask about", allowed)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 
 
-@dataclass(frozen=True, slots=True)
-class Globs:
-    """A choice of names: those that match one of `include` and none of `exclude`."""
-
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-
-    def match(self, name: str) -> bool:
-        """Say whether the name is chosen."""
-        included = "*" in self.include or _any(self.include).match(name)
-        return bool(included) and not (self.exclude and _any(self.exclude).match(name))
+def matches(name: str, globs: tuple[str, ...]) -> bool:
+    """Say whether the name matches one of the globs."""
+    return "*" in globs or bool(globs and _any(globs).match(name))
 
 
 def is_glob(text: str) -> bool:
@@ -28,4 +19,4 @@ def is_glob(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _any(globs: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(translate, globs)) or r"(?!)")
+    return re.compile("|".join(map(translate, globs)))

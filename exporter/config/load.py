@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter.config import checks
 from exporter.config.document import open_document, parse_document
-from exporter.config.merge import circleci_settings, merged_organization, merged_project, project_template
-from exporter.config.model import (
-    CircleCISection,
-    File,
-    OrganizationEntry,
-    OrganizationSection,
-    ProjectEntry,
-    ProjectSection,
-    Section,
-    Settings,
-    StateSection,
-)
-from exporter.config.problems import report_errors
-from exporter.config.settings import Config, State
+from exporter.config.file import Config
+from exporter.config.problems import read_part, report_unknown_keys
+from exporter.config.settings import OrganizationEntry, ProjectEntry
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
     from exporter.config.places import Document
+    from exporter.config.settings import ProjectSettings
 
-PartT = TypeVar("PartT", bound=Section)
-
-_CIRCLECI: Final = TypeAdapter(CircleCISection)
-_STATE: Final = TypeAdapter(StateSection)
-_DEFAULTS: Final = TypeAdapter(Settings)
-_PROJECT: Final = TypeAdapter[ProjectSection](ProjectEntry)
-_ORGANIZATION: Final = TypeAdapter[OrganizationSection](OrganizationEntry)
+_LISTS: Final[dict[str, Any]] = {"projects": ProjectEntry, "organizations": OrganizationEntry}
 
 
 def load(path: str | Path) -> Config:
@@ -48,77 +30,38 @@ def parse(text: str | bytes, file: str = "config.yaml", directory: Path | None =
 
 
 def _config(document: Document, directory: Path) -> Config:
-    data = document.data
-    if not isinstance(data, dict):
-        document.report((), None, f"a mapping with the keys {', '.join(File.model_fields)}")
+    if not isinstance(document.data, dict):
+        document.report((), None, f"a mapping with the keys {', '.join(Config.model_fields)}")
         raise ConfigError(document.problems())
-    _unknown_keys(document)
-    circleci = _section(document, "circleci", CircleCISection, _CIRCLECI)
-    state = _section(document, "state", StateSection, _STATE)
-    defaults = _section(document, "defaults", Settings, _DEFAULTS)
-    projects = _entries(document, "projects", ProjectSection, _PROJECT)
-    organizations = _entries(document, "organizations", OrganizationSection, _ORGANIZATION)
-
-    template = project_template(defaults or Settings())
-    config = Config(
-        file=document.file,
-        circleci=circleci_settings(circleci or CircleCISection(), directory),
-        state=State(directory / state.path if state and state.path else None),
-        projects=tuple(merged_project(template, section) for section in projects.values()),
-        organizations=tuple(merged_organization(template, section) for section in organizations.values()),
-    )
+    report_unknown_keys(document, Config)
+    read = {
+        key: read_part(document, Config, (key,), field.annotation, directory)
+        for key, field in Config.model_fields.items()
+        if key not in _LISTS
+    }
+    parts: dict[str, Any] = {
+        key: Config.model_fields[key].get_default(call_default_factory=True) if part is None else part
+        for key, part in read.items()
+    }
+    entries = {key: _entries(document, key, directory, parts["defaults"]) for key in _LISTS}
+    projects, organizations = entries.values()
     checks.check_entries(document)
-    checks.check_reach(document, config.circleci)
-    checks.check_slugs(document, "projects", projects)
-    checks.check_slugs(document, "organizations", organizations)
+    checks.check_reach(document, parts["circleci"])
+    checks.check_slugs(document, entries)
     checks.check_names(document, projects, organizations)
-    if defaults:
-        listed = zip(projects.items(), config.projects, strict=True)
-        found = zip(organizations.items(), (each.template for each in config.organizations), strict=True)
-        checks.check_scopes(
-            document,
-            [
-                checks.Asked((key, index), section.model_fields_set, project)
-                for key, entries in (("projects", listed), ("organizations", found))
-                for (index, section), project in entries
-            ],
-        )
+    if read["defaults"] is not None:
+        checks.check_scopes(document, entries)
     if document.mistakes:
         raise ConfigError(document.problems())
-    return config
+    parts |= {"_file": document.file, **{key: tuple(found.values()) for key, found in entries.items()}}
+    return Config.model_construct(**parts)
 
 
-def _unknown_keys(document: Document) -> None:
-    try:
-        File.model_validate({key: value for key, value in document.data.items() if key not in File.model_fields})
-    except ValidationError as error:
-        report_errors(document, (), File, error)
-
-
-def _section(document: Document, key: str, model: type[PartT], kind: TypeAdapter[PartT]) -> PartT | None:
-    """Return the part under `key`, or None where it has mistakes."""
-    return _part(document, (key,), document.data.get(key, {}), model, kind)
-
-
-def _entries(document: Document, key: str, model: type[PartT], kind: TypeAdapter[PartT]) -> dict[int, PartT]:
-    """Return the entries of the list under `key` that have no mistake, by their index in it."""
+def _entries(document: Document, key: str, directory: Path, defaults: ProjectSettings) -> dict[int, Any]:
+    """Return the entries of the list under `key` that have no mistake, by their index in it, on top of the defaults."""
     values = document.data.get(key, [])
     if not isinstance(values, list):
         document.report((key,), None, "a list")
         return {}
-    parts = {index: _part(document, (key, index), value, model, kind) for index, value in enumerate(values)}
-    return {index: part for index, part in parts.items() if part is not None}
-
-
-def _part(
-    document: Document,
-    path: tuple[str | int, ...],
-    value: object,
-    model: type[PartT],
-    kind: TypeAdapter[PartT],
-) -> PartT | None:
-    try:
-        return kind.validate_python(value)
-    except ValidationError as error:
-        report_errors(document, path, model, error)
-        return None
+    parts = {index: read_part(document, Config, (key, index), _LISTS[key], directory) for index in range(len(values))}
+    return {index: part.over(defaults) for index, part in parts.items() if part is not None}

@@ -1,30 +1,30 @@
-"""From what pydantic says about a part of the file to what a person is told."""
+"""From what pydantic says about a part of a file to what a person is told."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter, ValidationError
 
-from exporter.config.model import File
 from exporter.config.places import dotted
+from exporter.config.section import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
     from exporter.config.places import Document, Key
 
 _NOT_HERE: Final = "token_file, or the environment variable CIRCLECI_TOKEN; the token itself never stands in this file"
-_SECTIONS: Final = ("circleci", "state", "defaults")
 _ALLOWED: Final = {
     "missing": "this key is required",
     "bool_type": "true or false",
     "string_type": "text, in quotes",
-    "list_type": "a list",
+    "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
@@ -33,22 +33,56 @@ _ALLOWED: Final = {
 }
 
 
-def report_errors(document: Document, base: Sequence[Key], model: type[BaseModel], error: ValidationError) -> None:
-    """Report each error of the validation of the part at `base` by `model`."""
-    for details in error.errors(include_url=False):
-        path: tuple[Key, ...] = details["loc"]
-        if path and path[-1] == "[key]":  # pydantic's own way to say that the key is meant, not its value
+def read_part(document: Document, file: type[Section], path: Sequence[Key], form: Any, directory: Path) -> Any:  # noqa: ANN401  whatever the form makes
+    """Return the part at `path` read as `form`, or None with its mistakes reported; nothing there is read as empty.
+
+    `file` declares the whole file. Relative paths in the part are relative to `directory`.
+    """
+    value = document.data
+    for key in path:
+        value = value.get(key, {}) if isinstance(value, dict) else value[key]
+    try:
+        return _adapter(form).validate_python(value, context={"directory": directory})
+    except ValidationError as error:
+        _report(document, file, path, error)
+        return None
+
+
+def report_unknown_keys(document: Document, file: type[Section]) -> None:
+    """Report each key at the top of the document that the file does not have."""
+    try:
+        file.model_validate({key: value for key, value in document.data.items() if key not in file.model_fields})
+    except ValidationError as error:
+        _report(document, file, (), error)
+
+
+@cache
+def _adapter(form: Any) -> TypeAdapter[Any]:  # noqa: ANN401
+    return TypeAdapter(form)
+
+
+def _report(document: Document, file: type[Section], base: Sequence[Key], error: ValidationError) -> None:
+    found = error.errors(include_url=False)
+    outer = {details["loc"][:depth] for details in found for depth in range(len(details["loc"]))}
+    for details in found:
+        path: tuple[Key, ...] = (*base, *details["loc"])
+        if details["loc"] in outer:  # a list that is too short without its wrong items is no second mistake
+            continue
+        if path[-1] == "[key]":  # pydantic's own way to say that the key is meant, not its value
             path = path[:-1]
-            document.report([*base, *path], f"the key {dotted(path[-1:])}", details["ctx"]["allowed"])
+            document.report(path, f"the key {dotted(path[-1:])}", details["ctx"]["allowed"])
         elif details["type"] == "extra_forbidden":
-            document.report([*base, *path], "an unknown key", _suggestion(model, path))
+            document.report(path, "an unknown key", _suggestion(file, path))
         elif details["type"] == "missing":
-            document.report([*base, *path], "nothing", _ALLOWED["missing"])
+            document.report(path, "nothing", _ALLOWED["missing"])
         else:
             context = details.get("ctx", {})
-            entry = not path and isinstance(base[-1], int)
-            allowed = "a slug, or a mapping with a slug" if entry else _allowed(details, context)
-            document.report([*base, *path], context.get("found"), allowed)
+            allowed = (
+                "a slug, or a mapping with a slug"
+                if isinstance(path[-1], int) and path == tuple(base)
+                else _allowed(details, context)
+            )
+            document.report(path, context.get("found"), allowed)
 
 
 def _allowed(details: ErrorDetails, context: dict[str, Any]) -> str:
@@ -59,25 +93,33 @@ def _allowed(details: ErrorDetails, context: dict[str, Any]) -> str:
     return _ALLOWED[details["type"]].format_map(context)
 
 
-def _suggestion(model: type[BaseModel], path: Sequence[Key]) -> str:
+def _suggestion(file: type[Section], path: Sequence[Key]) -> str:
     """Return what may stand in place of the unknown key: the nearest one, or where it belongs, and all known."""
     unknown = str(path[-1])
-    for key in path[:-1]:
-        model = _section(model, str(key))
-    known = list(model.model_fields)
+    known = list(_section_at(file, path[:-1]).model_fields)
     near = get_close_matches(unknown, known, 1, 0.75 if "token_file" in known else 0.6)
     if near:
         hint = f"did you mean {near[0]}? "
     elif "token_file" in known and "token" in unknown.lower():
         hint = f"{_NOT_HERE}; "
     else:
-        owner = next((key for key in _SECTIONS if unknown in _section(File, key).model_fields), "")
+        owner = next((key for key in file.model_fields if unknown in _section_at(file, (key,)).model_fields), "")
         hint = f"{unknown} belongs to {owner}; " if owner else ""
     return f"{hint}known here: {', '.join(known)}"
 
 
-def _section(model: type[BaseModel], key: str) -> type[BaseModel]:
-    section = model.model_fields[key].annotation
-    assert isinstance(section, type)  # noqa: S101  only sections have keys that can be unknown
-    assert issubclass(section, BaseModel)  # noqa: S101
+def _section_at(file: type[Section], path: Sequence[Key]) -> type[Section]:
+    """Return the section that the path leads to."""
+    section = file
+    for key in path:
+        if isinstance(key, str):
+            section = next(_sections(section.model_fields[key].annotation))
     return section
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:  # noqa: ANN401  any type
+    """Find the sections in a type, such as a list of them."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.config.model import Settings
 from exporter.config.schema import json_schema
+from exporter.config.settings import ProjectSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,9 @@ def _rows(section: dict[str, Any], definitions: dict[str, Any], prefix: str) -> 
             yield from _rows(section_of_key, definitions, f"{path}.")
         elif entry:
             yield _row(path, "list of slugs or mappings", "", value["description"])
-            own = {name: inner for name, inner in entry["properties"].items() if name not in Settings.model_fields}
+            own = {
+                name: inner for name, inner in entry["properties"].items() if name not in ProjectSettings.model_fields
+            }
             yield from _rows({**entry, "properties": own}, definitions, f"{path}[].")
         elif key in section.get("required", ()):
             yield _row(path, _kind(value), "required", value["description"])

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.config.model import File, Settings
+from exporter.config.file import Config
+from exporter.config.settings import Organization, Project, ProjectSettings
 
 IDENTIFIER: Final = "urn:circleci-insights-exporter:config"
 
@@ -18,10 +19,10 @@ class _Generator(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """Return the schema of the file as it is written, draft 2020-12: durations are text, a slug alone is a project."""
-    schema = File.model_json_schema(schema_generator=_Generator)
-    for section in ("ProjectSection", "OrganizationSection"):
-        for key in Settings.model_fields:  # what it is without being given stands in `defaults`
-            schema["$defs"][section]["properties"][key].pop("default", None)
+    schema = Config.model_json_schema(schema_generator=_Generator)
+    for section in (Project, Organization):
+        for key in ProjectSettings.model_fields:  # what it is without being given stands in `defaults`
+            schema["$defs"][section.__name__]["properties"][key].pop("default", None)
     some = [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("projects", "organizations")]
     return {
         "$schema": GenerateJsonSchema.schema_dialect,

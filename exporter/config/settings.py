@@ -1,99 +1,124 @@
-"""The configuration as the program uses it: complete, frozen, compared by value."""
+"""What is asked about a project: each key with its type, default and meaning. Times are in seconds.
+
+The reader, the merge with `defaults`, the editor's schema and the reference all follow these declarations.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Annotated, Any, Final, Literal
 
-from exporter.config.globs import Globs, is_glob
-from exporter.config.values import project_slug
+from pydantic import BeforeValidator, Field
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from exporter.config.globs import is_glob, matches
+from exporter.config.section import Items, Labels, Section
+from exporter.config.values import (
+    Branch,
+    Duration,
+    Glob,
+    Lookback,
+    NameOrSlug,
+    Once,
+    OrganizationSlug,
+    ProjectSlug,
+    Rising,
+    SeriesLimit,
+    TestCount,
+    project_slug,
+)
+
+Window = Literal["last-24-hours", "last-7-days", "last-30-days", "last-60-days", "last-90-days"]
+CollectorName = Literal["workflows", "jobs", "runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"]
+
+UNSCOPED: Final = frozenset({"flaky_tests", "project"})
+"""The collectors that ask about a project as a whole, not about branches."""
 
 INTERVALS_UNTIL_STALE: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class CircleCI:
-    """How CircleCI is reached. `url` has no trailing slash and no `/api/v2`; `timeout` is in seconds."""
+class Globs(Section):
+    """A choice of names: those that match one of `include` and none of `exclude`."""
 
-    url: str
-    token_file: Path | None
-    auth: str
-    ca_file: Path | None
-    allow_insecure: bool
-    timeout: float
-    requests_per_second: float
-    burst: int
-    concurrency: int
+    include: Items[Glob] = Field(("*",), description="Globs; a name must match at least one of them.")
+    exclude: Items[Glob] = Field((), description="Globs; a name that matches any of them is left out.")
 
-    @property
-    def api_url(self) -> str:
-        """The URL that API paths are added to, without a trailing slash."""
-        return f"{self.url}/api/v2"
-
-    def share(self, total_shards: int) -> CircleCI:
-        """Return what one of `total_shards` may use: rate and burst are those of all together."""
-        return replace(
-            self,
-            requests_per_second=self.requests_per_second / total_shards,
-            burst=max(1, self.burst // total_shards),
-        )
+    def match(self, name: str) -> bool:
+        """Say whether the name is chosen."""
+        return matches(name, self.include) and not matches(name, self.exclude)
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where the state file is; None keeps state in memory only."""
-
-    path: Path | None
-
-
-@dataclass(frozen=True, slots=True)
 class Jobs(Globs):
-    """Which jobs, and how many seconds ago the workflow may have run last."""
+    """Which jobs, and how long their numbers are believed while their workflow does not change."""
 
-    max_age: float = field(kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Collector `runs`; everything in seconds."""
-
-    interval: float
-    lookback: float
-    sweep: float
-    buckets: tuple[float, ...]
+    max_age: Duration = Field(
+        "1d",
+        description="Longest time before the jobs of a workflow are read again while the workflow's own numbers "
+        "stay the same.",
+        validate_default=True,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Top:
+class Runs(Section):
+    """Collector `runs`: each run of a workflow, counted once."""
+
+    interval: Duration = Field("5m", description="Time between two polls for new runs.", validate_default=True)
+    lookback: Lookback = Field(
+        "3d",
+        description="How far back to look for runs. A run that takes longer than this is not counted.",
+        validate_default=True,
+    )
+    sweep: Duration = Field(
+        "1h",
+        description="Time between two reads of the whole lookback, which find the runs that ended late.",
+        validate_default=True,
+    )
+    buckets: Annotated[Items[Duration], Rising] = Field(
+        ("30s", "1m", "2m", "5m", "10m", "20m", "40m", "1h", "2h", "4h"),
+        description="Upper bounds of the buckets of the duration histogram.",
+        min_length=1,
+        max_length=50,
+        validate_default=True,
+    )
+
+
+class TopTests(Section):
     """How many tests are exposed by name."""
 
-    top: int
+    top: TestCount = Field(0, description="Number of tests to expose by name, worst first.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
-    """One project and all that is asked about it; times in seconds, labels sorted by name."""
+class ProjectSettings(Section):
+    """What is asked about a project. Each key can be set in `defaults` and on a project, where it wins."""
 
-    slug: str
-    name: str
-    interval: float
-    stale_after: float | None
-    windows: tuple[str, ...]
-    default_branch: bool
-    all_branches: bool
-    branches: tuple[str, ...]
-    collectors: tuple[str, ...]
-    workflows: Globs
-    jobs: Jobs
-    metrics: Globs
-    runs: Runs
-    flaky_tests: Top
-    tests: Top
-    labels: tuple[tuple[str, str], ...]
-    max_series: int
+    interval: Duration = Field("1h", description="Time between two polls.", validate_default=True)
+    stale_after: Duration | None = Field(
+        None,
+        description="Age at which values that could not be renewed are dropped. Default: 3 intervals of the collector.",
+    )
+    windows: Annotated[Items[Window], Once] = Field(
+        ("last-7-days",), description="CircleCI's reporting windows to read.", min_length=1
+    )
+    default_branch: bool = Field(True, description="Read the project's default branch.")
+    all_branches: bool = Field(False, description='Read all branches together, as `branch="all branches"`.')
+    branches: Annotated[Items[Branch], Once] = Field(
+        (),
+        description="More branches. A glob such as `release/*` stands for the matching branches that Insights knows.",
+    )
+    collectors: Annotated[Items[CollectorName], Once] = Field(("workflows", "jobs"), description="What to collect.")
+    workflows: Globs = Field(default_factory=Globs, description="Which workflows, by name.")
+    jobs: Jobs = Field(default_factory=Jobs, description="Which jobs, by name.")
+    metrics: Globs = Field(default_factory=Globs, description="Which metrics, by name of the metric family.")
+    runs: Runs = Field(default_factory=Runs, description="Collector `runs`.")
+    flaky_tests: TopTests = Field(default_factory=TopTests, description="Collector `flaky_tests`.")
+    tests: TopTests = Field(default_factory=TopTests, description="Collector `tests`.")
+    labels: Labels = Field(
+        {},
+        description="Labels of `circleci_insights_project_info`, for joins and alert routing.",
+        json_schema_extra={"additionalProperties": False},
+        validate_default=True,
+    )
+    max_series: SeriesLimit = Field(
+        20_000, description="Maximum number of series per project. The rest is left out, counted and logged."
+    )
 
     @property
     def branch_names(self) -> tuple[str, ...]:
@@ -105,6 +130,17 @@ class Project:
         """The configured branches that are globs."""
         return tuple(branch for branch in self.branches if is_glob(branch))
 
+
+class Project(ProjectSettings):
+    """One project. Its mappings merge with those of `defaults` key by key; its lists replace theirs."""
+
+    slug: ProjectSlug = Field(
+        description="`gh/ORGANIZATION/REPOSITORY`, or `circleci/ORGANIZATION-ID/PROJECT-ID` for GitHub App and GitLab."
+    )
+    name: NameOrSlug = Field(
+        None, description="Value of the label `project`. Default: the slug.", validate_default=True
+    )
+
     def polled_every(self, collector: str) -> float:
         """Return the seconds between two polls of the collector."""
         return self.runs.interval if collector == "runs" else self.interval
@@ -114,32 +150,46 @@ class Project:
         return self.stale_after or INTERVALS_UNTIL_STALE * self.polled_every(collector)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organization:
-    """One organization whose projects are found. `names` chooses among them, `template` is what each of them gets."""
+class Organization(ProjectSettings):
+    """One organization whose projects are found by asking CircleCI. Its settings hold for each of them."""
 
-    slug: str
-    names: Globs
-    discovery_interval: float
-    template: Project
+    slug: OrganizationSlug = Field(description="`gh/ORGANIZATION` or `circleci/ORGANIZATION-ID`.")
+    include: Items[Glob] = Field(("*",), description="Globs; a project's name must match at least one of them.")
+    exclude: Items[Glob] = Field((), description="Globs; a project whose name matches any of them is left out.")
+    discovery_interval: Duration = Field(
+        "1h", description="Time between two searches for projects.", validate_default=True
+    )
+
+    @property
+    def names(self) -> Globs:
+        """Which of its projects are polled, by name."""
+        return Globs.model_construct(include=self.include, exclude=self.exclude)
+
+    @property
+    def template(self) -> Project:
+        """The settings of its projects, without a slug and a name."""
+        settings: dict[str, Any] = {key: getattr(self, key) for key in ProjectSettings.model_fields}
+        return Project.model_construct(slug="", name="", **settings)
 
     @property
     def staleness(self) -> float:
         """The age in seconds at which the organization's own totals are dropped unless they were renewed."""
-        return self.template.stale_after or INTERVALS_UNTIL_STALE * self.discovery_interval
+        return self.stale_after or INTERVALS_UNTIL_STALE * self.discovery_interval
 
     def project(self, slug: str, name: str | None = None) -> Project:
         """Return a found project with the organization's settings. Raise ValueError for what is no project's slug."""
         slug = project_slug(slug)
-        return replace(self.template, slug=slug, name=name or slug)
+        return self.template.model_copy(update={"slug": slug, "name": name or slug})
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """A valid configuration."""
+def _long_form(value: object) -> object:
+    return {"slug": value} if isinstance(value, str) else value
 
-    file: str
-    circleci: CircleCI
-    state: State
-    projects: tuple[Project, ...]
-    organizations: tuple[Organization, ...]
+
+ProjectEntry = Annotated[Project, BeforeValidator(_long_form, json_schema_input_type=ProjectSlug | Project)]
+"""A project in the file: its slug alone, or a mapping."""
+
+OrganizationEntry = Annotated[
+    Organization, BeforeValidator(_long_form, json_schema_input_type=OrganizationSlug | Organization)
+]
+"""An organization in the file: its slug alone, or a mapping."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from exporter.config.settings import CircleCI
+    from exporter.config.file import CircleCI
 
 VARIABLE: Final = "CIRCLECI_TOKEN"
 LONGEST: Final = 4096

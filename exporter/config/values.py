@@ -6,10 +6,11 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _URL_RULE: Final = "https://HOST, with a path where the server has one, without 
 
 
 @dataclass(frozen=True, eq=False)
-class Kind:
+class Scalar:
     """One kind of value. `read` raises ValueError for what is not of it; `allowed` then tells what is."""
 
     title: str
@@ -114,21 +115,21 @@ def _slug(text: str, pattern: str) -> str:
     return f"{_SHORT_PROVIDERS.get(provider, provider)}/{rest}"
 
 
-def _text(title: str, allowed: str, pattern: str, read: Callable[[str], str] = str) -> Kind:
+def _text(title: str, allowed: str, pattern: str, read: Callable[[str], object] = str) -> Scalar:
     """Return a kind of text: printable, matching the whole pattern (which JSON Schema understands too), then `read`."""
     matches = re.compile(pattern).fullmatch
 
-    def checked(value: object) -> str:
+    def checked(value: object) -> object:
         if not isinstance(value, str):
             raise ValueError(f"{allowed}; in quotes" if isinstance(value, int | float) else allowed)  # noqa: TRY004
         if not value.isprintable() or not matches(value):
             raise ValueError
         return read(value)
 
-    return Kind(title, allowed, {"type": "string", "pattern": f"^(?:{pattern})$"}, checked)
+    return Scalar(title, allowed, {"type": "string", "pattern": f"^(?:{pattern})$"}, checked)
 
 
-def _duration(least: str, most: str) -> Kind:
+def _duration(least: str, most: str) -> Scalar:
     low, high = read_duration(least), read_duration(most)
 
     def checked(value: object) -> float:
@@ -138,10 +139,10 @@ def _duration(least: str, most: str) -> Kind:
         return seconds
 
     allowed = f"a duration such as 90s, 5m, 1h or 1d, from {least} to {most}"
-    return Kind("duration", allowed, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}, checked)
+    return Scalar("duration", allowed, {"type": "string", "pattern": f"^{_DURATION.pattern}$"}, checked)
 
 
-def _number(least: float, most: float, *, whole: bool = False) -> Kind:
+def _number(least: float, most: float, *, whole: bool = False) -> Scalar:
     def checked(value: object) -> float:
         if (
             isinstance(value, bool)
@@ -153,7 +154,7 @@ def _number(least: float, most: float, *, whole: bool = False) -> Kind:
 
     name = "whole number" if whole else "number"
     limits = {"type": "integer" if whole else "number", "minimum": least, "maximum": most}
-    return Kind(name, f"a {name} from {least} to {most:,}", limits, checked)
+    return Scalar(name, f"a {name} from {least} to {most:,}", limits, checked)
 
 
 def _url(value: object) -> str:
@@ -164,11 +165,19 @@ def _url(value: object) -> str:
         raise mistake(_URL_RULE, "a URL that is not shown" if secret else "") from None
 
 
-def _once(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(values))
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
 
 
-def _rising(bounds: list[float]) -> list[float]:
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    return info.context["directory"] / path if info.context else path
+
+
+def _or_slug(name: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    return info.data.get("slug", "") if name is None else read(name)
+
+
+def _rising(bounds: tuple[float, ...]) -> tuple[float, ...]:
     for low, high in pairwise(bounds):
         if high <= low:
             raise mistake("durations that rise, each once", f"{write_duration(high)} after {write_duration(low)}")
@@ -184,13 +193,17 @@ Once = AfterValidator(_once)
 RequestRate = Annotated[float, _number(0.01, 1000)]
 Burst = Annotated[int, _number(1, 10_000, whole=True)]
 Concurrency = Annotated[int, _number(1, 64, whole=True)]
-Top = Annotated[int, _number(0, 100, whole=True)]
+TestCount = Annotated[int, _number(0, 100, whole=True)]
 SeriesLimit = Annotated[int, _number(1, 10_000_000, whole=True)]
 
 Glob = Annotated[str, _text("glob", "a name or a glob (* ? [ab] [!ab]), not empty", ".+")]
 Branch = Annotated[str, _text("branch glob", "a branch's name or a glob, without spaces, not empty", r"\S+")]
 Name = Annotated[str, _text("name", "a name of 1 to 200 characters, without spaces around it", r"(?! ).{1,200}(?<! )")]
-FilePath = Annotated[str, _text("path", "the path of a file", ".+")]
+NameOrSlug = Annotated[Name, WrapValidator(_or_slug, json_schema_input_type=Name | None)]
+"""A name whose default is the slug of the same mapping."""
+Resolved = AfterValidator(_resolved)
+"""A relative path is relative to the `directory` of the validation's context."""
+FilePath = Annotated[Path, _text("path", "the path of a file", ".+", Path), Resolved]
 LabelName = Annotated[
     str,
     _text(
@@ -199,14 +212,16 @@ LabelName = Annotated[
         rf"(?!__)(?!(?:{'|'.join(INFO_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*",
     ),
 ]
-Url = Annotated[str, Kind("URL", _URL_RULE, {"type": "string", "pattern": r"^https?://[^\s?#@\\]+$"}, _url)]
+Url = Annotated[str, Scalar("URL", _URL_RULE, {"type": "string", "pattern": r"^https?://[^\s?#@\\]+$"}, _url)]
 TokenFile = Annotated[
-    str,
+    Path,
     _text(
         "path",
         "the path of a file that holds the token, never the token itself",
         r"(?!CCIP[A-Z]{2}_)(?![0-9a-fA-F]{40}$).+",
+        Path,
     ),
+    Resolved,
 ]
 ProjectSlug = Annotated[
     str,

@@ -6,7 +6,6 @@ What a collector asks is counted from its row in the table of collectors, so tha
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import PayloadError
@@ -71,7 +70,10 @@ def expected(snapshot: Snapshot) -> Calls:
     try:
         branches = plan.branches(project, snapshot.facts)
     except PayloadError:
-        branches = [DEFAULT_BRANCH, *plan.branches(replace(project, default_branch=False), snapshot.facts)]
+        branches = [
+            DEFAULT_BRANCH,
+            *plan.branches(project.model_copy(update={"default_branch": False}), snapshot.facts),
+        ]
     names = plan.workflows(snapshot, branches, per_window=True)
     scopes = [(branch, window) for branch in branches for window in project.windows]
     counted = len(wanted(snapshot.ledger, project)) if snapshot.ledger else None

@@ -133,12 +133,13 @@ def all_projects(
 
 def itself(organization: Organization) -> Project:
     """The organization in the place of a project: what its totals and its searches are shown under."""
-    return replace(
-        organization.template,
-        slug=organization.slug,
-        name=organization.slug,
-        interval=organization.discovery_interval,
-        collectors=(ORGANIZATIONS,),
+    return organization.template.model_copy(
+        update={
+            "slug": organization.slug,
+            "name": organization.slug,
+            "interval": organization.discovery_interval,
+            "collectors": (ORGANIZATIONS,),
+        }
     )
 
 

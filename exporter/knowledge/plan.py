@@ -35,7 +35,7 @@ def matched_branches(project: Project, facts: Facts | None) -> list[str]:
     """The branches known to Insights that the project's globs match, sorted, without a limit."""
     if facts is None or not project.branch_globs:
         return []
-    globs = Globs(project.branch_globs)
+    globs = Globs(include=project.branch_globs)
     return sorted(branch for branch in facts.branches if globs.match(branch))
 
 

@@ -39,7 +39,7 @@ VERDICTS = {"success": 1, "failed": 0, "error": 0}
 def labels_of(project: Project, default_branch: str) -> Callable[[str], str]:
     """What the label `branch` of a run is: the branch's name where it is asked for by name or glob."""
     names = {default_branch, *project.branch_names} - {""}
-    globs = Globs(project.branch_globs)
+    globs = Globs(include=project.branch_globs)
 
     def label(branch: str) -> str:
         return branch if branch in names or (branch and globs.match(branch)) else OTHER_BRANCHES

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from exporter.config.file import Auth
     from tests.client.clockwork import Clockwork
 
 TOKEN = "CCIPAT_0123456789abcdefABCDEF_rotten-to-the-core"
@@ -109,13 +110,13 @@ def aim(stop: threading.Event) -> Iterator[Callable[..., Aimed]]:
         random: float = 0.0,
         rate: float = 1000.0,
         burst: int = 100,
-        auth: str = "circle-token",
+        auth: Auth = "circle-token",
         ca_file: Path | None = None,
         timeout: float = 10.0,
         concurrency: int = 4,
     ) -> Aimed:
         clock = clockwork.clock if clockwork else time.monotonic
-        settings = CircleCI(
+        settings = CircleCI.model_construct(
             url=url,
             token_file=None,
             auth=auth,

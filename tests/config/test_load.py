@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config import CircleCI, Globs, State, load, parse
+from exporter.config import CircleCI, Globs, StateSettings, load, parse
 from exporter.errors import ConfigError
 
 DATA = Path(__file__).with_name("testdata")
@@ -28,8 +28,8 @@ def test_a_slug_is_enough() -> None:
     assert project.runs.buckets == (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0, 7200.0, 14400.0)
     assert (project.runs.interval, project.runs.lookback, project.runs.sweep) == (300.0, 259_200.0, 3600.0)
     assert (project.flaky_tests.top, project.tests.top, project.labels) == (0, 0, ())
-    assert config.state == State(None)
-    assert config.circleci == CircleCI(
+    assert config.state == StateSettings()
+    assert config.circleci == CircleCI.model_construct(
         url="https://circleci.com",
         token_file=None,
         auth="circle-token",
@@ -71,7 +71,7 @@ def test_organizations_have_the_settings_that_their_projects_will_have() -> None
     plain, chosen = load(DATA / "good-everything.yml").organizations
 
     assert (plain.slug, plain.names, plain.discovery_interval) == ("bb/acme", Globs(), 3600.0)
-    assert (chosen.slug, chosen.names) == ("circleci/8vLqd1AbCdEf", Globs(("web*",), ("*-archive",)))
+    assert (chosen.slug, chosen.names) == ("circleci/8vLqd1AbCdEf", Globs(include=("web*",), exclude=("*-archive",)))
     assert chosen.discovery_interval == 21600.0
     assert plain.template.labels == chosen.template.labels == (("_tier", "1"), ("team", "payments"))
     assert (len(plain.template.collectors), chosen.template.collectors) == (8, ())

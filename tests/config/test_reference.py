@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.config import markdown
-from exporter.config.model import CircleCISection, OrganizationSection, ProjectSection, Settings, StateSection
+from exporter.config import CircleCI, Organization, Project, ProjectSettings, StateSettings, markdown
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,11 +21,13 @@ def test_the_reference_is_a_table_of_four_columns() -> None:
 
 
 def test_every_key_stands_in_it_once() -> None:
-    sections: dict[str, type[BaseModel]] = {"circleci": CircleCISection, "state": StateSection, "defaults": Settings}
-    own: dict[str, type[BaseModel]] = {"projects[]": ProjectSection, "organizations[]": OrganizationSection}
+    sections: dict[str, type[BaseModel]] = {"circleci": CircleCI, "state": StateSettings, "defaults": ProjectSettings}
+    own: dict[str, type[BaseModel]] = {"projects[]": Project, "organizations[]": Organization}
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
     keys |= {
-        f"{name}.{key}" for name, section in own.items() for key in section.model_fields.keys() - Settings.model_fields
+        f"{name}.{key}"
+        for name, section in own.items()
+        for key in section.model_fields.keys() - ProjectSettings.model_fields
     }
 
     told = {key if key in keys else key.rpartition(".")[0] for key in rows()} - {""}

@@ -81,7 +81,7 @@ def test_every_key_is_described() -> None:
 def test_defaults_stand_as_they_would_be_written() -> None:
     definitions = json_schema()["$defs"]
 
-    assert definitions["Settings"]["properties"]["interval"]["default"] == "1h"
-    assert definitions["RunsSection"]["properties"]["buckets"]["default"][0] == "30s"
-    assert "default" not in definitions["ProjectSection"]["properties"]["interval"]
-    assert definitions["ProjectSection"]["required"] == ["slug"]
+    assert definitions["ProjectSettings"]["properties"]["interval"]["default"] == "1h"
+    assert definitions["Runs"]["properties"]["buckets"]["default"][0] == "30s"
+    assert "default" not in definitions["Project"]["properties"]["interval"]
+    assert definitions["Project"]["required"] == ["slug"]

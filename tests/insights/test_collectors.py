@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.config import Globs, Organization
+from exporter.config import Organization
 from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, NAMES, ORGANIZATIONS
 from exporter.insights.payloads import at, entries
@@ -67,8 +67,7 @@ def exposition(case: str, settings: str = TOP) -> str:
     collector = COLLECTORS[name]
     asked = project(settings)
     if name == ORGANIZATIONS:
-        template = Organization(slug="gh/acme", names=Globs(), discovery_interval=60, template=asked)
-        asked = discovered_projects.itself(template)
+        asked = discovered_projects.itself(Organization(slug="gh/acme", windows=asked.windows))
     workflow = "build-and-test" if "workflow" in collector.over else ""
     question = Question(name, collector.endpoint, asked.slug, workflow, params)
     rows, unread = collector.read([payloads.document(page) for page in case.split()], question, NOON)

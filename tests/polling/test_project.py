@@ -113,7 +113,7 @@ def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_las
         known = store.get(WEB)
         assert known is not None
         for limit in (20_000, 20):
-            store.publish([replace(known, project=replace(known.project, max_series=limit))], running.now)
+            store.publish([replace(known, project=known.project.model_copy(update={"max_series": limit}))], running.now)
             running.poll()
         assert running.logged() == [("warning", "something is left out")] * 2
 
@@ -206,7 +206,7 @@ def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
         store = running.engine.store
         known = store.get(WEB)
         assert known is not None
-        wider = replace(known, project=replace(known.project, windows=("last-7-days", "last-24-hours")))
+        wider = replace(known, project=known.project.model_copy(update={"windows": ("last-7-days", "last-24-hours")}))
         store.publish([wider], running.now)
         running.now += 60
         running.poll(missing_only=True)
@@ -236,7 +236,9 @@ def test_a_poll_under_way_publishes_by_the_settings_that_hold_then() -> None:
         poll.step()
         known = running.engine.store.get(WEB)
         assert known is not None
-        running.engine.store.publish([replace(known, project=replace(known.project, windows=("last-90-days",)))], 0)
+        running.engine.store.publish(
+            [replace(known, project=known.project.model_copy(update={"windows": ("last-90-days",)}))], 0
+        )
         assert not poll.step()
         after = running.engine.store.get(WEB)
         assert after is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from exporter.config import Config, parse
 from exporter.errors import NotFoundError
 from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge import calls, plan
+from exporter.knowledge import calls, discovered_projects, plan
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
 from exporter.process.lifecycle_log import Announcer
 from exporter.publishing.store import SnapshotStore
@@ -102,7 +102,7 @@ def test_an_organization_has_to_be_searched_before_everything_was_polled() -> No
     lines, store = Lines(), SnapshotStore()
     config = parse("organizations: [gh/acme]")
     about = announcer(config, lines, store)
-    own = Snapshot(replace(config.organizations[0].template, slug="gh/acme", collectors=("organizations",)))
+    own = Snapshot(discovered_projects.itself(config.organizations[0]))
     store.publish([own], NOW)
     about.look()
     assert lines.entries == []

@@ -1,0 +1,83 @@
+"""The whole configuration file: its sections, and those keys that belong to no project."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PrivateAttr
+
+from exporter.config.section import Items, Section
+from exporter.config.settings import OrganizationEntry, ProjectEntry, ProjectSettings
+from exporter.config.values import Burst, Concurrency, FilePath, RequestRate, Timeout, TokenFile, Url
+
+Auth = Literal["circle-token", "bearer", "basic"]
+
+
+class CircleCI(Section):
+    """How CircleCI is reached. `url` has no trailing slash and no `/api/v2`; `timeout` is in seconds."""
+
+    url: Url = Field(
+        "https://circleci.com",
+        description="Address of CircleCI, or of your CircleCI server. `/api/v2` is added.",
+        validate_default=True,
+    )
+    token_file: TokenFile | None = Field(
+        None,
+        description="File that holds the API token, read again when it changes. "
+        "Default: the environment variable `CIRCLECI_TOKEN`.",
+    )
+    auth: Auth = Field(
+        "circle-token",
+        description="How to send the token: as header `Circle-Token`, as `Authorization: Bearer`, "
+        "or as the user name of basic authentication.",
+    )
+    ca_file: FilePath | None = Field(
+        None, description="PEM file with the CA of a CircleCI server, trusted in addition to the system's CAs."
+    )
+    allow_insecure: bool = Field(
+        False, description="Allow `http://` to a host that is not loopback. The token is then sent unencrypted."
+    )
+    timeout: Timeout = Field("30s", description="Time limit of a whole request.", validate_default=True)
+    requests_per_second: RequestRate = Field(
+        5.0, description="Sustained request rate. With shards, the rate of all of them together."
+    )
+    burst: Burst = Field(
+        10, description="Requests allowed at once after a quiet time. With shards, of all of them together."
+    )
+    concurrency: Concurrency = Field(4, description="Maximum number of requests in flight.")
+
+    @property
+    def api_url(self) -> str:
+        """The URL that API paths are added to, without a trailing slash."""
+        return f"{self.url}/api/v2"
+
+    def share(self, total_shards: int) -> Self:
+        """Return what one of `total_shards` may use: rate and burst are those of all together."""
+        rate, burst = self.requests_per_second / total_shards, max(1, self.burst // total_shards)
+        return self.model_copy(update={"requests_per_second": rate, "burst": burst})
+
+
+class StateSettings(Section):
+    """What survives a restart."""
+
+    path: FilePath | None = Field(
+        None, description="SQLite file for what was polled. Default: memory only, so a restart begins with nothing."
+    )
+
+
+class Config(Section):
+    """A configuration. Once it is loaded, its projects and organizations have the `defaults` in them."""
+
+    circleci: CircleCI = Field(default_factory=CircleCI, description="How CircleCI is reached.")
+    state: StateSettings = Field(default_factory=StateSettings, description="What survives a restart.")
+    defaults: ProjectSettings = Field(default_factory=ProjectSettings, description="Settings of every project.")
+    projects: Items[ProjectEntry] = Field((), description="Projects, by slug alone or with settings of their own.")
+    organizations: Items[OrganizationEntry] = Field(
+        (), description="Organizations. Their projects are found automatically."
+    )
+    _file: str = PrivateAttr("config.yaml")
+
+    @property
+    def file(self) -> str:
+        """The file's path as it was given."""
+        return self._file

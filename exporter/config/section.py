@@ -1,0 +1,55 @@
+"""A mapping of a YAML file, declared once: the same frozen object is read from the file and used by the program."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from exporter.config.values import LabelName
+
+ItemT = TypeVar("ItemT")
+
+# Only lax validation makes a tuple of YAML's lists; the items are validated as strictly as everything else.
+Items = Annotated[tuple[ItemT, ...], Field(strict=False)]
+"""A list of the file, kept as a tuple so that it can be hashed and never changes."""
+
+
+class Section(BaseModel):
+    """A mapping of the file. Unknown keys and values of another type are errors."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    def over(self, base: Section) -> Self:
+        """Return this section with all that it was not given taken from `base`: mappings merge, lists do not.
+
+        `model_fields_set` still says what was given here.
+        """
+        given, values = self.model_fields_set, dict(self)
+        for key, inherited in base:
+            if key not in given:
+                values[key] = inherited
+            elif isinstance(inherited, Section | Labels):
+                values[key] = values[key].over(inherited)
+        return type(self).model_construct(_fields_set=given, **values)  # type: ignore[return-value]  # of its own class
+
+
+class Labels(tuple[tuple[str, str], ...]):
+    """Label names with their values, sorted by name. In the file: a mapping."""
+
+    __slots__ = ()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read a mapping of label names to text."""
+        return core_schema.no_info_after_validator_function(cls.of, handler.generate_schema(dict[LabelName, str]))
+
+    @classmethod
+    def of(cls, values: dict[str, str]) -> Self:
+        """Return the labels of a mapping."""
+        return cls(sorted(values.items()))
+
+    def over(self, base: Labels) -> Labels:
+        """Return these labels and those of `base` whose names are not among them."""
+        return self.of({**dict(base), **dict(self)})
