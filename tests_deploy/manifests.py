@@ -22,14 +22,14 @@ OPERATOR = "monitoring.coreos.com/v1"
 Object = dict[str, Any]
 
 
-def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def helm(*arguments: str | Path, program: str = "helm") -> subprocess.CompletedProcess[str]:
     """Run helm; the caller looks at its exit code."""
-    return subprocess.run([tool("helm"), *arguments], check=False, capture_output=True, text=True)
+    return subprocess.run([tool(program), *arguments], check=False, capture_output=True, text=True)
 
 
-def template(*arguments: str | Path) -> list[Object]:
+def template(*arguments: str | Path, chart: Path = CHART, program: str = "helm") -> list[Object]:
     """The objects of the chart."""
-    done = helm("template", "rel", CHART, "--namespace", "ci", *arguments)
+    done = helm("template", "rel", chart, "--namespace", "ci", *arguments, program=program)
     assert done.returncode == 0, done.stderr
     return objects(done.stdout)
 
@@ -95,14 +95,27 @@ def of_kind(found: list[Object], kind: str) -> list[Object]:
     return [each for each in found if each["kind"] == kind]
 
 
+def workload(found: list[Object]) -> Object:
+    """The only Deployment or StatefulSet."""
+    (only,) = [*of_kind(found, "Deployment"), *of_kind(found, "StatefulSet")]
+    return only
+
+
 def pod(found: list[Object]) -> Object:
-    """The specification of the only pod."""
-    (workload,) = [*of_kind(found, "Deployment"), *of_kind(found, "StatefulSet")]
-    specification: Object = workload["spec"]["template"]["spec"]
+    """The specification of its pods."""
+    specification: Object = workload(found)["spec"]["template"]["spec"]
     return specification
+
+
+def container(found: list[Object]) -> Object:
+    """The exporter's container."""
+    (only,) = [each for each in pod(found)["containers"] if each["name"] == "exporter"]
+    return only
 
 
 def configuration(found: list[Object]) -> str:
     """The exporter's configuration file."""
-    (text,) = [each["data"]["config.yaml"] for each in of_kind(found, "ConfigMap") if "config.yaml" in each["data"]]
+    (text,) = [
+        each["data"]["config.yaml"] for each in of_kind(found, "ConfigMap") if "config.yaml" in each.get("data", {})
+    ]
     return str(text)

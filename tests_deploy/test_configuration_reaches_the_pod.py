@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.circleci import Circle
 from tests.waiting import wait_until
-from tests_deploy.manifests import configuration, pod, template
+from tests_deploy.manifests import configuration, container, template
 from tests_deploy.processes import fetch, free_port, running
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def test_a_project_that_is_added_to_the_values_is_polled_without_a_restart(tmp_p
             given = f"{{circleci: {circleci}, projects: [{projects}]}}"
             values.write_text(f"token: {{existingSecret: a}}\nconfig: {given}\n", encoding="utf-8")
             objects = template("--values", values)
-            (container,) = pod(objects)["containers"]
             text = configuration(objects).replace("/run/secrets/circleci/token", str(token))
-            return text, container["args"]
+            return text, container(objects)["args"]
 
         first, arguments = render("gh/acme/web")
         publish(mount, "..1", first)

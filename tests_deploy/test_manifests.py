@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -12,11 +13,23 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from exporter import __version__
 from exporter.cli import main as command
 from tests.conftest import find_program
 from tests.deploy.exporter_metrics import RULES, documents
 from tests_deploy.conftest import ROOT
-from tests_deploy.manifests import CHART, configuration, helm, kustomize, of_kind, pod, problems, template
+from tests_deploy.manifests import (
+    CHART,
+    configuration,
+    container,
+    helm,
+    kustomize,
+    of_kind,
+    pod,
+    problems,
+    template,
+    workload,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +39,8 @@ if TYPE_CHECKING:
 VALUES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 FOLDERS = ("base", "overlays/sharded", "overlays/prometheus-operator")
 SOURCES = [*VALUES, *FOLDERS]
-WITH_VOLUME = {"full", "sharded", "created-secret", "overlays/sharded"}
+CONFIGURED = [source for source in SOURCES if source != "token-by-variable"]
+WITH_VOLUME = {"full", "sharded", "created-secret", "community", "overlays/sharded"}
 SHARDED = {"sharded": 3, "sharded-in-memory": 2, "overlays/sharded": 3}
 
 
@@ -40,6 +54,11 @@ def test_helm_lints_the_chart(values: str) -> None:
     done = helm("lint", "--strict", CHART, "--values", CHART / "ci" / f"{values}.yaml")
 
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_helm_3_renders_what_helm_4_renders(values: str) -> None:
+    assert template("--values", CHART / "ci" / f"{values}.yaml", program="helm3") == rendered(values)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -62,7 +81,7 @@ def test_an_unknown_kind_and_an_unknown_field_are_refused(change: dict[str, obje
     assert any(refusal in line for line in problems([deployment | change]))
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", CONFIGURED)
 def test_the_configuration_passes_the_exporters_own_check(source: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(configuration(rendered(source)), encoding="utf-8")
@@ -79,9 +98,9 @@ def test_the_configuration_passes_the_exporters_own_check(source: str, tmp_path:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_real_command_takes_the_containers_arguments(source: str) -> None:
-    (container,) = pod(rendered(source))["containers"]
     # This host is no pod with a number: the next test is about auto.
-    name, *arguments = (each.replace("--shard=auto", "--shard=1") for each in container["args"])
+    given = container(rendered(source))["args"]
+    name, *arguments = (each.replace("--shard=auto", "--shard=1") for each in given)
 
     context = command.commands[name].make_context(name, arguments)
 
@@ -97,7 +116,6 @@ def test_the_command_takes_its_shard_from_the_pods_name_and_refuses_flags_that_i
 @pytest.mark.parametrize("source", SOURCES)
 def test_pods_satisfy_the_restricted_pod_security_standard(source: str) -> None:
     specification = pod(rendered(source))
-    (container,) = specification["containers"]
     allowed = {
         "configMap",
         "csi",
@@ -112,25 +130,24 @@ def test_pods_satisfy_the_restricted_pod_security_standard(source: str) -> None:
     assert specification["securityContext"]["runAsNonRoot"] is True
     assert specification["securityContext"]["runAsUser"] == 65532
     assert specification["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
+    for each in [*specification["containers"], *specification.get("initContainers", [])]:
+        assert each["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
     assert not {"hostNetwork", "hostPID", "hostIPC"} & specification.keys()
     assert all(not {"name"} ^ volume.keys() - allowed for volume in specification["volumes"])
     assert specification["automountServiceAccountToken"] is False
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", CONFIGURED)
 def test_the_configuration_is_mounted_so_that_a_change_reaches_the_pod_without_a_restart(source: str) -> None:
     found = rendered(source)
-    (container,) = pod(found)["containers"]
-    (workload,) = [*of_kind(found, "Deployment"), *of_kind(found, "StatefulSet")]
-    annotations = workload["spec"]["template"]["metadata"].get("annotations", {})
+    annotations = workload(found)["spec"]["template"]["metadata"].get("annotations", {})
 
     # A file mounted by subPath never changes, and a checksum would replace the pods.
-    assert not any("subPath" in mount for mount in container["volumeMounts"])
+    assert not any("subPath" in mount for mount in container(found)["volumeMounts"])
     assert not any("checksum" in name for name in annotations)
     (volume,) = [volume for volume in pod(found)["volumes"] if volume["name"] == "config"]
     assert volume["configMap"]["name"] in {each["metadata"]["name"] for each in of_kind(found, "ConfigMap")}
@@ -138,21 +155,21 @@ def test_the_configuration_is_mounted_so_that_a_change_reaches_the_pod_without_a
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_probes_ask_the_routes_that_do_not_depend_on_circleci(source: str) -> None:
-    (container,) = pod(rendered(source))["containers"]
+    found = container(rendered(source))
 
-    assert container["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/-/ready"
-    assert container["livenessProbe"]["httpGet"].get("scheme", "HTTP") == ("HTTPS" if source == "full" else "HTTP")
-    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+    assert found["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
+    assert found["readinessProbe"]["httpGet"]["path"] == "/-/ready"
+    assert found["livenessProbe"]["httpGet"].get("scheme", "HTTP") == ("HTTPS" if source == "full" else "HTTP")
+    assert found["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
 @pytest.mark.parametrize("source", sorted(set(SOURCES) - SHARDED.keys()))
-def test_one_shard_is_a_deployment_which_stops_the_old_pod_first_when_it_has_a_volume(source: str) -> None:
+def test_one_shard_is_a_deployment_which_stops_the_old_pod_first(source: str) -> None:
     (deployment,) = of_kind(rendered(source), "Deployment")
 
     assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     if source in WITH_VOLUME:
-        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
         assert "path: /var/lib/circleci-insights-exporter/state.sqlite" in configuration(rendered(source))
 
 
@@ -160,12 +177,12 @@ def test_one_shard_is_a_deployment_which_stops_the_old_pod_first_when_it_has_a_v
 def test_several_shards_are_a_stateful_set_that_tells_each_pod_the_number_of_all(source: str) -> None:
     found = rendered(source)
     (stateful,) = of_kind(found, "StatefulSet")
-    (container,) = pod(found)["containers"]
+    arguments = container(found)["args"]
 
     assert stateful["spec"]["replicas"] == SHARDED[source]
     assert stateful["spec"]["podManagementPolicy"] == "Parallel"
-    assert "--shard=auto" in container["args"]
-    assert f"--total-shards={SHARDED[source]}" in container["args"]
+    assert "--shard=auto" in arguments
+    assert f"--total-shards={SHARDED[source]}" in arguments
     assert bool(stateful["spec"].get("volumeClaimTemplates")) == (source in WITH_VOLUME)
     headless = next(s for s in of_kind(found, "Service") if s["metadata"]["name"] == stateful["spec"]["serviceName"])
     assert headless["spec"]["clusterIP"] == "None"
@@ -175,12 +192,12 @@ def test_several_shards_are_a_stateful_set_that_tells_each_pod_the_number_of_all
 @pytest.mark.parametrize("source", SOURCES)
 def test_selectors_find_the_pods(source: str) -> None:
     found = rendered(source)
-    (workload,) = [*of_kind(found, "Deployment"), *of_kind(found, "StatefulSet")]
-    labels = workload["spec"]["template"]["metadata"]["labels"].items()
-    selectors = [workload["spec"]["selector"]["matchLabels"]]
+    labels = workload(found)["spec"]["template"]["metadata"]["labels"].items()
+    selectors = [workload(found)["spec"]["selector"]["matchLabels"]]
     selectors += [each["spec"]["selector"] for each in of_kind(found, "Service")]
     selectors += [each["spec"]["podSelector"]["matchLabels"] for each in of_kind(found, "NetworkPolicy")]
     selectors += [each["spec"]["selector"]["matchLabels"] for each in of_kind(found, "PodDisruptionBudget")]
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in of_kind(found, "PodMonitor")]
 
     assert all(selector and selector.items() <= labels for selector in selectors)
 
@@ -211,6 +228,49 @@ def test_the_service_monitors_relabeling_gives_a_series_the_same_name_after_a_po
         "replacement": "rel-circleci-insights-exporter",
     }
     assert sharded["spec"]["endpoints"][0]["relabelings"][0]["sourceLabels"] == ["__meta_kubernetes_pod_name"]
+
+
+@pytest.mark.parametrize(
+    ("pods", "instances"),
+    [
+        (["circleci-insights-exporter-6d4cf56db6-x7k2p", "circleci-insights-exporter-5b8c9-24680"], 1),
+        (["circleci-insights-exporter-0", "circleci-insights-exporter-1", "circleci-insights-exporter-12"], 3),
+    ],
+)
+def test_kustomizes_service_monitor_names_a_shard_by_its_pod_and_a_single_exporter_by_itself(
+    pods: list[str], instances: int
+) -> None:
+    (monitor,) = of_kind(rendered("overlays/prometheus-operator"), "ServiceMonitor")
+    relabelings = monitor["spec"]["endpoints"][0]["relabelings"]
+
+    found = [
+        relabeled({"__meta_kubernetes_pod_name": pod, "pod": pod, "container": "exporter"}, relabelings) for pod in pods
+    ]
+
+    assert len({labels["instance"] for labels in found}) == instances
+    assert all(not {"pod", "container"} & labels.keys() for labels in found)
+
+
+def relabeled(target: dict[str, str], relabelings: list[Object]) -> dict[str, str]:
+    """The labels of a target after its relabeling, as far as the manifests use that."""
+    labels = dict(target)
+    for each in relabelings:
+        pattern = re.compile(each.get("regex", "(.*)"))
+        if each.get("action") == "labeldrop":
+            labels = {name: value for name, value in labels.items() if not pattern.fullmatch(name)}
+        elif found := pattern.fullmatch(";".join(labels.get(name, "") for name in each.get("sourceLabels", []))):
+            labels[each["targetLabel"]] = found.expand(each.get("replacement", "$1").replace("$1", r"\1"))
+    return labels
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_port_has_a_protocol(source: str) -> None:
+    found = rendered(source)
+    ports = [port for each in of_kind(found, "Service") for port in each["spec"]["ports"]]
+    ports += [port for each in pod(found)["containers"] for port in each.get("ports", [])]
+
+    assert ports
+    assert all(port["protocol"] == "TCP" for port in ports)
 
 
 def test_the_charts_rules_are_those_of_prometheus_with_the_thresholds_and_the_runbook_of_the_values() -> None:
@@ -249,7 +309,41 @@ def test_a_renamed_chart_has_its_own_name_in_the_alert_for_an_exporter_that_is_d
     assert 'job="insights"' in alerts["CircleCIExporterDown"]["expr"]
 
 
-@pytest.mark.parametrize("source", ["full", "overlays/prometheus-operator"])
+def test_alerts_are_switched_off_and_changed_by_values() -> None:
+    (rule,) = of_kind(rendered("community"), "PrometheusRule")
+    alerts = {each["alert"]: each for group in rule["spec"]["groups"] for each in group["rules"] if "alert" in each}
+    shipped = {each["alert"]: each for group in documents(RULES / "alerts.yml")["groups"] for each in group["rules"]}
+
+    assert shipped.keys() - alerts.keys() == {"CircleCIExporterDown"}
+    assert alerts["CircleCIUnreachable"]["for"] == "1h"
+    assert alerts["CircleCIUnreachable"]["labels"] == {
+        "severity": "info",
+        "component": "exporter",
+        "cluster": "east",
+        "tier": "3",
+    }
+    for name, alert in alerts.items():
+        assert alert["labels"].items() >= {"cluster": "east"}.items()
+        if name != "CircleCIUnreachable":
+            assert alert["labels"]["severity"] == shipped[name]["labels"]["severity"]
+            assert alert["for"] == shipped[name]["for"]
+
+
+def test_alerts_carry_the_projects_labels_of_the_values_and_no_others() -> None:
+    (rule,) = of_kind(rendered("community"), "PrometheusRule")
+    text = json.dumps(rule["spec"])
+    (bare,) = of_kind(
+        template("--values", CHART / "ci/renamed.yaml", "--set-json", "prometheusRule.projectLabels=[]"),
+        "PrometheusRule",
+    )
+
+    assert "max by (project, team, service) (circleci_insights_project_info)" in text
+    assert "group_left (team, service) circleci:project:info" in text
+    assert "group_left (team) " not in text
+    assert "team" not in json.dumps([each for group in bare["spec"]["groups"] for each in group["rules"]])
+
+
+@pytest.mark.parametrize("source", ["full", "community", "overlays/prometheus-operator"])
 def test_the_operators_rules_are_rules_that_promtool_takes(source: str, tmp_path: Path) -> None:
     (rule,) = of_kind(rendered(source), "PrometheusRule")
     file = tmp_path / "rules.yml"
@@ -288,7 +382,16 @@ def test_dashboards_are_config_maps_with_the_sidecars_label(source: str) -> None
         (["--set", "token.existingSecret=a,token.value=b", "--set", "config.projects={gh/a/b}"], "give one of them"),
         (["--values", "minimal", "--set", "shard=2"], "additional properties 'shard' not allowed"),
         (["--values", "minimal", "--set", "shards=0"], "shards"),
-        (["--values", "minimal", "--set", "config.circleci.token_file=/x"], "'/config/circleci'"),
+        (["--values", "minimal", "--set", "config.circleci.token_file=/x"], "config.circleci.token_file"),
+        (["--values", "full", "--set", "config.state.path=/x"], "config.state"),
+        (["--values", "full", "--set", "strategy.type=RollingUpdate"], "strategy"),
+        (["--values", "full", "--set", "podMonitor.enabled=true"], "scrape everything twice"),
+        (["--values", "minimal", "--set", "existingConfigMap=a"], "config and existingConfigMap"),
+        (["--values", "community", "--set", "ingress.host="], "ingress.host"),
+        (["--values", "sharded", "--set", "ingress.enabled=true,ingress.host=a.example.com"], "ingress.enabled"),
+        (["--values", "renamed", "--set", "prometheusRule.disabled={CircleCIDown}"], "there is no alert CircleCIDown"),
+        (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.for=1m"], "there is no alert Circle"),
+        (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.fort=1m"], "'fort' not allowed"),
         (["--values", "created-secret", "--set", "shards=2"], "persistence.existingClaim"),
         (["--values", "minimal", "--set", "extraEnv[0].name=CIRCLECI_TOKEN,extraEnv[0].value=x"], "extraEnv"),
     ],
@@ -312,8 +415,110 @@ def test_a_secret_exists_only_where_a_token_was_given() -> None:
     assert secret["data"] == {"token": "bWFkZS11cC10b2tlbg=="}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--set", "config.circleci.token_file=/mnt/csi/token"],
+        ["--set-json", 'extraEnv=[{"name":"CIRCLECI_TOKEN","valueFrom":{"secretKeyRef":{"name":"a","key":"b"}}}]'],
+        ["--set-json", 'extraEnvFrom=[{"secretRef":{"name":"a"}}]'],
+    ],
+    ids=["a file of another volume", "a variable", "variables of a Secret"],
+)
+def test_the_token_may_come_without_a_secret_of_the_chart(arguments: list[str]) -> None:
+    found = template("--set", "config.projects={gh/acme/web}", *arguments)
+
+    assert {each["name"] for each in pod(found)["volumes"]} == {"config", "tmp"}
+    assert "/run/secrets" not in configuration(found)
+
+
+def test_a_config_map_of_ones_own_takes_the_place_of_the_charts() -> None:
+    found = rendered("token-by-variable")
+    (volume,) = [each for each in pod(found)["volumes"] if each["name"] == "config"]
+
+    assert volume["configMap"]["name"] == "my-exporter"
+    assert of_kind(found, "ConfigMap") == []
+
+
+def test_every_object_is_in_the_namespace_of_the_values() -> None:
+    found = rendered("community")
+
+    assert {each["metadata"]["namespace"] for each in found} == {"ci-metrics"}
+
+
+def test_what_the_values_add_reaches_the_pod_and_the_objects() -> None:
+    found = rendered("community")
+    specification = pod(found)
+    maps = {each["metadata"]["name"] for each in of_kind(found, "ConfigMap")}
+    service = next(each for each in of_kind(found, "Service"))
+
+    assert [each["name"] for each in specification["initContainers"]] == ["vault-agent"]
+    assert [each["name"] for each in specification["containers"]] == ["exporter", "vault-renewer"]
+    assert specification["dnsConfig"] == {"options": [{"name": "ndots", "value": "2"}]}
+    assert specification["hostAliases"][0]["hostnames"] == ["circleci.example.com"]
+    assert workload(found)["spec"]["revisionHistoryLimit"] == 3
+    assert container(found)["startupProbe"]["httpGet"]["path"] == "/-/healthy"
+    assert service["metadata"]["labels"]["probe"] == "internal"
+    assert {"rel-circleci-insights-exporter-notes", "rel-more"} < maps
+
+
+def test_the_ingress_lets_in_webhooks_alone() -> None:
+    (ingress,) = of_kind(rendered("community"), "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+
+    assert [(each["path"], each["pathType"]) for each in rule["http"]["paths"]] == [("/webhooks/circleci", "Exact")]
+    assert all(not of_kind(rendered(source), "Ingress") for source in VALUES if source != "community")
+
+
+def test_a_pod_monitor_scrapes_as_the_service_monitor_does() -> None:
+    (monitor,) = of_kind(rendered("community"), "PodMonitor")
+    (other,) = of_kind(
+        template(
+            "--values", CHART / "ci/community.yaml", "--set", "podMonitor.enabled=false,serviceMonitor.enabled=true"
+        ),
+        "ServiceMonitor",
+    )
+
+    assert monitor["spec"].pop("podMetricsEndpoints") == other["spec"].pop("endpoints")
+    assert monitor["spec"] == other["spec"]
+    assert monitor["spec"]["sampleLimit"] == 200000
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_helm_test_asks_the_service_for_readiness_as_the_image_asks_for_health(values: str) -> None:
+    found = rendered(values)
+    (test,) = of_kind(found, "Pod")
+    (only,) = test["spec"]["containers"]
+    (asked,) = only["env"]
+    service = of_kind(found, "Service")[0]
+    scheme, rest = asked["value"].split("://")
+    dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+
+    assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert scheme.upper() == container(found)["livenessProbe"]["httpGet"]["scheme"]
+    assert rest == f"{service['metadata']['name']}.{service['metadata']['namespace']}:10115/-/ready"
+    assert asked["name"] == "HEALTH_URL"
+    assert (
+        f"HEALTHCHECK --interval=15s --timeout=5s --start-period=5s --retries=3 CMD {json.dumps(only['command'])}"
+        in (dockerfile)
+    )
+    assert not service["spec"]["selector"].items() <= test["metadata"]["labels"].items()
+    for policy in of_kind(found, "NetworkPolicy"):
+        senders = policy["spec"]["ingress"][0].get("from")
+        assert senders is None or {"podSelector": {"matchLabels": test["metadata"]["labels"]}} in senders
+
+
+def test_the_charts_description_is_complete_and_names_no_placeholder() -> None:
+    text = (CHART / "Chart.yaml").read_text(encoding="utf-8")
+    chart = yaml.safe_load(text)
+
+    assert chart["version"] == chart["appVersion"] == __version__
+    assert chart["maintainers"]
+    assert chart["annotations"]["artifacthub.io/license"] == "Apache-2.0"
+    assert "example" not in text
+
+
 def test_the_chart_can_be_packaged(tmp_path: Path) -> None:
     done = helm("package", CHART, "--destination", tmp_path)
 
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["circleci-insights-exporter-0.1.0.tgz"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"circleci-insights-exporter-{__version__}.tgz"]

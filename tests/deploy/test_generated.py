@@ -29,7 +29,7 @@ def leaves(values: object, path: str = "") -> list[str]:
 
 # Their keys are Kubernetes' own.
 FREE = {"resources", "livenessProbe", "readinessProbe", "podSecurityContext", "securityContext"}
-FREE |= {"dashboards.labels", "dashboards.annotations"}
+FREE |= {"dashboards.labels", "dashboards.annotations", "strategy"}
 
 
 @pytest.mark.parametrize("value", leaves(documents(CHART / "values.yaml")))
@@ -39,3 +39,10 @@ def test_every_value_of_the_chart_is_explained_in_its_readme(value: str) -> None
 
 def test_the_chart_has_the_version_of_the_exporter() -> None:
     assert documents(CHART / "Chart.yaml")["appVersion"] == __version__
+    assert documents(CHART / "Chart.yaml")["version"] == __version__
+
+
+def test_kustomize_takes_the_image_of_the_exporters_version() -> None:
+    (image,) = documents(DEPLOY / "kubernetes" / "base" / "kustomization.yaml")["images"]
+
+    assert image["newTag"] == __version__

@@ -1,0 +1,49 @@
+{{- define "exporter.thresholds" -}}
+- name: circleci-insights-thresholds
+  rules:
+    {{- range $name, $value := .Values.prometheusRule.thresholds }}
+    - record: circleci:threshold:{{ $name }}
+      expr: vector({{ $value }})
+    {{- end }}
+{{- end -}}
+
+{{- /* A file of rules as the values have it: runbook, job, and the labels that come from the exporter's configuration. */ -}}
+{{- define "exporter.ruleFile" -}}
+{{- $values := .root.Values.prometheusRule -}}
+{{- $text := .root.Files.Get .path -}}
+{{- $text = $text | replace "https://runbooks.example.com/circleci-insights-exporter" $values.runbookUrl -}}
+{{- $text = $text | replace "job=\"circleci-insights-exporter\"" (printf "job=%q" (default (include "exporter.name" .root) $values.job)) -}}
+{{- $text = $text | replace "(project, team)" (printf "(%s)" (prepend $values.projectLabels "project" | join ", ")) -}}
+{{- $text | replace "group_left (team)" (printf "group_left (%s)" ($values.projectLabels | join ", ")) -}}
+{{- end -}}
+
+{{- /* The groups of alerts, without those that are switched off, with what is overridden for each. */ -}}
+{{- define "exporter.alerts" -}}
+{{- $values := .Values.prometheusRule -}}
+{{- $known := list -}}
+{{- $groups := list -}}
+{{- range (include "exporter.ruleFile" (dict "root" . "path" "files/rules/alerts.yml") | fromYaml).groups -}}
+{{- $rules := list -}}
+{{- range .rules -}}
+{{- $name := default "" .alert -}}
+{{- $known = append $known $name -}}
+{{- if not (has $name $values.disabled) -}}
+{{- $rule := . -}}
+{{- if $name -}}
+{{- $own := dig $name (dict) $values.overrides -}}
+{{- $labels := mergeOverwrite (dict) .labels $values.alertLabels (default (dict) $own.labels) -}}
+{{- with $own.severity -}}{{- $_ := set $labels "severity" . -}}{{- end -}}
+{{- $rule = mergeOverwrite (deepCopy .) (pick $own "for" "keep_firing_for") (dict "labels" $labels) -}}
+{{- end -}}
+{{- $rules = append $rules $rule -}}
+{{- end -}}
+{{- end -}}
+{{- if $rules -}}{{- $groups = append $groups (mergeOverwrite (deepCopy .) (dict "rules" $rules)) -}}{{- end -}}
+{{- end -}}
+{{- range concat $values.disabled (keys $values.overrides) -}}
+{{- if not (has . $known) -}}
+{{- fail (printf "prometheusRule: there is no alert %s" .) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $groups -}}
+{{- end -}}
