@@ -1,0 +1,125 @@
+"""`helm upgrade` from an older chart, and between sets of values: what fails, what is lost, what restarts."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests_deploy.conftest import ROOT
+from tests_deploy.manifests import CHART, Object, objects, of_kind, template, workload
+from tests_deploy.upgrades import deleted, refused
+
+BEFORE = Path(__file__).parent / "before"
+"""Rendered by the version before this one."""
+PAGE = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
+VOLUME = ("--set", "persistence.enabled=true")
+SHARDS = ("--set", "shards=3")
+
+
+def minimal(*arguments: str) -> list[Object]:
+    return template("--values", CHART / "ci/minimal.yaml", *arguments)
+
+
+def before(name: str) -> list[Object]:
+    return objects((BEFORE / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """An upgrade by the name that docs/upgrading.md gives it, and what Kubernetes refuses of it."""
+
+    name: str
+    old: tuple[str, ...]
+    """Arguments of helm, or the name of a file in before/."""
+    new: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
+
+
+CLAIMS = ("StatefulSet volumeClaimTemplates",)
+LARGER = ("--set", "persistence.size=5Gi")
+UPGRADES = (
+    Upgrade("A volume for one exporter", (), VOLUME),
+    Upgrade("A larger volume for one exporter", VOLUME, (*VOLUME, *LARGER)),
+    Upgrade("One exporter becomes several", (), SHARDS),
+    Upgrade("One exporter becomes several", VOLUME, (*VOLUME, *SHARDS)),
+    Upgrade("Several exporters become one", (*VOLUME, *SHARDS), VOLUME),
+    Upgrade("More or fewer shards", (*VOLUME, *SHARDS), (*VOLUME, "--set", "shards=5")),
+    Upgrade("Volumes for shards", SHARDS, (*VOLUME, *SHARDS), CLAIMS),
+    Upgrade("Larger volumes for shards", (*VOLUME, *SHARDS), (*VOLUME, *SHARDS, *LARGER), CLAIMS),
+    Upgrade("A chart from before 0.1.0, one exporter without a volume", ("minimal",), (), ("Deployment strategy",)),
+    Upgrade("A chart from before 0.1.0, with a volume or shards", ("persistent",), VOLUME),
+    Upgrade("A chart from before 0.1.0, with a volume or shards", ("sharded",), (*VOLUME, *SHARDS)),
+)
+
+
+def sides(upgrade: Upgrade) -> tuple[list[Object], list[Object]]:
+    known = len(upgrade.old) == 1
+    return before(upgrade.old[0]) if known else minimal(*upgrade.old), minimal(*upgrade.new)
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES, ids=lambda upgrade: upgrade.name)
+def test_the_page_on_upgrades_names_each_that_kubernetes_refuses_and_no_claim_is_deleted(upgrade: Upgrade) -> None:
+    old, new = sides(upgrade)
+    (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| {upgrade.name} |")]
+
+    assert tuple(refused(old, new)) == upgrade.refusals
+    assert ("--cascade=orphan" in row) is bool(upgrade.refusals)
+    assert of_kind(deleted(old, new), "PersistentVolumeClaim") == []
+
+
+def test_the_page_on_upgrades_names_no_other() -> None:
+    table = PAGE.partition("<!-- upgrades -->")[2].partition("<!-- end -->")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:]
+
+    assert rows == list(dict.fromkeys(each.name for each in UPGRADES))
+
+
+@pytest.mark.parametrize("values", [VOLUME, (*VOLUME, *SHARDS)])
+def test_an_uninstall_keeps_the_volumes_of_the_state_unless_it_was_told_to_delete_them(values: tuple[str, ...]) -> None:
+    delete = ("--set", "persistence.retentionPolicy.whenDeleted=Delete")
+    kept, gone = minimal(*values), minimal(*values, *delete)
+
+    assert of_kind(deleted(kept, []), "PersistentVolumeClaim") == []
+    for found, policy in ((kept, "Retain"), (gone, "Delete")):
+        for each in of_kind(found, "StatefulSet"):
+            retention = each["spec"]["persistentVolumeClaimRetentionPolicy"]
+            assert retention == {"whenDeleted": policy, "whenScaled": "Retain"}
+    assert len(of_kind(deleted(gone, []), "PersistentVolumeClaim")) == len(of_kind(gone, "PersistentVolumeClaim"))
+
+
+@pytest.mark.parametrize("values", ["full", "sharded", "community"])
+def test_another_version_of_the_chart_replaces_no_pod(values: str, tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    description = chart / "Chart.yaml"
+    said = description.read_text(encoding="utf-8").replace("\nversion: ", "\nversion: 9")
+    description.write_text(said, encoding="utf-8")
+    file = CHART / "ci" / f"{values}.yaml"
+
+    old, new = template("--values", file), template("--values", file, chart=chart)
+
+    assert workload(old)["metadata"]["labels"] != workload(new)["metadata"]["labels"]
+    assert workload(old)["spec"] == workload(new)["spec"]
+
+
+def test_a_changed_configuration_replaces_no_pod() -> None:
+    old, new = minimal(), minimal("--set", "config.projects={gh/acme/web,gh/acme/api}")
+
+    assert workload(old) == workload(new)
+
+
+def test_the_rules_of_kubernetes_are_seen_where_they_are_broken() -> None:
+    old, new = before("sharded"), before("sharded")
+    workload(new)["spec"]["selector"]["matchLabels"]["more"] = "a"
+    workload(new)["spec"]["serviceName"] = "another"
+    of_kind(new, "Service")[1]["spec"]["clusterIP"] = "10.0.0.1"
+
+    assert sorted(refused(old, new)) == [
+        "Service clusterIP",
+        "StatefulSet selector",
+        "StatefulSet serviceName",
+    ]
+    assert [each["kind"] for each in deleted(before("persistent"), before("minimal"))] == ["PersistentVolumeClaim"]
