@@ -109,7 +109,8 @@ def pod(found: list[Object]) -> Object:
 
 def container(found: list[Object]) -> Object:
     """The exporter's container."""
-    (only,) = [each for each in pod(found)["containers"] if each["name"] == "exporter"]
+    containers: list[Object] = pod(found)["containers"]
+    (only,) = [each for each in containers if each["name"] == "exporter"]
     return only
 
 
