@@ -40,20 +40,20 @@ REDIRECTS = (requests.TooManyRedirects,)
 BROKEN = (urllib3.exceptions.ProtocolError, http.client.HTTPException, OSError)
 
 
-def translate(error: Exception, *, in_body: bool) -> PollError:
-    """Our error for a foreign one; `in_body` says that the head of the answer had come."""
+def translate(error: Exception, *, in_body: bool, host: str) -> PollError:
+    """Our error for a foreign one; `in_body` says that the head of the answer had come, `host` was asked."""
     if isinstance(error, PollError):
         return error
     cause = root(error)
     if isinstance(error, TIMEOUTS) or isinstance(cause, TimeoutError):
-        return RequestTimeout("no answer in time")
+        return RequestTimeout(f"no answer from {host} in time")
     if isinstance(error, UNREADABLE):
         return PayloadError("the body cannot be read")
     if isinstance(error, TRUNCATED) or (in_body and isinstance(error, BROKEN)):
         return TruncatedError("the body ended early")
     if isinstance(error, REDIRECTS):
         return RedirectError("a redirect was answered")
-    return ConnectionFailed(f"no connection: {describe(cause)}")
+    return ConnectionFailed(f"no connection to {host}: {describe(cause)}")
 
 
 def root(error: BaseException) -> BaseException:

@@ -119,7 +119,7 @@ class Transport:
     ) -> None:
         """Resolve the proxy and build the TLS context. Raises StartError when either cannot be used."""
         parts = urlsplit(api_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._host, self._origin = parts.netloc, f"{parts.scheme}://{parts.netloc}"
         self._stop = stop
         self._headers = {
             "User-Agent": f"circleci-insights-exporter/{version}",
@@ -147,7 +147,7 @@ class Transport:
                     status, headers = response.status_code, response.headers
                     content = body.read(response.raw, headers.get("Content-Encoding", ""), limit_of(status))
             except CAUGHT as error:
-                failure = translate(error, in_body=status is not None)
+                failure = translate(error, in_body=status is not None, host=self._host)
             finally:
                 auth.forget(request)
         if failure is not None and status is not None and not 200 <= status < 300:  # noqa: PLR2004

@@ -128,7 +128,7 @@ def test_an_api_that_does_not_answer_says_nothing_of_the_token(circle: Circle, t
     code, document = as_json(circle, tmp_path, config)
 
     assert (code, document["ok"], document["token"]["accepted"]) == (3, False, None)
-    assert "no connection" in document["token"]["error"]
+    assert "no connection to 127.0.0.1:1" in document["token"]["error"]
 
 
 def test_what_costs_more_than_the_rate_allows_is_said(circle: Circle, tmp_path: Path) -> None:

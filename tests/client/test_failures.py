@@ -26,6 +26,7 @@ from exporter.errors import (
 )
 
 MODULES = (requests.exceptions, urllib3.exceptions, http.client, ssl, socket, zlib)
+HOST = "circleci.example"
 NAMES = ("requests", "urllib3", "http.client", "ssl", "zlib")
 
 
@@ -50,7 +51,7 @@ def test_there_are_many_classes_to_map() -> None:
 def test_every_error_of_the_libraries_below_is_caught_and_has_a_reason(kind: type[Exception], in_body: bool) -> None:
     assert issubclass(kind, CAUGHT)
     error = kind.__new__(kind)
-    translated = translate(error, in_body=in_body)
+    translated = translate(error, in_body=in_body, host=HOST)
     assert isinstance(translated, PollError)
     assert translated.reason in REASONS
     assert translated.reason not in {"internal", "state", "deadline"}
@@ -62,7 +63,7 @@ def test_no_class_is_listed_that_is_no_longer_needed() -> None:
 
 def test_our_own_errors_stay_as_they_are() -> None:
     error = TooLargeError("large")
-    assert translate(error, in_body=True) is error
+    assert translate(error, in_body=True, host=HOST) is error
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_our_own_errors_stay_as_they_are() -> None:
     ],
 )  # fmt: skip
 def test_what_happened_decides_the_reason(error: Exception, in_body: bool, kind: type[PollError]) -> None:
-    assert type(translate(error, in_body=in_body)) is kind
+    assert type(translate(error, in_body=in_body, host=HOST)) is kind
 
 
 def test_the_innermost_cause_is_found_however_it_was_wrapped() -> None:
@@ -96,7 +97,7 @@ def test_the_innermost_cause_is_found_however_it_was_wrapped() -> None:
     pool = urllib3.HTTPConnectionPool("circleci.example")
     wrapped = requests.ConnectionError(urllib3.exceptions.MaxRetryError(pool, "/secret-path", refused))
     assert root(wrapped) is refused
-    assert str(translate(wrapped, in_body=False)) == "no connection: Connection refused"
+    assert str(translate(wrapped, in_body=False, host=HOST)) == "no connection to circleci.example: Connection refused"
 
 
 def test_causes_in_a_circle_come_to_an_end() -> None:

@@ -363,10 +363,11 @@ def test_a_stop_ends_a_request_under_way(transport: Make, stop: threading.Event)
         assert time.monotonic() - began < 2
 
 
-def test_a_refused_connection_is_a_failure_that_says_so(transport: Make) -> None:
-    answer = ask(transport(f"http://127.0.0.1:{refused_port()}"))
+def test_a_refused_connection_is_a_failure_that_names_the_host(transport: Make) -> None:
+    host = f"127.0.0.1:{refused_port()}"
+    answer = ask(transport(f"http://{host}"))
     assert type(answer.failure) is ConnectionFailed
-    assert str(answer.failure) == "no connection: Connection refused"
+    assert str(answer.failure) == f"no connection to {host}: Connection refused"
     assert not answer.stale
 
 
