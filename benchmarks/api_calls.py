@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from exporter.config import parse
+from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.calls import NONE, Calls, calls_per_hour
 from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
@@ -79,16 +81,15 @@ def measure(case: Case) -> Cost:
             f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 10000}}\n"
             f"defaults: {{{case.settings}}}\nprojects: [{slugs}]"
         )
-        engine = Engine(config, _log(), environ={"CIRCLECI_TOKEN": circle.token})
-        engine.poller.wall = circle.clock.now
+        clocks = Clocks(circle.clock.now)
+        engine = Engine(config, _log(), environ={"CIRCLECI_TOKEN": circle.token}, clocks=clocks)
         engine.store.publish(map(Snapshot, config.projects), NOON)
         try:
             for moment, project, collector in _due(config.projects, SETTLED_AFTER + HOURS * HOUR):
                 if circle.clock.now() < NOON + SETTLED_AFTER <= NOON + moment:
                     circle.forget_requests()
                 circle.clock.advance(NOON + moment - circle.clock.now())
-                poller = engine.run_poller if collector == "runs" else engine.poller
-                poll = poller.begin(project.slug)
+                poll = engine.begin(project.slug, COLLECTORS[collector].poll)
                 while poll is not None and poll.step():
                     pass
             failed = [snapshot for snapshot, _ in engine.store.published.values() if not _good(snapshot)]

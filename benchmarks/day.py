@@ -11,12 +11,14 @@ import hashlib
 import random
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import fleet
 from exporter.insights import families
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.project import Poller
+from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.failure_log import FailureLog
+from exporter.polling.project import kind
 from exporter.publishing.store import SnapshotStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
@@ -24,9 +26,11 @@ from exporter.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from exporter.client import Client
     from exporter.config import Project
     from exporter.insights.questions import Question
     from exporter.publishing.store import Body
+    from exporter.state import StateStore
 
 PROJECTS, HOURS, RAN = 100, 24, 0.3
 REFRESHED_AT = 5.5
@@ -82,14 +86,15 @@ class Polls:
         self.api, self.store = Api(), SnapshotStore()
         self.projects: tuple[Project, ...] = fleet.projects(PROJECTS, WINDOWS % max_age)
         log = configure("error", "logfmt")
-        self._poller = Poller(self.api, self.store, Forgetful(), Telemetry("bench", ()), log, wall=lambda: self.api.now)
+        attempts = Attempts(cast("Client", self.api), Clocks(lambda: self.api.now), Telemetry("bench", ()), log)
+        self._polls = kind(attempts, self.store, cast("StateStore", Forgetful()), FailureLog(log))
         self.store.publish(map(Snapshot, self.projects), START)
 
     def round(self, now: float) -> int:
         """Poll each project once; returns the calls."""
         self.api.now, before = now, self.api.calls
         for project in self.projects:
-            poll = self._poller.begin(project.slug)
+            poll = self._polls.begin(project.slug)
             while poll is not None and poll.step():
                 pass
         return self.api.calls - before

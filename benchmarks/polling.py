@@ -37,7 +37,7 @@ def whole_path(url: str) -> tuple[float, int]:
     engine = engine_for(url, PROJECTS)
     before, began = asked(url), time.process_time()
     for slug in engine.store.published:
-        poll = engine.poller.begin(slug)
+        poll = engine.begin(slug)
         while poll is not None and poll.step():
             pass
     used, answered = time.process_time() - began, asked(url) - before

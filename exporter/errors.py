@@ -151,6 +151,7 @@ class StateError(PollError):
     """The state file refused a commit, so the poll counted nothing."""
 
     reason = "state"
+    ends_poll = True
 
 
 class InternalError(PollError):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
+from exporter.insights.collectors import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Clocks
 from exporter.process import figures
 from exporter.process.engine import Engine
 from tests.circleci import Circle
@@ -56,8 +58,8 @@ class Counting:
             f"projects: [{{slug: {SLUG}, collectors: [runs], {self.settings}}}]"
         )
         self.project = config.projects[0]
-        self.engine = engine = Engine(config, cast("Logger", self.log), environ={"CIRCLECI_TOKEN": self.circle.token})
-        engine.poller.wall = engine.state._wall = lambda: self.now
+        environ, clocks = {"CIRCLECI_TOKEN": self.circle.token}, Clocks(lambda: self.now)
+        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
         stored = {found.slug: found for found in engine.state.load()}
         snapshot = Snapshot(self.project)
         if found := stored.get(SLUG):
@@ -87,7 +89,7 @@ class Counting:
     def poll(self, *, after: float = 300.0) -> bool:
         """Poll once, so many seconds later; returns whether it was good."""
         self.pass_time(after)
-        poll = self.engine.run_poller.begin(SLUG)
+        poll = self.engine.begin(SLUG, RUNS_POLL)
         assert poll is not None
         assert not poll.step()
         snapshot = self.engine.store.get(SLUG)

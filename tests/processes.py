@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -10,12 +11,13 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import parse
 from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Clocks
 from exporter.process import figures
 from exporter.process.engine import Engine
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exporter.system.logs import Logger
 
@@ -30,10 +32,11 @@ class Process:
     engine: Engine
     log: CapturingLogger
     now: float = field(default=NOON)
+    monotonic: Callable[[], float] = time.monotonic
 
     def poll(self, slug: str = "gh/acme/web", *, missing_only: bool = False) -> None:
         """Poll one project to the end."""
-        poll = self.engine.poller.begin(slug, missing_only=missing_only)
+        poll = self.engine.begin(slug, missing_only=missing_only)
         while poll is not None and poll.step():
             pass
 
@@ -78,9 +81,9 @@ def process(settings: str = "", projects: str = "gh/acme/web", **circle: Any) ->
             f"projects: [{projects}]"
         )
         log = CapturingLogger()
-        engine = Engine(config, cast("Logger", log), environ={"CIRCLECI_TOKEN": api.token})
+        clocks = Clocks(lambda: running.now, lambda: running.monotonic())  # noqa: PLW0108  a test may change it
+        engine = Engine(config, cast("Logger", log), environ={"CIRCLECI_TOKEN": api.token}, clocks=clocks)
         running = Process(api, engine, log)
-        engine.poller.wall = lambda: running.now
         engine.store.publish(map(Snapshot, config.projects), NOON)
         try:
             yield running

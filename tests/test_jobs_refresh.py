@@ -18,6 +18,7 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import parse
 from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Clocks
 from exporter.process import figures
 from exporter.process.engine import Engine
 from tests.samples import workflow_row
@@ -102,12 +103,12 @@ def unseen(api: Refreshing, every: float, until: float, settings: str = "") -> d
             f"circleci: {{url: '{url}', requests_per_second: 1000, burst: 10000}}\n"
             f"projects: [{{slug: {SLUG}, interval: {every:.0f}s, {settings}}}]"
         )
-        engine = Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "token"})
-        engine.poller.wall = lambda: api.now
+        log, clocks = cast("Logger", CapturingLogger()), Clocks(lambda: api.now)
+        engine = Engine(config, log, environ={"CIRCLECI_TOKEN": "token"}, clocks=clocks)
         engine.store.publish(map(Snapshot, config.projects), api.now)
         try:
             while api.now <= MIDNIGHT + until:
-                poll = engine.poller.begin(SLUG)
+                poll = engine.begin(SLUG)
                 while poll is not None and poll.step():
                     pass
                 shown = jobs_shown(engine)

@@ -21,9 +21,8 @@ from exporter.cli.remedies import REMEDIES
 from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, searches_per_hour
-from exporter.knowledge.discovered_projects import chosen
+from exporter.knowledge.discovered_projects import chosen, seen
 from exporter.process.engine import Engine
-from exporter.process.organizations import seen
 from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
         return True
     engine = Engine(config, log, keep_state=False)
     on_signals({signal.SIGINT: engine.stop.set})
-    client = engine.poller.client
+    client = engine.client
     try:
         owner = token_owner(client)
     except PollError as error:
@@ -100,7 +99,7 @@ def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> l
     )
     with bar, ThreadPoolExecutor(concurrency) as pool:
         task = bar.add_task("checking projects", total=len(projects))
-        futures = [pool.submit(examine, engine.poller.client, project) for project in projects]
+        futures = [pool.submit(examine, engine.client, project) for project in projects]
         for future in as_completed(futures):
             finding = future.result()
             examined[finding.project.slug] = finding

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from exporter.errors import Stopped
+from exporter.knowledge.discovered_projects import itself
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.schedule import Schedule
 from exporter.process import figures
-from exporter.process.organizations import Organizations
+from exporter.process.project_list import ProjectList
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,20 +21,21 @@ if TYPE_CHECKING:
 
 def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:
     """The projects of a shard, those of organizations included, and whether every search went well."""
-    unused = Schedule(engine.telemetry, engine.poller.log, size=1)
-    organizations = Organizations(engine, unused, lambda _projects: None, shard=shard, total_shards=total_shards)
-    organizations.restore(config)
-    well = organizations.search_all()
-    return organizations.projects(), well
+    projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total_shards)
+    projects.adopt(config)
+    engine.store.publish((Snapshot(itself(each)) for each in config.organizations), engine.clocks.wall())
+    for organization in config.organizations:
+        engine.search(organization, lambda: None, totals=projects.shows_totals(organization.slug)).step()
+    return projects.projects(), _all_good(snapshot for snapshot, _ in engine.store.organizations.values())
 
 
 def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     """Poll, write what succeeded in text format 0.0.4, and return whether everything did."""
-    engine.store.publish(map(Snapshot, projects), time.time())
+    engine.store.publish(map(Snapshot, projects), engine.clocks.wall())
 
     def poll(slug: str) -> None:
-        for poller in (engine.poller, engine.run_poller):
-            poll = poller.begin(slug)
+        for kind in engine.kinds:
+            poll = engine.begin(slug, kind)
             while poll is not None and poll.step():
                 pass
 
@@ -47,5 +47,8 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     pieces, _ = figures.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     output.writelines(pieces)
     output.flush()
-    snapshots = [snapshot for snapshot, _ in engine.store.published.values()]
+    return _all_good(snapshot for snapshot, _ in engine.store.published.values())
+
+
+def _all_good(snapshots: Iterable[Snapshot]) -> bool:
     return all(outcome.success for snapshot in snapshots for outcome in snapshot.outcomes.values())

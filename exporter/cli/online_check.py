@@ -14,8 +14,8 @@ from exporter.knowledge import plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 
 if TYPE_CHECKING:
+    from exporter.client import Client
     from exporter.config import Project
-    from exporter.polling.project import Client
 
 WIDEST_WINDOW = "last-90-days"
 PATIENCE = 300.0

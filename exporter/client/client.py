@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from random import random as uniform
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -37,6 +38,16 @@ LONGEST_PAGE_TOKEN = 8192
 LONGEST_NAME = 300
 
 
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """By which settings and connections one request is made."""
+
+    auth: str
+    timeout: float
+    tokens: TokenSource
+    transport: Transport
+
+
 class Client:
     """Asks questions of one CircleCI, from any number of threads."""
 
@@ -57,13 +68,15 @@ class Client:
 
         Raises StartError when the proxy of the environment or `ca_file` cannot be used.
         """
-        self._auth, self._timeout = settings.auth, settings.timeout
         self._path = urlsplit(settings.api_url).path
-        self._tokens, self._limiter, self._telemetry = tokens, limiter, telemetry
+        self._limiter, self._telemetry, self._version, self._stop = limiter, telemetry, version, stop
         self._clock, self._wall, self._random = clock, wall, random
-        self._transport = Transport(
-            settings.api_url, ca_file=settings.ca_file, size=settings.concurrency, version=version, stop=stop
-        )
+        self._access = self._opened(settings, tokens)
+
+    def change(self, settings: CircleCI, tokens: TokenSource) -> None:
+        """Ask by other settings from now on; requests under way end by the old ones. Raises StartError, as above."""
+        before, self._access = self._access, self._opened(settings, tokens)
+        before.transport.close()
 
     def pages(self, question: Question, *, deadline: float) -> Iterator[dict[str, object]]:
         """Every page of an answer. Raises PollError or Stopped; `deadline` is a moment of the clock."""
@@ -84,8 +97,9 @@ class Client:
         retries, renewed, refused = 0, False, False
         while True:
             with self._limiter.slot(question.slug, deadline, refused=refused) as slot:
-                token = self._tokens.current()
-                answer, failure = self._ask(question, target, token, slot, deadline)
+                access = self._access
+                token = access.tokens.current()
+                answer, failure = self._ask(question, target, access, token, slot, deadline)
             if failure is None:
                 try:
                     return body.decode(answer.body)
@@ -103,14 +117,25 @@ class Client:
 
     def close(self) -> None:
         """Close the kept connections; requests under way end by themselves."""
-        self._transport.close()
+        self._access.transport.close()
 
-    def _ask(
-        self, question: Question, target: str, token: Secret, slot: Slot, deadline: float
+    def _opened(self, settings: CircleCI, tokens: TokenSource) -> _Access:
+        transport = Transport(
+            settings.api_url,
+            ca_file=settings.ca_file,
+            size=settings.concurrency,
+            version=self._version,
+            stop=self._stop,
+        )
+        return _Access(settings.auth, settings.timeout, tokens, transport)
+
+    def _ask(  # noqa: PLR0917  what one request consists of
+        self, question: Question, target: str, access: _Access, token: Secret, slot: Slot, deadline: float
     ) -> tuple[Answer, PollError | None]:
         """One attempt, and what its answer says to the limiter and to the exporter's own metrics."""
         began = self._clock()
-        answer = self._transport.get(target, TokenAuth(self._auth, token), min(self._timeout, deadline - began))
+        timeout = min(access.timeout, deadline - began)
+        answer = access.transport.get(target, TokenAuth(access.auth, token), timeout)
         failure = judge(answer, token.reveal())
         if failure is not None:  # a server may echo what it was sent
             failure = type(failure)(body.hidden(str(failure), token.reveal()))
@@ -133,7 +158,8 @@ class Client:
 
     def _is_another_now(self, token: Secret) -> bool:
         """Whether there is another token than the refused one; a request beside this one may have read it."""
-        return self._tokens.refresh() or self._tokens.current() != token
+        tokens = self._access.tokens
+        return tokens.refresh() or tokens.current() != token
 
     def _rest_before_retry(
         self, retry_number: int, failure: PollError, answer: Answer, question: Question, deadline: float

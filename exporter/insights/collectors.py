@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 ORGANIZATIONS = "organizations"
 """The one collector that no project has: it is asked of the organizations whose projects are searched for."""
+PROJECT_POLL, RUNS_POLL, ORGANIZATION_POLL = "project", "runs", "organization"
+"""The kinds of polls."""
+RUNS = "runs"
+"""The collector that counts single runs."""
 Params = tuple[tuple[str, str], ...]
 
 
@@ -80,7 +84,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """One endpoint: its path's template, what its question repeats over, and the tables in its answer."""
+    """One endpoint: its path's template, what its question repeats over, and the tables in its answer.
+
+    `lists` says that its rows are the workflows that others repeat over, `only_changed` that it is asked for
+    a workflow again only when the row there has changed. `poll` is the kind of poll that asks it, `reads` what
+    that one reads beside the tables, `counts` whether it counts into a project's ledger.
+    """
 
     name: str
     endpoint: str
@@ -88,6 +97,11 @@ class Collector:
     over: tuple[str, ...] = ()
     paged: bool = False
     period: Period = all_time
+    lists: bool = False
+    only_changed: bool = False
+    poll: str = PROJECT_POLL
+    reads: tuple[str, ...] = ()
+    counts: bool = False
 
     def questions(
         self, slug: str, *, workflow: str = "", branch: str = "", windows: Sequence[str] = ()
@@ -108,7 +122,7 @@ class Collector:
         """The dotted paths of all that is read of an answer, each once."""
         keys = (key.lstrip("?") for table in self.tables for key in table.keys)
         columns = (family.column.path for table in self.tables for family in table.families)
-        return tuple(dict.fromkeys(path for path in (*keys, *columns) if path))
+        return tuple(dict.fromkeys(path for path in (*keys, *columns, *self.reads) if path))
 
     def sent(self, question: Question, now: float) -> Question:
         """The question as it is sent at a moment; the question itself stays the key of its answer."""
@@ -147,6 +161,7 @@ COLLECTORS: Mapping[str, Collector] = {
             ),
             over=("branch", "window"),
             paged=True,
+            lists=True,
         ),
         Collector(
             "jobs",
@@ -162,6 +177,7 @@ COLLECTORS: Mapping[str, Collector] = {
             ),
             over=("workflow", "branch", "window"),
             paged=True,
+            only_changed=True,
         ),
         Collector(
             "project",
@@ -253,9 +269,30 @@ COLLECTORS: Mapping[str, Collector] = {
                 Table("names", (), (), rows="?all_projects", own=("name",), keys=("",), read=readers.distinct),
             ),
             over=("window",),
+            poll=ORGANIZATION_POLL,
+        ),
+        Collector(
+            RUNS,
+            "/insights/{slug}/workflows/{workflow}",
+            (),
+            paged=True,
+            poll=RUNS_POLL,
+            reads=("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval"),
+            counts=True,
         ),
     )
 }
 
-NAMES = (*COLLECTORS, "runs")
-"""Every collector there is; `runs` counts single runs and has a poller of its own."""
+(LISTING,) = (collector for collector in COLLECTORS.values() if collector.lists)
+"""The one whose rows are the workflows that others repeat over."""
+NAMES = tuple(COLLECTORS)
+
+
+def polls(project: Project) -> tuple[str, ...]:
+    """The kinds of polls that a project needs, each once; its gauges' poll also learns what it is."""
+    return tuple(dict.fromkeys((PROJECT_POLL, *(COLLECTORS[name].poll for name in project.collectors))))
+
+
+def counts(project: Project) -> bool:
+    """Whether something of a project is counted in a ledger."""
+    return any(COLLECTORS[name].counts for name in project.collectors)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.config import Globs, project_slug
-from exporter.insights.collectors import ORGANIZATIONS, Collector, Table
+from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS, Collector, Table
 from exporter.insights.families import Family
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import pack, unpack
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.config import Organization, Project
+    from exporter.knowledge.snapshots import Snapshot
 
 FORGOTTEN_AFTER = 90 * 86_400.0
 """Seconds without a pipeline after which a project is no longer there: Insights knows nothing of it any more."""
@@ -53,6 +54,12 @@ def pipelines(organization: str) -> Question:
     return Question(ORGANIZATIONS, "/pipeline", organization, params=(("org-slug", organization),))
 
 
+def asked(project: Project, *, totals: bool) -> set[Question]:
+    """The questions whose answers are kept of an organization; its totals are shown by one of several shards."""
+    windows = project.windows if totals else ()
+    return {*COLLECTORS[ORGANIZATIONS].questions(project.slug, windows=windows), pipelines(project.slug)}
+
+
 def packed(sightings: Sightings) -> bytes:
     """Sightings as they are kept in memory and on disk."""
     return pack(_COLLECTOR, {_TABLE.name: [((each.slug, each.name), (each.seen_at,)) for each in sightings.values()]})
@@ -61,6 +68,12 @@ def packed(sightings: Sightings) -> bytes:
 def unpacked(kept: bytes) -> Sightings:
     """Sightings from what was kept."""
     return {slug: Sighting(slug, name, seen_at or 0.0) for (slug, name), (seen_at,) in unpack(kept, _TABLE)}
+
+
+def seen(snapshot: Snapshot) -> Sightings:
+    """The projects that are known of an organization."""
+    part = snapshot.parts.get(pipelines(snapshot.project.slug))
+    return unpacked(part.rows) if part else {}
 
 
 def of_names(organization: str, names: Iterable[str], now: float) -> tuple[Sightings, Counter[str]]:
@@ -116,7 +129,7 @@ def chosen(organization: Organization, sightings: Sightings) -> list[str]:
 
 
 def all_projects(
-    listed: Iterable[Project], organizations: Iterable[Organization], seen: Mapping[str, Sightings]
+    listed: Iterable[Project], organizations: Iterable[Organization], known: Mapping[str, Sightings]
 ) -> tuple[Project, ...]:
     """The projects listed by hand, then those found that are not among them, each once.
 
@@ -125,7 +138,7 @@ def all_projects(
     projects = {project.slug: project for project in listed}
     names = {project.name for project in projects.values()}
     for organization in organizations:
-        for slug in chosen(organization, seen.get(organization.slug, {})):
+        for slug in chosen(organization, known.get(organization.slug, {})):
             if slug not in projects and slug not in names:
                 projects[slug] = organization.project(slug)
     return tuple(projects.values())

@@ -7,10 +7,14 @@ globs are expanded from.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
 from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.knowledge.snapshots import Facts
+
+if TYPE_CHECKING:
+    from exporter.config import Project
 
 PROJECT = "/project/{slug}"
 BRANCH_LIST = "/insights/{slug}/branches"
@@ -26,6 +30,26 @@ def due(facts: Facts, now: float) -> bool:
 def branches_due(facts: Facts, now: float) -> bool:
     """Whether the branches are asked for again: once an hour."""
     return now - facts.branches_asked_at >= BRANCHES_AGE
+
+
+def default_branch(project: Project, facts: Facts | None) -> str:
+    """The default branch's name, empty where it is not known and not asked for.
+
+    Raises PayloadError when it is asked for and CircleCI names none.
+    """
+    name = facts.default_branch if facts else ""
+    if not name and project.default_branch:
+        raise PayloadError("CircleCI names no default branch; set default_branch: false and list branches")
+    return name
+
+
+def newer(mine: Facts | None, learned: Facts | None) -> Facts | None:
+    """The facts that were asked for later, with the branches of `mine`: two polls of a project learn them."""
+    if mine is None or learned is None:
+        return mine or learned
+    if mine.asked_at >= learned.asked_at:
+        return mine
+    return replace(learned, branches=mine.branches, branches_asked_at=mine.branches_asked_at)
 
 
 def of_project(page: object, old: Facts | None, now: float) -> Facts:

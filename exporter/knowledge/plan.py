@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from exporter.config import Globs
 from exporter.errors import PayloadError
-from exporter.insights.collectors import COLLECTORS
+from exporter.insights.collectors import COLLECTORS, LISTING, PROJECT_POLL, counts
 from exporter.insights.questions import ALL_BRANCHES, reachable
-from exporter.knowledge.snapshots import Part, unpack
+from exporter.knowledge.facts import default_branch
+from exporter.knowledge.snapshots import Part, kept, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,9 +52,7 @@ def branches(project: Project, facts: Facts | None) -> list[str]:
     """
     scopes = []
     if project.default_branch:
-        if facts is None or not facts.default_branch:
-            raise PayloadError("CircleCI names no default branch; set default_branch: false and list branches")
-        scopes.append(facts.default_branch)
+        scopes.append(default_branch(project, facts))
     scopes += project.branch_names
     scopes += matched_branches(project, facts)[:GLOB_BRANCHES]
     if project.all_branches:
@@ -66,9 +65,10 @@ def collectors(project: Project) -> list[Collector]:
 
     The workflows are asked for whenever another collector repeats over them.
     """
-    wanted = [collector for collector in COLLECTORS.values() if collector.name in project.collectors]
-    if any("workflow" in collector.over for collector in wanted) and COLLECTORS["workflows"] not in wanted:
-        wanted.insert(0, COLLECTORS["workflows"])
+    own = [collector for collector in COLLECTORS.values() if collector.poll == PROJECT_POLL]
+    wanted = [collector for collector in own if collector.name in project.collectors]
+    if any("workflow" in collector.over for collector in wanted) and LISTING not in wanted:
+        wanted.insert(0, LISTING)
     return wanted
 
 
@@ -88,10 +88,10 @@ def questions(collector: Collector, snapshot: Snapshot) -> Iterator[Question]:
 def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) -> Mapping[tuple[str, str], list[str]]:
     """The wanted workflows by branch and window, or by branch alone (with an empty window)."""
     project = snapshot.project
-    (table,) = COLLECTORS["workflows"].tables
+    (table,) = LISTING.tables
     found: dict[tuple[str, str], dict[str, None]] = {}
     for branch in scopes:
-        for question in COLLECTORS["workflows"].questions(project.slug, branch=branch, windows=project.windows):
+        for question in LISTING.questions(project.slug, branch=branch, windows=project.windows):
             part = snapshot.parts.get(question)
             if part is None:
                 continue
@@ -117,12 +117,9 @@ def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
 def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
     """The snapshot without what is no longer asked, and the questions that went."""
     known, unknown = asked(snapshot)
-    gone = [question for question in snapshot.parts if question not in known and question.collector not in unknown]
-    if gone:
-        without = set(gone)
-        parts = {question: part for question, part in snapshot.parts.items() if question not in without}
-        snapshot = replace(snapshot, parts=parts)
-    return snapshot, gone
+    if not counts(snapshot.project):
+        snapshot = replace(snapshot, ledger=None)
+    return kept(snapshot, lambda question: question in known or question.collector in unknown)
 
 
 def missing(snapshot: Snapshot) -> bool:

@@ -7,7 +7,7 @@ own columns, in memory and on disk alike, so that another version of the exporte
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from exporter.formats import deflate
 from exporter.formats.exposition import number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.config import Project
     from exporter.insights.collectors import Collector, Table
@@ -93,6 +93,16 @@ class Snapshot:
     def expires_at(self, question: Question) -> float:
         """When a part is too old to be shown, in Unix seconds."""
         return self.parts[question].checked_at + self.project.staleness(question.collector)
+
+
+def kept(snapshot: Snapshot, wanted: Callable[[Question], bool]) -> tuple[Snapshot, list[Question]]:
+    """The snapshot with the parts that are wanted, and the questions that went."""
+    gone = [question for question in snapshot.parts if not wanted(question)]
+    if gone:
+        without = set(gone)
+        parts = {question: part for question, part in snapshot.parts.items() if question not in without}
+        snapshot = replace(snapshot, parts=parts)
+    return snapshot, gone
 
 
 def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Outcome, Snapshot
 
 
-class Reports:
+class FailureLog:
     """One for all polls of a process, used from many threads."""
 
     def __init__(self, log: BoundLogger) -> None:

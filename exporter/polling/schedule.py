@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
+    from exporter.polling.kind import Poll
     from exporter.telemetry import Telemetry
 
 FIRST_POLLS_WITHIN = 10.0
@@ -55,13 +56,6 @@ def next_poll(due: float, ended: float, interval: float, chance: float) -> float
     return max(ended, due + interval * (1 + JITTER * (2 * chance - 1)))
 
 
-class Task(Protocol):
-    """A poll under way."""
-
-    def step(self) -> bool:
-        """Do a part of the work; returns whether there is more."""
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """Something that is polled again and again.
@@ -73,7 +67,7 @@ class Job:
     name: str
     collector: str
     interval: Callable[[], float | None]
-    begin: Callable[[bool], Task | None]
+    begin: Callable[[bool], Poll | None]
 
 
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
@@ -166,7 +160,7 @@ class Schedule:
         self._telemetry.poll_delay.set(max(0.0, self._wall() - due))
         self._step(job, None, due)
 
-    def _step(self, job: Job, task: Task | None, due: float | None) -> None:
+    def _step(self, job: Job, task: Poll | None, due: float | None) -> None:
         """Do one step of a poll; what comes after it queues behind every other job that is due."""
         more = False
         try:

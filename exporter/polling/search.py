@@ -1,9 +1,8 @@
-"""Looking for an organization's projects at CircleCI, which has no endpoint that lists them."""
+"""The search for an organization's projects at CircleCI, which has no endpoint that lists them."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,16 +10,19 @@ from exporter.errors import NotFoundError, PollError
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.insights.questions import Question
-from exporter.knowledge import discovered_projects
-from exporter.knowledge.snapshots import pack
+from exporter.knowledge import discovered_projects, plan
+from exporter.knowledge.facts import PROJECT
+from exporter.knowledge.snapshots import Part, kept, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.config import Organization
     from exporter.knowledge.discovered_projects import Sightings
-    from exporter.polling.project import Client
-    from exporter.telemetry import Telemetry
+    from exporter.polling.attempt import Attempt, Attempts
+    from exporter.polling.failure_log import FailureLog
+    from exporter.publishing.store import SnapshotStore
+    from exporter.state import StateStore
 
 
 @dataclass(slots=True)
@@ -33,94 +35,140 @@ class Found:
     sightings: Sightings | None = None
     totals: dict[Question, bytes] = field(default_factory=dict)
     error: PollError | None = None
-    gave_up: bool = False
 
 
-class Discovery:
-    """Searches organizations, from any number of threads."""
+class OrganizationSearch:
+    """One search under way; it has one step. What it finds is kept like a project's answers."""
 
-    def __init__(
-        self, client: Callable[[], Client], telemetry: Telemetry, *, wall: Callable[[], float] = time.time
+    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
+        self,
+        organization: Organization,
+        attempts: Attempts,
+        store: SnapshotStore,
+        state: StateStore,
+        failures: FailureLog,
+        done: Callable[[], None],
+        *,
+        totals: bool,
     ) -> None:
-        """`client` gives the one that serves now; `wall` gives Unix seconds."""
-        self._client, self._telemetry, self._wall = client, telemetry, wall
+        """`done` is called when something was published, `totals` says whether this process shows them."""
+        self._organization, self._totals, self._done = organization, totals, done
+        self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
 
-    def find(self, organization: Organization, known: Sightings, deadline: float, *, totals: bool = True) -> Found:
-        """Search one organization; `known` is what was found before, `deadline` a moment of the client's clock.
+    def step(self) -> bool:
+        """Search, commit what was found and show it; returns that there is no more to do."""
+        before = self._store.get(self._organization.slug)
+        if before is not None:
+            attempt = self._attempts.begin(ORGANIZATIONS, self._organization.discovery_interval)
+            found = find(attempt, self._organization, discovered_projects.seen(before), totals=self._totals)
+            if self._publish(attempt, found):
+                self._done()
+        return False
 
-        Without `totals` one reporting window is asked for, since any of them names the projects. A PollError
-        is counted and noted, and whatever it leaves untouched is found; it is not raised.
-        """
-        found = Found()
-        by_name = discovered_projects.by_name(organization.slug)
-        names = self._summaries(organization, found, deadline, totals=totals, tolerant=not by_name)
-        if by_name and names:
-            found.sightings, unread = discovered_projects.of_names(organization.slug, names, self._wall())
-            self._telemetry.unread(ORGANIZATIONS, unread)
-        elif (names is not None or not by_name) and not found.gave_up:
-            self._pipelines(organization, known, found, deadline)
-        if found.sightings is not None:
-            found.sightings = self._named(organization, found.sightings, found, deadline)
-        return found
+    def _publish(self, attempt: Attempt, found: Found) -> bool:
+        """Commit what was found and show it, by the settings that hold now; returns whether it is still asked."""
+        slug = self._organization.slug
+        with self._store.lock(slug):
+            base = self._store.get(slug)
+            if base is None:  # taken out of the configuration meanwhile
+                return False
+            now = attempt.now()
+            changed = {
+                question: plan.answered(base.parts.get(question), rows, now, None)
+                for question, rows in found.totals.items()
+            }
+            if found.sightings is not None:
+                packed = discovered_projects.packed(found.sightings)
+                changed[discovered_projects.pipelines(slug)] = Part(packed, now, now)
+            merged = replace(
+                base,
+                parts={**base.parts, **changed},
+                outcomes={ORGANIZATIONS: attempt.outcome(base.outcomes.get(ORGANIZATIONS))},
+                polled_at=now,
+            )
+            asked = discovered_projects.asked(base.project, totals=self._totals)
+            merged, gone = kept(merged, asked.__contains__)
+            self._state.commit(merged, [question for question in changed if question in merged.parts], gone)
+            self._store.publish([merged], now, polled=True)
+        self._failures.outcomes(base, merged)
+        return True
 
-    def _summaries(
-        self, organization: Organization, found: Found, deadline: float, *, totals: bool, tolerant: bool
-    ) -> list[str] | None:
-        """Ask for the organization's summaries; returns the names in them, None when none was answered.
 
-        A tolerant search takes it that CircleCI may have no summary of this kind of organization.
-        """
-        collector = COLLECTORS[ORGANIZATIONS]
-        windows = organization.template.windows if totals else organization.template.windows[:1]
-        names: dict[str, None] | None = None
-        for question in collector.questions(organization.slug, windows=windows):
-            try:
-                pages = list(self._client().pages(question, deadline=deadline))
-                rows, unread = collector.read(pages, question, self._wall())
-            except PollError as error:
-                if not (tolerant and isinstance(error, NotFoundError)):
-                    self._failed(found, error)
-                if found.gave_up:
-                    break
-                continue
-            self._telemetry.unread(ORGANIZATIONS, unread)
-            found.totals[question] = pack(collector, rows)
-            names = {**(names or {}), **dict.fromkeys(name for (name,), _ in rows["names"])}
-        return None if names is None else list(names)
+def find(attempt: Attempt, organization: Organization, known: Sightings, *, totals: bool = True) -> Found:
+    """Search one organization; `known` is what was found before.
 
-    def _pipelines(self, organization: Organization, known: Sightings, found: Found, deadline: float) -> None:
-        """Read the newest pipelines; what was read before a failure was seen all the same."""
-        reading, complete = Reading(), False
+    Without `totals` one reporting window is asked for, since any of them names the projects. A PollError
+    is counted and noted, and whatever it leaves untouched is found; it is not raised.
+    """
+    found = Found()
+    by_name = discovered_projects.by_name(organization.slug)
+    names = _summaries(attempt, organization, found, totals=totals, tolerant=not by_name)
+    if by_name and names:
+        found.sightings, unread = discovered_projects.of_names(organization.slug, names, attempt.now())
+        attempt.unread(unread)
+    elif (names is not None or not by_name) and not attempt.over():
+        found.sightings = _pipelines(attempt, organization.slug, known)
+    if found.sightings is not None:
+        found.sightings = _named(attempt, organization, found.sightings)
+    found.error = attempt.error
+    return found
+
+
+def _summaries(
+    attempt: Attempt, organization: Organization, found: Found, *, totals: bool, tolerant: bool
+) -> list[str] | None:
+    """Ask for the organization's summaries; returns the names in them, None when none was answered.
+
+    A tolerant search takes it that CircleCI may have no summary of this kind of organization.
+    """
+    collector = COLLECTORS[ORGANIZATIONS]
+    windows = organization.template.windows if totals else organization.template.windows[:1]
+    names: dict[str, None] | None = None
+    for question in collector.questions(organization.slug, windows=windows):
         try:
-            pages = self._client().pages(discovered_projects.pipelines(organization.slug), deadline=deadline)
-            for page in islice(pages, discovered_projects.PIPELINE_PAGES):
-                for entry in items(page):
-                    reading.add(entry, ("project_slug",), ())
-            complete = True
+            rows, unread = collector.read(list(attempt.pages(question)), question, attempt.now())
         except PollError as error:
-            self._failed(found, error)
-        slugs = dict.fromkeys(slug for (slug,), _ in reading.rows)
-        if slugs or complete:
-            found.sightings, unread = discovered_projects.of_pipelines(known, organization.slug, slugs, self._wall())
-            self._telemetry.unread(ORGANIZATIONS, reading.unread + unread)
-
-    def _named(self, organization: Organization, seen: Sightings, found: Found, deadline: float) -> Sightings:
-        """Ask for the names that the choice of projects hangs on; each is asked for until it is known."""
-        names = {}
-        for slug in discovered_projects.nameless(organization, seen):
-            if found.gave_up:
+            if not (tolerant and isinstance(error, NotFoundError)):
+                attempt.fail(error)
+            if attempt.over():
                 break
-            try:
-                question = Question(ORGANIZATIONS, "/project/{slug}", slug)
-                page = next(self._client().pages(question, deadline=deadline))
-                names[slug] = optional_text(at(page, "name"))
-            except Unreadable:
-                self._telemetry.unread(ORGANIZATIONS, {"name": 1})
-            except PollError as error:
-                self._failed(found, error)
-        return discovered_projects.named(seen, names)
+            continue
+        attempt.unread(unread)
+        found.totals[question] = pack(collector, rows)
+        names = {**(names or {}), **dict.fromkeys(name for (name,), _ in rows["names"])}
+    return None if names is None else list(names)
 
-    def _failed(self, found: Found, error: PollError) -> None:
-        self._telemetry.failed(ORGANIZATIONS, error.reason)
-        found.error = found.error or error
-        found.gave_up = found.gave_up or error.ends_poll
+
+def _pipelines(attempt: Attempt, slug: str, known: Sightings) -> Sightings | None:
+    """Read the newest pipelines; what was read before a failure was seen all the same."""
+    reading, complete = Reading(), False
+    try:
+        pages = attempt.pages(discovered_projects.pipelines(slug))
+        for page in islice(pages, discovered_projects.PIPELINE_PAGES):
+            for entry in items(page):
+                reading.add(entry, ("project_slug",), ())
+        complete = True
+    except PollError as error:
+        attempt.fail(error)
+    slugs = dict.fromkeys(slug for (slug,), _ in reading.rows)
+    if not slugs and not complete:
+        return None
+    sightings, unread = discovered_projects.of_pipelines(known, slug, slugs, attempt.now())
+    attempt.unread(reading.unread + unread)
+    return sightings
+
+
+def _named(attempt: Attempt, organization: Organization, seen: Sightings) -> Sightings:
+    """Ask for the names that the choice of projects hangs on; each is asked for until it is known."""
+    names = {}
+    for slug in discovered_projects.nameless(organization, seen):
+        if attempt.over():
+            break
+        try:
+            page = attempt.document(Question(ORGANIZATIONS, PROJECT, slug))
+            names[slug] = optional_text(at(page, "name"))
+        except Unreadable:
+            attempt.unread({"name": 1})
+        except PollError as error:
+            attempt.fail(error)
+    return discovered_projects.named(seen, names)

@@ -19,6 +19,7 @@ from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.process.lifecycle_log import Announcer
 from exporter.process.organizations import Organizations
+from exporter.process.project_list import ProjectList
 from exporter.system.signals import on_signals
 from exporter.web.page.overview import Overview
 from exporter.web.server import WebServer
@@ -87,9 +88,8 @@ class Daemon:
         )
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
         self._fleet = Fleet(engine, self._schedule)
-        self._organizations = Organizations(
-            engine, self._schedule, self._fleet.settle, shard=options.shard, total_shards=options.total_shards
-        )
+        projects = ProjectList(engine.store, engine.telemetry, shard=options.shard, total_shards=options.total_shards)
+        self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
         self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
         self._figures = figures.PageFigures(engine.store, self._schedule.due)
         self._reloading = threading.Lock()

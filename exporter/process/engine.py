@@ -10,25 +10,28 @@ from exporter import __version__
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
-from exporter.insights.collectors import COLLECTORS, NAMES
-from exporter.polling import runs as run_polls
-from exporter.polling.project import Poller
-from exporter.polling.runs import RunPoller
+from exporter.insights.collectors import COLLECTORS, NAMES, PROJECT_POLL, RUNS_POLL
+from exporter.polling import project, runs
+from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.failure_log import FailureLog
 from exporter.polling.schedule import pool_size
+from exporter.polling.search import OrganizationSearch
 from exporter.publishing.store import SnapshotStore
-from exporter.runs import FIELDS as RUN_FIELDS
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from exporter.config import CircleCI, Config
+    from exporter.config import Config, Organization
+    from exporter.polling.kind import Kind, Poll
     from exporter.system.logs import Logger
+
+SYSTEM_CLOCKS = Clocks()
 
 
 class Engine:
-    """Client, limiter, store, state and pollers of one process."""
+    """Client, limiter, store, state and polls of one process."""
 
     def __init__(
         self,
@@ -39,13 +42,12 @@ class Engine:
         total_shards: int = 1,
         environ: Mapping[str, str] = os.environ,
         keep_state: bool = True,
+        clocks: Clocks = SYSTEM_CLOCKS,
     ) -> None:
         """Build it all. Raises ConfigError without a token, StartError when the state file cannot be used."""
         self._config, self._total_shards, self._environ = config, total_shards, environ
-        self.stop = threading.Event()
-        fields = {name: collector.fields() for name, collector in COLLECTORS.items()} | {
-            run_polls.COLLECTOR: RUN_FIELDS
-        }
+        self.clocks, self.stop = clocks, threading.Event()
+        fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
         tokens = TokenSource(circleci, environ)
@@ -58,10 +60,24 @@ class Engine:
         )
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.store = SnapshotStore()
-        self.state = StateStore.open(config.state.path if keep_state else None, circleci.api_url, self.telemetry, log)
-        self.client = self._connected(circleci, tokens)
-        self.poller = Poller(self.client, self.store, self.state, self.telemetry, log)
-        self.run_poller = RunPoller(self.poller, self.state)
+        path = config.state.path if keep_state else None
+        self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
+        self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
+        self.attempts = Attempts(self.client, clocks, self.telemetry, log)
+        self._failures = FailureLog(log)
+        kept = (self.attempts, self.store, self.state, self._failures)
+        self.kinds: Mapping[str, Kind] = {PROJECT_POLL: project.kind(*kept), RUNS_POLL: runs.kind(*kept)}
+        """The kinds of polls of a project, by their names in the table of collectors."""
+
+    def begin(self, slug: str, kind: str = PROJECT_POLL, *, missing_only: bool = False) -> Poll | None:
+        """Start a poll of a project, of all that it asks or of what has no answer yet; None if there is none."""
+        return self.kinds[kind].begin(slug, missing_only=missing_only)
+
+    def search(self, organization: Organization, done: Callable[[], None], *, totals: bool) -> OrganizationSearch:
+        """Start a search for an organization's projects; `done` is called when something was published."""
+        return OrganizationSearch(
+            organization, self.attempts, self.store, self.state, self._failures, done, totals=totals
+        )
 
     def change(self, config: Config) -> None:
         """Ask by other settings from now on. Raises ConfigError for what only a restart can change."""
@@ -78,10 +94,8 @@ class Engine:
             raise ConfigError(problems)
         if config.circleci != self._config.circleci:
             circleci = config.circleci.share(self._total_shards)
-            before, self.client = self.client, self._connected(circleci, TokenSource(circleci, self._environ))
+            self.client.change(circleci, TokenSource(circleci, self._environ))
             self.limiter.reconfigure(circleci.requests_per_second, circleci.burst, circleci.concurrency)
-            self.poller.client = self.client
-            before.close()
         self._config = config
 
     def close(self) -> None:
@@ -89,6 +103,3 @@ class Engine:
         self.stop.set()
         self.client.close()
         self.state.close()
-
-    def _connected(self, circleci: CircleCI, tokens: TokenSource) -> Client:
-        return Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)

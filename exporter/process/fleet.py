@@ -7,37 +7,33 @@ the state file agree with the list, at the start and at every change, and touche
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from exporter.insights.collectors import PROJECT_POLL, polls
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.schedule import Job, first_poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from exporter.config import Project
     from exporter.insights.questions import Question
-    from exporter.polling.project import Poller
-    from exporter.polling.runs import RunPoller
+    from exporter.polling.kind import Kind, Poll
     from exporter.polling.schedule import Schedule
     from exporter.process.engine import Engine
     from exporter.state import Stored
-
-GAUGES, RUNS = "workflows", "runs"
-"""The two kinds of jobs, by the collectors that stand for them in counts."""
 
 
 class Fleet:
     """Keeps store, schedule and state at one with the list of projects."""
 
-    def __init__(self, engine: Engine, schedule: Schedule, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, engine: Engine, schedule: Schedule) -> None:
         """Start without a project."""
-        self._engine, self._schedule, self._wall = engine, schedule, wall
+        self._kinds, self._schedule, self._wall = engine.kinds, schedule, engine.clocks.wall
         self._store, self._state = engine.store, engine.state
         self._lock = threading.Lock()
 
@@ -58,12 +54,12 @@ class Fleet:
         snapshots = [snapshot for snapshot, _ in self._store.published.values()]
         for index, snapshot in enumerate(snapshots):
             soon = first_poll(index, len(snapshots), now)
-            for job in self._jobs(snapshot.project):
-                due = _due(job, snapshot)
-                interval = snapshot.project.polled_every(job.collector)  # the clock may have been wrong
-                self._schedule.add(job, soon if due is None else max(soon, min(due, now + interval)))
-                if due is not None:
-                    self._complete(job, snapshot)
+            for kind, job in self._jobs(snapshot.project):
+                due = kind.due(snapshot)
+                latest = now + kind.interval(snapshot)  # the clock may have been wrong
+                self._schedule.add(job, soon if due is None else max(soon, min(due, latest)))
+                if due is not None and kind.lacks(snapshot):
+                    self._schedule.missing(job)
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Poll and show exactly these projects from now on."""
@@ -72,8 +68,8 @@ class Fleet:
             gone = self._store.published.keys() - wanted.keys()
             with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
                 for slug in gone:
-                    self._schedule.remove(slug)
-                    self._schedule.remove(_of_runs(slug))
+                    for kind in self._kinds:
+                        self._schedule.remove(_name(slug, kind))
                     held.enter_context(self._store.lock(slug))
                 self._store.withdraw(gone)
                 self._state.forget(gone)
@@ -81,7 +77,7 @@ class Fleet:
             now = self._wall()
             self._store.publish([Snapshot(project) for project in fresh], now)
             for index, project in enumerate(fresh):
-                for job in self._jobs(project):
+                for _, job in self._jobs(project):
                     self._schedule.add(job, first_poll(index, len(fresh), now))
             for project in wanted.values():
                 self._change(project)
@@ -103,63 +99,53 @@ class Fleet:
             if old is None or old.project == project:
                 return
             snapshot, gone = plan.pruned(replace(old, project=project))
-            if RUNS not in project.collectors:
-                snapshot = replace(snapshot, ledger=None)
             self._state.commit(snapshot, (), gone)
             self._store.publish([snapshot], self._wall())
         self._reschedule(old, snapshot)
 
     def _reschedule(self, old: Snapshot, new: Snapshot) -> None:
         """Keep the times of what stays, ask at once for what is new."""
-        before = {job.name for job in self._jobs(old.project)}
-        for job in self._jobs(new.project):
-            kept = job.name in before and old.project.polled_every(job.collector) == job.interval()
-            if not kept:
-                self._schedule.add(job, max(self._wall(), _due(job, new) or 0.0))
-            self._complete(job, new)
+        before = {job.name for _, job in self._jobs(old.project)}
+        for kind, job in self._jobs(new.project):
+            if job.name not in before or kind.interval(old) != kind.interval(new):
+                self._schedule.add(job, max(self._wall(), kind.due(new) or 0.0))
+            if kind.lacks(new):
+                self._schedule.missing(job)
             before.discard(job.name)
         for name in before:
             self._schedule.remove(name)
 
-    def _complete(self, job: Job, snapshot: Snapshot) -> None:
-        """Ask at once for what has no answer yet, and for nothing else."""
-        if job.collector != RUNS and plan.missing(snapshot):
-            self._schedule.missing(job)
+    def _jobs(self, project: Project) -> list[tuple[Kind, Job]]:
+        """What is polled for a project, each kind with its job."""
+        return [(self._kinds[name], self._job(project.slug, name, self._kinds[name])) for name in polls(project)]
 
-    def _jobs(self, project: Project) -> list[Job]:
-        """What is polled for a project: its gauges, and beside them its runs."""
-        slug = project.slug
-        jobs = [self._job(slug, GAUGES, slug, self._engine.poller)]
-        if RUNS in project.collectors:
-            jobs.append(self._job(_of_runs(slug), RUNS, slug, self._engine.run_poller))
-        return jobs
-
-    def _job(self, name: str, collector: str, slug: str, poller: Poller | RunPoller) -> Job:
+    def _job(self, slug: str, name: str, kind: Kind) -> Job:
         def interval() -> float | None:
             snapshot = self._store.get(slug)
-            return snapshot.project.polled_every(collector) if snapshot else None
+            return kind.interval(snapshot) if snapshot else None
 
-        return Job(name, collector, interval, lambda missing_only: poller.begin(slug, missing_only=missing_only))
+        def begin(missing_only: bool) -> Poll | None:
+            return kind.begin(slug, missing_only=missing_only)
+
+        return Job(_name(slug, name), kind.collector, interval, begin)
 
 
-def _of_runs(slug: str) -> str:
-    """The name of the job that polls a project's runs: no slug has a space."""
-    return f"{slug} {RUNS}"
+def _name(slug: str, kind: str) -> str:
+    """The name of a job: no slug has a space."""
+    return slug if kind == PROJECT_POLL else f"{slug} {kind}"
 
 
 def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:
     """What is known of a project from before, as far as it is still asked, and what is not."""
     if stored is None:
         return Snapshot(project), []
-    known = Snapshot(project, stored.facts, stored.parts, stored.outcomes, polled_at=stored.polled_at)
-    if RUNS in project.collectors:
-        known = replace(known, ledger=stored.ledger)
-    return plan.pruned(known)
-
-
-def _due(job: Job, snapshot: Snapshot) -> float | None:
-    """When a job is due by its newest poll; None when there was none."""
-    if job.collector == RUNS:
-        outcome = snapshot.outcomes.get(RUNS)
-        return outcome.finished_at + snapshot.project.runs.interval if outcome and snapshot.ledger else None
-    return None if snapshot.polled_at is None else snapshot.polled_at + snapshot.project.interval
+    return plan.pruned(
+        Snapshot(
+            project,
+            stored.facts,
+            stored.parts,
+            stored.outcomes,
+            polled_at=stored.polled_at,
+            ledger=stored.ledger,
+        )
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.knowledge import plan
 from exporter.knowledge.calls import HOUR, NONE, Calls, expected, searches_per_hour
 
 if TYPE_CHECKING:
@@ -86,7 +85,4 @@ class Announcer:
 
 def _polled(snapshot: Snapshot) -> bool:
     """Whether everything that is collected of a project was tried."""
-    tried = {collector.name for collector in plan.collectors(snapshot.project)}
-    if "runs" in snapshot.project.collectors:
-        tried.add("runs")
-    return tried & set(snapshot.project.collectors) <= snapshot.outcomes.keys()
+    return set(snapshot.project.collectors) <= snapshot.outcomes.keys()

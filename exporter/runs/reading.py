@@ -41,10 +41,6 @@ class Run:
     approval: bool = False
 
 
-FIELDS = ("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval")
-"""What is read of a run."""
-
-
 def read_page(page: object, now: float) -> tuple[list[Run], Counter[str]]:
     """The runs of one page as it is read at `now`, in Unix seconds, and the fields that could not be read.
 

@@ -7,11 +7,12 @@ import json
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import CapturingLogger
 
 from exporter import runs
 from exporter.client import body
@@ -21,7 +22,8 @@ from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
-from exporter.polling.search import Discovery
+from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.search import find
 from exporter.publishing import run_lines
 from exporter.publishing.rendering import render
 from exporter.telemetry import Telemetry
@@ -30,7 +32,9 @@ from tests import payloads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from exporter.client import Client
     from exporter.insights.questions import Question
+    from exporter.system.logs import Logger
 
 NOW = 1_790_000_000.0
 DOCUMENTS = {name: payloads.document(name) for name in payloads.NAMES}
@@ -260,8 +264,9 @@ class Answering:
 def test_a_search_for_projects_finds_some_or_a_named_error(organization: Any, data: st.DataObject) -> None:
     names = [name for name in payloads.NAMES if name.startswith(("organization", "pipelines", "project."))]
     telemetry = Telemetry("1", ("organizations",))
-    discovery = Discovery(lambda: Answering(lambda: data.draw(bytes_of(names))), telemetry, wall=lambda: NOW)
-    found = discovery.find(organization, {}, NOW)
+    client = cast("Client", Answering(lambda: data.draw(bytes_of(names))))
+    attempts = Attempts(client, Clocks(lambda: NOW, lambda: NOW), telemetry, cast("Logger", CapturingLogger()))
+    found = find(attempts.begin("organizations", 300), organization, {})
     assert found.error is None or found.error.reason in set(REASONS) - {InternalError.reason}
     for slug in found.sightings or {}:
         assert organization.project(slug).slug == slug

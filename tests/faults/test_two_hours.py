@@ -10,7 +10,9 @@ import pytest
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.project import Poller
+from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.failure_log import FailureLog
+from exporter.polling.project import kind
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.system.logs import configure
@@ -57,12 +59,13 @@ class Hours:
         self.store.publish(map(Snapshot, config.projects), BEGAN)
         log = configure("error", "json")
         state = StateStore.open(None, circle.url, self.telemetry, log)
-        self.poller = Poller(self.client, self.store, state, self.telemetry, log, wall=clock, monotonic=clock)
+        attempts = Attempts(self.client, Clocks(clock, clock), self.telemetry, log)
+        self.kind = kind(attempts, self.store, state, FailureLog(log))
 
     def poll(self, slug: str, until: float) -> None:
         """Poll a project every five minutes until a moment."""
         while self.clockwork.now < until:
-            poll = self.poller.begin(slug)
+            poll = self.kind.begin(slug)
             while poll is not None and poll.step():
                 pass
             self.limiter.rest(300.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from structlog.testing import CapturingLogger
 
 from exporter.knowledge.snapshots import Outcome, Snapshot
-from exporter.polling.failure_log import Reports
+from exporter.polling.failure_log import FailureLog
 from tests.samples import NOW, project
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ def with_outcome(reason: str = "", slug: str = "gh/acme/web") -> Snapshot:
 
 
 class Told:
-    """Reports, and what they logged."""
+    """A failure log, and what they logged."""
 
     def __init__(self) -> None:
         self._log = CapturingLogger()
-        self.reports = Reports(cast("Logger", self._log))
+        self.reports = FailureLog(cast("Logger", self._log))
 
     def events(self) -> list[tuple[str, str]]:
         return [(call.method_name, str(call.args[0])) for call in self._log.calls]

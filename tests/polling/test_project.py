@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from exporter.errors import Stopped
-from exporter.polling.project import Patience
+from exporter.polling.attempt import Patience
 from tests.processes import Process, process
 
 WEB = "gh/acme/web"
@@ -32,7 +32,7 @@ def test_a_poll_shows_what_circleci_says() -> None:
 
 def test_workflows_are_shown_before_the_first_job_is_asked_for() -> None:
     with process() as running:
-        poll = running.engine.poller.begin(WEB)
+        poll = running.engine.begin(WEB)
         assert poll is not None
         assert poll.step()
         assert len(running.samples(RUNS)) == 3
@@ -221,17 +221,17 @@ def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
 
 def test_a_project_that_was_taken_out_meanwhile_does_not_come_back() -> None:
     with process() as running:
-        poll = running.engine.poller.begin(WEB)
+        poll = running.engine.begin(WEB)
         assert poll is not None
         running.engine.store.withdraw([WEB])
         assert not poll.step()
         assert running.samples(RUNS) == {}
-        assert running.engine.poller.begin(WEB) is None
+        assert running.engine.begin(WEB) is None
 
 
 def test_a_poll_under_way_publishes_by_the_settings_that_hold_then() -> None:
     with process() as running:
-        poll = running.engine.poller.begin(WEB)
+        poll = running.engine.begin(WEB)
         assert poll is not None
         poll.step()
         known = running.engine.store.get(WEB)
@@ -280,7 +280,7 @@ def test_a_defect_in_reading_is_held_to_one_question_and_counted(monkeypatch: py
         running.poll()
         assert running.value(FAILURES, collector="workflows", reason="internal") == 1
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
-        assert ("exception", "a defect was held to one question") in running.logged()
+        assert ("exception", "unexpected error in one request") in running.logged()
         monkeypatch.undo()
         running.poll()
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
@@ -308,14 +308,14 @@ def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
         running.poll()
         running.asked()
         running.circle.fail("bad_request", match="/jobs")
-        clock = running.engine.poller.monotonic
+        clock = running.monotonic
         running.now += 86_400
-        poll = running.engine.poller.begin(WEB)
+        poll = running.engine.begin(WEB)
         assert poll is not None
         assert poll.step()
         begun = len(running.asked())
         calls = iter([clock(), *[clock() + 3601] * 50])
-        running.engine.poller.monotonic = lambda: next(calls)
+        running.monotonic = lambda: next(calls)
         assert not poll.step()
         assert begun > 0
         assert len(running.asked()) == 1

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from exporter.errors import Stopped
+from exporter.insights.collectors import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from tests.counting import NOON, SLUG, Counting, true_counters
 from tests.samples import project
@@ -38,7 +39,7 @@ def begun(counting: Counting) -> Counting:
 
 
 def begin(counting: Counting) -> Any:
-    poll = counting.engine.run_poller.begin(SLUG)
+    poll = counting.engine.begin(SLUG, RUNS_POLL)
     assert poll is not None
     return poll
 
@@ -97,10 +98,10 @@ def test_the_start_date_is_no_later_than_the_newest_run_less_the_lookback(begun:
 
 
 def test_a_project_that_does_not_collect_runs_is_asked_for_none(begun: Counting) -> None:
-    assert begun.engine.run_poller.begin("gh/acme/unknown") is None
-    assert begun.engine.run_poller.begin(SLUG, missing_only=True) is None
+    assert begun.engine.begin("gh/acme/unknown", RUNS_POLL) is None
+    assert begun.engine.begin(SLUG, RUNS_POLL, missing_only=True) is None
     begun.engine.store.publish([Snapshot(project())], NOON)
-    assert begun.engine.run_poller.begin(SLUG) is None
+    assert begun.engine.begin(SLUG, RUNS_POLL) is None
 
 
 # Exactly once
@@ -583,7 +584,7 @@ def test_what_the_gauges_poll_learnt_meanwhile_stays(begun: Counting) -> None:
     poll = begin(begun)
     snapshot = begun.engine.store.get(SLUG)
     assert snapshot is not None
-    begun.engine.poller.begin(SLUG).step()  # type: ignore[union-attr]
+    begun.engine.begin(SLUG).step()  # type: ignore[union-attr]
     poll.step()
     after = begun.engine.store.get(SLUG)
     assert after is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ from exporter.errors import NotFoundError, PayloadError, Stopped, UnauthorizedEr
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.knowledge import discovered_projects
 from exporter.knowledge.discovered_projects import Sighting
-from exporter.polling.search import Discovery, Found
+from exporter.polling.search import Found, find
 from tests.processes import NOON, Process, process
 
 if TYPE_CHECKING:
@@ -47,8 +46,8 @@ def organization(slug: str = ACME, settings: str = "") -> Organization:
 def search(
     running: Process, slug: str = ACME, settings: str = "", known: Sightings | None = None, **more: Any
 ) -> Found:
-    discovery = Discovery(lambda: running.engine.poller.client, running.engine.telemetry, wall=lambda: running.now)
-    return discovery.find(organization(slug, settings), known or {}, time.monotonic() + 20, **more)
+    attempt = running.engine.attempts.begin(ORGANIZATIONS, 20)
+    return find(attempt, organization(slug, settings), known or {}, **more)
 
 
 def failures(running: Process) -> dict[str, float]:

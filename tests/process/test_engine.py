@@ -47,7 +47,7 @@ def text(url: str, circleci: str = "", more: str = "") -> str:
 
 
 def ask(engine: Engine) -> object:
-    return engine.client.fetch(ME, deadline=engine.poller.monotonic() + 10)
+    return engine.client.fetch(ME, deadline=engine.clocks.monotonic() + 10)
 
 
 def test_it_asks_circleci_with_the_token_of_the_environment(engine_of: Callable[..., Engine], circle: Circle) -> None:
@@ -85,7 +85,6 @@ def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learnt(
     state = engine.limiter.state()
     assert (state.rate, state.burst, state.concurrency) == (50, 7, 3)
     assert before == (engine.store, engine.state, engine.telemetry, engine.limiter)
-    assert engine.poller.client is engine.client
     assert isinstance(ask(engine), dict)
 
 
@@ -128,7 +127,7 @@ def test_a_change_to_a_file_that_is_not_there_changes_nothing(
     missing = f", {key}: '{tmp_path / 'none'}', requests_per_second: 99"
     with pytest.raises((ConfigError, StartError), match=key):
         engine.change(parse(text(circle.url, missing)))
-    assert engine.client is engine.poller.client is client
+    assert engine.client is client
     assert engine.limiter.state().rate == 5
     assert isinstance(ask(engine), dict)
 

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
+from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import Job, Schedule
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
@@ -53,10 +54,10 @@ class Run:
         self.reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000}}\n"
         self.reach += f"state: {{path: {f'{chr(34)}{state}{chr(34)}' if state else 'null'}}}\n"
         config = parse(self.text(settings, projects))
-        self.engine = Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": circle.token})
-        self.engine.poller.wall = lambda: self.now
+        log, clocks = cast("Logger", CapturingLogger()), Clocks(lambda: self.now)
+        self.engine = Engine(config, log, environ={"CIRCLECI_TOKEN": circle.token}, clocks=clocks)
         self.schedule = Noted()
-        self.fleet = Fleet(self.engine, self.schedule, wall=lambda: self.now)
+        self.fleet = Fleet(self.engine, self.schedule)
         self.fleet.restore(config.projects)
         self.shown_at_first = self.shown()
         self.fleet.start()

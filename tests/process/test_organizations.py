@@ -12,11 +12,13 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import owner, parse
 from exporter.insights.collectors import ORGANIZATIONS
+from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.process.organizations import Organizations
+from exporter.process.project_list import ProjectList
 from tests.circleci import Circle
 from tests.waiting import wait_until
 
@@ -53,9 +55,23 @@ class Process:
     engine: Engine
     schedule: Schedule
     organizations: Organizations
+    projects: ProjectList
     log: CapturingLogger
     now: list[float]
     settled: list[tuple[Project, ...]] = field(default_factory=list)
+
+    def search(self, slug: str) -> bool:
+        """Search one organization as the schedule would; returns whether all went well."""
+        search = self.organizations.begin(slug)
+        if search is None:
+            return True
+        assert not search.step()
+        snapshot = self.engine.store.get(slug)
+        return snapshot is None or snapshot.outcomes[ORGANIZATIONS].success
+
+    def search_all(self) -> bool:
+        outcomes = [self.search(slug) for slug in self.projects.organizations]
+        return all(outcomes)
 
     def slugs(self) -> set[str]:
         return {project.slug for project in self.settled[-1]}
@@ -77,17 +93,23 @@ def configuration(circle: Circle, organizations: str, projects: str = "", path: 
 
 @contextmanager
 def process(
-    circle: Circle, organizations: str, projects: str = "", path: Path | None = None, now: float = NOON, **shard: int
+    circle: Circle, organizations: str, listed: str = "", path: Path | None = None, now: float = NOON, **shard: int
 ) -> Iterator[Process]:
-    config = configuration(circle, organizations, projects, path)
+    config = configuration(circle, organizations, listed, path)
     log, clock = CapturingLogger(), [now]
-    engine = Engine(config, cast("Logger", log), environ={"CIRCLECI_TOKEN": circle.token}, **cast("Any", shard))
-    engine.poller.wall = lambda: clock[0]
+    engine = Engine(
+        config,
+        cast("Logger", log),
+        environ={"CIRCLECI_TOKEN": circle.token},
+        clocks=Clocks(lambda: clock[0]),
+        **cast("Any", shard),
+    )
+    projects = ProjectList(engine.store, engine.telemetry, **shard)
     schedule = Schedule(engine.telemetry, cast("Logger", log), size=4)
     settled: list[tuple[Project, ...]] = []
-    found = Organizations(engine, schedule, settled.append, wall=lambda: clock[0], **shard)
+    found = Organizations(engine, projects, schedule, settled.append)
     try:
-        yield Process(config, engine, schedule, found, log, clock, settled)
+        yield Process(config, engine, schedule, found, projects, log, clock, settled)
     finally:
         engine.close()
 
@@ -95,14 +117,14 @@ def process(
 def test_without_organizations_the_projects_are_those_of_the_configuration(circle: Circle) -> None:
     with process(circle, "", "gh/acme/web") as running:
         assert [project.slug for project in running.organizations.restore(running.config)] == ["gh/acme/web"]
-        assert running.organizations.search_all()
+        assert running.search_all()
         assert circle.requests == []
 
 
 def test_a_search_settles_the_projects_that_it_found_and_shows_the_totals(circle: Circle) -> None:
     with process(circle, ACME) as running:
         assert running.organizations.restore(running.config) == ()
-        assert running.organizations.search(ACME)
+        assert running.search(ACME)
         assert running.slugs() == ACMES
         (labels,) = running.samples(RUNS)
         assert labels == '{organization="gh/acme",window="last-7-days"}'
@@ -115,7 +137,7 @@ def test_a_search_settles_the_projects_that_it_found_and_shows_the_totals(circle
 def test_all_organizations_are_searched_and_projects_listed_by_hand_come_first(circle: Circle) -> None:
     with process(circle, f"{ACME}, {INITECH}, {APP}", "{slug: gh/acme/web, name: the web}") as running:
         running.organizations.restore(running.config)
-        assert running.organizations.search_all()
+        assert running.search_all()
         assert running.slugs() == {*ACMES, f"{INITECH}/billing", f"{APP}/43G3kM5RtfFE"}
         assert running.settled[-1][0].name == "the web"
         assert len(running.samples(RUNS)) == 3
@@ -125,25 +147,25 @@ def test_one_search_that_fails_does_not_stop_the_others(circle: Circle) -> None:
     circle.fail("not_found", "/insights/gh/acme/summary")
     with process(circle, f"{ACME}, {INITECH}") as running:
         running.organizations.restore(running.config)
-        assert not running.organizations.search_all()
+        assert not running.search_all()
         assert running.slugs() == {f"{INITECH}/billing"}
 
 
 def test_a_search_that_fails_keeps_what_was_found_and_says_so(circle: Circle) -> None:
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         totals = running.samples(RUNS)
         circle.fail("not_found", "/insights/gh/acme/summary")
         running.now[0] += HOUR
-        assert not running.organizations.search(ACME)
+        assert not running.search(ACME)
         assert running.slugs() == ACMES
         assert running.samples(RUNS) == totals
         assert list(running.samples("circleci_exporter_collector_success").values()) == [0]
         success = running.samples("circleci_exporter_collector_last_success_timestamp_seconds")
         assert list(success.values()) == [NOON]
         circle.heal()
-        assert running.organizations.search(ACME)
+        assert running.search(ACME)
         assert list(running.samples("circleci_exporter_collector_success").values()) == [1]
         said = [str(call.args[0]) for call in running.log.calls]
         assert said == ["project fails", "project recovered"]
@@ -153,16 +175,16 @@ def test_projects_come_and_go(circle: Circle) -> None:
     roster = circle.organization.roster
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         roster.add("gh/acme/new")
         roster.hide("gh/acme/api")
         try:
-            running.organizations.search(ACME)
+            running.search(ACME)
             assert running.slugs() == ACMES - {"gh/acme/api"} | {"gh/acme/new"}
         finally:
             roster.show("gh/acme/api")
             roster.hide("gh/acme/new")
-        running.organizations.search(ACME)
+        running.search(ACME)
         assert running.slugs() == ACMES
 
 
@@ -170,7 +192,7 @@ def test_what_was_found_is_there_after_a_restart_before_anything_is_asked(circle
     path = tmp_path / "state.db"
     with process(circle, f"{ACME}, {INITECH}", path=path) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         totals = running.samples(RUNS)
     circle.forget_requests()
     with process(circle, f"{ACME}, {INITECH}", path=path, now=NOON + 60) as running:
@@ -188,7 +210,7 @@ def test_a_restart_with_further_windows_searches_at_once_and_one_with_fewer_show
     path = tmp_path / "state.db"
     with process(circle, f"{{slug: {ACME}, windows: [last-7-days, last-30-days]}}", path=path) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         assert len(running.samples(RUNS)) == 2
     windows = "windows: [last-30-days, last-90-days]"
     with process(circle, f"{{slug: {ACME}, {windows}}}", path=path, now=NOON + 60) as running:
@@ -201,26 +223,26 @@ def test_a_restart_with_further_windows_searches_at_once_and_one_with_fewer_show
 def test_totals_that_are_not_renewed_expire_and_the_projects_stay(circle: Circle) -> None:
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
-        fleet = Fleet(running.engine, running.schedule, wall=lambda: running.now[0])
+        running.search(ACME)
+        fleet = Fleet(running.engine, running.schedule)
         running.now[0] += 3 * HOUR - 1
         fleet.expire()
         assert len(running.samples(RUNS)) == 1
         running.now[0] += 1
         fleet.expire()
         assert running.samples(RUNS) == {}
-        assert {project.slug for project in running.organizations.projects()} == ACMES
+        assert {project.slug for project in running.projects.projects()} == ACMES
 
 
 def test_a_reload_that_brings_an_organization_searches_it_at_once(circle: Circle) -> None:
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         running.now[0] += 60
         running.organizations.change(configuration(circle, f"{ACME}, {INITECH}"))
         assert running.schedule.due == {INITECH: NOON + 60}
         assert running.slugs() == ACMES
-        running.organizations.search(INITECH)
+        running.search(INITECH)
         assert running.slugs() == {*ACMES, f"{INITECH}/billing"}
 
 
@@ -229,21 +251,21 @@ def test_a_reload_that_takes_an_organization_out_forgets_it(circle: Circle, tmp_
     with process(circle, f"{ACME}, {INITECH}", path=path) as running:
         running.organizations.restore(running.config)
         running.organizations.start()
-        running.organizations.search(ACME)
+        running.search(ACME)
         running.organizations.change(configuration(circle, "", "gh/acme/web", path))
         assert running.slugs() == {"gh/acme/web"}
         assert running.samples(RUNS) == {}
         assert running.samples("circleci_exporter_discovered_projects") == {}
         assert running.schedule.due == {}
         assert list(running.engine.state.load()) == []
-        assert running.organizations.search(ACME)
+        assert running.search(ACME)
         assert running.samples(RUNS) == {}
 
 
 def test_a_reload_that_changes_settings_reaches_found_projects_without_a_search(circle: Circle) -> None:
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        running.organizations.search(ACME)
+        running.search(ACME)
         circle.forget_requests()
         running.organizations.change(configuration(circle, f"{{slug: {ACME}, interval: 2h, exclude: ['odd*']}}"))
         assert {project.interval for project in running.settled[-1]} == {7200}
@@ -256,7 +278,7 @@ def test_a_reload_that_changes_nothing_leaves_the_next_search_where_it_was(circl
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
         running.organizations.start()
-        running.organizations.search(ACME)
+        running.search(ACME)
         due = dict(running.schedule.due)
         running.now[0] += 60
         running.organizations.change(configuration(circle, ACME))
@@ -273,7 +295,7 @@ def test_shards_share_the_projects_and_one_of_them_shows_the_totals(circle: Circ
         ) as one:
             one.organizations.restore(one.config)
             circle.forget_requests()
-            assert one.organizations.search(ACME)
+            assert one.search(ACME)
             mine = owner(ACME, 3) == shard
             assert len(one.samples(RUNS)) == (2 if mine else 0)
             assert len(circle.requests) == (2 if mine else 1)
@@ -286,7 +308,7 @@ def test_an_organization_that_is_taken_out_during_its_search_is_not_shown(circle
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
         circle.fail("delay", "/insights/gh/acme/summary", seconds=0.5)
-        search = threading.Thread(target=running.organizations.search, args=(ACME,))
+        search = threading.Thread(target=running.search, args=(ACME,))
         search.start()
         wait_until(lambda: circle.requests, why="the search's request")
         running.organizations.change(configuration(circle, "", "gh/acme/web"))
@@ -302,7 +324,7 @@ def test_the_schedule_searches_and_polls_what_is_found(circle: Circle) -> None:
     engine = Engine(config, log, environ={"CIRCLECI_TOKEN": circle.token})
     schedule = Schedule(engine.telemetry, log, size=4)
     fleet = Fleet(engine, schedule)
-    organizations = Organizations(engine, schedule, fleet.settle)
+    organizations = Organizations(engine, ProjectList(engine.store, engine.telemetry), schedule, fleet.settle)
     try:
         fleet.restore(organizations.restore(config))
         fleet.start()

@@ -1,0 +1,150 @@
+"""The bookkeeping of one poll: its deadline, its failures, its outcome. Every kind of poll is built on it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.errors import InternalError, PollError, Stopped
+from exporter.knowledge.snapshots import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.client import Client
+    from exporter.insights.questions import Question
+    from exporter.telemetry import Telemetry
+
+MIN_DEADLINE = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """`wall` names moments, in Unix seconds; `monotonic` counts intervals, and is the client's clock."""
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Patience:
+    """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
+
+    Waiting for a turn at a low rate is no fault: each question has its 5 min even then. But once the poll's
+    time is over, the first failure ends it.
+    """
+
+    def __init__(self, now: float, interval: float) -> None:
+        """Start to count; `interval` is the collector's, in seconds."""
+        self._until = now + max(interval, MIN_DEADLINE)
+
+    def deadline(self, now: float) -> float:
+        """Until when a question that is asked now may take."""
+        return max(self._until, now + MIN_DEADLINE)
+
+    def is_over(self, now: float) -> bool:
+        """Whether the poll's time is over."""
+        return now >= self._until
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What all polls of a process ask with; `begin` starts the bookkeeping of one."""
+
+    client: Client
+    clocks: Clocks
+    telemetry: Telemetry
+    log: BoundLogger
+
+    def begin(self, collector: str, interval: float, *, gave_up: PollError | None = None) -> Attempt:
+        """Start to count; `interval` is in seconds, `gave_up` what already made asking on useless."""
+        patience = Patience(self.clocks.monotonic(), interval)
+        return Attempt(collector, patience, gave_up, self.client, self.clocks, self.telemetry, self.log)
+
+
+class Attempt:
+    """One poll of one collector.
+
+    `error` is its first failure, `gave_up` the failure after which asking on is of no use: one that would
+    meet every question alike, or any once the poll's time is over.
+    """
+
+    def __init__(  # noqa: PLR0917  made in two places, both here
+        self,
+        collector: str,
+        patience: Patience,
+        gave_up: PollError | None,
+        client: Client,
+        clocks: Clocks,
+        telemetry: Telemetry,
+        log: BoundLogger,
+    ) -> None:
+        """Use `Attempts.begin` or `beside` instead."""
+        self._client, self._clocks, self._telemetry, self._log = client, clocks, telemetry, log
+        self._patience, self._began = patience, clocks.monotonic()
+        self.collector = collector
+        self.error = self.gave_up = gave_up
+
+    def beside(self, collector: str) -> Attempt:
+        """Start to count for another collector of the same poll: it has the same time, and gives up likewise."""
+        return Attempt(collector, self._patience, self.gave_up, self._client, self._clocks, self._telemetry, self._log)
+
+    def over(self) -> bool:
+        """Whether asking on would be of no use."""
+        return self.gave_up is not None
+
+    def now(self) -> float:
+        """The wall clock, in Unix seconds."""
+        return self._clocks.wall()
+
+    def pages(self, question: Question) -> Generator[object, None, None]:
+        """All pages of an answer, until the poll's deadline. Raises PollError or Stopped."""
+        deadline = self._patience.deadline(self._clocks.monotonic())
+        yield from self._client.pages(question, deadline=deadline)
+
+    def document(self, question: Question) -> object:
+        """An answer that has one page. Raises PollError or Stopped."""
+        return next(self.pages(question))
+
+    def fail(self, error: PollError) -> None:
+        """Count a failure, and remember the first."""
+        self.count(error)
+        self.error = self.error or error
+
+    def count(self, error: PollError) -> None:
+        """Count a failure that costs the collector nothing by itself, since what is known serves."""
+        self._telemetry.failed(self.collector, error.reason)
+        if error.ends_poll or self._patience.is_over(self._clocks.monotonic()):
+            self.gave_up = self.gave_up or error
+
+    def unread(self, fields: Mapping[str, int]) -> None:
+        """Count fields that could not be read, by their dotted path."""
+        self._telemetry.unread(self.collector, fields)
+
+    @contextmanager
+    def guard(self, what: str) -> Iterator[None]:
+        """Hold a failure, or a defect of the exporter, to what is done inside; `what` names it in the log."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except PollError as error:
+            self.fail(error)
+        except Exception as defect:  # noqa: BLE001  a defect costs what it meets, and is counted
+            self._log.exception("unexpected error in one request", collector=self.collector, request=what)
+            self.fail(InternalError(f"{type(defect).__name__} while reading {what}"))
+
+    def outcome(self, before: Outcome | None) -> Outcome:
+        """How it went; `before` is how the collector's poll before went."""
+        now, error = self.now(), self.error
+        return Outcome(
+            success=error is None,
+            duration=self._clocks.monotonic() - self._began,
+            finished_at=now,
+            last_success=now if error is None else before.last_success if before else None,
+            error=str(error or ""),
+            reason=error.reason if error else "",
+        )

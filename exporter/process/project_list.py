@@ -1,0 +1,45 @@
+"""Which projects this process polls: those of the configuration, and those found in its organizations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.config import mine, owner
+from exporter.knowledge import discovered_projects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.config import Config, Organization, Project
+    from exporter.publishing.store import SnapshotStore
+    from exporter.telemetry import Telemetry
+
+
+class ProjectList:
+    """The list of one shard, by the newest configuration and by what the store knows of organizations."""
+
+    def __init__(self, store: SnapshotStore, telemetry: Telemetry, *, shard: int = 0, total_shards: int = 1) -> None:
+        """Start with an empty configuration."""
+        self._store, self._telemetry = store, telemetry
+        self._shard, self._total_shards = shard, total_shards
+        self._listed: tuple[Project, ...] = ()
+        self.organizations: Mapping[str, Organization] = {}
+
+    def adopt(self, config: Config) -> None:
+        """Take another configuration."""
+        self._listed = config.projects
+        self.organizations = {organization.slug: organization for organization in config.organizations}
+
+    def projects(self) -> tuple[Project, ...]:
+        """The projects of this shard, listed and found; how many were found is shown."""
+        known = {slug: discovered_projects.seen(snapshot) for slug, (snapshot, _) in self._store.organizations.items()}
+        organizations = self.organizations
+        for slug, organization in organizations.items():
+            if found := known.get(slug):
+                self._telemetry.discovered.labels(slug).set(len(discovered_projects.chosen(organization, found)))
+        projects = discovered_projects.all_projects(self._listed, organizations.values(), known)
+        return mine(projects, self._shard, self._total_shards)
+
+    def shows_totals(self, slug: str) -> bool:
+        """Whether this shard is the one that shows an organization's totals: of several, their sum would be wrong."""
+        return owner(slug, self._total_shards) == self._shard
