@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.demo.aggregates import job_metrics, workflow_metrics
 from exporter.demo.draws import uuid_for
-from exporter.demo.model import DemoProject, Owner
+from exporter.demo.model import BOT, DemoProject, Owner
 from exporter.demo.organization import ALL_BRANCHES, RETENTION, Organization
 from exporter.demo.query import ALL_BRANCHES as ALL
 from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
@@ -32,6 +32,7 @@ class Call:
     project: DemoProject = NOWHERE
     owner: Owner = NOBODY
     workflow: str = ""
+    ident: str = ""
 
     @property
     def branch(self) -> str | None:
@@ -42,7 +43,7 @@ class Call:
 def me(call: Call) -> dict[str, Any]:
     """GET /me."""
     ident = uuid_for(f"{call.organization.seed}|me")
-    return {"avatar_url": None, "id": ident, "login": "insights-bot", "name": "Insights Bot"}
+    return {"avatar_url": None, "id": ident, "login": BOT, "name": "Insights Bot"}
 
 
 def collaborations(call: Call) -> list[dict[str, Any]]:
@@ -118,7 +119,7 @@ def job_row(entry: tuple[str, list[JobRun]]) -> dict[str, Any]:
 
 def runs(call: Call) -> list[Run]:
     """GET …/workflows/{workflow}: single runs, newest first, none for a workflow that is not known."""
-    now = call.organization.clock.now()
+    now = call.organization.clock.now() - call.organization.delay
     start = max(call.query.time(START, now - RETENTION), now - RETENTION)
     found = call.organization.runs(call.project.slug, call.workflow, call.branch, start, now)
     end = call.query.time(END, now + 1)

@@ -1,4 +1,4 @@
-"""Bodies of the endpoints on tests, on jobs by day or hour, and on pipelines."""
+"""Bodies of the endpoints on tests, and on jobs by day or hour."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.demo import flakes
 from exporter.demo.aggregates import count_of, spread
-from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, job_runs
 from exporter.demo.organization import RETENTION
-from exporter.demo.query import END, GRANULARITY, ORGANIZATION, START
+from exporter.demo.query import END, GRANULARITY, START
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
     from exporter.demo.bodies import Call
-    from exporter.demo.model import DemoProject, JobRun
+    from exporter.demo.model import JobRun
 
 _HOUR = 3_600
 _HOURLY_KEPT = 48 * _HOUR
@@ -87,39 +86,3 @@ def bucket_row(entry: tuple[tuple[float, str], list[JobRun]]) -> dict[str, Any]:
             },
         },
     }
-
-
-def pipelines(call: Call) -> list[dict[str, Any]]:
-    """GET /pipeline: the newest pipelines of the organization's projects, each project's newest first."""
-    asked = call.query.one(ORGANIZATION)
-    organization = call.organization
-    now = organization.clock.now()
-    rows = []
-    for project in organization.projects:
-        if asked in (None, project.owner.slug):
-            rows += [_pipeline(project, now - 600 * index, index) for index in range(3)]
-    return sorted(rows, key=lambda row: str(row["created_at"]), reverse=True)[:250]
-
-
-def _pipeline(project: DemoProject, at: float, index: int) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "id": uuid_for(f"{project.slug}|pipeline|{index}"),
-        "errors": [],
-        "project_slug": project.slug,
-        "updated_at": written(at),
-        "number": 1000 - index,
-        "state": "created",
-        "created_at": written(at),
-        "trigger": {"type": "webhook", "received_at": written(at), "actor": {"login": "octo", "avatar_url": None}},
-    }
-    if project.owner.vcs != "circleci":
-        host = "https://github.com" if project.owner.vcs == "gh" else "https://bitbucket.org"
-        repository = f"{host}/{project.owner.ref}/{project.ref}"
-        row["vcs"] = {
-            "provider_name": "GitHub" if project.owner.vcs == "gh" else "Bitbucket",
-            "target_repository_url": repository,
-            "origin_repository_url": repository,
-            "branch": project.default_branch,
-            "revision": None,
-        }
-    return row

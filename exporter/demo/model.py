@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 FINISHED = ("success", "failed", "error", "canceled", "unauthorized")
+BOT = "insights-bot"
+"""The login of the user whose token is asked with."""
 
 
 @dataclass(frozen=True, slots=True)

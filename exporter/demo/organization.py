@@ -12,6 +12,8 @@ from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, Stream, job_runs
 from exporter.demo.ledger import Ledger, Place, Tally, tallies
 from exporter.demo.model import DemoProject, DemoWorkflow, JobRun, Run
+from exporter.demo.pipelines.book import PipelineBook
+from exporter.demo.pipelines.model import DemoPipeline
 from exporter.demo.roster import Roster
 
 if TYPE_CHECKING:
@@ -42,16 +44,24 @@ class Organization:
         refresh: float = DAY,
         pace: float = 1.0,
         quiet: bool = False,
+        delay: float = 0.0,
     ) -> None:
-        """Aggregate at every multiple of `refresh` seconds; from now on, let runs come `pace` times as often."""
+        """Aggregate at every multiple of `refresh` seconds; from now on, let runs come `pace` times as often.
+
+        Insights lists single runs as they stood `delay` seconds ago.
+        """
         self.clock = clock or Clock()
         self.seed = seed
         self.refresh = refresh
+        self.delay = delay
         self.ledger = Ledger()
+        self.book = PipelineBook()
         self.roster = Roster(builtin(seed) if projects is None else projects)
         self._quiet = quiet
         self._pace = pace
         self._epoch = self.clock.now()
+        for project in () if quiet else self.roster.projects():
+            _begin(self.book, project, self._epoch)
         self._day = lru_cache(maxsize=_CACHED_DAYS)(self._uncached_day)
 
     @property
@@ -62,7 +72,7 @@ class Organization:
     @property
     def version(self) -> int:
         """Changes with whatever is changed from outside."""
-        return self.ledger.version + self.roster.version
+        return self.ledger.version + self.roster.version + self.book.version
 
     def aggregated_at(self, period: float | None = None) -> float:
         """Return the time up to which aggregates know of runs."""
@@ -73,7 +83,8 @@ class Organization:
 
     def workflows(self, slug: str) -> tuple[DemoWorkflow, ...]:
         """Return the workflows of a project, those that exist only by added runs last."""
-        return self.roster.workflows(slug, self.ledger.workflows(slug))
+        shown = [place.workflow for place in self.book.places() if place.slug == slug]
+        return self.roster.workflows(slug, dict.fromkeys((*self.ledger.workflows(slug), *shown)))
 
     def workflow(self, slug: str, name: str) -> DemoWorkflow | None:
         """One workflow by its exact name."""
@@ -111,6 +122,10 @@ class Organization:
             for each in job_runs(found, run):
                 by_name[each.job.name].append(each)
         return {name: runs for name, runs in by_name.items() if runs}
+
+    def newest_pipelines(self, key: str, at: float) -> list[DemoPipeline]:
+        """Return the pipelines of a project or of an organization that were created by then, newest first."""
+        return self.book.newest(key, at)
 
     # ---- the truth
 
@@ -192,7 +207,8 @@ class Organization:
             default = self._project(slug).default_branch
             for day in range(int(start // DAY), int(at // DAY) + 1):
                 runs += self._day(slug, default, workflow, day)
-        driven = [run for run in self.ledger.runs(Place(slug, workflow)) if start <= run.created]
+        place = Place(slug, workflow)
+        driven = [run for run in self.ledger.runs(place) if start <= run.created] + self.book.runs(place, start)
         return sorted([*runs, *driven], key=lambda run: run.created) if driven else runs
 
     def _uncached_day(self, slug: str, _default: str, workflow: str, day: int) -> tuple[Run, ...]:
@@ -203,9 +219,10 @@ class Organization:
         return Stream(self.seed, project, found, self._epoch, self._pace).day(day)
 
     def _driven_runs(self) -> Iterator[tuple[Place, Run]]:
-        for place in self.ledger.places():
-            for run in self.ledger.runs(place):
-                yield place, run
+        for source in (self.ledger, self.book):
+            for place in source.places():
+                for run in source.runs(place):
+                    yield place, run
 
     def _every_run(self, now: float) -> Iterator[tuple[Place, Run]]:
         for project in self.projects:
@@ -213,3 +230,15 @@ class Organization:
                 place = Place(project.slug, workflow.name)
                 for run in self.runs(project.slug, workflow.name, ALL_BRANCHES, now - RETENTION, now):
                     yield place, run
+
+
+def _begin(book: PipelineBook, project: DemoProject, now: float) -> None:
+    source = "git" if project.owner.vcs == "circleci" else "vcs"
+    for index in range(3):
+        ident = uuid_for(f"{project.slug}|pipeline|{index}")
+        created = now - 600 * index
+        book.add(
+            DemoPipeline(
+                ident, project.slug, 1000 - index, created, project.default_branch, source=source, state="pending"
+            )
+        )

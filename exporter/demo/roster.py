@@ -23,6 +23,7 @@ class Roster:
         self._lock = threading.Lock()
         self._projects = {each.slug: each for each in projects}
         self._hidden: frozenset[tuple[str, str | None, str | None]] = frozenset()
+        self._unfollowed: frozenset[str] = frozenset()
         self.version = 0
 
     def projects(self) -> tuple[DemoProject, ...]:
@@ -33,6 +34,10 @@ class Roster:
     def owners(self) -> dict[str, Owner]:
         """Every owner of such a project, by slug."""
         return {each.owner.slug: each.owner for each in self.projects()}
+
+    def followed(self) -> tuple[DemoProject, ...]:
+        """Every project that can be seen and that the token's user follows: all, until one is left."""
+        return tuple(each for each in self.projects() if each.slug not in self._unfollowed)
 
     def find(self, slug: str) -> DemoProject | None:
         """Find the project of a slug; github/ and bitbucket/ are taken for gh/ and bb/."""
@@ -60,6 +65,16 @@ class Roster:
     def show(self, slug: str, *, workflow: str | None = None, branch: str | None = None) -> None:
         """Let it be there again."""
         self._set_hidden(self._hidden - {(slug, workflow, branch)})
+
+    def unfollow(self, slug: str) -> None:
+        """Leave a project: its pipelines are no longer among those of the organization."""
+        with self._lock:
+            self._unfollowed |= {slug}
+
+    def follow(self, slug: str) -> None:
+        """Follow it again."""
+        with self._lock:
+            self._unfollowed -= {slug}
 
     def add(self, slug: str, default_branch: str = "main", workflows: tuple[DemoWorkflow, ...] = ()) -> DemoProject:
         """Add a project, in an organization that need not exist yet. Without workflows it has those of added runs."""

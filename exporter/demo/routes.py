@@ -11,6 +11,7 @@ from exporter.demo import bodies, insights, summaries
 from exporter.demo.bodies import Call
 from exporter.demo.messages import API, Refused, Reply, Request, json_reply
 from exporter.demo.paging import AGGREGATES, RUNS, page
+from exporter.demo.pipelines import bodies as now
 from exporter.demo.query import (
     ALL_BRANCHES,
     BRANCH,
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from exporter.demo.organization import Organization
 
 _SEGMENT = "([^/]+)"
-_PARTS = {"project": "/".join([_SEGMENT] * 3), "owner": "/".join([_SEGMENT] * 2), "workflow": _SEGMENT}
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PARTS = {"project": "/".join([_SEGMENT] * 3), "owner": "/".join([_SEGMENT] * 2), "workflow": _SEGMENT, "id": _SEGMENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,20 @@ _SCOPE = (BRANCH, ALL_BRANCHES)
 ROUTES = (
     Route("/me", bodies.me),
     Route("/me/collaborations", bodies.collaborations),
-    Route("/pipeline", insights.pipelines, (ORGANIZATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
     Route("/project/{project}", bodies.project),
+    Route("/pipeline", now.organization_pipelines, (ORGANIZATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
+    Route(
+        "/project/{project}/pipeline",
+        now.project_pipelines,
+        (BRANCH, PAGE_TOKEN),
+        AGGREGATES,
+        live=True,
+        row=now.pipeline_row,
+    ),
+    Route("/pipeline/{id}", now.pipeline, live=True),
+    Route("/pipeline/{id}/workflow", now.pipeline_workflows, (PAGE_TOKEN,), AGGREGATES, live=True),
+    Route("/workflow/{id}", now.workflow, live=True),
+    Route("/workflow/{id}/job", now.workflow_jobs, (PAGE_TOKEN,), AGGREGATES, live=True),
     Route("/insights/pages/{project}/summary", summaries.project_summary, (WINDOW, BRANCHES, WORKFLOWS)),
     Route(
         "/insights/time-series/{project}/workflows/{workflow}/jobs",
@@ -136,6 +150,10 @@ def _call(organization: Organization, route: Route, named: list[str], query: Que
         if owner is None:
             raise Refused(404, "Organization not found")
         return Call(organization, query, owner=owner)
+    if "{id}" in route.template:
+        if not _UUID.fullmatch(named[0]):
+            raise Refused(400, "Invalid id")
+        return Call(organization, query, ident=named[0])
     if "{project}" not in route.template:
         return Call(organization, query)
     slug, workflow = named[:3], named[3:]

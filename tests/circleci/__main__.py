@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--refresh", type=float, default=86_400.0, help="seconds between aggregations")
     options.add_argument("--pace", type=float, default=1.0, help="how many times as many runs from now on")
     options.add_argument("--quiet", action="store_true", help="no runs but those that are posted")
+    options.add_argument("--delay", type=float, default=0.0, help="seconds until Insights lists what happens to a run")
     options.add_argument("--projects", type=int, default=0, help="a fleet of so many projects in place of the built-in")
     options.add_argument("--workflows", type=int, default=2, help="workflows of each project of the fleet")
     options.add_argument("--jobs", type=int, default=3, help="jobs of each workflow of the fleet")
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None, ended: threading.Event | None =
         refresh=given.refresh,
         pace=given.pace,
         quiet=given.quiet,
+        delay=given.delay,
         token=given.token,
         port=given.port,
     )

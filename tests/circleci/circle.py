@@ -17,6 +17,7 @@ from tests.circleci import control
 from tests.circleci.bucket import TokenBucket
 from tests.circleci.faults import Fault, Faults
 from tests.circleci.kinds import SILENT
+from tests.circleci.pipelines import Pipelines
 
 if TYPE_CHECKING:
     import ssl
@@ -46,7 +47,7 @@ class Circle(SyntheticCircleCI):
     """A CircleCI that remembers its requests and fails as it is told.
 
     Give an `organization`, or what to make one of: `seed`, `projects`, `speed` and `start` of its clock, `refresh`,
-    `pace`, `quiet`. See `Organization` and `Clock` for their meaning.
+    `pace`, `quiet`, `delay`. See `Organization` and `Clock` for their meaning.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Circle(SyntheticCircleCI):
         refresh: float = 86_400.0,
         pace: float = 1.0,
         quiet: bool = False,
+        delay: float = 0.0,
         token: str = DEMO_TOKEN,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
@@ -69,11 +71,20 @@ class Circle(SyntheticCircleCI):
         self._seen: deque[Seen] = deque(maxlen=_LOGGED)
         super().__init__(
             organization
-            or Organization(projects, seed=seed, clock=Clock(start, speed), refresh=refresh, pace=pace, quiet=quiet),
+            or Organization(
+                projects,
+                seed=seed,
+                clock=Clock(start, speed),
+                refresh=refresh,
+                pace=pace,
+                quiet=quiet,
+                delay=delay,
+            ),
             token=token,
             port=port,
             tls=tls,
         )
+        self.pipelines = Pipelines(self.organization)
 
     # ---- what tests do with it
 

@@ -77,6 +77,8 @@ def _projects(circle: Circle, **changes: list[dict[str, Any]]) -> dict[str, Any]
     actions: dict[str, Callable[..., object]] = {
         "hide": roster.hide,
         "show": roster.show,
+        "follow": roster.follow,
+        "unfollow": roster.unfollow,
         "add": roster.add,
         "default_branch": roster.rename_default_branch,
     }
@@ -105,6 +107,15 @@ def _metrics(
     return {"metrics": organization.job_metrics(project, workflow, job, branch, window)}
 
 
+def _change_pipelines(circle: Circle, *, steps: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    return {"made": [circle.pipelines.step(action, given) for action, given in steps]}
+
+
+def _pipelines(circle: Circle, *, at: str | None = None) -> dict[str, Any]:
+    now = circle.clock.now() if at is None else float(at)
+    return {"at": now, "pipelines": circle.pipelines.truth(now)}
+
+
 def _drop_connections(circle: Circle) -> dict[str, Any]:
     circle.server.drop_connections()
     return {}
@@ -121,6 +132,8 @@ _ACTIONS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {
     ("POST", "runs"): _add_runs,
     ("POST", "finish"): _finish_runs,
     ("POST", "projects"): _projects,
+    ("POST", "pipelines"): _change_pipelines,
+    ("GET", "pipelines"): _pipelines,
     ("GET", "truth"): _truth,
     ("GET", "metrics"): _metrics,
     ("POST", "drop-connections"): _drop_connections,

@@ -91,8 +91,22 @@ class RemoteCircle:
         """End runs; keys as the arguments of `Organization.finish_run`."""
         return list(self._ask("finish", {"runs": runs})["runs"])
 
+    def change_pipelines(self, *steps: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Add and change pipelines, workflows and jobs: each step is a method of `Pipelines` and its arguments.
+
+        Gives what each step made or changed, with ids; a pipeline with its workflows, a workflow with its jobs.
+        """
+        return list(self._ask("pipelines", {"steps": steps})["made"])
+
+    def pipelines(self, at: float | None = None) -> list[dict[str, Any]]:
+        """Return the truth of all pipelines, workflows and jobs, as `Pipelines.truth` has it."""
+        return list(self._ask("pipelines" if at is None else f"pipelines?at={at!r}")["pipelines"])
+
     def change_projects(self, **changes: list[dict[str, Any]]) -> list[str]:
-        """Do `hide`, `show`, `add` or `default_branch` with arguments as in `Roster`; the slugs that are left."""
+        """Do `hide`, `show`, `follow`, `unfollow`, `add` or `default_branch` with arguments as in `Roster`.
+
+        Gives the slugs that are left.
+        """
         return list(self._ask("projects", changes)["projects"])
 
     def truth(self, *, generated: bool = False, at: float | None = None) -> list[dict[str, Any]]:

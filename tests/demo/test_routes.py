@@ -18,7 +18,10 @@ from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WE
 if TYPE_CHECKING:
     from tests.circleci import Circle
 
+NOWHERE = "00000000-0000-4000-a000-000000000000"
 SLUGS = (WEB, API, MOBILE, ODD, BILLING, PLATFORM)
+TRIED_WITH_PIPELINES = {"project-pipelines", "pipeline", "pipeline-workflows", "workflow", "workflow-jobs"}
+"""By the tests of what answers for pipelines, which need some first."""
 DEPLOY = f"/insights/{WEB}/workflows/deploy"
 ENDPOINTS = [
     ("me", "/me"),
@@ -76,7 +79,7 @@ def test_every_workflow_answers_every_endpoint_by_its_schema(reference: Circle) 
 
 
 def test_every_schema_of_an_endpoint_is_tried() -> None:
-    tried = {schema for schema, _ in ENDPOINTS} | {schema for schema, _ in workflow_endpoints()}
+    tried = {schema for schema, _ in [*ENDPOINTS, *workflow_endpoints()]} | TRIED_WITH_PIPELINES
     assert tried == set(schemas.NAMES) - {"error"}
     assert len(ROUTES) == len(tried)
 
@@ -96,6 +99,16 @@ def test_every_schema_of_an_endpoint_is_tried() -> None:
         (f"/insights/{WEB}/workflows?job-name=x", 400, "Unexpected query parameter: job-name"),
         (f"{DEPLOY}?reporting-window=last-7-days", 400, "Unexpected query parameter: reporting-window"),
         ("/me?x=1", 400, "Unexpected query parameter: x"),
+        (f"/project/{WEB}/pipeline?mine=true", 400, "Unexpected query parameter: mine"),
+        (f"/project/{WEB}/pipeline?start-date=2026-09-01", 400, "Unexpected query parameter: start-date"),
+        ("/project/gh/acme/none/pipeline", 404, "Project not found"),
+        (f"/pipeline/{NOWHERE}", 404, "Pipeline not found"),
+        (f"/pipeline/{NOWHERE}/workflow", 404, "Pipeline not found"),
+        (f"/workflow/{NOWHERE}", 404, "Workflow not found"),
+        (f"/workflow/{NOWHERE}/job", 404, "Workflow not found"),
+        (f"/workflow/{NOWHERE}?page-token=x", 400, "Unexpected query parameter: page-token"),
+        ("/pipeline/17", 400, "Invalid id"),
+        ("/workflow/..%2Fme/job", 400, "Invalid id"),
     ],
 )
 def test_an_error_has_its_status_and_message(reference: Circle, path: str, status: int, message: str) -> None:

@@ -1,4 +1,7 @@
-"""JSON schemas of the endpoints, one file each: every key that is known, and no other."""
+"""JSON schemas of the endpoints, one file each: every key that is known, and no other.
+
+A `$ref` in one may name another file.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
 
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 
 
 @cache
+def _registry() -> Registry[Any]:
+    found = {path.name: Resource.from_contents(json.loads(path.read_text("utf-8"))) for path in FOLDER.glob("*.json")}
+    return Registry().with_resources(found.items())
+
+
+@cache
 def validator(name: str) -> Draft202012Validator:
     """Read the schema of an endpoint."""
-    schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    schema = _registry().contents(f"{name}.json")
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    return Draft202012Validator(schema, registry=_registry())
 
 
 def problems(name: str, document: Any) -> list[str]:
