@@ -166,6 +166,7 @@ class Limiter:
     def enter(self, slot: Slot) -> None:
         """Wait until `slot` has its turn."""
         with self.lock:
+            self._settle()  # until now nobody may have waited
             self._queue.append(slot)
             self._hand_out()
             waited = False

@@ -233,6 +233,81 @@ def test_a_pause_beyond_the_deadline_is_not_waited_for(clockwork: Clockwork, sto
     assert timed.elapsed == 0
 
 
+def test_a_low_quota_for_which_nobody_waits_counts_as_no_throttling(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with timed.limiter.slot("a", FOREVER) as slot:
+        slot.quota([Quota(0, 300, 20)])
+    clockwork.now += 20
+    timed.ask("a")
+    assert timed.throttled == 0
+
+
+@pytest.mark.parametrize(("deadline", "error"), [(599.9, ThrottledError), (600.0, ThrottledError), (600.1, None)])
+def test_a_pause_is_waited_for_when_it_ends_before_the_deadline(
+    clockwork: Clockwork, stop: threading.Event, deadline: float, error: type[Exception] | None
+) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with timed.limiter.slot("a", FOREVER) as slot:
+        slot.refused(600)
+
+    def ask() -> None:
+        with timed.limiter.slot("b", timed.start + deadline):
+            timed.log.append(("b", timed.elapsed))
+
+    if error is None:
+        clockwork.run(ask)
+    else:
+        with pytest.raises(error):
+            clockwork.run(ask)
+    assert timed.log == ([("b", 600.0)] if error is None else [])
+    assert timed.elapsed == (600.0 if error is None else 0.0)
+
+
+def test_a_pause_that_begins_during_a_wait_ends_it_when_it_lasts_beyond_the_deadline(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=0.1, burst=1, concurrency=4)
+
+    def refused() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            clockwork.sleep(2)
+            slot.refused(600)
+
+    def waiting() -> None:
+        clockwork.sleep(1)
+        with pytest.raises(ThrottledError), timed.limiter.slot("b", timed.start + 300):
+            pass
+        assert timed.elapsed < 15  # the next moment at which it would have had its turn, and looked again
+
+    clockwork.run(refused, waiting)
+
+
+def test_a_deadline_that_passed_in_an_earlier_pause_is_no_refusal(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with timed.limiter.slot("a", FOREVER) as slot:
+        slot.refused(10)
+    clockwork.now += 10
+    with pytest.raises(DeadlineError), timed.limiter.slot("b", timed.start + 5):
+        pass
+
+
+def test_a_quota_that_asks_for_less_than_the_rate_counts_as_no_throttling(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=0.1, burst=1, concurrency=4)
+
+    def work() -> None:
+        with timed.limiter.slot("a", FOREVER) as slot:
+            slot.quota([Quota(30, 300, 30)])  # one a second, where the rate allows one in ten
+        timed.ask("a")
+
+    clockwork.run(work)
+    assert timed.log == [("a", 10)]
+    assert timed.throttled == 0
+
+
 def test_new_limits_wake_who_waits_for_the_old_ones(clockwork: Clockwork, stop: threading.Event) -> None:
     timed = Timed(clockwork, stop, rate=0.01, burst=1, concurrency=1)
     timed.ask("a")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.client.headers import Quota
-from exporter.client.pace import LATENESS, Pace
+from exporter.client.pace import LATENESS, NEVER, Pace
 
 
 def pace(rate: float = 10.0, burst: int = 5, now: float = 0.0, random: float = 0.5) -> Pace:
@@ -206,3 +206,34 @@ def test_a_quota_that_is_well_again_holds_nothing() -> None:
     paced.quota([Quota(0, 300, 60)], 0.0)
     paced.quota([Quota(299, 300, 60)], 1.0)
     assert paced.ready <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "taken", "slowed_until"),
+    [
+        (0.05, 1, 1, NEVER),  # the rate asks for more patience: 20 s
+        (0.1, 1, 1, NEVER),  # the same 10 s
+        (0.2, 1, 1, 10.0),
+        (10, 5, 5, 10.0),
+        (0.1, 2, 1, 10.0),  # the burst would let it go at once
+        (0.1, 2, 2, NEVER),
+    ],
+)
+def test_a_quota_slows_down_where_it_holds_longer_than_the_rate(
+    rate: float, burst: int, taken: int, slowed_until: float
+) -> None:
+    paced = pace(rate=rate, burst=burst)
+    for _ in range(taken):
+        paced.take(0.0, waited=False)
+    paced.quota([Quota(1, 1, 10)], 0.0)
+    assert paced.held_until == 10.0
+    assert paced.slowed_until == slowed_until
+
+
+def test_a_quota_holds_from_the_newest_of_request_and_answer_until_its_reset() -> None:
+    paced = pace(rate=100, burst=50)
+    paced.take(0.0, waited=False)
+    paced.quota([Quota(2, 300, 10)], 4.0)
+    assert paced.held_until == 9.0  # 5 s after the answer
+    paced.take(12.0, waited=False)
+    assert paced.held_until == 14.0  # the reset, although the gap would end at 17
