@@ -1,4 +1,4 @@
-"""Makes `python -m exporter` the same program as the installed command."""
+"""Makes `python -m exporter` the same as the installed command."""
 
 from exporter.cli import main
 

@@ -1,4 +1,4 @@
-"""The exporter's own metrics, fleet-wide, on a registry of their own.
+"""The exporter's own metrics, except those about a single project.
 
 What a project says of itself (`circleci_exporter_collector_success` and its kin) is rendered with that
 project's publication instead: at 5,000 projects it would cost each scrape 40,000 lines.

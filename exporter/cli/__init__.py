@@ -1,4 +1,4 @@
-"""The command line: flags as operators of Prometheus exporters know them, and the exit codes."""
+"""The command line: commands, flags and exit codes."""
 
 from __future__ import annotations
 

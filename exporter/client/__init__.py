@@ -1,4 +1,4 @@
-"""CircleCI's API over HTTP, asked politely: the only place that knows requests."""
+"""CircleCI's API over HTTP, within its rate limit. The only package that knows requests."""
 
 from exporter.client.client import Client
 from exporter.client.limiter import Limiter, LimiterState, Waiter

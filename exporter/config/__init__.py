@@ -1,4 +1,4 @@
-"""The configuration file: from YAML to a Config that is complete, frozen and free of mistakes."""
+"""The configuration file: from YAML to a complete, valid and frozen Config."""
 
 from __future__ import annotations
 

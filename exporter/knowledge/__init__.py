@@ -1,1 +1,1 @@
-"""What is known of a project, and what to ask next. Pure."""
+"""What is known about a project, and what to ask next. Pure."""

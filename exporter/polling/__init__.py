@@ -1,1 +1,1 @@
-"""When and how CircleCI is asked: the schedule, and one poll of each kind."""
+"""When and how to ask CircleCI: the schedule, and each kind of poll."""

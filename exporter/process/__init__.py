@@ -1,1 +1,1 @@
-"""One running exporter: what is built at the start, changed by a reload, and ended by a signal."""
+"""One running exporter: what starts, reloads and stops it."""

@@ -1,1 +1,1 @@
-"""From what is known of a project to the bytes of a scrape."""
+"""From what is known about a project to the bytes of a scrape."""

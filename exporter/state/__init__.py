@@ -1,4 +1,4 @@
-"""The SQLite file: what was learnt of each project, across restarts."""
+"""The state file (SQLite): what is known about each project, kept over restarts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the process has from its operating system: signals, files that change, logs."""
+"""The operating system: signals, changes of files, logs."""
