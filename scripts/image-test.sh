@@ -1,88 +1,39 @@
 #!/usr/bin/env bash
 # image-test.sh [BASE-IMAGE]
-# Builds the image and holds it to what it promises: small, read-only, unprivileged, healthy, and gone at SIGTERM. Needs root. With
-# a docker daemon that can pull, name its base image (python:3.13-slim). Without one, this starts a daemon of its own and makes a
-# stand-in for the base image from Debian's packages; both are gone at the end.
+# Builds the image and holds it to what it promises: small, read-only, unprivileged, healthy, and gone at SIGTERM; and runs it as
+# deploy/docker/README.md says, as a user with files of that user's own. Needs root. scripts/docker.sh says what BASE-IMAGE is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 image=circleci-insights-exporter
-base=${1:-}
 work=$(mktemp -d "${TMPDIR:-/tmp}/image-test.XXXXXX")
 container=
+own=image-test-$$
 
 fail() {
     echo "image-test: $*" >&2
     exit 1
 }
 
+# shellcheck source=scripts/docker.sh
+source scripts/docker.sh
+
 finish() {
-    [[ -z $container ]] || docker rm --force "$container" >/dev/null 2>&1 || true
-    if [[ -f $work/daemon.pid ]]; then
-        kill "$(cat "$work/daemon.pid")" 2>/dev/null || true
-        wait 2>/dev/null || true
-        # The daemon leaves its own mounts.
-        grep -o "$work[^ ]*" /proc/mounts | sort -r | xargs --no-run-if-empty umount 2>/dev/null || true
-    fi
+    for each in $container $own; do
+        docker rm --force "$each" >/dev/null 2>&1 || true
+    done
+    docker volume rm --force "$own" >/dev/null 2>&1 || true
+    end_docker
     rm -rf "$work"
 }
 trap finish EXIT
 
-packages() {
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
-}
-
-install_tools() {
-    local missing=()
-    command -v dockerd >/dev/null || missing+=(docker.io iptables)
-    command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
-    ((${#missing[@]})) || return 0
-    echo "image-test: installing ${missing[*]}"
-    printf '#!/bin/sh\nexit 101\n' >"$work/policy"
-    [[ -e /usr/sbin/policy-rc.d ]] || { install -m 755 "$work/policy" /usr/sbin/policy-rc.d && trap 'rm -f /usr/sbin/policy-rc.d; finish' EXIT; }
-    apt-get update -qq
-    packages "${missing[@]}"
-}
-
-own_daemon() {
-    export DOCKER_HOST=unix://$work/docker.sock
-    dockerd --data-root "$work/data" --exec-root "$work/exec" --host "$DOCKER_HOST" --pidfile "$work/docker.pid" \
-        --iptables=false --bridge=none >"$work/daemon.log" 2>&1 &
-    echo $! >"$work/daemon.pid"
-    for _ in {1..300}; do
-        docker version >/dev/null 2>&1 && return
-        kill -0 "$(cat "$work/daemon.pid")" 2>/dev/null || break
-        sleep 0.1
-    done
-    tail "$work/daemon.log" >&2
-    fail "no docker daemon"
-}
-
-# What this machine trusts, the build must trust too: its packages may come through a proxy.
-stand_in() {
-    echo "image-test: making a stand-in for the base image"
-    mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,python3-pip,ca-certificates \
-        --customize-hook='mkdir -p "$1/usr/local/share/ca-certificates"' \
-        --customize-hook='cp /usr/local/share/ca-certificates/*.crt "$1/usr/local/share/ca-certificates/" 2>/dev/null || true' \
-        --customize-hook='chroot "$1" update-ca-certificates >/dev/null 2>&1' \
-        trixie "$work/base.tar"
-    docker import "$work/base.tar" python:3.13-slim >/dev/null
-    rm "$work/base.tar"
-    base=python:3.13-slim
-}
-
-if [[ -z $base ]]; then
-    [[ $(id -u) == 0 ]] || fail "needs root, or a base image that your docker can pull: $0 python:3.13-slim"
-    install_tools
-    own_daemon
-    stand_in
-fi
+start_docker "${1:-}"
 
 if [[ -x .venv-deploy/tools/bin/hadolint ]]; then
     .venv-deploy/tools/bin/hadolint deploy/docker/Dockerfile
 fi
 
-DOCKER_BUILDKIT=0 docker build --quiet --network=host --build-arg PYTHON_IMAGE="$base" --build-arg REVISION="$(git rev-parse HEAD)" \
-    --file deploy/docker/Dockerfile --tag "$image" . >/dev/null
+build_image --quiet --build-arg REVISION="$(git rev-parse HEAD)" --tag "$image" . >/dev/null
 whole=$(docker image inspect --format '{{.Size}}' "$image")
 below=$(docker image inspect --format '{{.Size}}' "$base")
 echo "image-test: $((whole / 1000000)) MB, of which $(((whole - below) / 1000000)) MB are ours"
@@ -108,10 +59,43 @@ series=$(ask /metrics | grep -vc '^#') || fail "no metrics"
 docker exec "$container" python -c 'open("/etc/x", "w")' 2>/dev/null && fail "the root file system can be written"
 [[ $(docker exec "$container" python -c 'import os; print(os.getuid())') == 65532 ]] || fail "not the user 65532"
 [[ $(docker image inspect --format '{{index .Config.Labels "org.opencontainers.image.licenses"}}' "$image") == Apache-2.0 ]] \
-    || fail "no label with the licence"
+    || fail "no label with the license"
+docker exec "$container" python -c 'import pip' 2>/dev/null && fail "pip is in the image"
+docker exec "$container" sh -c 'command -v pip pip3' && fail "pip is in the image"
 
 docker stop --time 20 "$container" >/dev/null
 code=$(docker inspect --format '{{.State.ExitCode}}' "$container")
 [[ $code == 0 ]] || { docker logs "$container" >&2; fail "exit code $code after SIGTERM"; }
 echo "image-test: $series samples, healthy, read-only, user 65532, exit 0 after SIGTERM"
+
+# As deploy/docker/README.md says, by a user who is neither root nor the image's, with a token that only this user can read. Only the
+# names and the network are the test's own.
+user=12345
+mkdir "$work/own"
+printf 'circleci: {url: "http://127.0.0.1:9", token_file: token}\nstate: {path: /var/lib/circleci-insights-exporter/state.sqlite}\n' \
+    >"$work/own/config.yaml"
+echo 'projects: [gh/acme/web]' >>"$work/own/config.yaml"
+echo made-up-token >"$work/own/token"
+chmod 0600 "$work/own/token"
+chown -R $user "$work/own"
+chmod 711 "$work"
+command=$(sed -n '/<!-- run -->/,/^- /{/^docker run/,/^```$/p}' deploy/docker/README.md | sed '$d')
+command=${command//--name circleci-insights-exporter/--name $own}
+command=${command//circleci-insights-exporter-state:/$own:}
+command=${command/--publish 127.0.0.1:10115:10115/--network host --env HEALTH_URL=http:\/\/$address\/-\/healthy --health-interval=1s}
+# A shell function of that name, since the user cannot reach the daemon.
+(cd "$work/own" && id() { echo $user; } && eval "$command --web.listen-address=$address" >/dev/null)
+for turn in "first start" restart; do
+    for _ in {1..150}; do
+        health=$(docker inspect --format '{{.State.Health.Status}}' "$own")
+        [[ $health == healthy ]] && ask /-/ready >/dev/null && break
+        sleep 0.2
+    done
+    [[ $health == healthy ]] || { docker logs "$own" >&2; fail "$turn: $health"; }
+    ask /metrics | grep -q '^circleci_exporter_state_writable 1' || { docker logs "$own" >&2; fail "$turn: no state"; }
+    docker restart "$own" >/dev/null
+done
+[[ $(docker exec "$own" python -c 'import os; print(os.stat("state.sqlite", dir_fd=os.open("/var/lib/circleci-insights-exporter", 0)).st_uid)') == "$user" ]] \
+    || fail "the state file is not the user's"
+echo "image-test: runs as deploy/docker/README.md says, with a token of mode 0600 and a named volume"
 echo "1 passed, 0 failed"

@@ -44,6 +44,24 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "\nUSER 65532:65532\n" in DOCKERFILE
 
 
+def test_the_folder_of_the_state_is_the_one_that_the_instructions_mount_a_volume_on() -> None:
+    text = (DOCKER / "README.md").read_text(encoding="utf-8")
+    (made,) = re.findall(r"install -d -o 65532 -g 0 -m 2770 (\S+)", DOCKERFILE)
+
+    assert f"-state:{made} " in text
+    assert f"path: {made}/state.sqlite" in text
+
+
+def test_the_image_names_its_version_and_its_source_as_the_build_gives_them() -> None:
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', DOCKERFILE))
+    arguments = re.findall(r"^ARG (\w+)", DOCKERFILE.rpartition("FROM ")[2], re.MULTILINE)
+
+    assert {f"${{{name}}}" for name in arguments} == {
+        labels[name] for name in ("version", "revision", "created", "source")
+    }
+    assert labels["licenses"] == "Apache-2.0"
+
+
 @pytest.fixture
 def answering() -> Iterator[tuple[str, list[int]]]:
     status = [200]
