@@ -62,7 +62,7 @@ def test_the_version_is_the_one_that_the_package_states(wheel: zipfile.ZipFile) 
     assert said["Version"] == exporter.__version__
 
 
-def test_the_wheel_carries_the_licence(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_carries_the_license(wheel: zipfile.ZipFile) -> None:
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.grafana.colours import BAD, BLUE, DOUBTFUL, GREY, ORANGE, PURPLE, SKY, VERMILLION, WELL
+from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
 from deploy.grafana.frame import EXPORTER, begin, row, variable
 from deploy.grafana.panels import COUNT, PER_SECOND, RATIO, SECONDS, Column, Line, chart, listing, number, ranked
 
@@ -143,7 +143,7 @@ def _projects(board: Dashboard) -> None:
                 Line(failures("server|timeout|connection|truncated|deadline"), "servers and network", VERMILLION),
                 Line(failures("unauthorized|forbidden|not_found"), "token and access", PURPLE),
                 Line(failures("payload|too_large|pagination|redirect|client"), "answers", SKY),
-                Line(failures("state|internal"), "exporter", GREY),
+                Line(failures("state|internal"), "exporter", GRAY),
             ],
             unit="cps",
             soft_high=1,
@@ -190,7 +190,7 @@ def _requests(board: Dashboard) -> None:
                 Line(answered('code="429"'), "429 throttled", ORANGE),
                 Line(answered('code=~"4..", code!="429"'), "other 4xx", PURPLE),
                 Line(answered('code=~"5.."'), "5xx", VERMILLION),
-                Line(answered('code="error"'), "no answer", GREY),
+                Line(answered('code="error"'), "no answer", GRAY),
             ],
             unit=PER_SECOND,
             stacked=True,
@@ -230,7 +230,7 @@ def _requests(board: Dashboard) -> None:
             "Requests left and allowed, as CircleCI last said. Empty when it does not say.",
             [
                 Line(f"min({own('api_rate_limit_remaining')})", "left", BLUE),
-                Line(f"max({own('api_rate_limit_limit')})", "allowed", GREY),
+                Line(f"max({own('api_rate_limit_limit')})", "allowed", GRAY),
             ],
         ),
         chart(
@@ -239,7 +239,7 @@ def _requests(board: Dashboard) -> None:
             [
                 Line(again("throttled"), "throttled", ORANGE),
                 Line(again("server"), "server error", VERMILLION),
-                Line(again("connection|timeout|truncated"), "no whole answer", GREY),
+                Line(again("connection|timeout|truncated"), "no whole answer", GRAY),
                 Line(again("unauthorized"), "token refused", PURPLE),
             ],
             unit=PER_SECOND,

@@ -1,10 +1,10 @@
-"""Overview: an organisation at a glance."""
+"""Overview: an organization at a glance."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.grafana.colours import BAD, BLUE, DOUBTFUL, ORANGE, PURPLE, WELL
+from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, ORANGE, PURPLE, WELL
 from deploy.grafana.frame import OVERVIEW, begin, row, to_workflow, variable, window
 from deploy.grafana.panels import (
     COUNT,
@@ -187,7 +187,7 @@ def _speed(board: Dashboard) -> None:
             f"sort_desc(topk(10, max by (project, workflow) ({recorded('mttr_seconds')})))",
             "{{project}} {{workflow}}",
             unit=SECONDS,
-            colour=ORANGE,
+            color=ORANGE,
             width=12,
             height=10,
         ),
@@ -211,7 +211,7 @@ def _cost(board: Dashboard) -> None:
             f"sort_desc(topk(10, max by (project, workflow) ({recorded('credits_used')})))",
             "{{project}} {{workflow}}",
             unit=CREDITS,
-            colour=PURPLE,
+            color=PURPLE,
             width=12,
             height=10,
         ),
@@ -265,7 +265,7 @@ def build() -> Dashboard:
     board = begin(
         OVERVIEW,
         "Overview",
-        "An organisation at a glance: reliability, speed, recovery, cost and flaky tests of the default branches. "
+        "An organization at a glance: reliability, speed, recovery, cost and flaky tests of the default branches. "
         "Reads the recording rules that come with the exporter.",
         "now-14d",
         "5m",

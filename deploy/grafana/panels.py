@@ -1,4 +1,4 @@
-"""How panels of each kind look, in one place: units, colours, legends, tooltips."""
+"""How panels of each kind look, in one place: units, colors, legends, tooltips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colours import BLUE, GREY, RANKS
+from deploy.grafana.colors import BLUE, GRAY, RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", 
 POINTS = "percentunit"
 
 Steps = list[tuple[float | None, str]]
-"""Thresholds: each colour holds from its value on; the first from None."""
+"""Thresholds: each color holds from its value on; the first from None."""
 
 
 def needs(collector: str) -> str:
@@ -35,13 +35,13 @@ def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
     return (
         dashboard.ThresholdsConfig()
         .mode(model.ThresholdsMode.ABSOLUTE)
-        .steps([model.Threshold(value=value, color=colour) for value, colour in steps])
+        .steps([model.Threshold(value=value, color=color) for value, color in steps])
     )
 
 
-def _colour(mode: model.FieldColorModeId, fixed: str = "") -> dashboard.FieldColor:
-    colour = dashboard.FieldColor().mode(mode)
-    return colour.fixed_color(fixed) if fixed else colour
+def _color(mode: model.FieldColorModeId, fixed: str = "") -> dashboard.FieldColor:
+    color = dashboard.FieldColor().mode(mode)
+    return color.fixed_color(fixed) if fixed else color
 
 
 def _query(ref: str, expression: str, legend: str = "") -> prometheus.Dataquery:
@@ -65,7 +65,7 @@ def number(
     mappings: Mapping[str, tuple[str, str]] | None = None,
     legend: str = "",
 ) -> stat.Panel:
-    """One number as it is now. `mappings` gives a text and a colour to a value."""
+    """One number as it is now. `mappings` gives a text and a color to a value."""
     panel = (
         stat.Panel()
         .title(title)
@@ -81,7 +81,7 @@ def number(
         .justify_mode(style.BigValueJustifyMode.AUTO)
         .text_mode(style.BigValueTextMode.NAME if legend else style.BigValueTextMode.VALUE)
         .thresholds(_thresholds(steps or [(None, BLUE)]))
-        .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+        .color_scheme(_color(model.FieldColorModeId.THRESHOLDS))
     )
     if decimals is not None:
         panel.decimals(decimals)
@@ -97,13 +97,13 @@ class Line:
 
     expression: str
     legend: str
-    colour: str
+    color: str
 
 
 def ranked(expression: str, by: str, legend: str, count: int = 6, order: str = "topk") -> list[Line]:
-    """The things that are first now, each by its rank in a colour of its own, over the whole time.
+    """The things that are first now, each by its rank in a color of its own, over the whole time.
 
-    No palette of Grafana's can be told apart by everybody, and a colour for each name is impossible where names are not
+    No palette of Grafana's can be told apart by everybody, and a color for each name is impossible where names are not
     known. `expression` has `{at}` after each selector, where the moment goes at which the ranks are made.
     """
     past, now = expression.format(at=""), expression.format(at=" @ end()")
@@ -153,7 +153,7 @@ def chart(
             .calcs(list(calculations))
         )
         .tooltip(common.VizTooltipOptions().mode(style.TooltipDisplayMode.MULTI).sort(style.SortOrder.DESCENDING))
-        .color_scheme(_colour(model.FieldColorModeId.FIXED, GREY))
+        .color_scheme(_color(model.FieldColorModeId.FIXED, GRAY))
     )
     if bars:
         panel.draw_style(style.GraphDrawStyle.BARS).line_width(0)
@@ -173,8 +173,8 @@ def chart(
         )
     for ref, line in zip(_refs(len(lines)), lines, strict=True):
         panel.with_target(_query(ref, line.expression, line.legend).range())
-        colour = {"mode": "fixed", "fixedColor": line.colour}
-        panel.override_by_query(ref, [model.DynamicConfigValue(id_val="color", value=colour)])
+        color = {"mode": "fixed", "fixedColor": line.color}
+        panel.override_by_query(ref, [model.DynamicConfigValue(id_val="color", value=color)])
     return panel
 
 
@@ -187,7 +187,7 @@ def bars(
     unit: str = COUNT,
     width: int = 8,
     height: int = 8,
-    colour: str = BLUE,
+    color: str = BLUE,
     steps: Steps | None = None,
 ) -> bargauge.Panel:
     """The newest value of several things beside each other, in the order of the query."""
@@ -208,8 +208,8 @@ def bars(
         .sizing(style.BarGaugeSizing.AUTO)
         .text(common.VizTextDisplayOptions().title_size(13).value_size(16))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(_thresholds(steps or [(None, colour)]))
-        .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+        .thresholds(_thresholds(steps or [(None, color)]))
+        .color_scheme(_color(model.FieldColorModeId.THRESHOLDS))
     )
 
 
@@ -287,7 +287,7 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
     if column.decimals is not None:
         found.append(("decimals", column.decimals))
     if column.steps:
-        steps = [{"value": value, "color": colour} for value, colour in column.steps]
+        steps = [{"value": value, "color": color} for value, color in column.steps]
         found.append(("thresholds", {"mode": "absolute", "steps": steps}))
         found.append(("color", {"mode": "thresholds"}))
     if column.gauge:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.models.dashboard import VariableSort
 
-from deploy.grafana.colours import BAD, BLUE, DOUBTFUL, GREY, ORANGE, PURPLE, SKY, VERMILLION, WELL
+from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
 from deploy.grafana.frame import WORKFLOW, begin, row, variable, window
 from deploy.grafana.panels import (
     COUNT,
@@ -58,7 +58,7 @@ def _numbers(board: Dashboard) -> None:
         "$workflow on $branch",
         number(
             "Success ratio",
-            "Successful runs by all runs in the window, as CircleCI gives it: cancelled runs count as not successful.",
+            "Successful runs by all runs in the window, as CircleCI gives it: canceled runs count as not successful.",
             gauge("success_ratio"),
             unit=RATIO,
             decimals=1,
@@ -93,7 +93,7 @@ def _course(board: Dashboard) -> None:
             "Durations",
             "Shortest, median, mean, 95th percentile and longest duration of the runs in the window that ended then.",
             [
-                Line(gauge("duration_max_seconds"), "longest", GREY),
+                Line(gauge("duration_max_seconds"), "longest", GRAY),
                 Line(gauge("duration_p95_seconds"), "95th percentile", VERMILLION),
                 Line(gauge("duration_mean_seconds"), "mean", ORANGE),
                 Line(gauge("duration_median_seconds"), "median", BLUE),
@@ -115,14 +115,14 @@ def _course(board: Dashboard) -> None:
         ),
         chart(
             "Runs",
-            "Successful, failed and other runs (cancelled, on hold, running) in the window that ended then.",
+            "Successful, failed and other runs (canceled, on hold, running) in the window that ended then.",
             [
                 Line(gauge("successful_runs"), "successful", BLUE),
                 Line(gauge("failed_runs"), "failed", VERMILLION),
                 Line(
                     f"{gauge('runs')} - {gauge('successful_runs')} - {gauge('failed_runs')}",
                     "other",
-                    GREY,
+                    GRAY,
                 ),
             ],
             stacked=True,
@@ -182,7 +182,7 @@ def _jobs(board: Dashboard) -> None:
             "Failed runs in the window.",
             f"sort_desc({by_job('failed_runs')})",
             "{{job_name}}",
-            colour=VERMILLION,
+            color=VERMILLION,
             width=12,
             height=9,
         ),
@@ -252,7 +252,7 @@ def _single_runs(board: Dashboard) -> None:
                     "sum(increase(circleci_workflow_runs_total"
                     f'{{{ON_BRANCH}, status!~"success|failed"}}[$__rate_interval]))',
                     "other",
-                    GREY,
+                    GRAY,
                 ),
             ],
             stacked=True,
@@ -342,7 +342,7 @@ def _tests(board: Dashboard) -> None:
             f"How often tests of a job flaked within two weeks, on any branch. {needs('flaky_tests')}",
             f"sort_desc(max by (job_name) (circleci_insights_flaky_test_flakes{{{THIS}}}))",
             "{{job_name}}",
-            colour=ORANGE,
+            color=ORANGE,
             width=8,
             height=9,
         ),

@@ -21,7 +21,7 @@ _SPREAD = ("min", "mean", "median", "p95", "max", "standard_deviation")
 
 
 def percentile(ordered: Sequence[int], part: float) -> int:
-    """Return the value below which that part lies, interpolated between neighbours and cut to a whole number."""
+    """Return the value below which that part lies, interpolated between neighbors and cut to a whole number."""
     place = part * (len(ordered) - 1)
     low = int(place)
     high = min(low + 1, len(ordered) - 1)

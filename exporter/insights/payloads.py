@@ -116,7 +116,7 @@ class Column:
     leaf: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Split the path once: neighbours mostly stand in one object."""
+        """Split the path once: neighbors mostly stand in one object."""
         parent, _, leaf = self.path.rpartition(".")
         object.__setattr__(self, "parent", parent)
         object.__setattr__(self, "leaf", leaf)

@@ -55,5 +55,5 @@ def scoped(branch: str) -> tuple[tuple[str, str], ...]:
 
 
 def reachable(workflow: str) -> bool:
-    """Whether a workflow's own pages can be asked for: `.` and `..` vanish when a URL is normalised."""
+    """Whether a workflow's own pages can be asked for: `.` and `..` vanish when a URL is normalized."""
     return workflow not in {"", ".", ".."}

@@ -23,7 +23,7 @@ BLOCK = 64
 class Column:
     """One family over all projects: a piece a slot, and the CRC and length of all of them together.
 
-    Pieces of neighbouring slots lie together in blocks: a scrape has few things to send, and a change little to copy.
+    Pieces of neighboring slots lie together in blocks: a scrape has few things to send, and a change little to copy.
     """
 
     def __init__(self, slots: int) -> None:

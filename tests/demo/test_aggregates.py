@@ -25,7 +25,7 @@ def run(at: float, status: str | None = "success", duration: int | None = 60, *,
     return Run(f"run-{at}", "main", at, stopped, status, duration, 5, approval)
 
 
-def test_a_percentile_lies_between_its_neighbours() -> None:
+def test_a_percentile_lies_between_its_neighbors() -> None:
     assert percentile([3005, 6011], 0.95) == 5860
     assert percentile([7], 0.95) == 7
     assert percentile([1, 2, 3], 1.0) == 3

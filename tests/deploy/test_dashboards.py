@@ -1,4 +1,4 @@
-"""The committed dashboards, as far as their text tells: names, descriptions, links, colours."""
+"""The committed dashboards, as far as their text tells: names, descriptions, links, colors."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def test_a_panel_that_needs_an_optional_collector_says_so(name: str, panel: dict
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_colours_can_be_told_apart_by_everybody(name: str) -> None:
+def test_colors_can_be_told_apart_by_everybody(name: str) -> None:
     text = json.dumps(DASHBOARDS[name])
-    palette = set(HEX.findall((DEPLOY / "grafana/colours.py").read_text(encoding="utf-8")))
+    palette = set(HEX.findall((DEPLOY / "grafana/colors.py").read_text(encoding="utf-8")))
 
     assert set(HEX.findall(text)) <= palette
     # Grafana's own palettes have red beside green.

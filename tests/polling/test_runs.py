@@ -580,7 +580,7 @@ def test_a_stop_ends_a_poll_without_a_trace(begun: Counting) -> None:
     assert begun.counted() == before
 
 
-def test_what_the_gauges_poll_learnt_meanwhile_stays(begun: Counting) -> None:
+def test_what_the_gauges_poll_learned_meanwhile_stays(begun: Counting) -> None:
     poll = begin(begun)
     snapshot = begun.engine.store.get(SLUG)
     assert snapshot is not None

@@ -76,7 +76,7 @@ def test_a_shard_takes_its_part_of_rate_and_burst_and_all_of_the_concurrency(eng
     assert (state.rate, state.burst, state.concurrency) == (2, 2, 6)
 
 
-def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learnt(
+def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learned(
     engine_of: Callable[..., Engine], circle: Circle
 ) -> None:
     engine = engine_of(", requests_per_second: 5, burst: 10")

@@ -65,9 +65,9 @@ def view() -> Overview:
 class Browser:
     """One window for all tests, at the page of one server."""
 
-    def __init__(self, driver: webdriver.Chrome, artefacts: Path) -> None:
+    def __init__(self, driver: webdriver.Chrome, artifacts: Path) -> None:
         self.driver = driver
-        self.artefacts = artefacts
+        self.artifacts = artifacts
 
     def open(
         self, running: Running, query: str = "", *, width: int = 1280, height: int = 1400, scheme: str = "light"
@@ -95,7 +95,7 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
     def screenshot(self, name: str) -> None:
-        path = self.artefacts / f"{name}.png"
+        path = self.artifacts / f"{name}.png"
         assert self.driver.save_screenshot(str(path))
         assert path.stat().st_size > 10_000
 
@@ -115,10 +115,10 @@ def driver(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def browser(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    kept = os.environ.get("ARTEFACTS")
-    artefacts = Path(kept) if kept else tmp_path_factory.getbasetemp() / "screenshots"
-    artefacts.mkdir(parents=True, exist_ok=True)
-    browser = Browser(driver, artefacts)
+    kept = os.environ.get("ARTIFACTS")
+    artifacts = Path(kept) if kept else tmp_path_factory.getbasetemp() / "screenshots"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    browser = Browser(driver, artifacts)
     browser.complaints()
     yield browser
     assert browser.complaints() == []
@@ -145,7 +145,7 @@ def test_the_page_shows_projects_and_workflows_worst_first(browser: Browser, pag
         ("dark", "rgba(15, 19, 26, 1)", "rgba(231, 235, 243, 1)"),
     ],
 )
-def test_the_browsers_colour_scheme_is_followed(
+def test_the_browsers_color_scheme_is_followed(
     browser: Browser, page: Running, scheme: str, ground: str, ink: str
 ) -> None:
     browser.open(page, "?refresh=off", scheme=scheme)

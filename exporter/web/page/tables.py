@@ -57,7 +57,7 @@ class ProjectRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRow:
-    """One line of the table of workflows. `bar` is the success ratio in percent of the width, `grade` its colour."""
+    """One line of the table of workflows. `bar` is the success ratio in percent of the width, `grade` its color."""
 
     project: str
     name: str
@@ -76,7 +76,7 @@ class WorkflowRow:
 
 @dataclass(frozen=True, slots=True)
 class ApiTile:
-    """CircleCI's API at a glance. `mood` is the colour of `verdict`; `left` is the rate limit left, in percent."""
+    """CircleCI's API at a glance. `mood` is the color of `verdict`; `left` is the rate limit left, in percent."""
 
     verdict: str
     mood: State

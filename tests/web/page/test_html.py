@@ -240,12 +240,12 @@ def test_thousands_of_projects_make_a_page_of_bounded_size_in_bounded_time() -> 
     assert "Page 1 of 500" in text
 
 
-def colours(css: str) -> dict[str, str]:
+def colors(css: str) -> dict[str, str]:
     return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", css))
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -257,8 +257,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_the_contrast_of_wcag_aa(scheme: str) -> None:
-    light, dark = (FOLDER / "static/page.css").read_text().split("@media (prefers-color-scheme: dark)")
-    palette = colours(light) if scheme == "light" else colours(light) | colours(dark)
+    light, dark = (FOLDER.parent / "static/page.css").read_text().split("@media (prefers-color-scheme: dark)")
+    palette = colors(light) if scheme == "light" else colors(light) | colors(dark)
     pairs = [
         *((ink, ground) for ink in ("ink", "quiet", "link") for ground in ("card", "ground", "bad-row")),
         *((ink, ground) for ink in ("ok", "fair", "bad") for ground in ("card", "bad-row")),

@@ -1,4 +1,4 @@
-"""Colours that can be told apart with any kind of colour vision, on a dark and a light page; after Okabe and Ito."""
+"""Colors that can be told apart with any kind of color vision, on a dark and a light page; after Okabe and Ito."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ GREEN = "#009E73"
 SKY = "#8CCBF0"
 PURPLE = "#CC79A7"
 YELLOW = "#D9C93B"
-GREY = "#8E8E8E"
+GRAY = "#8E8E8E"
 
 # Never green against red: what is well is blue, what is not is orange, and what is bad vermillion.
 WELL, DOUBTFUL, BAD = BLUE, ORANGE, VERMILLION
 
-# For what has no colour of its own, the first in the ranking first.
-RANKS = (VERMILLION, ORANGE, YELLOW, GREEN, BLUE, PURPLE, SKY, GREY)
+# For what has no color of its own, the first in the ranking first.
+RANKS = (VERMILLION, ORANGE, YELLOW, GREEN, BLUE, PURPLE, SKY, GRAY)
