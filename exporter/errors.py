@@ -58,6 +58,10 @@ class GarbledError(PayloadError):
     """The body is no JSON, or no gzip: it may come whole when it is asked again."""
 
 
+class ConflictError(PayloadError):
+    """Two rows of the same labels differ: the list may have shifted while its pages were read."""
+
+
 class TooLargeError(PollError):
     """The body is too large."""
 

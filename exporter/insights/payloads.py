@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from exporter.errors import PayloadError
+from exporter.errors import ConflictError, PayloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -180,20 +180,23 @@ def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: 
     """Read the rows of all pages; an empty path of rows makes each page one row.
 
     `keys` are the dotted paths of the labels; a `?` before one of them, or before `rows`, says that it may be absent.
-    Raises PayloadError for a missing list, and for two rows of the same labels: neither is to be believed.
+    Raises PayloadError for a missing list, ConflictError for two rows of the same labels that differ.
     """
     reading = Reading()
     for page in pages:
         for entry in entries(page, rows):
             reading.add(entry, keys, columns)
-    refuse_duplicates(reading.rows)
+    reading.rows = unique(reading.rows)
     return reading
 
 
-def refuse_duplicates(rows: Iterable[Row]) -> None:
-    """Raise PayloadError when two rows have the same labels."""
-    seen: set[tuple[str, ...]] = set()
-    for labels, _ in rows:
-        if labels in seen:
-            raise PayloadError(f"two rows are named {' / '.join(labels)!r}")
-        seen.add(labels)
+def unique(rows: Iterable[Row]) -> list[Row]:
+    """Each row once: a list that shifts while its pages are read repeats some.
+
+    Raises ConflictError for two rows of the same labels that differ: neither is to be believed.
+    """
+    found: dict[tuple[str, ...], tuple[Number | None, ...]] = {}
+    for labels, values in rows:
+        if found.setdefault(labels, values) != values:
+            raise ConflictError(f"two rows are named {' / '.join(labels)!r}, and differ")
+    return list(found.items())

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from exporter.insights.payloads import Column, Reading, Unreadable, entries, items, number, read_rows, refuse_duplicates
+from exporter.insights.payloads import Column, Reading, Unreadable, entries, items, number, read_rows, unique
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -137,8 +137,7 @@ def newest_bucket(pages: Sequence[object], asked: Asked) -> Reading:
         for entry in items(page, asked.rows):
             reading.add(entry, asked.keys, asked.columns)
     place = [column.path for column in asked.columns].index("timestamp")
-    starts = [(labels, str(values[place])) for labels, values in reading.rows]
-    refuse_duplicates([((*labels, start), ()) for labels, start in starts])
+    unique(((*labels, str(values[place])), values) for labels, values in reading.rows)
     ended = [
         (labels, values)
         for labels, values in reading.rows

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from exporter.errors import PollError
+from exporter.errors import ConflictError, PollError
 from exporter.insights.collectors import LISTING
 from exporter.insights.payloads import items
 from exporter.knowledge import plan
@@ -20,7 +20,10 @@ from exporter.polling.project_facts import refresh
 from exporter.publishing.rendering import BRANCHES
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from exporter.insights.collectors import Collector
+    from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Outcome, Part, Snapshot
     from exporter.polling.attempt import Attempt, Attempts
@@ -143,10 +146,11 @@ class ProjectPoll:
             self._keep(question, replace(old, checked_at=now))
             return
         with attempt.guard(question.path):
-            answer = attempt.pages(collector.sent(question, now))
-            pages = list(answer if collector.paged else islice(answer, 1))
+            try:
+                pages, rows, unread = _read(attempt, collector, question)
+            except ConflictError:  # asked again, a list that shifted is whole
+                pages, rows, unread = _read(attempt, collector, question)
             now = attempt.now()
-            rows, unread = collector.read(pages, question, now)
             if collector is LISTING:
                 found = plan.digests([row for page in pages for row in items(page)])
                 self._digests[question.branch, question.window] = found
@@ -185,3 +189,12 @@ class ProjectPoll:
         if last and published:
             self._failures.outcomes(self._before, merged)
             self._failures.left_out(base, published)
+
+
+def _read(
+    attempt: Attempt, collector: Collector, question: Question
+) -> tuple[list[object], dict[str, list[Row]], Counter[str]]:
+    """Ask, and read the answer: its pages, its rows by table, and the fields that could not be read."""
+    answer = attempt.pages(collector.sent(question, attempt.now()))
+    pages = list(answer if collector.paged else islice(answer, 1))
+    return pages, *collector.read(pages, question, attempt.now())

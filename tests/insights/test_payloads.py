@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from exporter.errors import PayloadError
+from exporter.errors import ConflictError, PayloadError
 from exporter.insights.payloads import (
     Column,
     Reading,
@@ -135,9 +135,20 @@ def test_rows_of_all_pages_are_read_in_order() -> None:
 
 
 def test_two_rows_of_one_name_are_not_to_be_believed_also_across_pages() -> None:
-    pages = [{"items": [{"name": "build"}]}, {"items": [{"name": "build"}]}]
-    with pytest.raises(PayloadError, match="two rows are named 'build'"):
-        read_rows(pages, "items", ("name",), COLUMNS)
+    one, other = ({"name": "build", "metrics": {"total_runs": runs}} for runs in (1, 2))
+    for pages in (
+        [{"items": [one]}, {"items": [other]}],
+        [{"items": [one, other]}],
+        [{"items": [one]}, {"items": [{"name": "build"}]}],
+    ):
+        with pytest.raises(ConflictError, match="two rows are named 'build'"):
+            read_rows(pages, "items", ("name",), COLUMNS)
+
+
+def test_a_row_that_comes_again_unchanged_counts_once() -> None:
+    build, lint = ({"name": name, "metrics": {"total_runs": runs}} for name, runs in (("build", 1), ("lint", 2)))
+    pages = [{"items": [lint, build]}, {"items": [build]}]
+    assert read_rows(pages, "items", ("name",), COLUMNS).rows == [(("lint",), (2, None)), (("build",), (1, None))]
 
 
 def test_an_answer_that_is_one_row_needs_no_list() -> None:

@@ -236,6 +236,11 @@ def test_two_buckets_of_one_job_and_start_are_not_believed() -> None:
         buckets(bucket("2026-08-19T00:00:00Z", 1), bucket("2026-08-19T00:00:00.000Z", 2))
 
 
+def test_a_bucket_that_comes_again_unchanged_counts_once() -> None:
+    reading = buckets(bucket("2026-08-19T00:00:00Z", 3), bucket("2026-08-19T00:00:00.000Z", 3))
+    assert len(reading.rows) == 1
+
+
 # ---- texts and lists
 
 

@@ -199,6 +199,24 @@ def test_two_rows_of_the_same_name_fail_the_part_and_never_show_a_series_twice()
         assert running.value(FAILURES, collector="workflows", reason="payload") == 1
 
 
+def test_rows_that_come_again_unchanged_are_shown_once() -> None:
+    with process() as running:
+        running.circle.fail("duplicate_rows", match="/workflows\\?", differ=False)
+        running.poll()
+        assert len(running.samples(RUNS)) == 3
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+
+
+def test_a_list_that_shifted_while_it_was_read_is_asked_for_once_more() -> None:
+    with process() as running:
+        fault = running.circle.fail("duplicate_rows", match="/workflows\\?", times=1)
+        running.poll()
+        assert fault.hits == 1
+        assert len(running.samples(RUNS)) == 3
+        assert running.value("circleci_exporter_collector_success", collector="workflows") == 1
+        assert running.value(FAILURES, collector="workflows", reason="payload") == 0
+
+
 def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
     with process() as running:
         running.poll()
