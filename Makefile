@@ -1,4 +1,4 @@
-# `make demo` and `make test` need python3 (3.11 or newer) and the packages' index, nothing else.
+# `make demo` and `make test` need only python3 (3.11 or newer) and a package index.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -7,7 +7,7 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-# Further arguments: make test ARGS='-k page', make demo ARGS='--duration 30s'.
+# More arguments: make test ARGS='-k page', make demo ARGS='--duration 30s'.
 ARGS ?=
 
 SETUP := $(VENV)/.complete
@@ -15,11 +15,11 @@ DEPLOY_VENV := .venv-deploy
 DEPLOY_SETUP := $(DEPLOY_VENV)/.complete
 
 .PHONY: help
-help: ## What there is to make
+help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: setup
-setup: $(SETUP) ## The environment in .venv, with everything pinned; only when a lock changed
+setup: $(SETUP) ## Create the environment in .venv, or update it after a lock file changed
 
 $(SETUP): requirements-dev.txt pyproject.toml scripts/setup-venv.sh
 	@scripts/setup-venv.sh $(VENV)
@@ -30,12 +30,12 @@ demo: $(SETUP) ## Run the exporter against a synthetic CircleCI: no token, no ne
 	@$(BIN)/circleci-insights-exporter demo $(ARGS)
 
 .PHONY: test
-test: $(SETUP) ## All tests, with the coverage they must reach
+test: $(SETUP) ## Run all tests with coverage
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
 
 .PHONY: soak
-soak: $(SETUP) ## The exactly-once campaign at length, with Prometheus; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1
+soak: $(SETUP) ## Run the long exactly-once test with Prometheus; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/exactly_once.py --no-cov -s $(ARGS)
 
@@ -49,27 +49,27 @@ format-check: $(SETUP)
 	$(BIN)/ruff format --check
 
 .PHONY: lint
-lint: $(SETUP) ## ruff, all rules but those that pyproject.toml gives a reason against
+lint: $(SETUP) ## Run ruff
 	$(BIN)/ruff check
 
 .PHONY: types
-types: $(SETUP) ## mypy --strict
+types: $(SETUP) ## Run mypy --strict
 	$(BIN)/mypy
 
 .PHONY: check
-check: format-check lint types test ## Everything that must be good before a commit
+check: format-check lint types test ## Everything that must pass before a commit
 
 .PHONY: docs
-docs: $(SETUP) ## Write the generated parts of the documents anew
+docs: $(SETUP) ## Update the generated parts of the documents
 	$(BIN)/python scripts/generate_docs.py $(ARGS)
 
 .PHONY: screenshot
-screenshot: $(SETUP) ## Draw the page anew for the README
+screenshot: $(SETUP) ## Take the pictures of the page for the README
 	@scripts/system-packages.sh
 	$(BIN)/python scripts/screenshot.py
 
 .PHONY: bench
-bench: $(SETUP) ## What a scrape and a poll cost
+bench: $(SETUP) ## Run the benchmarks
 	scripts/bench.sh $(ARGS)
 
 $(DEPLOY_SETUP): requirements-deploy.txt scripts/setup-venv.sh
@@ -77,17 +77,17 @@ $(DEPLOY_SETUP): requirements-deploy.txt scripts/setup-venv.sh
 	@touch $@
 
 .PHONY: deploy-test
-deploy-test: $(SETUP) $(DEPLOY_SETUP) ## Check what stands in deploy/
+deploy-test: $(SETUP) $(DEPLOY_SETUP) ## Check deploy/
 	@scripts/system-packages.sh
 	scripts/deploy-test.sh $(ARGS)
 
 .PHONY: dashboards
-dashboards: $(SETUP) $(DEPLOY_SETUP) ## Write the dashboards, and what the chart and kustomize take from elsewhere
+dashboards: $(SETUP) $(DEPLOY_SETUP) ## Generate the dashboards, and copy rules and dashboards to the chart and kustomize
 	$(DEPLOY_VENV)/bin/python -m deploy.grafana
 	$(BIN)/python scripts/sync_deploy.py
 
 .PHONY: pictures
-pictures: $(SETUP) $(DEPLOY_SETUP) ## Draw the dashboards for the README
+pictures: $(SETUP) $(DEPLOY_SETUP) ## Take the pictures of the dashboards for the documents
 	@scripts/system-packages.sh
 	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools
 	@scripts/node-packages.sh
@@ -98,10 +98,10 @@ image-test: ## Build the container image and run it
 	scripts/image-test.sh $(ARGS)
 
 .PHONY: lock
-lock: ## Renew the locks from pyproject.toml; UPGRADE=--upgrade takes the newest versions
+lock: ## Update the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	scripts/lock.sh $(UPGRADE)
 
 .PHONY: clean
-clean: ## Remove all that make and the tools have made
+clean: ## Remove everything that make and the tools have created
 	rm -rf $(VENV) $(VENV).lock $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

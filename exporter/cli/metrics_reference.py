@@ -19,12 +19,12 @@ RUN_LABELS = ["branch", "project", "workflow"]
 
 
 def rows() -> list[Entry]:
-    """Every family: name, type, labels, help, the collector it belongs to, and the field it comes from."""
+    """Every family: name, type, labels, help, its collector, and the payload's field it comes from."""
     return [*_collected(), *_own()]
 
 
 def markdown() -> str:
-    """The same as tables, one a collector."""
+    """The same as Markdown tables, one per collector."""
     sections: dict[str, list[Entry]] = {}
     for row in rows():
         sections.setdefault(str(row["collector"]), []).append(row)
@@ -32,7 +32,7 @@ def markdown() -> str:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    """One collector's table; labels that all rows have alike stand above it, and no column is empty."""
+    """One collector's table. Labels that all rows share are above it; empty columns are left out."""
     shared = all(entry["labels"] == entries[0]["labels"] for entry in entries)
     columns = {
         "metric": [f"`{entry['name']}`" for entry in entries],
