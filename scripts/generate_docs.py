@@ -19,6 +19,7 @@ from exporter.cli import main as command_line
 from exporter.cli import metrics_reference
 from exporter.cli.remedies import REMEDIES
 from exporter.errors import REASONS, PollError
+from exporter.insights.collectors import COLLECTORS, OF_PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,19 @@ def _options(command: click.Command) -> Iterator[tuple[str, str, str]]:
                 default = ", ".join(default)
             shown = f"`{default}`" if option.show_default and not option.is_flag else ""
             yield f"`{name}{value}`", shown, option.help or ""
+
+
+def collectors() -> str:
+    """Each collector of projects, its endpoint, and what it is called for."""
+    rows = []
+    for name in OF_PROJECTS:
+        collector = COLLECTORS[name]
+        *others, last = collector.over or ("project",)
+        each = f"{', '.join(others)} and {last}" if others else last
+        if collector.max_age:
+            each += ", if the workflow's row changed"
+        rows.append((f"`{name}`", f"`GET {collector.endpoint}`", each))
+    return table(("collector", "endpoint", "one call per"), *rows)
 
 
 def failures() -> str:
@@ -133,6 +147,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "flags": flags,
     "configuration": config.markdown,
     "metrics": metrics_reference.markdown,
+    "collectors": collectors,
     "failures": failures,
     "packages": packages,
     "modules": modules,

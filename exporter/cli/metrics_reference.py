@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from exporter.insights.families import Family
 
 Entry = dict[str, str | list[str]]
-RUN_LABELS = ["branch", "project", "workflow"]
 
 
 def rows() -> list[Entry]:
@@ -58,12 +57,9 @@ def _collected() -> Iterator[Entry]:
     ):
         yield _entry(family, labels, "every project")
     for collector in COLLECTORS.values():
-        for table in collector.tables:
+        for table in collector.shown:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
-    for family in families.RUNS:
-        labels = [*RUN_LABELS, "status"] if family is families.RUNS_TOTAL else RUN_LABELS
-        yield _entry(family, sorted(labels), "collector runs")
 
 
 def _own() -> Iterator[Entry]:

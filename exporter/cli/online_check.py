@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.errors import PollError
-from exporter.insights.collectors import COLLECTORS
+from exporter.insights.collectors import LISTING, counts
 from exporter.insights.payloads import at, optional_text
 from exporter.insights.questions import ALL_BRANCHES, Question
 from exporter.knowledge import plan
@@ -53,7 +53,7 @@ def token_owner(client: Client) -> str:
     one that is taken.
     """
     try:
-        page = next(client.pages(Question("workflows", "/me", ""), deadline=time.monotonic() + PATIENCE))
+        page = next(client.pages(Question(LISTING.name, "/me", ""), deadline=time.monotonic() + PATIENCE))
         return optional_text(at(page, "login"))
     except PollError as error:
         if error.ends_poll:
@@ -66,10 +66,10 @@ def examine(client: Client, project: Project) -> Finding:
     deadline = time.monotonic() + PATIENCE
     try:
         now = time.time()
-        page = next(client.pages(Question("workflows", PROJECT, project.slug), deadline=deadline))
+        page = next(client.pages(Question(LISTING.name, PROJECT, project.slug), deadline=deadline))
         facts = of_project(page, None, now)
         if project.branch_globs:
-            page = next(client.pages(Question("workflows", BRANCH_LIST, project.slug), deadline=deadline))
+            page = next(client.pages(Question(LISTING.name, BRANCH_LIST, project.slug), deadline=deadline))
             facts = with_branches(facts, page, now)
         branches = plan.branches(project, facts)
         scopes = [
@@ -83,7 +83,7 @@ def examine(client: Client, project: Project) -> Finding:
         ]
         error = "" if scopes else f"no branch that Insights knows matches {', '.join(project.branch_globs)}"
         counted = None
-        if "runs" in project.collectors:
+        if counts(project.collectors):
             counted = tuple(
                 filter(project.workflows.match, _names(client, project, ALL_BRANCHES, WIDEST_WINDOW, deadline))
             )
@@ -94,10 +94,9 @@ def examine(client: Client, project: Project) -> Finding:
 
 def _names(client: Client, project: Project, branch: str, window: str, deadline: float) -> tuple[str, ...]:
     """The names of all workflows of a scope."""
-    collector = COLLECTORS["workflows"]
-    (question,) = collector.questions(project.slug, branch=branch, windows=[window])
-    rows, _ = collector.read(list(client.pages(question, deadline=deadline)), question, time.time())
-    return tuple(name for ((name,), _) in rows["workflow"])
+    (question,) = LISTING.questions(project.slug, branch=branch, windows=[window])
+    rows, _ = LISTING.read(list(client.pages(question, deadline=deadline)), question, time.time())
+    return tuple(name for ((name,), _) in rows[LISTING.tables[0].name])
 
 
 def _reason(client: Client, project: Project, scope: Scope, deadline: float) -> str:

@@ -6,8 +6,8 @@ import ssl
 from typing import TYPE_CHECKING, Final
 
 from exporter.config.places import dotted
-from exporter.config.settings import UNSCOPED
 from exporter.config.values import is_loopback
+from exporter.insights.collectors import COLLECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def check_scopes(document: Document, lists: Lists) -> None:
     reported = set[tuple[str | int, ...]]()
     for key, entries in lists.items():
         for index, entry in entries.items():
-            scoped = [collector for collector in entry.collectors if collector not in UNSCOPED]
+            scoped = [name for name in entry.collectors if COLLECTORS[name].scoped]
             path: tuple[str | int, ...] = (key, index) if entry.model_fields_set & _SCOPE_KEYS else ("defaults",)
             if scoped and not (entry.default_branch or entry.all_branches or entry.branches) and path not in reported:
                 reported.add(path)

@@ -5,7 +5,7 @@ The reader, the merge with `defaults`, the editor's schema and the reference all
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -25,12 +25,13 @@ from exporter.config.values import (
     TestCount,
     project_slug,
 )
+from exporter.insights.collectors import COLLECTORS, OF_PROJECTS
 
 Window = Literal["last-24-hours", "last-7-days", "last-30-days", "last-60-days", "last-90-days"]
-CollectorName = Literal["workflows", "jobs", "runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"]
-
-UNSCOPED: Final = frozenset({"flaky_tests", "project"})
-"""The collectors that ask about a project as a whole, not about branches."""
+if TYPE_CHECKING:
+    CollectorName = str
+else:
+    CollectorName = Literal[OF_PROJECTS]
 
 INTERVALS_UNTIL_STALE: Final = 3
 
@@ -143,7 +144,7 @@ class Project(ProjectSettings):
 
     def polled_every(self, collector: str) -> float:
         """Return the seconds between two polls of the collector."""
-        return self.runs.interval if collector == "runs" else self.interval
+        return COLLECTORS[collector].polled_every(self)
 
     def staleness(self, collector: str) -> float:
         """Return the age in seconds at which the collector's values are dropped unless they were renewed."""

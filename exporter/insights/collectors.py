@@ -1,6 +1,7 @@
 """THE COLLECTOR TABLE: which question is asked, what it repeats over, and how its answer becomes rows.
 
-One row is one endpoint. `tables` say which rows of the answer become samples of which families.
+One row is one endpoint. `tables` say which rows of the answer become samples of which families. What the
+rest of the program does for a collector is a column here: no other module knows one by its name.
 """
 
 from __future__ import annotations
@@ -8,16 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exporter.insights import families, readers
 from exporter.insights.questions import ALL_BRANCHES, Question, scoped
 from exporter.insights.readers import BUCKETS, Asked, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from exporter.config import Project
     from exporter.insights.families import Family
     from exporter.insights.payloads import Row
     from exporter.insights.readers import Reader
@@ -39,18 +40,6 @@ class Period(Protocol):
         """Give them for a moment, in Unix seconds."""
 
 
-class Limit(Protocol):
-    """How many rows of a table a project wants, worst first; None is all."""
-
-    def __call__(self, project: Project) -> int | None:
-        """Read it from the project's settings."""
-
-
-def unlimited(project: Project) -> int | None:  # noqa: ARG001  a Limit
-    """All rows."""
-    return None
-
-
 def all_time(question: Question, now: float) -> Params:  # noqa: ARG001  a Period
     """Nothing but what identifies the question."""
     return ()
@@ -70,6 +59,7 @@ class Table:
 
     `rows` is the dotted path of the list (nothing: the answer itself is the only row), `labels` the
     samples' labels in alphabetical order, `own` those that the row itself has, `keys` their dotted paths.
+    `top` is the configuration key that says how many rows a project wants, the worst first; without it: all.
     """
 
     name: str
@@ -79,16 +69,32 @@ class Table:
     own: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     read: Reader = plain
-    limit: Limit = unlimited
+    top: str = ""
+
+    def limit(self, project: object) -> int | None:
+        """How many rows a project's settings want; None is all."""
+        limit: int | None = attrgetter(self.top)(project) if self.top else None
+        return limit
+
+
+class PageFigures(NamedTuple):
+    """The columns that the page for a person shows, by their paths."""
+
+    success_ratio: str
+    median: str
+    p95: str
+    runs: str
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
     """One endpoint: its path's template, what its question repeats over, and the tables in its answer.
 
-    `lists` says that its rows are the workflows that others repeat over, `only_changed` that it is asked for
-    a workflow again only when the row there has changed. `poll` is the kind of poll that asks it, `reads` what
-    that one reads beside the tables, `counts` whether it counts into a project's ledger.
+    `poll` is the kind of poll that asks it, `interval` the configuration key of its interval. `lists` says that
+    its rows are the workflows that others repeat over. `max_age` is the configuration key of the time for which
+    a workflow's answer holds while the workflow's row stays the same. `counted` are tables that are shown from
+    a project's ledger instead of an answer, `reads` the fields that are read for it. `page` is what the page
+    for a person shows of it.
     """
 
     name: str
@@ -98,10 +104,37 @@ class Collector:
     paged: bool = False
     period: Period = all_time
     lists: bool = False
-    only_changed: bool = False
+    max_age: str = ""
     poll: str = PROJECT_POLL
+    interval: str = "interval"
+    counted: tuple[Table, ...] = ()
     reads: tuple[str, ...] = ()
-    counts: bool = False
+    page: PageFigures | None = None
+
+    @property
+    def shown(self) -> tuple[Table, ...]:
+        """All tables whose families it shows."""
+        return self.tables + self.counted
+
+    @property
+    def scoped(self) -> bool:
+        """Whether it tells branches apart, so that a project must choose some."""
+        return any("branch" in table.labels for table in self.shown)
+
+    @property
+    def of_organization(self) -> bool:
+        """Whether organizations have it, and no project."""
+        return self.poll == ORGANIZATION_POLL
+
+    def holds(self, project: object) -> float:
+        """The seconds for which an answer holds while its workflow's row stays the same, by a project's settings."""
+        seconds: float = attrgetter(self.max_age)(project) if self.max_age else 0.0
+        return seconds
+
+    def polled_every(self, project: object) -> float:
+        """The seconds between two polls by a project's settings."""
+        interval: float = attrgetter(self.interval)(project)
+        return interval
 
     def questions(
         self, slug: str, *, workflow: str = "", branch: str = "", windows: Sequence[str] = ()
@@ -162,6 +195,12 @@ COLLECTORS: Mapping[str, Collector] = {
             over=("branch", "window"),
             paged=True,
             lists=True,
+            page=PageFigures(
+                success_ratio="metrics.success_rate",
+                median="metrics.duration_metrics.median",
+                p95="metrics.duration_metrics.p95",
+                runs="metrics.total_runs",
+            ),
         ),
         Collector(
             "jobs",
@@ -177,7 +216,7 @@ COLLECTORS: Mapping[str, Collector] = {
             ),
             over=("workflow", "branch", "window"),
             paged=True,
-            only_changed=True,
+            max_age="jobs.max_age",
         ),
         Collector(
             "project",
@@ -240,7 +279,7 @@ COLLECTORS: Mapping[str, Collector] = {
                     own=("class_name", "job_name", "test_name", "workflow"),
                     keys=("?classname", "job_name", "test_name", "workflow_name"),
                     read=readers.snake_case(readers.worst(readers.flakes)),
-                    limit=lambda project: project.flaky_tests.top,
+                    top="flaky_tests.top",
                 ),
             ),
         ),
@@ -256,7 +295,7 @@ COLLECTORS: Mapping[str, Collector] = {
                     own=("class_name", "job_name", "test_name"),
                     keys=("?classname", "job_name", "test_name"),
                     read=readers.tests,
-                    limit=lambda project: project.tests.top,
+                    top="tests.top",
                 ),
             ),
             over=("workflow", "branch"),
@@ -275,10 +314,15 @@ COLLECTORS: Mapping[str, Collector] = {
             RUNS,
             "/insights/{slug}/workflows/{workflow}",
             (),
+            over=("workflow",),
             paged=True,
             poll=RUNS_POLL,
+            interval="runs.interval",
+            counted=(
+                Table("status", (families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
+                Table("run", families.RUN, ("branch", "project", "workflow")),
+            ),
             reads=("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval"),
-            counts=True,
         ),
     )
 }
@@ -286,13 +330,15 @@ COLLECTORS: Mapping[str, Collector] = {
 (LISTING,) = (collector for collector in COLLECTORS.values() if collector.lists)
 """The one whose rows are the workflows that others repeat over."""
 NAMES = tuple(COLLECTORS)
+OF_PROJECTS = tuple(collector.name for collector in COLLECTORS.values() if not collector.of_organization)
+"""Those that a configuration may name."""
 
 
-def polls(project: Project) -> tuple[str, ...]:
-    """The kinds of polls that a project needs, each once; its gauges' poll also learns what it is."""
-    return tuple(dict.fromkeys((PROJECT_POLL, *(COLLECTORS[name].poll for name in project.collectors))))
+def polls(names: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of polls that a project with these collectors needs, each once; its gauges' poll is always one."""
+    return tuple(dict.fromkeys((PROJECT_POLL, *(COLLECTORS[name].poll for name in names))))
 
 
-def counts(project: Project) -> bool:
-    """Whether something of a project is counted in a ledger."""
-    return any(COLLECTORS[name].counts for name in project.collectors)
+def counts(names: Iterable[str]) -> bool:
+    """Whether one of these collectors counts into a project's ledger."""
+    return any(COLLECTORS[name].counted for name in names)

@@ -278,7 +278,8 @@ LAST_RUN_DURATION = Family(
 LAST_RUN_TIMESTAMP = Family(
     "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time when the last finished run stopped."
 )
-RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
+RUN = (RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
+RUNS = (RUNS_TOTAL, *RUN)
 
 PROJECT_INFO = Family("", "circleci_insights_project_info", "Project information for joins; always 1.")
 DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")

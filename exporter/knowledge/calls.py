@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import PayloadError
+from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge import discovered_projects, plan
 from exporter.runs import wanted
 
@@ -54,13 +55,14 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
     polls = HOUR / project.interval
     for collector in plan.collectors(project):
         asked = _asked(collector, project, workflows)
-        unchanged = min(polls, HOUR / project.jobs.max_age) if collector.name == "jobs" else polls
+        unchanged = min(polls, HOUR / collector.holds(project)) if collector.max_age else polls
         total += Calls(asked * unchanged, asked * polls)
-    if "runs" in project.collectors:
-        if counted is None:
-            counted = max(workflows.values(), default=0)
-        runs = counted * HOUR / project.runs.interval + HOUR / NAMES_EVERY
-        total += Calls(runs, runs)
+    if counted is None:
+        counted = max(workflows.values(), default=0)
+    for collector in map(COLLECTORS.__getitem__, project.collectors):
+        if collector.counted:
+            runs = counted * HOUR / collector.polled_every(project) + HOUR / NAMES_EVERY
+            total += Calls(runs, runs)
     return total
 
 
@@ -93,7 +95,7 @@ def _asked(collector: Collector, project: Project, workflows: Mapping[tuple[str,
     by_branch: dict[str, int] = {}
     for (branch, _), count in workflows.items():
         by_branch[branch] = max(by_branch.get(branch, 0), count)
-    if collector.name == "workflows":
+    if collector.lists:
         return sum(max(1, math.ceil(count / ROWS_A_PAGE)) for count in workflows.values())
     if "workflow" not in collector.over:
         scopes = list(by_branch) if "branch" in collector.over else [""]

@@ -117,7 +117,7 @@ def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
 def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
     """The snapshot without what is no longer asked, and the questions that went."""
     known, unknown = asked(snapshot)
-    if not counts(snapshot.project):
+    if not counts(snapshot.project.collectors):
         snapshot = replace(snapshot, ledger=None)
     return kept(snapshot, lambda question: question in known or question.collector in unknown)
 

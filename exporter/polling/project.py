@@ -140,9 +140,9 @@ class ProjectPoll:
         if self._missing_only and old is not None:
             return
         digest = None
-        if collector.only_changed:
+        if collector.max_age:
             digest = self._digests.get((question.branch, question.window), {}).get(question.workflow)
-        if old and plan.unchanged(old, digest, now, project.jobs.max_age):
+        if old and plan.unchanged(old, digest, now, collector.holds(project)):
             self._keep(question, replace(old, checked_at=now))
             return
         with attempt.guard(question.path):

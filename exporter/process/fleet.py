@@ -117,7 +117,8 @@ class Fleet:
 
     def _jobs(self, project: Project) -> list[tuple[Kind, Job]]:
         """What is polled for a project, each kind with its job."""
-        return [(self._kinds[name], self._job(project.slug, name, self._kinds[name])) for name in polls(project)]
+        kinds = {name: self._kinds[name] for name in polls(project.collectors)}
+        return [(kind, self._job(project.slug, name, kind)) for name, kind in kinds.items()]
 
     def _job(self, slug: str, name: str, kind: Kind) -> Job:
         def interval() -> float | None:
