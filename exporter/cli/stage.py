@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REFRESH = 10.0
 """Seconds between two aggregations of the synthetic CircleCI: CircleCI's own take a day."""
+DELAY = 60.0
+"""Seconds until Insights lists what happened to a run: CircleCI's own take up to a day."""
 PACE = 200.0
 """How many times as many runs as its projects would have, so that something happens while somebody looks."""
 
@@ -38,7 +40,7 @@ organizations: [{organizations}]
 @contextmanager
 def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
     """Run the synthetic CircleCI; gives a configuration for its organizations, and the environment with its token."""
-    with SyntheticCircleCI(Organization(seed=seed, refresh=REFRESH, pace=PACE)) as circle:
+    with SyntheticCircleCI(Organization(seed=seed, refresh=REFRESH, delay=DELAY, pace=PACE)) as circle:
         text = CONFIGURATION.format(
             url=circle.url,
             collectors=", ".join(name for name in NAMES if name != ORGANIZATIONS),

@@ -93,7 +93,7 @@ def job_runs(workflow: DemoWorkflow, run: Run) -> list[JobRun]:
     """Return what the jobs of a run did, in order. A failed run has one failed job and none after it."""
     done = []
     jobs = workflow.jobs
-    ending = len(jobs) - 1 if workflow.steady else _last_job(run, len(jobs))
+    ending = len(jobs) - 1 if workflow.steady else last_job(run, len(jobs))
     for index, job in enumerate(jobs[: ending + 1]):
         status = run.status if index == ending and run.status != "success" else "success"
         if run.status is None or run.stopped is None or job.approval:
@@ -106,7 +106,8 @@ def job_runs(workflow: DemoWorkflow, run: Run) -> list[JobRun]:
     return done
 
 
-def _last_job(run: Run, count: int) -> int:
+def last_job(run: Run, count: int) -> int:
+    """Return the index of the job with which a run ended: the last one unless it went wrong, -1 without jobs."""
     if run.status in ("success", None):
         return count - 1
     return int(draw(run.id).uniform[0] * count)

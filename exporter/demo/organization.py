@@ -13,11 +13,13 @@ from exporter.demo.generated import DAY, Stream, job_runs
 from exporter.demo.ledger import Ledger, Place, Tally, tallies
 from exporter.demo.model import DemoProject, DemoWorkflow, JobRun, Run
 from exporter.demo.pipelines.book import PipelineBook
-from exporter.demo.pipelines.model import DemoPipeline
+from exporter.demo.pipelines.stream import PipelineStream
 from exporter.demo.roster import Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from exporter.demo.pipelines.model import DemoPipeline
 
 ALL_BRANCHES = "all branches"
 DEFAULT_WINDOW = "last-90-days"
@@ -60,9 +62,8 @@ class Organization:
         self._quiet = quiet
         self._pace = pace
         self._epoch = self.clock.now()
-        for project in () if quiet else self.roster.projects():
-            _begin(self.book, project, self._epoch)
         self._day = lru_cache(maxsize=_CACHED_DAYS)(self._uncached_day)
+        self._pipelines = PipelineStream(self.book, self._ran, epoch=self._epoch, pace=pace)
 
     @property
     def projects(self) -> tuple[DemoProject, ...]:
@@ -125,6 +126,10 @@ class Organization:
 
     def newest_pipelines(self, key: str, at: float) -> list[DemoPipeline]:
         """Return the pipelines of a project or of an organization that were created by then, newest first."""
+        if not self._quiet:
+            for project in self.projects:
+                if key in (project.slug, project.owner.slug):
+                    self._pipelines.fill(project, at)
         return self.book.newest(key, at)
 
     # ---- the truth
@@ -211,6 +216,13 @@ class Organization:
         driven = [run for run in self.ledger.runs(place) if start <= run.created] + self.book.runs(place, start)
         return sorted([*runs, *driven], key=lambda run: run.created) if driven else runs
 
+    def _ran(self, project: DemoProject, day: int) -> list[tuple[DemoWorkflow, Run]]:
+        return [
+            (each, run)
+            for each in project.workflows
+            for run in self._day(project.slug, project.default_branch, each.name, day)
+        ]
+
     def _uncached_day(self, slug: str, _default: str, workflow: str, day: int) -> tuple[Run, ...]:
         project = self._project(slug)
         found = next((each for each in project.workflows if each.name == workflow), None)
@@ -230,15 +242,3 @@ class Organization:
                 place = Place(project.slug, workflow.name)
                 for run in self.runs(project.slug, workflow.name, ALL_BRANCHES, now - RETENTION, now):
                     yield place, run
-
-
-def _begin(book: PipelineBook, project: DemoProject, now: float) -> None:
-    source = "git" if project.owner.vcs == "circleci" else "vcs"
-    for index in range(3):
-        ident = uuid_for(f"{project.slug}|pipeline|{index}")
-        created = now - 600 * index
-        book.add(
-            DemoPipeline(
-                ident, project.slug, 1000 - index, created, project.default_branch, source=source, state="pending"
-            )
-        )

@@ -27,7 +27,9 @@ SUMMARY, PIPELINES = "/insights/gh/acme/summary", "/pipeline"
 
 @pytest.fixture(name="running", scope="module")
 def one_process() -> Iterator[Process]:
-    with process() as found:
+    with process(quiet=True) as found:
+        for project in found.circle.organization.projects:
+            found.circle.pipelines.add(project.slug)  # one page of them
         yield found
 
 

@@ -87,6 +87,17 @@ class PipelineBook:
             self.version += 1
             return listed[job_id]
 
+    def forget(self, pipeline_ids: set[str]) -> None:
+        """Take pipelines away with all that belongs to them."""
+        with self._lock:
+            for pipeline_id in pipeline_ids:
+                del self._pipelines[pipeline_id]
+                for workflow_id in self._of_pipeline.pop(pipeline_id):
+                    del self._workflows[workflow_id], self._jobs[workflow_id]
+            for order in self._order.values():
+                order[:] = [each for each in order if each[1] not in pipeline_ids]
+            self.version += 1
+
     # ---- what there is
 
     def every(self) -> list[DemoPipeline]:
