@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PREFIX = "circleci_exporter_"
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+DELAY_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400)
+SOURCES = ("insights", "pipelines", "webhook")
+"""What can tell first that a workflow run has ended."""
 HOUR_OF_MINUTES = 60
 RETRY_REASONS = ("connection", "timeout", "server", "truncated", "payload", "throttled", "unauthorized")
 
@@ -146,6 +149,7 @@ class Telemetry:
         gauge("shard_ordinal", "Ordinal of this shard.").set(shard)
         gauge("total_shards", "Number of shards in the fleet.").set(total_shards)
         self.projects = gauge("projects", "Projects polled by this process.")
+        self.watched = gauge("watched_pipelines", "Pipelines that are looked at again.")
         self.discovered = gauge("discovered_projects", "Projects found in an organization.", "organization")
         self.up = late("up", "1 if the API answered the last request and accepted the token.")
         self.failures = counter(
@@ -176,6 +180,7 @@ class Telemetry:
         self._of_requests.families.append(self._often.pop())
         for reason in RETRY_REASONS:
             self._retries.labels(reason)
+        self._run_delay = self._delays()
         self._throttled = counter(
             "api_throttled_seconds_total", "Seconds for which all requests were paused after CircleCI refused one."
         )
@@ -198,6 +203,17 @@ class Telemetry:
         )
         self._reload_successful = gauge("config_last_reload_successful", "1 if the last reload succeeded.")
         self._reload_time = gauge("config_last_reload_success_timestamp_seconds", "Time of the last successful reload.")
+
+    def _delays(self) -> Histogram:
+        text = "Time from the stop of a workflow run until it was published, by what told of it first."
+        self._described.append((PREFIX + "run_delay_seconds", "histogram", text, ["source"]))
+        delays = Histogram(
+            PREFIX + "run_delay_seconds", text, ("source",), buckets=DELAY_BUCKETS, registry=self.registry
+        )
+        for source in SOURCES:
+            delays.labels(source)
+        self._of_requests.families.append(delays)
+        return delays
 
     def request(self, endpoint: str, code: str, seconds: float) -> None:
         """Count one request; `code` is the status, or `error` where no answer came."""
@@ -237,6 +253,11 @@ class Telemetry:
         for field, count in fields.items():
             self.unreadable.labels(collector, field).inc(count)
         self._of_failures.changed()
+
+    def run_counted(self, source: str, delay: float) -> None:
+        """Note how many seconds after its stop a run was published, and who told of it first."""
+        self._run_delay.labels(source).observe(delay)
+        self._of_requests.changed()
 
     def web_incident(self, kind: str) -> None:
         """Count what a hostile or broken client did; the kinds are bounded."""

@@ -72,6 +72,7 @@ class Client:
         self._limiter, self._telemetry, self._version, self._stop = limiter, telemetry, version, stop
         self._clock, self._wall, self._random = clock, wall, random
         self._access = self._opened(settings, tokens)
+        self._dated: tuple[float, float] | None = None
 
     def change(self, settings: CircleCI, tokens: TokenSource) -> None:
         """Ask by other settings from now on; requests under way end by the old ones. Raises StartError, as above."""
@@ -115,6 +116,13 @@ class Client:
                     self._rest_before_retry(retries, failure, answer, question, deadline)
             self._telemetry.retry(failure.reason)
 
+    def date(self) -> float | None:
+        """What CircleCI's clock says now, in Unix seconds, going by its newest answer; None before the first one."""
+        if self._dated is None:
+            return None
+        date, received = self._dated
+        return date + self._clock() - received
+
     def close(self) -> None:
         """Close the kept connections; requests under way end by themselves."""
         self._access.transport.close()
@@ -141,6 +149,8 @@ class Client:
             failure = type(failure)(body.hidden(str(failure), token.reveal()))
         code = "error" if answer.status is None else str(answer.status)
         self._telemetry.request(question.endpoint, code, self._clock() - began)
+        if (date := headers.date(answer.headers)) is not None:
+            self._dated = date, self._clock()
         found = headers.quotas(answer.headers)
         if low := headers.lowest(found):
             slot.quota(found)

@@ -81,6 +81,11 @@ def _number(value: str) -> float | None:
     return float(match[1]) if match else None
 
 
+def date(headers: Mapping[str, str]) -> float | None:
+    """The server's own time of an answer, in Unix seconds; None where it does not say."""
+    return _date(headers.get("Date", ""))
+
+
 def _date(value: str) -> float | None:
     try:
         date = parsedate_to_datetime(value)

@@ -7,7 +7,16 @@ from exporter.config.file import CircleCI, Config, StateSettings
 from exporter.config.load import load, parse
 from exporter.config.reference import markdown
 from exporter.config.schema import json_schema
-from exporter.config.settings import Globs, Jobs, Organization, Project, ProjectSettings, Runs, TopTests
+from exporter.config.settings import (
+    Globs,
+    Jobs,
+    Organization,
+    Pipelines,
+    Project,
+    ProjectSettings,
+    Runs,
+    TopTests,
+)
 from exporter.config.sharding import mine, owner
 from exporter.config.token import Secret, TokenSource, read_token
 from exporter.config.values import INFO_LABELS, project_slug, read_duration, write_duration
@@ -19,6 +28,7 @@ __all__ = [
     "Globs",
     "Jobs",
     "Organization",
+    "Pipelines",
     "Project",
     "ProjectSettings",
     "Runs",

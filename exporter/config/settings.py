@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from exporter.config.globs import is_glob, matches
 from exporter.config.section import Items, Labels, Section
@@ -81,10 +81,38 @@ class Runs(Section):
     )
 
 
+class Pipelines(Section):
+    """Collector `pipelines`: what runs now, and each run and job counted within seconds to minutes of its end."""
+
+    interval: Duration = Field("1m", description="Time between two looks at what is under way.", validate_default=True)
+    idle_interval: Duration = Field(
+        "15m",
+        description="Longest time between two looks: at the list of a quiet project, or at a pipeline on hold.",
+        validate_default=True,
+    )
+    jobs: bool = Field(True, description="Read the jobs of workflow runs too. Costs a call per run and look.")
+    wait_buckets: Annotated[Items[Duration], Rising] = Field(
+        ("1s", "5s", "15s", "30s", "1m", "2m", "5m", "10m", "30m", "1h"),
+        description="Upper bounds of the buckets of the histogram of job wait times.",
+        min_length=1,
+        max_length=50,
+        validate_default=True,
+    )
+
+    @property
+    def longest(self) -> float:
+        """The longest time between two looks."""
+        return max(self.interval, self.idle_interval)
+
+
 class TopTests(Section):
     """How many tests are exposed by name."""
 
     top: TestCount = Field(0, description="Number of tests to expose by name, worst first.")
+
+
+def _with_runs(collectors: tuple[str, ...]) -> tuple[str, ...]:
+    return (*collectors, "runs") if "pipelines" in collectors and "runs" not in collectors else collectors
 
 
 class ProjectSettings(Section):
@@ -104,11 +132,14 @@ class ProjectSettings(Section):
         (),
         description="More branches. A glob such as `release/*` stands for the matching branches that Insights knows.",
     )
-    collectors: Annotated[Items[CollectorName], Once] = Field(("workflows", "jobs"), description="What to collect.")
+    collectors: Annotated[Items[CollectorName], Once, AfterValidator(_with_runs)] = Field(
+        ("workflows", "jobs"), description="What to collect. `pipelines` includes `runs`."
+    )
     workflows: Globs = Field(default_factory=Globs, description="Which workflows, by name.")
     jobs: Jobs = Field(default_factory=Jobs, description="Which jobs, by name.")
     metrics: Globs = Field(default_factory=Globs, description="Which metrics, by name of the metric family.")
     runs: Runs = Field(default_factory=Runs, description="Collector `runs`.")
+    pipelines: Pipelines = Field(default_factory=Pipelines, description="Collector `pipelines`.")
     flaky_tests: TopTests = Field(default_factory=TopTests, description="Collector `flaky_tests`.")
     tests: TopTests = Field(default_factory=TopTests, description="Collector `tests`.")
     labels: Labels = Field(

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 ORGANIZATIONS = "organizations"
 """The one collector that no project has: it is asked of the organizations whose projects are searched for."""
-PROJECT_POLL, RUNS_POLL, ORGANIZATION_POLL = "project", "runs", "organization"
+PROJECT_POLL, RUNS_POLL, PIPELINES_POLL, ORGANIZATION_POLL = "project", "runs", "pipelines", "organization"
 """The kinds of polls."""
 RUNS = "runs"
 """The collector that counts single runs."""
+PIPELINES = "pipelines"
+"""The collector that knows what runs now."""
 Params = tuple[tuple[str, str], ...]
 
 
@@ -94,7 +96,8 @@ class Collector:
     its rows are the workflows that others repeat over. `max_age` is the configuration key of the time for which
     a workflow's answer holds while the workflow's row stays the same. `counted` are tables that are shown from
     a project's ledger instead of an answer, `reads` the fields that are read for it. `page` is what the page
-    for a person shows of it.
+    for a person shows of it. `replaces` is the kind of poll whose work its own does too; the collectors of that
+    one then have another interval, whose key is `interval_replaced`.
     """
 
     name: str
@@ -110,6 +113,8 @@ class Collector:
     counted: tuple[Table, ...] = ()
     reads: tuple[str, ...] = ()
     page: PageFigures | None = None
+    replaces: str = ""
+    interval_replaced: str = ""
 
     @property
     def shown(self) -> tuple[Table, ...]:
@@ -133,7 +138,9 @@ class Collector:
 
     def polled_every(self, project: object) -> float:
         """The seconds between two polls by a project's settings."""
-        interval: float = attrgetter(self.interval)(project)
+        names: Iterable[str] = attrgetter("collectors")(project)
+        key = self.interval_replaced if self.poll in replaced(names) else self.interval
+        interval: float = attrgetter(key)(project)
         return interval
 
     def questions(
@@ -318,11 +325,55 @@ COLLECTORS: Mapping[str, Collector] = {
             paged=True,
             poll=RUNS_POLL,
             interval="runs.interval",
+            interval_replaced="runs.sweep",
             counted=(
                 Table("status", (families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
                 Table("run", families.RUN, ("branch", "project", "workflow")),
             ),
             reads=("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval"),
+        ),
+        Collector(
+            PIPELINES,
+            "/project/{slug}/pipeline",
+            (),
+            paged=True,
+            poll=PIPELINES_POLL,
+            interval="pipelines.longest",
+            counted=(
+                Table("pipelines", (families.PIPELINES_TOTAL,), ("branch", "outcome", "project", "trigger")),
+                Table("runs", (families.RUNS_IN_PROGRESS,), ("branch", "project", "status", "workflow")),
+                Table("oldest run", (families.OLDEST_RUN_IN_PROGRESS,), ("branch", "project", "workflow")),
+                Table("jobs", (families.JOBS_IN_PROGRESS,), ("project", "status")),
+                Table("oldest job", (families.OLDEST_WAITING_JOB,), ("project",)),
+                Table("job runs", (families.JOB_RUNS,), ("branch", "job_name", "project", "status", "workflow")),
+                Table("path", (families.JOB_CRITICAL_PATH,), ("branch", "job_name", "phase", "project", "workflow")),
+                Table(
+                    "job times",
+                    (families.JOB_RUN_DURATION, families.JOB_RUN_WAIT),
+                    ("branch", "job_name", "project", "workflow"),
+                ),
+            ),
+            reads=(
+                "id",
+                "project_slug",
+                "number",
+                "state",
+                "created_at",
+                "trigger.type",
+                "vcs.branch",
+                "vcs.tag",
+                "trigger_parameters.git.branch",
+                "trigger_parameters.git.tag",
+                "pipeline_id",
+                "name",
+                "type",
+                "status",
+                "started_at",
+                "stopped_at",
+                "dependencies",
+                "items",
+            ),
+            replaces=RUNS_POLL,
         ),
     )
 }
@@ -336,7 +387,14 @@ OF_PROJECTS = tuple(collector.name for collector in COLLECTORS.values() if not c
 
 def polls(names: Iterable[str]) -> tuple[str, ...]:
     """The kinds of polls that a project with these collectors needs, each once; its gauges' poll is always one."""
-    return tuple(dict.fromkeys((PROJECT_POLL, *(COLLECTORS[name].poll for name in names))))
+    asked = tuple(names)
+    found = dict.fromkeys((PROJECT_POLL, *(COLLECTORS[name].poll for name in asked)))
+    return tuple(poll for poll in found if poll not in replaced(asked))
+
+
+def replaced(names: Iterable[str]) -> set[str]:
+    """The kinds of polls whose work others do that a project with these collectors needs too."""
+    return {COLLECTORS[name].replaces for name in names} - {""}
 
 
 def counts(names: Iterable[str]) -> bool:

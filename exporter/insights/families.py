@@ -281,6 +281,55 @@ LAST_RUN_TIMESTAMP = Family(
 RUN = (RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
 RUNS = (RUNS_TOTAL, *RUN)
 
+PIPELINES_TOTAL = Family(
+    "state",
+    "circleci_pipelines_total",
+    "Pipelines, each counted once; an errored one has a configuration that does not compile.",
+    kind="counter",
+)
+RUNS_IN_PROGRESS = Family("status", "circleci_workflow_runs_in_progress", "Workflow runs in progress, by status.")
+OLDEST_RUN_IN_PROGRESS = Family(
+    "created_at",
+    "circleci_workflow_oldest_run_in_progress_timestamp_seconds",
+    "Time when the oldest workflow run in progress was created.",
+)
+JOB_RUNS = Family("status", "circleci_job_runs_total", "Finished job runs, each counted once.", kind="counter")
+JOB_RUN_DURATION = Family(
+    "stopped_at",
+    "circleci_job_run_duration_seconds",
+    "Duration of finished job runs, from start to stop.",
+    kind="histogram",
+)
+JOB_RUN_WAIT = Family(
+    "started_at",
+    "circleci_job_run_wait_seconds",
+    "Time that job runs waited for an executor after they could have started.",
+    kind="histogram",
+)
+JOB_CRITICAL_PATH = Family(
+    "dependencies",
+    "circleci_job_critical_path_seconds_total",
+    "Seconds of finished workflow runs during which this job, running or waiting, was what the run waited for.",
+    kind="counter",
+)
+JOBS_IN_PROGRESS = Family("status", "circleci_jobs_in_progress", "Jobs of workflow runs in progress, by status.")
+OLDEST_WAITING_JOB = Family(
+    "started_at",
+    "circleci_oldest_waiting_job_timestamp_seconds",
+    "Time since when the job that has waited longest for an executor could have started.",
+)
+LIVE = (
+    PIPELINES_TOTAL,
+    RUNS_IN_PROGRESS,
+    OLDEST_RUN_IN_PROGRESS,
+    JOBS_IN_PROGRESS,
+    OLDEST_WAITING_JOB,
+    JOB_RUNS,
+    JOB_CRITICAL_PATH,
+    JOB_RUN_DURATION,
+    JOB_RUN_WAIT,
+)
+
 PROJECT_INFO = Family("", "circleci_insights_project_info", "Project information for joins; always 1.")
 DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")
 

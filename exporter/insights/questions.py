@@ -18,7 +18,8 @@ class Question:
     """One listing or document of the API, all its pages.
 
     `endpoint` is the path's template below /api/v2, such as `/insights/{slug}/workflows/{workflow}/jobs`;
-    `params` are the query's parameters in the order in which they are sent, without the page token.
+    `params` are the query's parameters in the order in which they are sent, without the page token;
+    `id` is that of a pipeline or workflow run, where the path has one.
     """
 
     collector: str
@@ -26,11 +27,14 @@ class Question:
     slug: str
     workflow: str = ""
     params: tuple[tuple[str, str], ...] = ()
+    id: str = ""
 
     @property
     def path(self) -> str:
         """The path with the slug's slashes literal and the workflow's name fully percent-encoded."""
-        return self.endpoint.format(slug=quote(self.slug, safe="/"), workflow=quote(self.workflow, safe=""))
+        return self.endpoint.format(
+            slug=quote(self.slug, safe="/"), workflow=quote(self.workflow, safe=""), id=quote(self.id, safe="")
+        )
 
     @property
     def branch(self) -> str:

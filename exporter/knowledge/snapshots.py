@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
     from exporter.runs import Ledger
+    from exporter.runs.live import Live
 
 TextRow = tuple[tuple[str, ...], tuple[str | None, ...]]
 """A row whose numbers are as they stand in a sample."""
@@ -85,6 +86,7 @@ class Snapshot:
     dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
     polled_at: float | None = None
     ledger: Ledger | None = None
+    live: Live | None = None
 
     def fresh(self, question: Question, now: float) -> bool:
         """Whether a part is young enough to be shown."""

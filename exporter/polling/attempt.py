@@ -11,7 +11,7 @@ from exporter.errors import InternalError, PollError, Stopped
 from exporter.knowledge.snapshots import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from structlog.stdlib import BoundLogger
 
@@ -100,6 +100,11 @@ class Attempt:
         """The wall clock, in Unix seconds."""
         return self._clocks.wall()
 
+    def date(self) -> float:
+        """CircleCI's clock, in Unix seconds; the wall clock while it has not said what time it is."""
+        date = self._client.date()
+        return self.now() if date is None else date
+
     def pages(self, question: Question) -> Generator[object, None, None]:
         """All pages of an answer, until the poll's deadline. Raises PollError or Stopped."""
         deadline = self._patience.deadline(self._clocks.monotonic())
@@ -119,6 +124,11 @@ class Attempt:
         self._telemetry.failed(self.collector, error.reason)
         if error.ends_poll or self._patience.is_over(self._clocks.monotonic()):
             self.gave_up = self.gave_up or error
+
+    def counted(self, delays: Iterable[tuple[str, float]]) -> None:
+        """Note that runs were published: for each who told of it first, and its stop in Unix seconds."""
+        for source, stopped_at in delays:
+            self._telemetry.run_counted(source, max(self.now() - stopped_at, 0.0))
 
     def unread(self, fields: Mapping[str, int]) -> None:
         """Count fields that could not be read, by their dotted path."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from exporter.config import Globs
 from exporter.runs.asking import FURTHEST
 from exporter.runs.ledger import (
+    ALL_TAGS,
     INVENTED,
     NO_RUNS,
     OTHER_BRANCHES,
@@ -78,13 +79,17 @@ def listed(
 
 def rebucketed(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
     """The ledger with other buckets: its histogram begins at 0 again, and nothing else does."""
-    if ledger.bounds == bounds:
-        return ledger
+    return ledger if ledger.bounds == bounds else unmeasured(ledger, bounds)
+
+
+def unmeasured(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
+    """The ledger whose histogram of durations begins at 0 again, with these buckets."""
     none = (0,) * (len(bounds) + 1)
 
     def reset(counters: BranchCounters) -> BranchCounters:
         held = counters.held and replace(counters.held, buckets=none, seconds=0)
-        return replace(counters, counted=replace(counters.counted, buckets=none, seconds=0), held=held, fresh=True)
+        counted = replace(counters.counted, buckets=none, seconds=0)
+        return replace(counters, counted=counted, held=held, fresh=True, exemplars=())
 
     workflows = {
         name: replace(workflow, branches={branch: reset(counters) for branch, counters in workflow.branches.items()})
@@ -134,7 +139,7 @@ def fold(
         by_branch.setdefault(label(run.branch), []).append(run)
     branches = {}
     for branch, seen in by_branch.items():
-        if branch == OTHER_BRANCHES or label(branch) == branch:  # a name that was given up is dropped
+        if branch in {OTHER_BRANCHES, ALL_TAGS} or label(branch) == branch:  # a name that was given up is dropped
             counting = [] if before.baseline else [run for run in seen if run.status]
             grown = _grown(before.branches.get(branch), seen, counting, ledger.bounds, invented)
             branches[branch] = _shown(grown, seen, now)
@@ -175,7 +180,7 @@ def _grown(
             counted
         )
     for run in counting:
-        status = _status(run.status, invented)
+        status = known_status(run.status, invented)
         sums = now if status in old.counted.runs else later
         sums.runs[status] += 1
         sums.credits += run.credits
@@ -196,7 +201,7 @@ def _grown(
     )
 
 
-def _status(status: str, invented: list[str]) -> str:
+def known_status(status: str, invented: list[str]) -> str:
     """The label `status`; the API may invent ten of its own."""
     if status in STATUSES or status in invented:
         return status

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.runs.counters import Exemplar
+
 STATUSES = ("success", "failed", "error", "canceled", "unauthorized")
 """The final statuses that the API documents."""
 INVENTED = 10
@@ -16,6 +18,9 @@ OTHER_STATUS = "other"
 """Label `status` of what the API invents beyond the first ten of a project."""
 OTHER_BRANCHES = "other branches"
 """Label `branch` of all branches that have no name of their own: no git branch can have a space."""
+
+ALL_TAGS = "all tags"
+"""Label `branch` of what a tag triggered."""
 
 _NONE: Mapping[str, BranchCounters] = MappingProxyType({})
 NO_RUNS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STATUSES, 0))
@@ -52,7 +57,8 @@ class BranchCounters:
 
     They are shown at 0 before it rises, so what comes first is `held` until the next poll.
     `fresh` says that the histogram has not been shown yet. `last` has the duration of the newest run,
-    `verdict` 1 or 0 for the newest that succeeded or failed; `seen` is the newest creation.
+    `verdict` 1 or 0 for the newest that succeeded or failed; `seen` is the newest creation. Where runs are
+    counted one by one, `born` is since when they are shown, and `exemplars` has a run for each bucket.
     """
 
     counted: Tally
@@ -61,6 +67,8 @@ class BranchCounters:
     fresh: bool = False
     last: Newest | None = None
     verdict: Newest | None = None
+    born: float = 0.0
+    exemplars: tuple[Exemplar | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,8 @@ class Ledger:
     """All that is counted of one project.
 
     `began` is the start of the very first look: workflows that appear later are read from there.
-    `bounds` are the histogram's, in seconds; `invented` the statuses that no documentation knows.
+    `bounds` are the histogram's, in seconds; `invented` the statuses that no documentation knows. `by_stop` says
+    that durations are stop less creation, as they are where pipelines are watched.
     """
 
     began: int
@@ -96,3 +105,4 @@ class Ledger:
     bounds: tuple[float, ...]
     workflows: Mapping[str, WorkflowLedger]
     invented: tuple[str, ...] = ()
+    by_stop: bool = False

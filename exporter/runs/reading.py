@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import floor
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ class Run:
     """One run. `key` is a digest of its id, `status` nothing until the run has finished.
 
     Times are Unix seconds; the creation is in whole ones, so that it compares with a start date.
-    `approval` marks runs whose duration is a person's.
+    `approval` marks runs whose duration is a person's. `id` and `created` are id and creation as they were sent.
     """
 
     key: int
@@ -39,6 +39,8 @@ class Run:
     duration: float | None = None
     credits: float = 0
     approval: bool = False
+    id: str = field(default="", compare=False)
+    created: float = field(default=0.0, compare=False)
 
 
 def read_page(page: object, now: float) -> tuple[list[Run], Counter[str]]:
@@ -64,36 +66,38 @@ def _run(row: object, unread: Counter[str]) -> Run | None:
         unread["items"] += 1
         return None
 
-    def read(field: str, how: Callable[[object], Value]) -> Value:
+    def read(name: str, how: Callable[[object], Value]) -> Value:
         try:
-            return how(row.get(field))
+            return how(row.get(name))
         except Unreadable:
-            unread[field] += 1
+            unread[name] += 1
             raise
 
-    def lenient(field: str, how: Callable[[object], Value | None]) -> Value | None:
+    def lenient(name: str, how: Callable[[object], Value | None]) -> Value | None:
         try:
-            return read(field, how)
+            return read(name, how)
         except Unreadable:
             return None
 
     try:
-        key = key_of(read("id", text))
+        identifier = read("id", text)
         branch = read("branch", optional_text)
-        created_at = read("created_at", _creation)
+        created = read("created_at", _creation)
         status = read("status", optional_text)
     except Unreadable:
         return None
     stopped_at = lenient("stopped_at", timestamp)
     return Run(
-        key,
+        key_of(identifier),
         branch,
-        created_at,
+        floor(created),
         _final(status, stopped_at),
         stopped_at,
         lenient("duration", _amount),
         lenient("credits_used", _amount) or 0,
         lenient("is_approval", _flag) or False,
+        identifier,
+        created,
     )
 
 
@@ -118,11 +122,11 @@ def _final(status: str, stopped_at: float | None) -> str:
     return status if status in STATUSES or stopped_at is not None else ""
 
 
-def _creation(value: object) -> int:
+def _creation(value: object) -> float:
     moment = timestamp(value)
     if moment is None:
         raise Unreadable
-    return floor(moment)
+    return moment
 
 
 def _amount(value: object) -> float | None:

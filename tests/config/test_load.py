@@ -74,7 +74,7 @@ def test_organizations_have_the_settings_that_their_projects_will_have() -> None
     assert (chosen.slug, chosen.names) == ("circleci/8vLqd1AbCdEf", Globs(include=("web*",), exclude=("*-archive",)))
     assert chosen.discovery_interval == 21600.0
     assert plain.template.labels == chosen.template.labels == (("_tier", "1"), ("team", "payments"))
-    assert (len(plain.template.collectors), chosen.template.collectors) == (8, ())
+    assert (len(plain.template.collectors), chosen.template.collectors) == (9, ())
 
 
 def test_the_api_is_told_apart_from_its_host() -> None:

@@ -1,0 +1,230 @@
+"""Counting what looks at pipelines saw: each run, job and pipeline once. Pure.
+
+A `Book` takes the ledger and the live side of one project, is told what was seen, and gives both anew with
+exactly what changed, for one commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from exporter.insights import families
+from exporter.runs import branch_counters
+from exporter.runs import jobs as job_runs
+from exporter.runs.counters import Exemplar, Growth, Key, empty
+from exporter.runs.critical_path import PHASES, critical_path
+from exporter.runs.folding import known_status
+from exporter.runs.ledger import WorkflowLedger
+from exporter.runs.pipelines import CREATED, ERRORED, OUTCOMES, branch_label, trigger_of
+from exporter.runs.reading import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from exporter.config import Project
+    from exporter.runs.branch_counters import FinishedRun
+    from exporter.runs.counters import Cell
+    from exporter.runs.jobs import Job
+    from exporter.runs.ledger import BranchCounters, Ledger
+    from exporter.runs.live import Live, WatchedPipeline
+    from exporter.runs.pipelines import WorkflowRun
+
+PIPELINES, JOB_RUNS, JOB_PATH = (
+    each.name for each in (families.PIPELINES_TOTAL, families.JOB_RUNS, families.JOB_CRITICAL_PATH)
+)
+JOB_DURATION, JOB_WAIT = families.JOB_RUN_DURATION.name, families.JOB_RUN_WAIT.name
+SHOWN_AT_ONCE = ("success", "failed")
+"""Statuses of jobs that are shown at 0 from the start; others when they are first met."""
+LONGEST_HOLD = 60.0
+FORGOTTEN_AFTER = 90 * 86_400.0
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one commit writes. Runs are rows of key, creation, and whether their credits have come."""
+
+    workflows: set[str] = field(default_factory=set)
+    whole: bool = False
+    floors: dict[str, int] = field(default_factory=dict)
+    runs: dict[str, dict[int, tuple[int, bool]]] = field(default_factory=dict)
+    credited: dict[str, set[int]] = field(default_factory=dict)
+    jobs: dict[int, int] = field(default_factory=dict)
+    pipelines: dict[str, WatchedPipeline | None] = field(default_factory=dict)
+    cells: dict[Key, Cell | None] = field(default_factory=dict)
+    delays: list[tuple[str, float]] = field(default_factory=list)
+    """Of the runs that were counted: who told of each first, and its stop."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return self.whole or any(
+            (self.workflows, self.runs, self.credited, self.floors, self.jobs, self.pipelines, self.cells)
+        )
+
+
+class Book:
+    """The ledger and the live side of one project while something is added to them."""
+
+    def __init__(
+        self, ledger: Ledger, live: Live, project: Project, label: Callable[[str], str], *, now: float
+    ) -> None:
+        """`label` gives the label `branch` of a branch; `now` is this machine's time."""
+        self.ledger, self.live, self.changes = ledger, live, Changes()
+        self.label, self._project, self._now = label, project, now
+        self.hold = self._hold = min(project.pipelines.interval, LONGEST_HOLD)
+        self._growth = Growth(live.cells, live.held, now, self._hold)
+        self._bounds, self._wait_bounds = live.bounds, live.wait_bounds
+        self._invented = list(ledger.invented)
+
+    def pipeline(self, pipeline: WatchedPipeline) -> WatchedPipeline:
+        """Count a pipeline that has an outcome, or has settled; returns it as it is to be watched."""
+        if pipeline.counted or (pipeline.state not in OUTCOMES and pipeline.settled_at is None):
+            return pipeline
+        outcome = ERRORED if pipeline.state == ERRORED else CREATED
+        labels = (self.branch_of(pipeline), trigger_of(pipeline.trigger))
+        for each in OUTCOMES:
+            self._growth.show(Key(PIPELINES, (labels[0], each, labels[1])), 0)
+        self._growth.add(Key(PIPELINES, (labels[0], outcome, labels[1])), 1)
+        return replace(pipeline, counted=True)
+
+    def watch(self, pipeline: WatchedPipeline) -> None:
+        """Keep a pipeline as it is now. That it was looked at again in vain is written with the next change."""
+        known = self.live.pipelines.get(pipeline.id)
+        if known != pipeline:
+            if known is None or replace(known, looked_at=pipeline.looked_at, revisits=pipeline.revisits) != pipeline:
+                self.changes.pipelines[pipeline.id] = pipeline
+            self.live = replace(self.live, pipelines={**self.live.pipelines, pipeline.id: pipeline})
+
+    def look_soon(self, identifier: str) -> None:
+        """Make a pipeline due."""
+        pipeline = self.live.pipelines[identifier]
+        if pipeline.settled_at is not None or pipeline.looked_at is not None:
+            self.watch(replace(pipeline, looked_at=None, settled_at=None, revisits=0))
+
+    def forget(self, identifiers: Collection[str]) -> None:
+        """Watch these pipelines no longer."""
+        gone = set(identifiers) & self.live.pipelines.keys()
+        if gone:
+            self.changes.pipelines.update(dict.fromkeys(gone))
+            kept = {key: pipeline for key, pipeline in self.live.pipelines.items() if key not in gone}
+            self.live = replace(self.live, pipelines=kept)
+
+    def remember(self, name: str, key: int, created_at: float, *, credited: bool) -> None:
+        """Remember a run, so that nothing counts it any more."""
+        self.changes.runs.setdefault(name, {})[key] = (int(created_at), credited)
+
+    def count(self, name: str, branch: str, run: FinishedRun, told_by: str, *, credited: bool) -> None:
+        """Count a run of a workflow on a branch, by its label."""
+        run = replace(run, status=known_status(run.status, self._invented))
+        counters = self._counters(name, branch, run.created_at)
+        self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self._now, self._hold))
+        self.remember(name, run.key, run.created_at, credited=credited)
+        if run.stopped_at is not None:
+            self.changes.delays.append((told_by, run.stopped_at))
+
+    def credit(self, name: str, branch: str, key: int, created_at: float, credits_used: float) -> None:
+        """Add the credits of a run that was counted before."""
+        if credits_used:
+            counters = self._counters(name, branch, created_at)
+            added = branch_counters.credited(counters, credits_used, self._bounds, self._now, self._hold)
+            self._put(name, branch, added)
+        self.changes.credited.setdefault(name, set()).add(key)
+
+    def release(self) -> None:
+        """Show what was held back for long enough."""
+        self._growth.release()
+        for name, workflow in self.ledger.workflows.items():
+            for branch, counters in workflow.branches.items():
+                after = branch_counters.released(counters, self._now, self._hold)
+                if after is not counters:
+                    self._put(name, branch, after)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is held back."""
+        return bool(self._growth.held) or any(
+            counters.held for workflow in self.ledger.workflows.values() for counters in workflow.branches.values()
+        )
+
+    def close(self) -> None:
+        """Take what has grown into the live side and the ledger; call it once, at the end."""
+        cells = {**self.live.cells, **self._growth.changed}
+        old = [key for key, cell in cells.items() if self._now - cell.grown_at > FORGOTTEN_AFTER]
+        for key in old:
+            del cells[key]
+        self.changes.cells = {**self._growth.changed, **dict.fromkeys(old)}
+        if self.changes.cells:
+            self.live = replace(self.live, cells=cells, held=self._growth.held)
+        if tuple(self._invented) != self.ledger.invented:
+            self.ledger = replace(self.ledger, invented=tuple(self._invented))
+
+    def is_past(self, name: str, created_at: float, stopped_at: float | None, *, tag: bool) -> bool:
+        """Whether a run that nobody saw under way had ended before anything was counted, so that it never is."""
+        workflow = self.ledger.workflows.get(name)
+        if workflow is not None and created_at < workflow.floor:
+            return True  # what was counted of those is no longer remembered
+        if tag or self.live.fresh or (workflow is not None and workflow.baseline):
+            return (created_at if stopped_at is None else stopped_at) <= self.live.began
+        return created_at < (self.ledger.began if workflow is None else workflow.since)
+
+    def appear(self, name: str, branch: str, created_at: float) -> None:
+        """Show the counters of a workflow on a branch, at 0 where there are none."""
+        before = self._branches(name).get(branch)
+        counters = branch_counters.appeared(before, self._bounds, created_at, self._now)
+        if counters is not before:
+            self._put(name, branch, counters)
+
+    def jobs(self, run: WorkflowRun, branch: str, jobs: Iterable[Job], known: Collection[int]) -> None:
+        """Count the jobs of a run that have ended; `known` are the keys of those that are remembered."""
+        read = job_runs.by_id(jobs)
+        for job in read.values():
+            if job.approval or job.carried_over(run.created_at) or not self._project.jobs.match(job.name):
+                continue
+            self._show_job(run.name, job.name, branch)
+            key = key_of(job.id)
+            if not job.counts(run.created_at) or key in known or key in self.changes.jobs:
+                continue
+            self.changes.jobs[key] = int(job.stopped_at or run.created_at)
+            if job.stopped_at is None or job.stopped_at > self.live.began:
+                self._count_job(run, branch, job, job_runs.wait_of(job, read, run.created_at))
+
+    def path(self, run: WorkflowRun, branch: str, jobs: Iterable[Job]) -> None:
+        """Add a finished run to the seconds of its critical path."""
+        for (name, phase), spent in critical_path(job_runs.by_id(jobs), run.created_at).items():
+            if self._project.jobs.match(name):
+                self._growth.add(Key(JOB_PATH, (branch, name, phase, run.name)), spent)
+
+    def branch_of(self, pipeline: WatchedPipeline) -> str:
+        """The label `branch` of what a pipeline ran."""
+        return branch_label(pipeline.branch, pipeline.tag, self.label)
+
+    def _show_job(self, workflow: str, name: str, branch: str) -> None:
+        for status in SHOWN_AT_ONCE:
+            self._growth.show(Key(JOB_RUNS, (branch, name, status, workflow)), 0)
+        self._growth.show(Key(JOB_DURATION, (branch, name, workflow)), empty(self._bounds))
+        self._growth.show(Key(JOB_WAIT, (branch, name, workflow)), empty(self._wait_bounds))
+        for phase in PHASES:
+            self._growth.show(Key(JOB_PATH, (branch, name, phase, workflow)))
+
+    def _count_job(self, run: WorkflowRun, branch: str, job: Job, wait: float | None) -> None:
+        status = job.status if job.status in job_runs.STATUSES else job_runs.OTHER
+        self._growth.add(Key(JOB_RUNS, (branch, job.name, status, run.name)), 1)
+        duration = job.duration
+        if duration is not None and job.stopped_at is not None:
+            exemplar = Exemplar(run.id, duration, job.stopped_at)
+            self._growth.observe(Key(JOB_DURATION, (branch, job.name, run.name)), self._bounds, duration, exemplar)
+        if wait is not None:
+            self._growth.observe(Key(JOB_WAIT, (branch, job.name, run.name)), self._wait_bounds, wait)
+
+    def _branches(self, name: str) -> Mapping[str, BranchCounters]:
+        workflow = self.ledger.workflows.get(name)
+        return {} if workflow is None else workflow.branches
+
+    def _counters(self, name: str, branch: str, created_at: float) -> BranchCounters:
+        return branch_counters.appeared(self._branches(name).get(branch), self._bounds, created_at, self._now)
+
+    def _put(self, name: str, branch: str, counters: BranchCounters) -> None:
+        workflow = self.ledger.workflows.get(name) or WorkflowLedger(self.ledger.began)
+        workflow = replace(workflow, branches={**workflow.branches, branch: counters})
+        self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})
+        self.changes.workflows.add(name)

@@ -1,0 +1,82 @@
+"""What Insights' list of runs adds where pipelines are watched: credits, and runs that nothing else saw. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from exporter.runs.asking import FURTHEST
+from exporter.runs.branch_counters import FinishedRun
+from exporter.runs.ledger import WorkflowLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.runs.counting import Book
+    from exporter.runs.ledger import Ledger
+    from exporter.runs.reading import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one workflow's list, by what is to be done about them.
+
+    `credits` are runs that were counted before their credits came, `unseen` ended runs that nothing has counted.
+    """
+
+    credits: tuple[Run, ...]
+    past: tuple[Run, ...]
+    unseen: tuple[Run, ...]
+
+
+def sorted_rows(rows: Iterable[Run], name: str, known: Mapping[int, bool], watched: set[int], book: Book) -> Rows:
+    """Sort the rows of one workflow.
+
+    `known` tells of remembered runs, by key, whether their credits have come; `watched` are the keys of runs that
+    are looked at by themselves.
+    """
+    ended = {row.key: row for row in rows if row.status}
+    waiting = [row for key, row in ended.items() if known.get(key) is False]
+    unknown = [row for key, row in ended.items() if key not in known and key not in watched]
+    past = [row for row in unknown if book.is_past(name, row.created, row.stopped_at, tag=False)]
+    gone = {row.key for row in past}
+    return Rows(tuple(waiting), tuple(past), tuple(row for row in unknown if row.key not in gone))
+
+
+def credit(book: Book, name: str, rows: Rows) -> None:
+    """Add the credits that have come, and remember what had ended before anything was counted."""
+    for row in rows.credits:
+        book.credit(name, book.label(row.branch), row.key, row.created, row.credits)
+    for row in rows.past:
+        book.remember(name, row.key, row.created, credited=True)
+
+
+def count(book: Book, name: str, row: Run) -> None:
+    """Count a run by what Insights says of it, since CircleCI does not show the run itself."""
+    finished = FinishedRun(row.key, row.status, row.created, row.stopped_at, credits=row.credits)
+    book.count(name, book.label(row.branch), finished, "insights", credited=True)
+
+
+def swept(ledger: Ledger, name: str, rows: Iterable[Run], *, start: int, lookback: float, now: float) -> Ledger:
+    """The ledger after one workflow's list was read from `start` on, to its end."""
+    before = ledger.workflows.get(name) or WorkflowLedger(ledger.began)
+    created = [row.created_at for row in rows]
+    newest = max([*created, *([] if before.newest is None else [before.newest])], default=None)
+    floor = before.floor if newest is None else max(before.floor, min(start, int(min(newest, now) - lookback)))
+    workflow = replace(before, baseline=False, polled_at=now, swept_at=now, newest=newest, floor=floor)
+    return replace(ledger, workflows={**ledger.workflows, name: workflow})
+
+
+def named(ledger: Ledger, names: Iterable[str], now: float) -> Ledger:
+    """The ledger after the names of Insights' workflows were read. One that ran lately stays, listed or not."""
+    listed = set(names)
+    workflows = {}
+    for name, workflow in ledger.workflows.items():
+        runs_on = name in listed or (workflow.newest is not None and now - workflow.newest < FURTHEST)
+        if runs_on:
+            workflows[name] = replace(workflow, unlisted_at=None)
+        elif workflow.unlisted_at is None or now - min(workflow.unlisted_at, now) < FURTHEST:
+            workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
+    for name in listed - workflows.keys():
+        workflows[name] = WorkflowLedger(ledger.began)
+    return replace(ledger, names_at=now, workflows=workflows)

@@ -1,0 +1,88 @@
+"""What is known of a project's pipelines now: which are watched, what of them is under way, what was counted.
+
+Immutable facts, written to the state as they stand. Times are Unix seconds of this machine unless they are
+CircleCI's own (`created_at`, `stopped_at`, `began`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.runs.counters import Cell, Key
+
+_NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})
+_NO_CELLS: Mapping[Key, Cell] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRun:
+    """A workflow run that is under way, or that ended and has not settled.
+
+    `jobs` counts its jobs under way by status, `waiting_since` is since when the job that has waited longest
+    could have started. `ended_seen_at` is when its end was first seen; with `counted` only its jobs are still
+    to be read. `told_by` is who told of it first.
+    """
+
+    id: str
+    name: str
+    status: str
+    created_at: float
+    stopped_at: float | None = None
+    jobs: tuple[tuple[str, int], ...] = ()
+    waiting_since: float | None = None
+    ended_seen_at: float | None = None
+    counted: bool = False
+    told_by: str = "pipelines"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedPipeline:
+    """A pipeline that is looked at again.
+
+    `listed` says that a complete walk over the project's list reached it, `counted` that it is counted as a
+    pipeline, or is not to be. `looked_at` is when it was last looked at, `settled_at` since when all of it has
+    ended, `revisits` how often it was looked at since. `told_by` is who told of it first.
+    """
+
+    id: str
+    created_at: float
+    state: str
+    trigger: str = ""
+    branch: str = ""
+    tag: str = ""
+    number: int | None = None
+    listed: bool = False
+    counted: bool = False
+    looked_at: float | None = None
+    settled_at: float | None = None
+    revisits: int = 0
+    runs: tuple[WatchedRun, ...] = ()
+    told_by: str = "pipelines"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """All that is known of one project's pipelines.
+
+    `began` is the moment of the first look, by CircleCI's clock. What had ended by then is not counted, but where
+    runs were counted before, without pipelines: `fresh` says that none were. `listed_at` is when the list was last
+    walked to its end, `newest_at` the creation of its newest pipeline. Of pipelines created before `floor` none is
+    remembered. `bounds` and `wait_bounds` are those of the histograms; `held` the keys of cells that hold something
+    back.
+    """
+
+    began: float
+    bounds: tuple[float, ...]
+    wait_bounds: tuple[float, ...]
+    fresh: bool = True
+    listed_at: float | None = None
+    newest_at: float | None = None
+    floor: float = 0.0
+    pipelines: Mapping[str, WatchedPipeline] = field(default_factory=lambda: _NO_PIPELINES)
+    cells: Mapping[Key, Cell] = field(default_factory=lambda: _NO_CELLS)
+    held: frozenset[Key] = frozenset()

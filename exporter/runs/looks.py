@@ -1,0 +1,163 @@
+"""What a look at one pipeline means: which of its runs go on, which have ended, and what of them counts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from exporter.runs import jobs as job_runs
+from exporter.runs import watching
+from exporter.runs.branch_counters import FinishedRun
+from exporter.runs.counters import Exemplar
+from exporter.runs.ledger import ALL_TAGS
+from exporter.runs.live import WatchedRun
+from exporter.runs.pipelines import CANCELED, NOT_RUN, OUTCOMES
+from exporter.runs.reading import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.runs.counting import Book
+    from exporter.runs.jobs import Job
+    from exporter.runs.live import WatchedPipeline
+    from exporter.runs.pipelines import WorkflowRun
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a pipeline saw: all its workflow runs, and the jobs of those whose jobs were read, by run id.
+
+    `known_runs` and `known_jobs` are the keys of those that are remembered.
+    """
+
+    pipeline: WatchedPipeline
+    runs: Sequence[WorkflowRun]
+    jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+    known_runs: Collection[int] = ()
+    known_jobs: Collection[int] = ()
+
+
+def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
+    """The runs of a pipeline whose jobs are asked for at this look."""
+    watched = {run.id: run for run in look.pipeline.runs}
+
+    def wanted(run: WorkflowRun) -> bool:
+        if run.status == NOT_RUN or not project.workflows.match(run.name):
+            return False
+        if not run.ended:
+            return project.pipelines.jobs
+        if run.id in watched:
+            return project.pipelines.jobs or run.status == CANCELED
+        past = book.is_past(run.name, run.created_at, run.stopped_at, tag=bool(look.pipeline.tag))
+        return not past and key_of(run.id) not in look.known_runs and (project.pipelines.jobs or run.status == CANCELED)
+
+    return [run for run in look.runs if wanted(run)]
+
+
+def add(look: Look, book: Book, project: Project, now: float) -> None:
+    """Add what a look saw to the book, and keep the pipeline as it is to be watched from now on."""
+    adding = _Adding(look, book, project, now)
+    watched = {run.id: run for run in look.pipeline.runs}
+    wanted = [run for run in look.runs if project.workflows.match(run.name)]
+    still = [after for run in wanted if (after := adding.run(run, watched.get(run.id))) is not None]
+    pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now)
+    book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now)))
+
+
+def _settled(pipeline: WatchedPipeline, look: Look, counted: int, project: Project, now: float) -> WatchedPipeline:
+    """The pipeline with the moment since when all of it has ended, and how often it was looked at since."""
+    if pipeline.runs:
+        return replace(pipeline, settled_at=None, revisits=0)
+    if pipeline.settled_at is not None and not counted:
+        return replace(pipeline, revisits=watching.next_revisit(pipeline, project.pipelines, now))
+    if counted or _is_over(pipeline, look.runs, project, now):
+        return replace(pipeline, settled_at=now, revisits=0)
+    return pipeline
+
+
+def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, now: float) -> bool:
+    """Whether nothing is under way, nor about to begin: a setup workflow is followed by others."""
+    settings = project.pipelines
+    if not runs:
+        return watching.is_empty(pipeline, settings, now) or now - pipeline.created_at > project.runs.lookback
+    ended = max(run.stopped_at or run.created_at for run in runs)
+    return pipeline.state in OUTCOMES or now - ended >= watching.LOOKS_WITHOUT_WORKFLOW * settings.interval
+
+
+class _Adding:
+    """One look on its way into the book. `counted` is how many runs it has counted."""
+
+    def __init__(self, look: Look, book: Book, project: Project, now: float) -> None:
+        self._look, self._book, self._now = look, book, now
+        self._branch, self._tag = book.branch_of(look.pipeline), bool(look.pipeline.tag)
+        self._counts_jobs = project.pipelines.jobs
+        self.counted = 0
+
+    def run(self, run: WorkflowRun, watched: WatchedRun | None) -> WatchedRun | None:
+        """Add one workflow run; returns it if it is to be watched on."""
+        jobs = self._look.jobs.get(run.id)
+        after = watched or WatchedRun(run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by)
+        after = replace(after, status=run.status, stopped_at=run.stopped_at)
+        if not run.ended:
+            self._add_jobs(run, jobs)
+            return _with_jobs(replace(after, ended_seen_at=None), run, jobs)
+        if run.status == NOT_RUN or (not after.counted and self._is_done(run, watched, jobs)):
+            return None
+        self._add_jobs(run, jobs)
+        if after.ended_seen_at is None:
+            after = replace(after, ended_seen_at=self._now)
+        return self._ended(run, after, jobs)
+
+    def _ended(self, run: WorkflowRun, after: WatchedRun, jobs: Sequence[Job] | None) -> WatchedRun | None:
+        if run.status == CANCELED and not after.counted and not watching.has_settled(after, self._now):
+            after = _with_jobs(after, run, jobs)
+            if jobs is None or after.jobs:
+                return after
+        if not after.counted:
+            self._count(run, after, _stop(run, jobs))
+        if self._counts_jobs and jobs is None:  # they are still to be read
+            return replace(after, counted=True, jobs=(), waiting_since=None)
+        if self._counts_jobs and jobs is not None:
+            self._book.path(run, self._branch, jobs)
+        return None
+
+    def _is_done(self, run: WorkflowRun, watched: WatchedRun | None, jobs: Sequence[Job] | None) -> bool:
+        """Whether an ended run is counted already, or, unwatched, had ended before anything was; then remember it."""
+        key = key_of(run.id)
+        if key in self._look.known_runs or key in self._book.changes.runs.get(run.name, {}):
+            return True
+        past = watched is None and self._book.is_past(run.name, run.created_at, _stop(run, jobs), tag=self._tag)
+        if past:
+            self._book.remember(run.name, key, run.created_at, credited=True)
+        return past
+
+    def _add_jobs(self, run: WorkflowRun, jobs: Sequence[Job] | None) -> None:
+        self._book.appear(run.name, self._branch, run.created_at)
+        if jobs is not None and self._counts_jobs:
+            self._book.jobs(run, self._branch, jobs, self._look.known_jobs)
+
+    def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
+        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at)
+        if stopped_at is not None and finished.duration is not None:
+            finished = replace(finished, exemplar=Exemplar(run.id, finished.duration, stopped_at))
+        self._book.count(run.name, self._branch, finished, after.told_by, credited=self._branch == ALL_TAGS)
+        self.counted += 1
+
+
+def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) -> WatchedRun:
+    """The run with what its jobs are at; without an answer about them, as before."""
+    if jobs is None:
+        return after
+    read = job_runs.by_id(jobs)
+    counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
+    waiting = job_runs.oldest_wait(read, run.created_at)
+    return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
+
+
+def _stop(run: WorkflowRun, jobs: Sequence[Job] | None) -> float | None:
+    """When a run stopped; the jobs of a canceled one may have stopped later."""
+    if run.status != CANCELED or jobs is None:
+        return run.stopped_at
+    own = (job.stopped_at for job in jobs if not job.carried_over(run.created_at))
+    return max((stop for stop in (run.stopped_at, *own) if stop is not None), default=None)

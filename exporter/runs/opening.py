@@ -1,0 +1,47 @@
+"""The ledger and the live side as a poll for pipelines takes them up: begun, or fitted to other settings. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter.runs.counters import Cell, Distribution, empty
+from exporter.runs.counting import JOB_DURATION, JOB_WAIT
+from exporter.runs.folding import rebucketed, unmeasured
+from exporter.runs.ledger import Ledger
+from exporter.runs.live import Live
+
+if TYPE_CHECKING:
+    from exporter.config import Project
+    from exporter.runs.counters import Key
+
+
+def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger, Live]:
+    """Both at the first look, which CircleCI's clock says is at `date`; what `ledger` counts already goes on."""
+    bounds, waits = project.runs.buckets, project.pipelines.wait_buckets
+    live = Live(date, bounds, waits, fresh=ledger is None)
+    if ledger is None:
+        ledger = Ledger(int(max(date - project.runs.lookback, 0)), 0.0, bounds, {}, by_stop=True)
+    return ledger, live
+
+
+def fitted(ledger: Ledger, live: Live, project: Project, now: float) -> tuple[Ledger, Live]:
+    """Both by the settings that hold now; only a histogram whose buckets have changed begins at 0 again."""
+    bounds, waits = project.runs.buckets, project.pipelines.wait_buckets
+    if not ledger.by_stop:  # durations were those that Insights sends
+        ledger = replace(unmeasured(ledger, bounds), by_stop=True)
+    ledger = rebucketed(ledger, bounds)
+    cells = dict(live.cells)
+    if live.bounds != bounds:
+        _begin_anew(cells, JOB_DURATION, bounds, now)
+    if live.wait_bounds != waits:
+        _begin_anew(cells, JOB_WAIT, waits, now)
+    if (live.bounds, live.wait_bounds) != (bounds, waits):
+        live = replace(live, bounds=bounds, wait_bounds=waits, cells=cells)
+    return ledger, live
+
+
+def _begin_anew(cells: dict[Key, Cell], family: str, bounds: tuple[float, ...], now: float) -> None:
+    for key, cell in cells.items():
+        if key.family == family and isinstance(cell.value, Distribution):
+            cells[key] = Cell(empty(bounds), now, now)

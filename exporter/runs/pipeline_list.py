@@ -1,0 +1,58 @@
+"""What a list of pipelines means for those that are watched. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter.runs import watching
+from exporter.runs.live import WatchedPipeline
+from exporter.runs.pipelines import OUTCOMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.runs.counting import Book
+    from exporter.runs.live import Live
+    from exporter.runs.pipelines import ListedPipeline
+
+
+def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bool = False) -> None:
+    """Watch the pipelines of a list; `walked` says that the project's own list was read to where it was known."""
+    for pipeline in found:
+        known = book.live.pipelines.get(pipeline.id)
+        book.watch(book.pipeline(_watched(pipeline, known, book.live, told_by=told_by, walked=walked)))
+
+
+def reached(live: Live | None) -> set[str]:
+    """The pipelines at which a walk over the list ends."""
+    return set() if live is None else {each.id for each in live.pipelines.values() if each.listed}
+
+
+def forget(book: Book, lookback: float, now: float) -> None:
+    """Watch no longer what has ended and was created before the lookback."""
+    since = now - lookback
+    book.live = replace(book.live, floor=max(book.live.floor, since))
+    book.forget(
+        [each.id for each in book.live.pipelines.values() if each.created_at < since and watching.settled(each)]
+    )
+
+
+def _watched(
+    pipeline: ListedPipeline, known: WatchedPipeline | None, live: Live, *, told_by: str, walked: bool
+) -> WatchedPipeline:
+    if known is not None:
+        return replace(known, state=pipeline.state, listed=known.listed or walked)
+    before = pipeline.created_at < live.floor or (pipeline.state in OUTCOMES and pipeline.created_at <= live.began)
+    return WatchedPipeline(
+        pipeline.id,
+        pipeline.created_at,
+        pipeline.state,
+        pipeline.trigger,
+        pipeline.branch,
+        pipeline.tag,
+        pipeline.number,
+        listed=walked,
+        counted=before,
+        told_by=told_by,
+    )

@@ -1,0 +1,185 @@
+"""Pipelines and their workflow runs, as CircleCI's API lists them. Pure. Times are Unix seconds."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
+from exporter.insights.questions import Question
+from exporter.runs.entries import entries
+from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.runs.entries import Entry
+
+Value = TypeVar("Value")
+
+COLLECTOR = "pipelines"
+TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
+CREATED, ERRORED = "created", "errored"
+OUTCOMES = (CREATED, ERRORED)
+NOT_RUN, CANCELED = "not_run", "canceled"
+UNDER_WAY = ("running", "failing", "on_hold", "queued", "other")
+"""Label `status` of a workflow run under way; `other` is what no documentation knows."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPipeline:
+    """One entry of a list of pipelines. `branch` and `tag` are nothing where CircleCI names none."""
+
+    id: str
+    slug: str
+    number: int | None
+    state: str
+    created_at: float
+    trigger: str
+    branch: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """One workflow run of a pipeline. `status` is CircleCI's own word, or nothing where it sent none."""
+
+    id: str
+    name: str
+    status: str
+    created_at: float
+    stopped_at: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over. A status that no documentation knows is a final one if the run has stopped."""
+        if self.status in STATUSES or self.status == NOT_RUN:
+            return True
+        return self.status not in UNDER_WAY and self.stopped_at is not None
+
+    @property
+    def shown_status(self) -> str:
+        """The label `status` while it is under way."""
+        return self.status if self.status in UNDER_WAY else UNDER_WAY[-1]
+
+
+def pipelines_of(slug: str) -> Question:
+    """Asks for a project's pipelines, newest first."""
+    return Question(COLLECTOR, "/project/{slug}/pipeline", slug)
+
+
+def newest_of_organization(organization: str) -> Question:
+    """Asks for the newest pipelines of an organization's projects, as far as the token's user follows them."""
+    return Question(COLLECTOR, "/pipeline", organization, params=(("org-slug", organization),))
+
+
+def pipeline_of(slug: str, pipeline: str) -> Question:
+    """Asks for one pipeline of a project."""
+    return Question(COLLECTOR, "/pipeline/{id}", slug, id=pipeline)
+
+
+def workflows_of(slug: str, pipeline: str) -> Question:
+    """Asks for a pipeline's workflow runs."""
+    return Question(COLLECTOR, "/pipeline/{id}/workflow", slug, id=pipeline)
+
+
+def workflow_of(slug: str, workflow: str) -> Question:
+    """Asks for one workflow run."""
+    return Question(COLLECTOR, "/workflow/{id}", slug, id=workflow)
+
+
+def jobs_of(slug: str, workflow: str) -> Question:
+    """Asks for the jobs of a workflow run."""
+    return Question(COLLECTOR, "/workflow/{id}/job", slug, id=workflow)
+
+
+def read_pipelines(page: object) -> tuple[list[ListedPipeline], Counter[str]]:
+    """The pipelines of one page, and the fields that could not be read.
+
+    What has no usable id, project or creation is left out. Raises PayloadError without a list.
+    """
+    unread = Counter[str]()
+    return _readable(entries(page, unread), read_pipeline), unread
+
+
+def read_pipeline(entry: Entry) -> ListedPipeline:
+    """One pipeline. Raises Unreadable."""
+    tag = entry.may("vcs.tag", optional_text) or entry.may("trigger_parameters.git.tag", optional_text) or ""
+    branch = entry.may("vcs.branch", optional_text) or entry.may("trigger_parameters.git.branch", optional_text) or ""
+    return ListedPipeline(
+        entry.must("id", identifier),
+        entry.must("project_slug", text),
+        entry.may("number", _whole),
+        entry.must("state", optional_text),
+        entry.must("created_at", moment),
+        entry.may("trigger.type", optional_text) or "",
+        branch,
+        tag,
+    )
+
+
+def read_workflows(page: object) -> tuple[list[WorkflowRun], Counter[str]]:
+    """The workflow runs of one page, and the fields that could not be read.
+
+    What has no usable id, name or creation is left out. Raises PayloadError without a list.
+    """
+    unread = Counter[str]()
+    return _readable(entries(page, unread), read_workflow), unread
+
+
+def read_workflow(entry: Entry) -> WorkflowRun:
+    """One workflow run. Raises Unreadable."""
+    return WorkflowRun(
+        entry.must("id", identifier),
+        entry.must("name", text),
+        entry.must("status", optional_text),
+        entry.must("created_at", moment),
+        entry.may("stopped_at", timestamp),
+    )
+
+
+def trigger_of(pipeline_trigger: str) -> str:
+    """The label `trigger`."""
+    return pipeline_trigger if pipeline_trigger in TRIGGERS else TRIGGERS[-1]
+
+
+def branch_label(branch: str, tag: str, label: Callable[[str], str]) -> str:
+    """The label `branch` of what a pipeline ran; `label` says what that of a branch is."""
+    if tag:
+        return ALL_TAGS
+    return label(branch) if branch else OTHER_BRANCHES
+
+
+def identifier(value: object) -> str:
+    """A UUID as it was sent: it becomes part of a path. Raises Unreadable for all else."""
+    found = text(value)
+    if not _UUID.fullmatch(found):
+        raise Unreadable
+    return found
+
+
+def moment(value: object) -> float:
+    """A time that must be there."""
+    found = timestamp(value)
+    if found is None:
+        raise Unreadable
+    return found
+
+
+def _readable(found: Iterable[Entry], read: Callable[[Entry], Value]) -> list[Value]:
+    values = []
+    for entry in found:
+        try:
+            values.append(read(entry))
+        except Unreadable:
+            continue
+    return values
+
+
+def _whole(value: object) -> int | None:
+    if value is None or type(value) is int:
+        return value
+    raise Unreadable

@@ -1,0 +1,92 @@
+"""When a project's list of pipelines, and each pipeline, is looked at next. Pure. Times are Unix seconds."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from exporter.runs import pipelines
+
+if TYPE_CHECKING:
+    from exporter.config import Pipelines
+    from exporter.runs.live import Live, WatchedPipeline, WatchedRun
+
+YOUNG = 3600.0
+"""Seconds for which a pipeline is looked at every interval; later on after a tenth of its age."""
+TENTH = 0.1
+LOOKS_WITHOUT_WORKFLOW = 5
+"""Intervals after which a pipeline without a workflow is taken to have none."""
+REVISIT_FACTOR = 4
+CANCELED_SETTLES_WITHIN = 120.0
+CANCELED_LOOKS_EVERY = 30.0
+
+
+def list_due(live: Live | None, settings: Pipelines, now: float, *, covered: bool) -> float:
+    """When the project's own list is walked next: often while something is under way or was lately, else seldom.
+
+    One that the list of its organization is seen to cover needs its own only now and then.
+    """
+    if live is None or live.listed_at is None:
+        return now
+    last = min(live.listed_at, now)
+    if covered:
+        return last + settings.idle_interval
+    if any(not settled(pipeline) for pipeline in live.pipelines.values()):
+        return last + settings.interval
+    quiet = inf if live.newest_at is None else max(now - live.newest_at, 0.0)
+    return last + _between(settings, TENTH * quiet)
+
+
+def look_due(pipeline: WatchedPipeline, settings: Pipelines, lookback: float, now: float) -> float | None:
+    """When a pipeline is looked at next; None when it is not looked at again."""
+    if pipeline.state == pipelines.ERRORED:
+        return None
+    if pipeline.settled_at is not None:
+        due = pipeline.settled_at + settings.interval * REVISIT_FACTOR**pipeline.revisits
+        return due if due < pipeline.created_at + lookback else None
+    if pipeline.looked_at is None:
+        return now
+    return min(pipeline.looked_at, now) + gap(pipeline, settings, now)
+
+
+def gap(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> float:
+    """Seconds between two looks at a pipeline that has not settled."""
+    if any(settling(run) for run in pipeline.runs):
+        return min(settings.interval, CANCELED_LOOKS_EVERY)
+    if any(run.counted for run in pipeline.runs):
+        return settings.interval  # only jobs are still to be read
+    age = max(now - pipeline.created_at, 0.0)
+    return settings.interval if age < YOUNG else _between(settings, TENTH * age)
+
+
+def settled(pipeline: WatchedPipeline) -> bool:
+    """Whether nothing of a pipeline is under way."""
+    return pipeline.settled_at is not None or pipeline.state == pipelines.ERRORED
+
+
+def settling(run: WatchedRun) -> bool:
+    """Whether a canceled run waits for its jobs to stop."""
+    return run.ended_seen_at is not None and not run.counted
+
+
+def has_settled(run: WatchedRun, now: float) -> bool:
+    """Whether a canceled run counts as it is now, although some of its jobs are still under way."""
+    return run.ended_seen_at is not None and now - run.ended_seen_at >= CANCELED_SETTLES_WITHIN
+
+
+def is_empty(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> bool:
+    """Whether a pipeline that is created and has no workflow will not get one any more."""
+    waited = now - pipeline.created_at >= LOOKS_WITHOUT_WORKFLOW * settings.interval
+    return pipeline.state == pipelines.CREATED and waited
+
+
+def next_revisit(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> int:
+    """How often a settled pipeline was looked at: what is overdue after a downtime is looked at once."""
+    revisits, settled_at = pipeline.revisits + 1, now if pipeline.settled_at is None else pipeline.settled_at
+    while settled_at + settings.interval * REVISIT_FACTOR**revisits <= now:
+        revisits += 1
+    return revisits
+
+
+def _between(settings: Pipelines, seconds: float) -> float:
+    return min(max(seconds, settings.interval), settings.longest)
