@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from exporter.config import parse
 from exporter.errors import REASONS
 from exporter.web.settings_file import read_web_config
 from scripts import generate_docs
+from tests.circleci import Circle
 from tests.deploy.exporter_metrics import ANYWHERE, exposed
 from tests.deploy.promql import selectors
 
@@ -236,6 +238,26 @@ def test_every_example_of_a_configuration_is_valid(document: Path, tmp_path: Pat
             complete = block if {"projects", "organizations"} & given.keys() else f"{block}\nprojects: [gh/acme/web]\n"
             config = parse(complete, name_of(document))
             assert config.projects or config.organizations
+
+
+def test_the_first_configuration_works_as_it_stands_and_check_says_what_the_readme_shows(tmp_path: Path) -> None:
+    first, shown = fences(README, "yaml")[0], fences(README, "text")[0]
+    with Circle() as circle:
+        (tmp_path / "token").write_text(f"{circle.token}\n")
+        (tmp_path / "config.yaml").write_text(first.replace("circleci:", f"circleci:\n  url: {circle.url}", 1))
+        command = [str(Path(sys.executable).with_name("circleci-insights-exporter")), "check"]
+        environment = {**os.environ, "COLUMNS": "100"}
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.replace(circle.url, "https://circleci.com")
+    assert unspaced(said) == unspaced(shown)
+
+
+def unspaced(text: str) -> list[list[str]]:
+    """The words of each line; how far a rule or a column reaches is left to the terminal."""
+    return [line.replace("─", "").split() for line in text.splitlines() if line.replace("─", "").strip()]
 
 
 def test_there_are_examples_to_be_checked() -> None:

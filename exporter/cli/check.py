@@ -170,7 +170,9 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
 
 def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
     """The same for a person: a row a project."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{config.file} against {config.circleci.url}", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"{config.file} checked against {config.circleci.url}", title_justify="left"
+    )
     longest = max((len(finding.project.name) for finding in findings), default=0)
     table.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
     table.add_column("calls/h", justify="right", no_wrap=True)
