@@ -149,6 +149,8 @@ class Circle(SyntheticCircleCI):
         )
         for run in fault.runs if fault else ():
             self.organization.add_run(**run)
+        for action, given in fault.steps if fault else ():
+            self.pipelines.step(action, given)
         return reply
 
     def _faulty(self, request: Request, fault: Fault | None, *, token_ok: bool) -> Reply:

@@ -24,6 +24,8 @@ class Fault:
     chance: float = 1.0
     runs: tuple[dict[str, Any], ...] = ()
     """Runs that happen as soon as the answer is made, while the client still reads its pages."""
+    steps: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """What happens to pipelines then, as in `Pipelines.step`."""
     hits: int = field(default=0, init=False)
 
     @property
@@ -54,12 +56,13 @@ class Faults:
         after: int = 0,
         chance: float = 1.0,
         runs: tuple[dict[str, Any], ...] = (),
+        steps: tuple[tuple[str, dict[str, Any]], ...] = (),
         **options: Json,
     ) -> Fault:
         """Set a fault for requests whose raw target contains the expression. Raises ValueError for what is no fault."""
         if kind not in KINDS:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(sorted(KINDS))}")
-        fault = Fault(kind, re.compile(match), options, times, after, chance, tuple(runs))
+        fault = Fault(kind, re.compile(match), options, times, after, chance, tuple(runs), tuple(steps))
         try:
             fault.apply(_SPECIMEN)
         except (TypeError, KeyError) as error:

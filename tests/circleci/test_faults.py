@@ -72,3 +72,14 @@ def test_runs_can_happen_while_pages_are_read(circle: Circle) -> None:
     first = ask(circle, path).json
     second = ask(circle, f"{path}?page-token={first['next_page_token']}").json
     assert second["items"][0] == first["items"][-1]
+
+
+def test_pipelines_can_come_while_a_client_reads_pages(quiet: Circle) -> None:
+    for _ in range(25):
+        quiet.pipelines.add(WEB)
+    path = f"/project/{WEB}/pipeline"
+    quiet.fail("as_is", match=path, times=1, steps=[("add", {"slug": WEB})] * 2)
+    first = ask(quiet, path).json
+    second = ask(quiet, f"{path}?page-token={first['next_page_token']}").json
+    assert second["items"][:2] == first["items"][-2:]
+    assert len(second["items"]) == 7
