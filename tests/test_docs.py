@@ -92,8 +92,8 @@ CONTRACT: dict[str, set[str]] = {
         for name in ("runs", "success_ratio", "credits_used", "duration_p95_seconds")
     },
     **{f"circleci_insights_job_bucket_{name}": SCOPE | {"job_name", "granularity"} for name in BUCKETED},
-    "circleci_insights_workflow_summary_completed_runs": SCOPE,
-    **{f"circleci_insights_workflow_summary_{name}_trend_ratio": SCOPE for name in TRENDS},
+    "circleci_insights_workflow_totals_completed_runs": SCOPE,
+    **{f"circleci_insights_workflow_totals_{name}_trend_ratio": SCOPE for name in TRENDS},
     **{f"circleci_insights_organization_{name}": {"organization", "window"} for name in TOTALS},
     **{
         f"circleci_exporter_{name}": labels

@@ -73,7 +73,7 @@ def test_project_totals_and_trends_are_the_ones_of_the_summary(running: Process)
 
 def test_completed_runs_are_the_ones_of_the_workflow_summary(running: Process) -> None:
     summary = told(running, f"/insights/{WEB}/workflows/deploy/summary?branch=main")
-    shown = running.samples("circleci_insights_workflow_summary_completed_runs", project=WEB, workflow="deploy")
+    shown = running.samples("circleci_insights_workflow_totals_completed_runs", project=WEB, workflow="deploy")
     assert shown[f'{{branch="main",project="{WEB}",workflow="deploy"}}'] == summary["metrics"]["completed_runs"]
     assert {labels.split('"')[1] for labels in shown} == {"main", "all branches"}
 

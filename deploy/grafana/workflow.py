@@ -301,7 +301,7 @@ def _trends(board: Dashboard) -> None:
                 title,
                 "Against the period before, as CircleCI compares them; 100 % is unchanged. "
                 + needs("workflow_summary"),
-                f"max(circleci_insights_workflow_summary_{name}_trend_ratio{{{ON_BRANCH}}})",
+                f"max(circleci_insights_workflow_totals_{name}_trend_ratio{{{ON_BRANCH}}})",
                 unit=RATIO,
                 decimals=0,
                 steps=steps,

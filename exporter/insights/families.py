@@ -203,13 +203,13 @@ JOB_BUCKET = (
 WORKFLOW_SUMMARY = (
     Family(
         "metrics.completed_runs",
-        "circleci_insights_workflow_summary_completed_runs",
+        "circleci_insights_workflow_totals_completed_runs",
         "Completed runs, without running and on-hold runs.",
     ),
     *(
         Family(
             f"trends.{field}",
-            f"circleci_insights_workflow_summary_{name}_trend_ratio",
+            f"circleci_insights_workflow_totals_{name}_trend_ratio",
             f"{text}, relative to the window before; 1 is unchanged.",
             read=trend,
         )
