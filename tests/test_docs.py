@@ -215,6 +215,13 @@ def test_every_target_of_make_is_documented() -> None:
     assert {name for name in targets if f"`make {name}`" not in text_of(ROOT / "CONTRIBUTING.md")} == {"help"}
 
 
+def test_every_path_that_contributing_names_exists() -> None:
+    text = text_of(ROOT / "CONTRIBUTING.md")
+    paths = re.findall(r"`((?:exporter|tests|deploy|docs|scripts|benchmarks)/[\w./-]*)`", text)
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_every_reason_of_a_failure_has_its_line() -> None:
     text = text_of(REFERENCE["troubleshooting"])
     assert all(f"| `{reason}` |" in text for reason in REASONS)
