@@ -64,7 +64,14 @@ ROUTES = (
     Route("/me", bodies.me),
     Route("/me/collaborations", bodies.collaborations),
     Route("/project/{project}", bodies.project),
-    Route("/pipeline", now.organization_pipelines, (ORGANIZATION, PAGE_TOKEN, MINE), AGGREGATES, live=True),
+    Route(
+        "/pipeline",
+        now.organization_pipelines,
+        (ORGANIZATION, PAGE_TOKEN, MINE),
+        AGGREGATES,
+        live=True,
+        row=now.pipeline_row,
+    ),
     Route(
         "/project/{project}/pipeline",
         now.project_pipelines,

@@ -5,7 +5,7 @@ Pipelines have times with milliseconds, workflows and jobs have whole seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from exporter.demo.draws import uuid_for
 from exporter.demo.messages import Refused
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from exporter.demo.organization import Organization
     from exporter.demo.pipelines.model import DemoPipeline, PipelineWorkflow, WorkflowJob
 
+Listed: TypeAlias = "tuple[DemoProject, DemoPipeline, float]"
+"""A pipeline with its project, and the time as of which it is listed."""
 _LISTED = 250
 _HOSTS = {"gh": ("GitHub", "https://github.com"), "bb": ("Bitbucket", "https://bitbucket.org")}
 
 
-def organization_pipelines(call: Call) -> list[dict[str, Any]]:
+def organization_pipelines(call: Call) -> list[Listed]:
     """GET /pipeline: the newest pipelines of the projects that the token's user follows."""
     organization, asked, now = call.organization, call.query.one(ORGANIZATION), call.organization.clock.now()
     owners = organization.roster.owners() if asked is None else [asked]
@@ -35,22 +37,23 @@ def organization_pipelines(call: Call) -> list[dict[str, Any]]:
         if pipeline.slug in followed and (not call.query.flag(MINE) or pipeline.actor == BOT)
     ]
     found.sort(key=lambda pipeline: pipeline.created, reverse=True)
-    return [_pipeline(followed[each.slug], each.seen(now)) for each in found[:_LISTED]]
+    return [(followed[each.slug], each, now) for each in found[:_LISTED]]
 
 
-def project_pipelines(call: Call) -> list[tuple[DemoProject, DemoPipeline]]:
+def project_pipelines(call: Call) -> list[Listed]:
     """GET /project/{project}/pipeline: newest first, on any branch or tag unless a branch is given."""
     now, branch = call.organization.clock.now(), call.query.one(BRANCH)
     return [
-        (call.project, pipeline.seen(now))
+        (call.project, pipeline, now)
         for pipeline in call.organization.newest_pipelines(call.project.slug, now)
         if branch is None or pipeline.branch == branch
     ]
 
 
-def pipeline_row(entry: tuple[DemoProject, DemoPipeline]) -> dict[str, Any]:
+def pipeline_row(entry: Listed) -> dict[str, Any]:
     """Write a pipeline as the API lists it."""
-    return _pipeline(*entry)
+    project, found, now = entry
+    return _pipeline(project, found.seen(now))
 
 
 def pipeline(call: Call) -> dict[str, Any]:
