@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import fleet
+from exporter.formats import deflate
 from exporter.insights import families
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempts, Clocks
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from exporter.client import Client
     from exporter.config import Project
     from exporter.insights.questions import Question
-    from exporter.publishing.store import Body
     from exporter.state import StateStore
 
 PROJECTS, HOURS, RAN = 100, 24, 0.3
@@ -99,9 +99,10 @@ class Polls:
                 pass
         return self.api.calls - before
 
-    def shown(self) -> list[Body]:
-        """Every line that CircleCI's answers make, compressed: without the exporter's own."""
-        return [body for body in self.store.whole.bodies if body.family not in families.OWN]
+    def shown(self) -> list[bytes]:
+        """Every line that CircleCI's answers make, by family: without the exporter's own."""
+        shown = [known for known in self.store.exposition.families if known.family not in families.OWN]
+        return [b"".join(deflate.inflate(block.deflated) for block in known.blocks) for known in shown]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks import fleet
 from benchmarks.programs import rss_of
 from exporter.insights.collectors import NAMES
-from exporter.process import figures
+from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
 
@@ -38,7 +38,7 @@ def main() -> None:
         changed.append(_publish(store, known, now + number))
         if number % SCRAPED_EVERY == 0:
             for packed in (True, False):
-                for piece in figures.exposition(store, telemetry, openmetrics=packed, gzip=packed)[0]:
+                for piece in scrape(store, telemetry, openmetrics=packed, gzip=packed)[0]:
                     len(piece)
         if number == SETTLED:
             gc.collect()

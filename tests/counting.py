@@ -12,8 +12,8 @@ from exporter.config import parse
 from exporter.insights.collectors import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
-from exporter.process import figures
 from exporter.process.engine import Engine
+from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Counting:
 
     def text(self) -> str:
         """One scrape."""
-        pieces, _ = figures.exposition(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
+        pieces, _ = scrape(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
         return b"".join(pieces).decode()
 
     def counted(self) -> dict[Branch, Counted]:

@@ -12,8 +12,8 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
-from exporter.process import figures
 from exporter.process.engine import Engine
+from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Process:
 
     def scrape(self) -> str:
         """Everything that is shown, in text format."""
-        pieces, _ = figures.exposition(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
+        pieces, _ = scrape(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
         return b"".join(pieces).decode()
 
     def samples(self, name: str, **labels: str) -> dict[str, float]:

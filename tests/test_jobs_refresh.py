@@ -19,8 +19,8 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
-from exporter.process import figures
 from exporter.process.engine import Engine
+from exporter.publishing.scrape import scrape
 from tests.samples import workflow_row
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def unseen(api: Refreshing, every: float, until: float, settings: str = "") -> d
 
 
 def jobs_shown(engine: Engine) -> dict[str, set[float]]:
-    pieces, _ = figures.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
+    pieces, _ = scrape(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     found: dict[str, set[float]] = {workflow: set() for workflow in WORKFLOWS}
     for line in b"".join(pieces).decode().splitlines():
         if line.startswith(RUNS):

@@ -69,9 +69,14 @@ PURE = {
 # Pure modules of layers that are not pure as a whole.
 PURE_MODULES = {
     "exporter.cli.remedies",
-    "exporter.publishing.columns",
+    "exporter.publishing.blocks",
+    "exporter.publishing.exposition",
+    "exporter.publishing.figures",
+    "exporter.publishing.own_lines",
     "exporter.publishing.rendering",
     "exporter.publishing.run_lines",
+    "exporter.publishing.sections",
+    "exporter.publishing.tables",
 }
 # Clock, threads, logs, files, sockets, chance.
 IMPURE_MODULES = {

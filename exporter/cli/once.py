@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from exporter.errors import Stopped
 from exporter.knowledge.discovered_projects import itself
 from exporter.knowledge.snapshots import Snapshot
-from exporter.process import figures
 from exporter.process.project_list import ProjectList
+from exporter.publishing.scrape import scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
             list(pool.map(poll, list(engine.store.published)))
         except Stopped:
             return False
-    pieces, _ = figures.exposition(engine.store, engine.telemetry, openmetrics=False, gzip=False)
+    pieces, _ = scrape(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     output.writelines(pieces)
     output.flush()
     return _all_good(snapshot for snapshot, _ in engine.store.published.values())

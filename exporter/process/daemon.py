@@ -20,6 +20,7 @@ from exporter.process.fleet import Fleet
 from exporter.process.lifecycle_log import Announcer
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
+from exporter.publishing.scrape import scrape
 from exporter.system.signals import on_signals
 from exporter.web.page.overview import Overview
 from exporter.web.server import WebServer
@@ -126,7 +127,7 @@ class Daemon:
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         """One scrape's body, in pieces, and its length."""
-        return figures.exposition(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip)
+        return scrape(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
         """What the page shows."""

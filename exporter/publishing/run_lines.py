@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from exporter.formats.exposition import label_text, number_text, sample_line
+from exporter.formats.exposition import label_text, sample_line
+from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights import families
 from exporter.insights.questions import reachable
+from exporter.publishing.sections import FamilyLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.config import Project
+    from exporter.insights.families import Family
     from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
 
 
@@ -46,43 +48,43 @@ def expiries(ledger: Ledger, project: Project) -> Iterator[float]:
             yield expiry
 
 
-def lines(ledger: Ledger, project: Project, now: float) -> Iterator[list[tuple[str, str]]]:
-    """For each workflow and branch, sorted, its sample lines with the names of their families."""
+def basis(ledger: Ledger, project: Project, now: float) -> tuple[object, ...]:
+    """What the lines at `now` are made from: the same lines come from the same."""
+    return project, ledger.bounds, *((name, workflow.branches) for name, workflow in shown(ledger, project, now))
+
+
+def lines(ledger: Ledger, project: Project, now: float) -> Iterator[list[FamilyLines]]:
+    """For each workflow and branch, sorted, its lines in all families."""
     for name, workflow in shown(ledger, project, now):
         for branch, counters in sorted(workflow.branches.items()):
             yield [
                 line
                 for line in _counters(ledger, project.name, name, branch, counters)
-                if project.metrics.match(line[0])
+                if project.metrics.match(line.family)
             ]
 
 
 def _counters(
     ledger: Ledger, project: str, workflow: str, branch: str, counters: BranchCounters
-) -> Iterator[tuple[str, str]]:
-    tally = counters.counted
-    plain = label_text(("branch", "project", "workflow"), (branch, project, workflow))
+) -> Iterator[FamilyLines]:
+    tally, names, values = counters.counted, ("branch", "project", "workflow"), (branch, project, workflow)
     for status, count in sorted(tally.runs.items()):
         labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
-        yield _line(families.RUNS_TOTAL.name, labels, count)
-    family = families.RUN_DURATION.name
-    bounds = (*map(number_text, ledger.bounds), "+Inf")
-    count = 0
-    for bound, count in zip(bounds, accumulate(tally.buckets), strict=True):
-        labels = label_text(("branch", "le", "project", "workflow"), (branch, bound, project, workflow))
-        yield family, sample_line(f"{family}_bucket", labels, count)
-    yield family, sample_line(f"{family}_count", plain, count)
-    yield family, sample_line(f"{family}_sum", plain, tally.seconds)
-    yield _line(families.RUN_CREDITS.name, plain, tally.credits)
+        yield _line(families.RUNS_TOTAL, labels, count)
+    family, histogram = families.RUN_DURATION.name, Histogram(ledger.bounds, tally.buckets, tally.seconds)
+    yield FamilyLines(family, *histogram_lines(family, names, values, histogram))
+    plain = label_text(names, values)
+    yield _line(families.RUN_CREDITS, plain, tally.credits)
     newest = (
-        (families.LAST_RUN_SUCCESS.name, None if counters.verdict is None else counters.verdict.value),
-        (families.LAST_RUN_DURATION.name, None if counters.last is None else counters.last.value),
-        (families.LAST_RUN_TIMESTAMP.name, None if counters.last is None else counters.last.stopped_at),
+        (families.LAST_RUN_SUCCESS, None if counters.verdict is None else counters.verdict.value),
+        (families.LAST_RUN_DURATION, None if counters.last is None else counters.last.value),
+        (families.LAST_RUN_TIMESTAMP, None if counters.last is None else counters.last.stopped_at),
     )
-    for name, value in newest:
+    for gauge, value in newest:
         if value is not None:
-            yield _line(name, plain, value)
+            yield _line(gauge, plain, value)
 
 
-def _line(family: str, labels: str, value: float) -> tuple[str, str]:
-    return family, sample_line(family, labels, value)
+def _line(family: Family, labels: str, value: float) -> FamilyLines:
+    line = sample_line(family.name, labels, value)
+    return FamilyLines(family.name, 1, line, line)

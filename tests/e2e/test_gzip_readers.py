@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
-from exporter.publishing.columns import BLOCK
+from exporter.publishing.blocks import BLOCK
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.e2e.prometheus import Prometheus

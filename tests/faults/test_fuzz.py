@@ -18,7 +18,6 @@ from exporter import runs
 from exporter.client import body
 from exporter.config import parse
 from exporter.errors import REASONS, InternalError, PayloadError, PollError
-from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
@@ -170,8 +169,8 @@ def named(reading: Callable[[], Any]) -> Any:
 
 def lines_of(snapshot: Snapshot) -> list[str]:
     """The sample lines of a snapshot."""
-    fragments = render(snapshot, NOW, polled=True).fragments.values()
-    return [line for fragment in fragments for line in inflate(fragment.deflated).decode().splitlines()]
+    texts = render(snapshot, NOW, polled=True).texts.values()
+    return [line for text, _ in texts for line in text.decode().splitlines()]
 
 
 def read_pages(contents: list[bytes]) -> list[Any] | None:
@@ -231,7 +230,7 @@ def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.Data
             swept=swept,
         )
     for row in run_lines.lines(ledger, PROJECT, NOW):
-        assert all(SAMPLE.fullmatch(line.rstrip("\n")) for _, line in row)
+        assert all(SAMPLE.fullmatch(sample) for line in row for sample in line.text.splitlines())
 
 
 @settings(max_examples=400)

@@ -74,7 +74,7 @@ def exposition(case: str, settings: str = TOP) -> str:
     assert not unread
     store = SnapshotStore()
     store.publish([Snapshot(asked, None, {question: Part(pack(collector, rows), NOON, NOON)})], NOON)
-    pieces = (inflate(piece) for piece in store.whole.text.pieces)
+    pieces = (inflate(piece) for piece in store.exposition.text.pieces)
     return "".join(text for text in map(bytes.decode, pieces) if "circleci_exporter_" not in text.split("{")[0])
 
 

@@ -14,11 +14,11 @@ from exporter.config import owner, parse
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import Schedule
-from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
+from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
 from tests.waiting import wait_until
 
@@ -77,7 +77,7 @@ class Process:
         return {project.slug for project in self.settled[-1]}
 
     def samples(self, name: str) -> dict[str, float]:
-        pieces, _ = figures.exposition(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
+        pieces, _ = scrape(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
         lines = [line.rpartition(" ") for line in b"".join(pieces).decode().splitlines()]
         return {head[len(name) :]: float(value) for head, _, value in lines if head.split("{")[0] == name}
 

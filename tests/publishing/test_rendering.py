@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.publishing.rendering import BRANCHES, FAMILIES, MAX_SERIES, Publication, render
@@ -18,8 +17,7 @@ ALL = len(COLLECTORS["workflows"].tables[0].families)
 
 
 def lines(publication: Publication, family: str) -> list[str]:
-    fragment = publication.fragments.get(family)
-    return inflate(fragment.deflated).decode().splitlines() if fragment else []
+    return publication.texts[family].text.decode().splitlines() if family in publication.texts else []
 
 
 def shown(known: Snapshot, family: str, now: float = LATER, *, polled: bool = True) -> list[str]:

@@ -16,6 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.formats.exposition import EOF, header
 from exporter.insights import families
+from exporter.insights.questions import reachable
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
 from exporter.publishing.run_lines import expiries, lines
@@ -40,7 +41,7 @@ def tallies() -> st.SearchStrategy[Tally]:
 
 
 WORKFLOWS = st.dictionaries(
-    NAMES,
+    NAMES.filter(reachable),
     st.dictionaries(
         NAMES, st.builds(BranchCounters, tallies(), st.just(0), last=NEWEST, verdict=NEWEST), max_size=2
     ).map(lambda branches: WorkflowLedger(0, polled_at=NOW, branches=branches)),
@@ -101,15 +102,16 @@ def test_the_text_is_that_of_prometheus_client_byte_for_byte(
     found = dict.fromkeys(families.RUNS, b"")
     names = {family.name: family for family in families.RUNS}
     for row in lines(known, WEB, NOW):
-        for name, line in row:
-            found[names[name]] += line.encode()
+        for line in row:
+            found[names[line.family]] += (line.openmetrics if openmetrics else line.text).encode()
     assert expected == b"".join(
         header(family, openmetrics=openmetrics) + text for family, text in found.items() if text
     )
 
 
 def shown(known: Ledger, settings: str = "", at: float = NOW) -> list[str]:
-    return [line for row in lines(known, project(settings), at) for _, line in row]
+    rows = lines(known, project(settings), at)
+    return [sample for row in rows for line in row for sample in line.text.splitlines()]
 
 
 def test_what_was_never_read_or_is_listed_no_longer_is_not_shown() -> None:
@@ -159,6 +161,6 @@ def test_what_exceeds_the_limit_of_series_is_left_out_in_whole_branches() -> Non
 def test_a_store_shows_them_beside_the_rest() -> None:
     store = SnapshotStore()
     store.publish([Snapshot(project("collectors: [runs]"), ledger=polled(ledger(), run(1)))], NOW)
-    assert [body.family.name for body in store.whole.bodies if body.family in families.RUNS] == [
+    assert [known.family.name for known in store.exposition.families if known.family in families.RUNS] == [
         family.name for family in families.RUNS
     ]

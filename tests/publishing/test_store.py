@@ -6,6 +6,7 @@ import gzip
 import random
 import zlib
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 from exporter.formats.deflate import GZIP_HEADER, inflate, trailer
 from exporter.insights.families import JOB, WORKFLOW
 from exporter.knowledge.snapshots import Snapshot
-from exporter.publishing.store import Joined, SnapshotStore, Whole
+from exporter.publishing.store import SnapshotStore
 from tests.samples import NOW, project, snapshot
+
+if TYPE_CHECKING:
+    from exporter.publishing.exposition import Exposition, Joined
 
 SLUGS = [f"gh/acme/{name}" for name in ("web", "api", "mobile", "infra", "docs")]
 
@@ -30,21 +34,21 @@ def plain(joined: Joined) -> bytes:
     return b"".join(inflate(piece) for piece in joined.pieces)
 
 
-def scraped(whole: Whole) -> bytes:
+def scraped(exposition: Exposition) -> bytes:
     """One scrape of the text format, through gzip, with its CRC and length checked."""
-    joined = whole.text
+    joined = exposition.text
     member = GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
     return gzip.decompress(member)
 
 
 def test_an_empty_store_shows_nothing() -> None:
-    assert scraped(SnapshotStore().whole) == b""
+    assert scraped(SnapshotStore().exposition) == b""
 
 
 def test_families_stand_together_whatever_project_they_are_of() -> None:
     store = SnapshotStore()
     store.publish([of(slug) for slug in SLUGS], NOW)
-    names = [line.split("{")[0] for line in scraped(store.whole).decode().splitlines() if not line.startswith("#")]
+    names = [line.split("{")[0] for line in scraped(store.exposition).decode().splitlines() if not line.startswith("#")]
     assert len(names) > 5 * 30
     seen = list(dict.fromkeys(names))
     assert names == [name for name in seen for _ in range(names.count(name))]
@@ -53,7 +57,7 @@ def test_families_stand_together_whatever_project_they_are_of() -> None:
 def test_both_formats_hold_the_same_samples_under_different_headers() -> None:
     store = SnapshotStore()
     store.publish([of("gh/acme/web")], NOW)
-    text, openmetrics = plain(store.whole.text).splitlines(), plain(store.whole.openmetrics).splitlines()
+    text, openmetrics = plain(store.exposition.text).splitlines(), plain(store.exposition.openmetrics).splitlines()
     assert [line for line in text if line[:1] != b"#"] == [line for line in openmetrics if line[:1] != b"#"]
     assert b"# TYPE circleci_exporter_dropped_series_total counter" in text
     assert b"# TYPE circleci_exporter_dropped_series counter" in openmetrics
@@ -63,18 +67,18 @@ def test_a_family_without_a_sample_has_no_header() -> None:
     store = SnapshotStore()
     store.publish([of("gh/acme/web")], NOW)
     store.publish([Snapshot(project())], NOW)
-    assert b"circleci_insights_workflow_runs" not in scraped(store.whole)
-    assert b"# TYPE circleci_exporter_dropped_series_total counter" in scraped(store.whole)
+    assert b"circleci_insights_workflow_runs" not in scraped(store.exposition)
+    assert b"# TYPE circleci_exporter_dropped_series_total counter" in scraped(store.exposition)
 
 
-def test_a_whole_that_was_taken_stays_as_it_was() -> None:
+def test_an_exposition_that_was_taken_stays_as_it_was() -> None:
     store = SnapshotStore()
     store.publish([of("gh/acme/web")], NOW)
-    taken, before = store.whole, scraped(store.whole)
+    taken, before = store.exposition, scraped(store.exposition)
     store.publish([of("gh/acme/web", ("other",)), of("gh/acme/api")], NOW)
     store.withdraw(["gh/acme/web"])
     assert scraped(taken) == before
-    assert b"gh/acme/web" not in scraped(store.whole)
+    assert b"gh/acme/web" not in scraped(store.exposition)
 
 
 def test_withdrawing_a_project_frees_its_place_for_another() -> None:
@@ -82,7 +86,7 @@ def test_withdrawing_a_project_frees_its_place_for_another() -> None:
     store.publish([of(slug) for slug in SLUGS], NOW)
     store.withdraw([*SLUGS[1:3], "gh/acme/unknown"])
     store.publish([of("gh/acme/new"), of("gh/acme/newer"), of("gh/acme/newest")], NOW)
-    body = scraped(store.whole)
+    body = scraped(store.exposition)
     shown = {slug for slug in [*SLUGS, "gh/acme/new", "gh/acme/newer", "gh/acme/newest"] if slug.encode() in body}
     assert shown == {SLUGS[0], *SLUGS[3:], "gh/acme/new", "gh/acme/newer", "gh/acme/newest"}
     assert shown == store.published.keys()
@@ -125,7 +129,7 @@ def test_the_crc_holds_after_any_publications_and_withdrawals(steps: list[tuple[
             store.publish([of(slug, tuple(f"w{chance.randrange(9)}-{n}" for n in range(workflows)))], NOW)
         else:
             store.withdraw([slug])
-        for joined in (store.whole.text, store.whole.openmetrics):
+        for joined in (store.exposition.text, store.exposition.openmetrics):
             body = plain(joined)
             assert (zlib.crc32(body), len(body)) == (joined.crc, joined.size)
-    assert {slug for slug in SLUGS if slug.encode() in scraped(store.whole)} == store.published.keys()
+    assert {slug for slug in SLUGS if slug.encode() in scraped(store.exposition)} == store.published.keys()

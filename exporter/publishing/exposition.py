@@ -1,0 +1,65 @@
+"""Everything that is published at one moment, joined for scrapes: families under their headers, still compressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from exporter.formats import deflate
+from exporter.formats.crc import combine
+from exporter.formats.exposition import header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.formats.deflate import Fragment
+    from exporter.insights.families import Family
+    from exporter.publishing.blocks import FamilyBlocks
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Compressed pieces in the order in which they are sent, and the CRC and length of what they stand for."""
+
+    pieces: tuple[bytes, ...]
+    crc: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Exposition:
+    """The published families in the order of a scrape. What it joins is joined once, at the first scrape of it.
+
+    `marked` are the families, by name, whose lines have exemplars in OpenMetrics.
+    """
+
+    families: tuple[FamilyBlocks, ...] = ()
+    marked: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
+
+    @cached_property
+    def text(self) -> Joined:
+        """In text format 0.0.4."""
+        return _joined(self.families, openmetrics=False)
+
+    @cached_property
+    def openmetrics(self) -> Joined:
+        """In OpenMetrics 1.0.0, without its closing line."""
+        return _joined([self.marked.get(known.family.name, known) for known in self.families], openmetrics=True)
+
+
+def _joined(families: Iterable[FamilyBlocks], *, openmetrics: bool) -> Joined:
+    pieces: list[bytes] = []
+    crc = size = 0
+    for known in families:
+        head, (own_crc, own_size) = _header(known.family, openmetrics=openmetrics), known.checksum
+        crc = combine(combine(crc, head.crc, head.size), own_crc, own_size)
+        size += head.size + own_size
+        pieces += (head.deflated, *[block.deflated for block in known.blocks])
+    return Joined(tuple(pieces), crc, size)
+
+
+@cache
+def _header(family: Family, *, openmetrics: bool) -> Fragment:
+    return deflate.fragment(header(family, openmetrics=openmetrics))

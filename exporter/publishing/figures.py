@@ -1,0 +1,55 @@
+"""The few numbers of each workflow that a person wants to see on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.insights.collectors import COLLECTORS
+from exporter.knowledge.snapshots import unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config import Project
+    from exporter.insights.payloads import Number
+    from exporter.insights.questions import Question
+    from exporter.knowledge.snapshots import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of a workflow, and those of the answer before."""
+
+    workflow: str
+    branch: str
+    window: str
+    success_ratio: Number | None
+    median: Number | None
+    p95: Number | None
+    runs: Number | None
+    previous_success_ratio: Number | None = None
+    previous_p95: Number | None = None
+
+
+def figures(project: Project, question: Question, part: Part) -> Iterator[Figures]:
+    """The numbers of each workflow of a part."""
+    (table,) = COLLECTORS["workflows"].tables
+    place = {family.path: index for index, family in enumerate(table.families)}
+    success, p95 = place["metrics.success_rate"], place["metrics.duration_metrics.p95"]
+    median, runs = place["metrics.duration_metrics.median"], place["metrics.total_runs"]
+    before = dict(unpack(part.previous, table)) if part.previous else {}
+    for (workflow,), values in unpack(part.rows, table):
+        if project.workflows.match(workflow):
+            old = before.get((workflow,))
+            yield Figures(
+                workflow,
+                question.branch,
+                question.window,
+                values[success],
+                values[median],
+                values[p95],
+                values[runs],
+                old[success] if old else None,
+                old[p95] if old else None,
+            )

@@ -1,0 +1,53 @@
+"""One scrape: the published families and the exporter's own metrics, as bytes to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+from exporter.formats import deflate
+from exporter.formats.crc import combine
+from exporter.formats.exposition import EOF
+
+if TYPE_CHECKING:
+    from exporter.publishing.store import SnapshotStore
+    from exporter.telemetry import Telemetry
+
+
+class Inflated(Sequence[bytes]):
+    """Compressed pieces, each inflated when it is read, so that a plain scrape never holds all of them."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        """Keep the compressed pieces; they are shared with the gzip scrapes."""
+        self._pieces = pieces
+
+    def __len__(self) -> int:
+        """Count the pieces."""
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        """Inflate one piece."""
+        found = self._pieces[index]
+        return deflate.inflate(found) if isinstance(found, bytes) else Inflated(found)
+
+
+def scrape(store: SnapshotStore, telemetry: Telemetry, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+    """One scrape: pieces to be sent in order, and their length together.
+
+    With `gzip` they are one gzip member (RFC 1952). Nothing here waits for a poll or for a lock that one holds.
+    """
+    exposition = store.exposition
+    joined = exposition.openmetrics if openmetrics else exposition.text
+    telemetry.show(len(store.published), store.series)
+    own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
+    tail = deflate.fragment(own)
+    if not gzip:
+        return Inflated((*joined.pieces, tail.deflated)), joined.size + tail.size
+    crc = combine(joined.crc, tail.crc, tail.size)
+    end = deflate.trailer(crc, joined.size + tail.size)
+    pieces = (deflate.GZIP_HEADER, *joined.pieces, tail.deflated, end)
+    return pieces, sum(map(len, pieces))
