@@ -27,7 +27,7 @@ class TokenAuth(AuthBase):
     def __init__(self, kind: str, token: Secret) -> None:
         """`kind` is circle-token, bearer or basic. Raises UnauthorizedError for what no header can hold."""
         if not PRINTABLE.fullmatch(token.reveal()):
-            raise UnauthorizedError("the token is empty, or has a space or a character that no token has")
+            raise UnauthorizedError("the token is empty or contains a space or an invalid character")
         self.kind, self.token = kind, token
         self.header = "Circle-Token" if kind == "circle-token" else "Authorization"
 

@@ -60,10 +60,10 @@ def unpack(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
             try:
                 yield inflater.decompress(data, limit + 1)
             except zlib.error:
-                raise GarbledError("the body is no gzip, although its headers say so") from None
+                raise GarbledError("the body is not valid gzip") from None
             data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     if not inflater.eof:
-        raise TruncatedError("the packed body ended early")
+        raise TruncatedError("the gzip body ended early")
 
 
 def decode(body: bytes) -> object:
@@ -75,16 +75,16 @@ def decode(body: bytes) -> object:
     NaN and Infinity become floats, lone surrogates stay: rows are read with that in mind.
     """
     if body.count(b",") > MOST_VALUES:
-        raise TooLargeError(f"the body has more than {MOST_VALUES} values")
+        raise TooLargeError(f"JSON with more than {MOST_VALUES} values")
     kind: type[PayloadError] = PayloadError
     value: object
     try:
         value = json.loads(body)
     except ValueError as error:  # an integer of thousands of digits is the only other one
         kind = GarbledError if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else kind
-        problem = f"the body cannot be read as JSON: {clean(str(error))}"
+        problem = f"invalid JSON: {clean(str(error))}"
     except RecursionError:
-        problem = "the body is nested too deeply"
+        problem = "JSON nested too deeply"
     else:
         return value
     raise kind(problem)  # out here, or the error would keep the one that keeps the body

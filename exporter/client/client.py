@@ -86,7 +86,7 @@ class Client:
         while True:
             page = self.fetch(question, deadline=deadline, page_token=token)
             if not isinstance(page, dict):
-                raise PayloadError(f"{_name(question)}: the body is no object")
+                raise PayloadError(f"{_name(question)}: the body is not an object")
             token = _next(page.get("next_page_token"), seen, question)
             yield page
             if token is None:
@@ -176,7 +176,7 @@ class Client:
     ) -> None:
         """Wait for a retry, or raise the failure when there is none."""
         if isinstance(failure, RequestTimeout) and self._clock() >= deadline:
-            raise DeadlineError(f"{_name(question)}: the poll's time was over before the answer came")
+            raise DeadlineError(f"{_name(question)}: the poll's deadline passed before the answer came")
         seconds = retry.delay(
             failure,
             retry_number,
@@ -195,7 +195,7 @@ class Client:
             query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
             path = f"{self._path}{question.path}"
         except UnicodeEncodeError:
-            raise PayloadError("no URL can be made of half a surrogate pair in a name or a page token") from None
+            raise PayloadError("a name or a page token is not valid Unicode") from None
         return f"{path}?{query}" if query else path
 
 
@@ -209,10 +209,10 @@ def _next(token: object, seen: set[str], question: Question) -> str | None:
     if token is None or token == "":
         return None
     if not isinstance(token, str) or len(token) > LONGEST_PAGE_TOKEN:
-        raise PayloadError(f"{_name(question)}: next_page_token is neither a text of usual length nor null")
+        raise PayloadError(f"{_name(question)}: next_page_token is neither null nor a string of reasonable length")
     if token in seen:
-        raise PaginationError(f"{_name(question)}: a page token came twice")
+        raise PaginationError(f"{_name(question)}: the same page token came twice")
     seen.add(token)
     if len(seen) >= MOST_PAGES:
-        raise PaginationError(f"{_name(question)}: there are more than {MOST_PAGES} pages")
+        raise PaginationError(f"{_name(question)}: more than {MOST_PAGES} pages")
     return token

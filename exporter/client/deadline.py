@@ -56,7 +56,7 @@ class Budget:
             raise Stopped
         left = self.until - time.monotonic()
         if left <= 0:
-            raise RequestTimeout("the whole request took longer than allowed")
+            raise RequestTimeout("the request took too long")
         return left
 
     def spend(self, received: int) -> None:

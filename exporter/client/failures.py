@@ -52,7 +52,7 @@ def translate(error: Exception, *, in_body: bool, host: str) -> PollError:
     if isinstance(error, TRUNCATED) or (in_body and isinstance(error, BROKEN)):
         return TruncatedError("the body ended early")
     if isinstance(error, REDIRECTS):
-        return RedirectError("a redirect was answered")
+        return RedirectError("unexpected redirect")
     return ConnectionFailed(f"no connection to {host}: {describe(cause)}")
 
 

@@ -201,9 +201,9 @@ class Limiter:
         if self._stop.is_set():
             raise Stopped
         if now < self._pace.paused_until >= slot.deadline or (slot.refused_before and now >= slot.deadline):
-            raise ThrottledError("CircleCI refuses requests (429) until the poll's deadline")
+            raise ThrottledError("rate limited by CircleCI (429) until the poll's deadline")
         if now >= slot.deadline:
-            raise DeadlineError("the poll's time was over before the request had its turn")
+            raise DeadlineError("the poll's deadline passed before the request could be sent")
         return slot is self._next and now >= self._pace.ready
 
     def _patience(self, slot: Slot) -> float:

@@ -175,4 +175,4 @@ def proxy_of(url: str) -> str | None:
         parsed = urllib3.util.parse_url(proxy)
         if parsed.scheme in {"http", "https"} and parsed.host:
             return proxy
-    raise StartError("the proxy in the environment is no http:// or https:// URL with a host")
+    raise StartError("the proxy in the environment is not an http:// or https:// URL with a host")

@@ -43,7 +43,7 @@ def judge(answer: Answer, secret: str) -> PollError | None:
         return answer.failure
     kind = OWN_CLASS.get(status) or CLASSES.get(status // 100, ServerError)
     if kind is ForbiddenError and not from_api(answer):
-        return BlockedError("HTTP 403 without JSON: a content delivery network blocks this address")
+        return BlockedError("HTTP 403 that is not JSON: a content delivery network may be blocking this address")
     said = body.message(answer.body, secret)
     return kind(f"HTTP {status}: {said}" if said else f"HTTP {status}")
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import NAMES
-from exporter.web.page.overview import ApiView, CollectorView, ProjectView, State, WorkflowView
+from exporter.web.page.overview import ApiView, CollectorView, Health, ProjectView, WorkflowView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,11 +74,11 @@ def _project(snapshot: Snapshot, publication: Publication, due: float | None, no
 def _collector(snapshot: Snapshot, name: str, outcome: Outcome | None, now: float) -> CollectorView:
     age = snapshot.project.staleness(name)
     if outcome is None:
-        return CollectorView(name, State.PENDING, None, age)
+        return CollectorView(name, Health.PENDING, None, age)
     if not outcome.success:
-        return CollectorView(name, State.FAILING, outcome.last_success, age, outcome.error)
+        return CollectorView(name, Health.FAILING, outcome.last_success, age, outcome.error)
     late = outcome.last_success is not None and now - outcome.last_success >= age
-    return CollectorView(name, State.STALE if late else State.OK, outcome.last_success, age)
+    return CollectorView(name, Health.STALE if late else Health.OK, outcome.last_success, age)
 
 
 def api_view(telemetry: Telemetry, rate: float) -> ApiView:

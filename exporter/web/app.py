@@ -104,12 +104,12 @@ class App:
 
     async def _reload(self, request: Request) -> Response:
         if from_another_site(request.headers):
-            return PlainTextResponse("refused: another site sent this request\n", 403)
+            return PlainTextResponse("cross-site request rejected\n", 403)
         refusal = await self._read_body_away(request)
         if refusal is not None:
             return refusal
         if self._reloading.locked():
-            return PlainTextResponse("a reload is already under way\n", 409)
+            return PlainTextResponse("a reload is already in progress\n", 409)
         async with self._reloading:
             outcome = await asyncio.get_running_loop().run_in_executor(self._reloads, self._source.reload)
         if outcome is None:
@@ -121,13 +121,13 @@ class App:
         """Read the body, so that the connection can go on afterwards; return what refuses one that is too large."""
         announced = request.headers.get("content-length", "0")
         if len(announced) > len(str(self._limits.body_bytes)) or int(announced) > self._limits.body_bytes:
-            return PlainTextResponse("the body is too large: none is needed\n", 413)
+            return PlainTextResponse("request body too large\n", 413)
         try:
             async with asyncio.timeout(self._limits.body):
                 async for _ in request.stream():
                     pass
         except (TimeoutError, ClientDisconnect):
-            return PlainTextResponse("the body did not come\n", 408)
+            return PlainTextResponse("timed out reading the request body\n", 408)
         return None
 
 
@@ -145,7 +145,7 @@ class _Login:
             try:
                 if not await logins.verify(Headers(scope=scope).get("authorization", "")):
                     realm = 'Basic realm="CircleCI Insights exporter", charset="UTF-8"'
-                    app = PlainTextResponse("a login is needed\n", 401, {"www-authenticate": realm})
+                    app = PlainTextResponse("login required\n", 401, {"www-authenticate": realm})
             except Busy:
                 app = PlainTextResponse("too many logins at once\n", 503, {"retry-after": "1"})
         await app(scope, receive, send)

@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.http.accepting import Acceptor
-from exporter.web.http.connections import Book, Limits
+from exporter.web.http.connections import Connections, Limits
 from exporter.web.http.descriptors import affordable
 from exporter.web.http.incidents import Incidents, describe
 from exporter.web.http.listen import Address, listen, listening
@@ -94,7 +94,7 @@ class WebServer:
         self._thread.start()
         self._running.wait()
         if self._ended_badly:
-            raise StartError("the web server could not start")
+            raise StartError("could not start the web server")
         tls = self._settings.current.context is not None
         for sock in self._sockets:
             self._log.info("listening", address=listening(sock), tls=tls)
@@ -122,7 +122,7 @@ class WebServer:
                 asyncio.run(self._serve())
         except Exception as error:  # noqa: BLE001  the thread ends here, and somebody has to say why
             self._ended_badly = True
-            self._log.error("the web server has ended", error=describe(error))
+            self._log.error("web server stopped unexpectedly", error=describe(error))
         finally:
             self._running.set()
 
@@ -130,7 +130,7 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self.incidents.from_loop)
         self._stopping = asyncio.Event()
-        self._book = Book(self._limits, self.incidents, self._loop.time)
+        self._connections = Connections(self._limits, self.incidents, self._loop.time)
         self._state = ServerState()
         app = App(
             self._source,
@@ -155,7 +155,7 @@ class WebServer:
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=self._limits.header_bytes,
-            # The book's deadlines hold instead.
+            # The deadlines of `Limits` hold instead.
             timeout_keep_alive=_NEVER,
         )
         self._config.load()
@@ -165,7 +165,7 @@ class WebServer:
             self._loop.create_task(self._every(min(1.0, shortest / 4), self._sweep)),
             self._loop.create_task(self._every(WATCH_SECONDS, self._watch)),
         ]
-        acceptor = Acceptor(self._book, lambda: self._settings.current.context, self._protocol)
+        acceptor = Acceptor(self._connections, lambda: self._settings.current.context, self._protocol)
         acceptor.start(self._sockets)
         self._running.set()
         await self._stopping.wait()
@@ -175,11 +175,11 @@ class WebServer:
         await self._end_connections()
 
     def _protocol(self, connection: Connection) -> Protocol:
-        return Protocol(self._config, self._state, self._loop, connection, self._book)
+        return Protocol(self._config, self._state, self._loop, connection, self._connections)
 
     async def _sweep(self) -> None:
         self._set_date()
-        self._book.sweep()
+        self._connections.sweep()
 
     async def _watch(self) -> None:
         await self._loop.run_in_executor(self._files, self._settings.check)
@@ -199,8 +199,8 @@ class WebServer:
             await asyncio.wait(self._state.tasks, timeout=self._grace)
         for task in self._state.tasks:
             task.cancel()
-        for connection in self._book.all():
-            self._book.drop(connection)
+        for connection in self._connections.all():
+            self._connections.drop(connection)
 
     def _set_date(self) -> None:
         self._state.default_headers = [(b"date", formatdate(time.time(), usegmt=True).encode())]

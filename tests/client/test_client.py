@@ -117,7 +117,7 @@ def test_a_token_that_is_none_is_a_payload_error(aim: Aim, token: object) -> Non
 @pytest.mark.parametrize("body", [[], "text", 5, None])
 def test_a_page_that_is_no_object_is_a_payload_error(aim: Aim, body: object) -> None:
     content = b"null" if body is None else body
-    with Server(answering(response(content))) as server, pytest.raises(PayloadError, match="no object"):
+    with Server(answering(response(content))) as server, pytest.raises(PayloadError, match="not an object"):
         aim(server.url).pages()
 
 

@@ -179,7 +179,7 @@ def read_pages(contents: list[bytes]) -> list[Any] | None:
     def read() -> list[Any]:
         pages = [body.decode(content) for content in contents]
         if not all(isinstance(page, dict) for page in pages):
-            raise PayloadError("the body is no object")
+            raise PayloadError("the body is not an object")
         return pages
 
     found: list[Any] | None = named(read)

@@ -11,7 +11,7 @@ from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.process import figures
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
-from exporter.web.page.overview import State
+from exporter.web.page.overview import Health
 from tests.samples import NOW, part, project, snapshot, workflow_row
 
 
@@ -31,12 +31,12 @@ def test_the_page_gets_each_project_with_its_collectors() -> None:
     assert (web.name, web.slug, web.default_branch, web.next_poll) == ("gh/acme/web", "gh/acme/web", "main", NOW + 60)
     assert web.series == sum(store.series.values()) > 0
     assert [(view.name, view.state, view.last_success, view.error) for view in web.collectors] == [
-        ("workflows", State.OK, NOW, None),
-        ("jobs", State.FAILING, NOW - 60, "HTTP 500"),
-        ("runs", State.PENDING, None, None),
+        ("workflows", Health.OK, NOW, None),
+        ("jobs", Health.FAILING, NOW - 60, "HTTP 500"),
+        ("runs", Health.PENDING, None, None),
     ]
     ((later,), _) = figures_of(store, NOW + 3 * 3600).read()
-    assert later.collectors[0].state is State.STALE
+    assert later.collectors[0].state is Health.STALE
 
 
 def test_the_page_gets_each_workflow_with_its_value_before() -> None:

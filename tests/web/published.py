@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.web.page.overview import ApiView, CollectorView, Overview, ProjectView, State, WorkflowView
+from exporter.web.page.overview import ApiView, CollectorView, Health, Overview, ProjectView, WorkflowView
 from exporter.web.source import Source
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ TEXT = b"# HELP up Whether.\n# TYPE up gauge\nup 1.0\n"
 NOW = 1_790_000_000.0
 
 
-def collector(name: str, state: State = State.OK, *, age: float = 720, error: str | None = None) -> CollectorView:
+def collector(name: str, state: Health = Health.OK, *, age: float = 720, error: str | None = None) -> CollectorView:
     return CollectorView(name, state, NOW - age, 3 * 3600.0, error)
 
 

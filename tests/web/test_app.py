@@ -219,7 +219,7 @@ def test_a_second_reload_at_once_is_told_so_and_a_scrape_does_not_wait_for_it(se
     thread = threading.Thread(target=lambda: answers.append(ask(running, "/-/reload", "POST")))
     thread.start()
     assert source.entered.wait(5)
-    assert ask(running, "/-/reload", "POST")[::2] == (409, b"a reload is already under way\n")
+    assert ask(running, "/-/reload", "POST")[::2] == (409, b"a reload is already in progress\n")
     assert ask(running, "/metrics").body == TEXT
     assert ask(running, "/").status == 200
     go_on.set()
@@ -271,7 +271,7 @@ def test_a_body_that_trickles_in_is_given_up_at_its_deadline(serve: Serve) -> No
     )
     with running.connect() as sock:
         sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert source.reloads == 0
     assert running.counts == {}
 

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import exporter
-from exporter.web.page.overview import Overview, State
+from exporter.web.page.overview import Health, Overview
 from tests.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, workflow
 
@@ -39,14 +39,16 @@ def view() -> Overview:
             "acme/payments",
             collector(
                 "workflows",
-                State.FAILING,
+                Health.FAILING,
                 age=15_000,
                 error="404: the project does not exist, or the token cannot see it",
             ),
-            collector("jobs", State.STALE, age=15_000),
+            collector("jobs", Health.STALE, age=15_000),
         ),
         project(
-            "acme/mobile", collector("workflows", State.STALE, age=11_000), slug="circleci/8vLqd1AbCdEf/43G3kM5RtfFE"
+            "acme/mobile",
+            collector("workflows", Health.STALE, age=11_000),
+            slug="circleci/8vLqd1AbCdEf/43G3kM5RtfFE",
         ),
         project("acme/web"),
         *(project(f"acme/service-{number:02}") for number in range(25)),
@@ -209,7 +211,7 @@ def test_a_project_that_fails_turns_red_at_the_next_refresh_and_the_query_stays(
 ) -> None:
     browser.open(page, "?q=acme%2Fweb")
     assert browser.texts(".projects tbody tr .chip") == ["✓ ok"]
-    failing = project("acme/web", collector("workflows", State.FAILING, error="CircleCI answered 500"))
+    failing = project("acme/web", collector("workflows", Health.FAILING, error="CircleCI answered 500"))
     page.source.view = replace(page.source.view, projects=(failing,))
 
     def red() -> bool:

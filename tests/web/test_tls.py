@@ -157,7 +157,7 @@ def test_a_handshake_that_is_silent_or_trickles_is_cut_off_at_its_deadline(
                 break
         assert time.monotonic() - start < SHORT.handshake + 0.8
         assert silent.recv(10) == b""
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert sum(running.counts.values()) == 2
 
 
@@ -194,7 +194,7 @@ def test_everything_but_health_and_readiness_needs_the_login(
     base = f"https://localhost:{running.port}"
     for path, status in {"/": 401, "/metrics": 401, "/nowhere": 401, "/static/page.css": 401, "/-/reload": 401}.items():
         curl.url = base + path
-        assert curl().stdout == f"a login is needed\n{status}".encode()
+        assert curl().stdout == f"login required\n{status}".encode()
         assert curl("--user", "alice:wrong").stdout.endswith(b"401")
         assert curl("--user", "mallory:right").stdout.endswith(b"401")
         assert not curl("--user", "alice:right").stdout.endswith(b"401")
@@ -249,5 +249,5 @@ def test_a_client_can_end_tls_politely_or_not_at_all(serve: Serve, certificates:
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
             sock.close()
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert running.counts == {}

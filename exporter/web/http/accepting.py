@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
-    from exporter.web.http.connections import Book, Connection
+    from exporter.web.http.connections import Connection, Connections
 
 ACCEPTED_IN_A_ROW = 16
 PAUSE_SECONDS = 0.1
@@ -23,11 +23,11 @@ class Acceptor:
 
     def __init__(
         self,
-        book: Book,
+        connections: Connections,
         context: Callable[[], ssl.SSLContext | None],
         protocol: Callable[[Connection], asyncio.Protocol],
     ) -> None:
-        self._book = book
+        self._connections = connections
         self._context = context
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ class Acceptor:
                 return
             except OSError as error:
                 # Out of file descriptors: the listener would be reported again at once.
-                self._book.incidents.note("accept", error=str(error))
+                self._connections.incidents.note("accept", error=str(error))
                 self._loop.remove_reader(listener)
                 self._loop.call_later(PAUSE_SECONDS, self._listen_on, listener)
                 return
@@ -67,7 +67,7 @@ class Acceptor:
             self._admit(sock, peer_of(address[0]))
 
     def _admit(self, sock: socket.socket, peer: str) -> None:
-        connection = self._book.admit(peer, lambda: None)
+        connection = self._connections.admit(peer, lambda: None)
         if connection is None:
             sock.close()
             return
@@ -86,7 +86,7 @@ class Acceptor:
     async def _attach(self, sock: socket.socket, connection: Connection) -> None:
         """Make the handshake, if there is one, and hand the connection to its protocol."""
         context = self._context()
-        limits = self._book.limits
+        limits = self._connections.limits
         try:
             await self._loop.connect_accepted_socket(
                 lambda: self._protocol(connection),
@@ -97,6 +97,6 @@ class Acceptor:
             )
         except (OSError, asyncio.CancelledError) as error:
             if connection.phase is Phase.HANDSHAKE and isinstance(error, OSError):
-                self._book.incidents.note("handshake", peer=connection.peer, error=str(error))
-            self._book.leave(connection)
+                self._connections.incidents.note("handshake", peer=connection.peer, error=str(error))
+            self._connections.leave(connection)
             sock.close()

@@ -65,7 +65,7 @@ _ORDER = {phase: order for order, phase in enumerate(Phase)}
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """One connection's place in the book. `abort` ends it at once."""
+    """One open connection. `abort` ends it at once."""
 
     peer: str
     abort: Callable[[], object]
@@ -102,7 +102,7 @@ class Connection:
 
 
 @dataclass(slots=True)
-class Book:
+class Connections:
     """All connections of one server, by peer. Used on the event loop only."""
 
     limits: Limits

@@ -94,5 +94,5 @@ def _open(family: int, name: tuple[object, ...], *, dual: bool) -> socket.socket
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return "the address is already in use by another process"
+        return "address already in use"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 with a place in the book of connections: it says at each step what the connection is at."""
+"""uvicorn's HTTP/1.1 that keeps its place among the connections: at each step it says what phase it is in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from exporter.web.http.connections import Book, Connection
+    from exporter.web.http.connections import Connection, Connections
 
 # What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
 WRITE_BUFFER = 64 * 1024
@@ -28,64 +28,66 @@ class Protocol(H11Protocol):
     """One connection. Whatever a client sends, it gets an answer or is closed; nothing here raises over it."""
 
     def __init__(
-        self, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop, entry: Connection, book: Book
+        self,
+        config: Config,
+        state: ServerState,
+        loop: asyncio.AbstractEventLoop,
+        connection: Connection,
+        connections: Connections,
     ) -> None:
         super().__init__(config, state, {}, loop)
-        self._entry = entry
-        self._book = book
+        self._connection = connection
+        self._connections, self._limits = connections, connections.limits
         self._lingers = False
         self._body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, with as long as its header may take."""
         transport.set_write_buffer_limits(high=WRITE_BUFFER)
-        self._entry.abort = transport.abort
-        self._entry.enter(Phase.HEADERS)
+        self._connection.abort = transport.abort
+        self._connection.enter(Phase.HEADERS)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
-        self._book.leave(self._entry)
+        self._connections.leave(self._connection)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read in small pieces: h11 measures only headers that are incomplete, and parses a large one that is not."""
-        if self._entry.phase is Phase.IDLE:
-            self._entry.enter(Phase.HEADERS)
+        if self._connection.phase is Phase.IDLE:
+            self._connection.enter(Phase.HEADERS)
         for start in range(0, len(data), READ):
             if self._lingers or self.transport.is_closing():
                 return
             piece = data[start : start + READ]
-            if self.conn.their_state is h11.DONE and len(self.conn.trailing_data[0]) > self._book.limits.header_bytes:
+            if self.conn.their_state is h11.DONE and len(self.conn.trailing_data[0]) > self._limits.header_bytes:
                 # So much in advance of its answers: this one ends, and the rest is not kept.
                 self.flow.pause_reading()
                 self.cycle.keep_alive = False
                 return
             if self.conn.their_state is h11.SEND_BODY:
                 self._body_bytes += len(piece)
-                if self._body_bytes > self._book.limits.body_bytes:
+                if self._body_bytes > self._limits.body_bytes:
                     self._refuse_body()
                     return
             super().data_received(piece)
 
     def handle_events(self) -> None:
         """Note when a header is complete and its answer begins; refuse one that would cost too much to parse."""
-        if (
-            self.conn.their_state is h11.IDLE
-            and header_lines(self.conn.trailing_data[0]) > self._book.limits.header_lines
-        ):
-            self._book.incidents.note("malformed", peer=self._entry.peer)
+        if self.conn.their_state is h11.IDLE and header_lines(self.conn.trailing_data[0]) > self._limits.header_lines:
+            self._connections.incidents.note("malformed", peer=self._connection.peer)
             self._answer(431)
             return
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self._body_bytes = 0
-            self._entry.enter(Phase.RESPONSE)
+            self._connection.enter(Phase.RESPONSE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer a client that has only ended its own side; TLS knows no such thing."""
-        answering = self._entry.phase is Phase.RESPONSE and self.scheme == "http"
+        answering = self._connection.phase is Phase.RESPONSE and self.scheme == "http"
         if answering:
             self.cycle.keep_alive = False
         return answering
@@ -93,11 +95,11 @@ class Protocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or end the connection when this one's body was left unread."""
         if self.transport.is_closing():
-            self._entry.enter(Phase.CLOSING)
+            self._connection.enter(Phase.CLOSING)
         elif self.conn.their_state is h11.SEND_BODY:
             self._linger()
         else:
-            self._entry.enter(Phase.HEADERS if self.conn.trailing_data[0] else Phase.IDLE)
+            self._connection.enter(Phase.HEADERS if self.conn.trailing_data[0] else Phase.IDLE)
             super().on_response_complete()
             # uvicorn's own timer is not needed, and it is left running when a connection is reset.
             self._unset_keepalive_if_required()
@@ -106,7 +108,7 @@ class Protocol(H11Protocol):
         """Answer what is no HTTP; where an answer is already under way only the end of the connection is left."""
         error = sys.exception()
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        self._book.incidents.note("malformed", peer=self._entry.peer)
+        self._connections.incidents.note("malformed", peer=self._connection.peer)
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._answer(status)
         else:
@@ -134,17 +136,17 @@ class Protocol(H11Protocol):
 
     def pause_writing(self) -> None:
         """Stop producing: the client reads slower than we write."""
-        self._entry.stall(stalled=True)
+        self._connection.stall(stalled=True)
         super().pause_writing()
 
     def resume_writing(self) -> None:
         """Produce again."""
-        self._entry.stall(stalled=False)
+        self._connection.stall(stalled=False)
         super().resume_writing()
 
     def shutdown(self) -> None:
         """End after the answer under way, or now."""
-        if self._entry.phase is Phase.RESPONSE:
+        if self._connection.phase is Phase.RESPONSE:
             self.cycle.keep_alive = False
         else:
             self._end()
@@ -152,7 +154,7 @@ class Protocol(H11Protocol):
     def _linger(self) -> None:
         """End our side and leave the rest unread for a moment: closing at once would reset an answer not yet read."""
         self._lingers = True
-        self._entry.enter(Phase.CLOSING)
+        self._connection.enter(Phase.CLOSING)
         self.flow.pause_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -160,7 +162,7 @@ class Protocol(H11Protocol):
             self.transport.close()
 
     def _end(self) -> None:
-        self._entry.enter(Phase.CLOSING)
+        self._connection.enter(Phase.CLOSING)
         self.transport.close()
 
 

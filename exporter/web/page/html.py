@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.web.page import wording
-from exporter.web.page.overview import State
+from exporter.web.page.overview import Health
 from exporter.web.page.selection import Query, Ranking
 from exporter.web.page.tables import api_tile, project_row, workflow_row
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from exporter.web.page.overview import Overview
 
 _FOLDER = Path(__file__).parent / "templates"
-_STATE_SIGNS = {State.FAILING: "✕", State.STALE: "!", State.PENDING: "…", State.OK: "✓"}
+_STATE_SIGNS = {
+    Health.FAILING: "✕",
+    Health.STALE: "!",
+    Health.PENDING: "…",
+    Health.OK: "✓",
+}
 
 
 class Page:
@@ -70,9 +75,9 @@ class Page:
             started_at=wording.instant(overview.started_at),
             reloaded=wording.ago(overview.reloaded_at, now),
             reloaded_at=wording.instant(overview.reloaded_at),
-            states=[(state, self._ranking.states[state]) for state in State],
+            states=[(state, self._ranking.states[state]) for state in Health],
             signs=_STATE_SIGNS,
-            failing=self._ranking.states[State.FAILING],
+            failing=self._ranking.states[Health.FAILING],
             project_total=wording.count(len(overview.projects)),
             workflow_total=wording.count(len(overview.workflows)),
             series_total=wording.count(sum(project.series for project in overview.projects)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class State(enum.Enum):
+class Health(enum.Enum):
     """How a collector of a project stands; the worst first, as the page sorts."""
 
     FAILING = "failing"
@@ -27,7 +27,7 @@ class CollectorView:
     """One collector of one project. `stale_after` is an age; `error` is the newest failure in words, while it lasts."""
 
     name: str
-    state: State
+    state: Health
     last_success: float | None
     stale_after: float
     error: str | None = None
@@ -82,7 +82,7 @@ class Overview:
     """All of the page. `projects` and `workflows` stay the same objects while nothing in them changed.
 
     The page keeps their sorted order by identity, so a fresh tuple at each call costs a sort at each call.
-    `reload_ok` is False while the file on disk was refused and the configuration before it serves.
+    `reload_ok` is False while the file on disk was refused and still running the previous one.
     """
 
     version: str

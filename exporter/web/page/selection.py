@@ -1,4 +1,4 @@
-"""Which projects and workflows one page shows: searched, sorted worst first, cut into pieces of bounded size."""
+"""Which projects and workflows one page shows: searched, sorted worst first, cut into slices of bounded size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlencode
 
-from exporter.web.page.overview import Overview, ProjectView, State, WorkflowView
+from exporter.web.page.overview import Health, Overview, ProjectView, WorkflowView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ PROJECTS_A_PAGE = 20
 WORKFLOWS_A_PAGE = 50
 _LONGEST = 200
 _MOST_DIGITS = 6
-_RANK = {state: rank for rank, state in enumerate(State)}
+_RANK = {state: rank for rank, state in enumerate(Health)}
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Query:
 
     text: str = ""
     project: str = ""
-    state: State | None = None
+    state: Health | None = None
     projects_page: int = 1
     workflows_page: int = 1
     refresh: bool = True
@@ -40,7 +40,7 @@ class Query:
         return cls(
             text=parameters.get("q", "").strip()[:_LONGEST],
             project=parameters.get("project", "")[:_LONGEST],
-            state=next((known for known in State if known.value == state), None),
+            state=next((known for known in Health if known.value == state), None),
             projects_page=_page_number(parameters.get("pp", "")),
             workflows_page=_page_number(parameters.get("wp", "")),
             refresh=parameters.get("refresh") != "off",
@@ -63,25 +63,19 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """A project with the worst state of its collectors, and what a search looks at."""
+class Ranked(Generic[T]):
+    """A project with the worst state of its collectors, or a workflow with that of the one its figures come from.
 
-    view: ProjectView
-    state: State
+    `searched` is the text that a search looks at.
+    """
+
+    view: T
+    state: Health
     searched: str
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
-    """A workflow with the state of the collector that its figures come from."""
-
-    view: WorkflowView
-    state: State
-    searched: str
-
-
-@dataclass(frozen=True, slots=True)
-class Piece(Generic[T]):
+class Slice(Generic[T]):
     """One page of a list: its rows, and where it stands among them all."""
 
     rows: Sequence[T]
@@ -90,7 +84,7 @@ class Piece(Generic[T]):
     total: int
 
     @classmethod
-    def cut(cls, found: Sequence[T], number: int, size: int) -> Piece[T]:
+    def cut(cls, found: Sequence[T], number: int, size: int) -> Slice[T]:
         """Cut page `number`; beyond the last one it is the last."""
         last = max(1, math.ceil(len(found) / size))
         number = min(number, last)
@@ -113,11 +107,11 @@ class Ranking:
         """Say whether these lists are still those of `overview`."""
         return overview.projects is self._projects_source and overview.workflows is self._workflows_source
 
-    def select(self, query: Query) -> tuple[Piece[Project], Piece[Workflow]]:
+    def select(self, query: Query) -> tuple[Slice[Ranked[ProjectView]], Slice[Ranked[WorkflowView]]]:
         """Return the page of projects and the page of workflows that a query asks for."""
         text = query.text.casefold()
-        workflows: Sequence[Workflow] = self.workflows
-        projects: Sequence[Project] = self.projects
+        workflows: Sequence[Ranked[WorkflowView]] = self.workflows
+        projects: Sequence[Ranked[ProjectView]] = self.projects
         if query.state:
             projects = [project for project in projects if project.state is query.state]
             names = {project.view.name for project in projects}
@@ -131,8 +125,8 @@ class Ranking:
             names = {workflow.view.project for workflow in workflows}
             projects = [project for project in projects if text in project.searched or project.view.name in names]
         return (
-            Piece.cut(projects, query.projects_page, PROJECTS_A_PAGE),
-            Piece.cut(workflows, query.workflows_page, WORKFLOWS_A_PAGE),
+            Slice.cut(projects, query.projects_page, PROJECTS_A_PAGE),
+            Slice.cut(workflows, query.workflows_page, WORKFLOWS_A_PAGE),
         )
 
 
@@ -141,22 +135,22 @@ def _page_number(text: str) -> int:
     return max(1, int(text)) if plain else 1
 
 
-def _rank_project(view: ProjectView) -> Project:
-    state = min((collector.state for collector in view.collectors), key=_RANK.__getitem__, default=State.PENDING)
-    return Project(view, state, f"{view.name}\n{view.slug}".casefold())
+def _rank_project(view: ProjectView) -> Ranked[ProjectView]:
+    state = min((collector.state for collector in view.collectors), key=_RANK.__getitem__, default=Health.PENDING)
+    return Ranked(view, state, f"{view.name}\n{view.slug}".casefold())
 
 
-def _state_of_workflows(project: Project) -> State:
+def _state_of_workflows(project: Ranked[ProjectView]) -> Health:
     states = (collector.state for collector in project.view.collectors if collector.name == "workflows")
     return next(states, project.state)
 
 
-def _rank_workflow(view: WorkflowView, states: Mapping[str, State]) -> Workflow:
-    state = states.get(view.project, State.OK)
-    return Workflow(view, state, f"{view.project}\n{view.name}\n{view.branch}".casefold())
+def _rank_workflow(view: WorkflowView, states: Mapping[str, Health]) -> Ranked[WorkflowView]:
+    state = states.get(view.project, Health.OK)
+    return Ranked(view, state, f"{view.project}\n{view.name}\n{view.branch}".casefold())
 
 
-def _workflow_key(workflow: Workflow) -> tuple[int, bool, float, str]:
+def _workflow_key(workflow: Ranked[WorkflowView]) -> tuple[int, bool, float, str]:
     ratio = workflow.view.success_ratio
     known = ratio is not None and math.isfinite(ratio)
     return _RANK[workflow.state], not known, ratio if known and ratio is not None else 0.0, workflow.searched

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.web.page import wording
-from exporter.web.page.overview import ApiView, CollectorView, State
+from exporter.web.page.overview import ApiView, CollectorView, Health
 
 if TYPE_CHECKING:
-    from exporter.web.page.selection import Project, Workflow
+    from exporter.web.page.overview import ProjectView, WorkflowView
+    from exporter.web.page.selection import Ranked
 
 GOOD_RATIO = 0.9
 FAIR_RATIO = 0.7
@@ -34,7 +35,7 @@ class CollectorCell:
     """One collector of a project. `age` stands against `limit`, its stale_after."""
 
     name: str
-    state: State
+    state: Health
     age: str
     limit: str
     words: str
@@ -48,7 +49,7 @@ class ProjectRow:
     name: str
     slug: str
     branch: str
-    state: State
+    state: Health
     collectors: tuple[CollectorCell, ...]
     next_poll: str
     next_poll_at: str
@@ -63,7 +64,7 @@ class WorkflowRow:
     name: str
     branch: str
     window: str
-    state: State
+    state: Health
     success: str
     bar: str | None
     grade: str
@@ -79,7 +80,7 @@ class ApiTile:
     """CircleCI's API at a glance. `mood` is the color of `verdict`; `left` is the rate limit left, in percent."""
 
     verdict: str
-    mood: State
+    mood: Health
     requests: tuple[tuple[str, str], ...]
     total: str
     rate: str
@@ -88,7 +89,7 @@ class ApiTile:
     throttled: str
 
 
-def project_row(project: Project, now: float) -> ProjectRow:
+def project_row(project: Ranked[ProjectView], now: float) -> ProjectRow:
     """Describe one project."""
     view = project.view
     return ProjectRow(
@@ -110,7 +111,7 @@ def _collector(view: CollectorView, now: float) -> CollectorCell:
     return CollectorCell(view.name, view.state, age, limit, words, view.error)
 
 
-def workflow_row(workflow: Workflow) -> WorkflowRow:
+def workflow_row(workflow: Ranked[WorkflowView]) -> WorkflowRow:
     """Describe one workflow."""
     view = workflow.view
     ratio = view.success_ratio
@@ -146,7 +147,7 @@ def _duration_trend(new: float | None, old: float | None) -> Trend | None:
     if new is None or old is None or not math.isfinite(new - old) or old <= 0 or abs(new / old - 1) < _SMALLEST_SHARE:
         return None
     slower = new > old
-    share = f"{min(abs(new / old - 1) * 100, 999):.0f} %"
+    share = f"{min(abs(new / old - 1) * 100, 999):.0f}%"
     words = f"{share} {'slower' if slower else 'faster'} than {wording.duration(old)} before"
     return Trend("▲" if slower else "▼", share, not slower, words)
 
@@ -174,13 +175,13 @@ def api_tile(api: ApiView) -> ApiTile:
     )
 
 
-def _verdict(api: ApiView) -> tuple[str, State]:
+def _verdict(api: ApiView) -> tuple[str, Health]:
     if api.reachable is False:
-        return "not reachable", State.FAILING
+        return "not reachable", Health.FAILING
     if api.token_accepted is False:
-        return "token refused", State.FAILING
+        return "token refused", Health.FAILING
     if api.reachable is None:
-        return "not asked yet", State.PENDING
+        return "no request yet", Health.PENDING
     if api.token_accepted is None:
-        return "reachable, token not tried yet", State.PENDING
-    return "reachable, token accepted", State.OK
+        return "reachable, token not checked yet", Health.PENDING
+    return "reachable, token accepted", Health.OK

@@ -60,14 +60,14 @@ def ahead(moment: float | None, now: float) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """Write a ratio as a percentage. Only a true 0 and a true 1 read `0 %` and `100 %`."""
+    """Write a ratio as a percentage. Only a true 0 and a true 1 read `0%` and `100%`."""
     if ratio is None or not math.isfinite(ratio):
         return NOTHING
     if 0 < ratio < 0.001:  # noqa: PLR2004  what would round to 0.0
-        return "< 0.1 %"
+        return "< 0.1%"
     if 0.999 < ratio < 1:  # noqa: PLR2004  what would round to 100.0
-        return "> 99.9 %"
-    return f"{ratio * 100:.1f}".removesuffix(".0") + " %"
+        return "> 99.9%"
+    return f"{ratio * 100:.1f}".removesuffix(".0") + "%"
 
 
 def count(number: float | None) -> str:

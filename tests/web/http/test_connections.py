@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from exporter.web.http.connections import Book, Connection, Limits, Phase, peer_of
+from exporter.web.http.connections import Connection, Connections, Limits, Phase, peer_of
 from exporter.web.http.incidents import Incidents
 from tests.web.conftest import Lines
 
 
 @dataclass
 class Table:
-    """A book, its clock, and who was ended."""
+    """A connections, its clock, and who was ended."""
 
     limits: Limits
     now: float = 100.0
@@ -21,10 +21,10 @@ class Table:
 
     def __post_init__(self) -> None:
         self.incidents = Incidents(Lines())
-        self.book = Book(self.limits, self.incidents, lambda: self.now)
+        self.connections = Connections(self.limits, self.incidents, lambda: self.now)
 
     def admit(self, peer: str, phase: Phase = Phase.HANDSHAKE, name: str = "") -> Connection | None:
-        connection = self.book.admit(peer, lambda: self.ended.append(name or peer))
+        connection = self.connections.admit(peer, lambda: self.ended.append(name or peer))
         if connection is not None:
             connection.enter(phase)
         self.now += 0.001
@@ -59,11 +59,11 @@ def test_each_phase_ends_at_its_deadline(phase: Phase, seconds: float) -> None:
     table.admit("a", phase)
     start = table.now
     table.now = start + seconds - 0.1
-    table.book.sweep()
-    assert (table.ended, len(table.book)) == ([], 1)
+    table.connections.sweep()
+    assert (table.ended, len(table.connections)) == ([], 1)
     table.now = start + seconds + 0.1
-    table.book.sweep()
-    assert (table.ended, len(table.book)) == (["a"], 0)
+    table.connections.sweep()
+    assert (table.ended, len(table.connections)) == (["a"], 0)
 
 
 def test_the_next_phase_has_a_deadline_of_its_own() -> None:
@@ -72,7 +72,7 @@ def test_the_next_phase_has_a_deadline_of_its_own() -> None:
     table.now += 9
     connection.enter(Phase.RESPONSE)
     table.now += 9
-    table.book.sweep()
+    table.connections.sweep()
     assert table.ended == []
 
 
@@ -84,7 +84,7 @@ def test_a_reader_that_stops_is_ended_and_one_that_goes_on_is_not() -> None:
     table.now += 9
     going.stall(stalled=False)
     table.now += 2
-    table.book.sweep()
+    table.connections.sweep()
     assert table.ended == ["stopped"]
     assert table.incidents.counts == {"stall_deadline": 1}
 
@@ -94,7 +94,7 @@ def test_an_idle_or_closing_connection_that_ends_is_no_incident_but_a_late_one_i
     for phase in Phase:
         table.admit("a", phase)
     table.now += 1000
-    table.book.sweep()
+    table.connections.sweep()
     assert table.incidents.counts == {"handshake_deadline": 1, "headers_deadline": 1, "response_deadline": 1}
 
 
@@ -105,7 +105,7 @@ def test_one_peer_too_many_takes_the_place_of_that_peers_oldest_without_a_reques
     table.admit("a", Phase.HEADERS, "older")
     table.admit("a", Phase.HEADERS, "newer")
     assert table.admit("a") is not None
-    assert (table.ended, len(table.book)) == (["older"], 4)
+    assert (table.ended, len(table.connections)) == (["older"], 4)
     assert table.incidents.counts == {"evicted": 1}
 
 
@@ -153,9 +153,9 @@ def test_leaving_twice_frees_one_place() -> None:
     table = Table(Limits())
     connection = table.sure("a", Phase.IDLE)
     table.admit("a", Phase.IDLE)
-    table.book.leave(connection)
-    table.book.leave(connection)
-    assert (len(table.book), len(table.book.all())) == (1, 1)
+    table.connections.leave(connection)
+    table.connections.leave(connection)
+    assert (len(table.connections), len(table.connections.all())) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_taken_port_is_a_clear_error_at_once() -> None:
         address = listening(sock)
         with pytest.raises(StartError) as caught:
             listen(Address.parse(address))
-    assert str(caught.value) == f"cannot listen on {address}: the address is already in use by another process"
+    assert str(caught.value) == f"cannot listen on {address}: address already in use"
 
 
 def test_a_port_that_is_taken_everywhere_is_one_too() -> None:
@@ -99,7 +99,7 @@ def test_a_port_that_is_taken_everywhere_is_one_too() -> None:
         port = sock.getsockname()[1]
         with pytest.raises(StartError) as caught:
             listen(Address.parse(f":{port}"))
-    assert str(caught.value) == f"cannot listen on :{port}: the address is already in use by another process"
+    assert str(caught.value) == f"cannot listen on :{port}: address already in use"
 
 
 @pytest.mark.parametrize(

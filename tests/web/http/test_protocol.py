@@ -129,7 +129,7 @@ def test_requests_far_in_advance_of_their_answers_are_not_kept(serve: Serve) -> 
             while chunk := sock.recv(262_144):
                 answer += chunk
     assert answer.count(b"HTTP/1.1 200 OK") == 1
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert running.counts == {}
 
 
@@ -233,7 +233,7 @@ def test_a_client_that_never_reads_is_ended_and_what_waited_for_it_is_let_go(ser
     with running.connect() as sock:
         sock.sendall(GET)
         wait_until(lambda: running.counts.get("stall_deadline") == 1, 5)
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert set(running.counts) == {"stall_deadline"}
 
 
@@ -254,8 +254,8 @@ def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: 
     running = serve(limits=replace(SHORT, idle=0.5))
     with running.connect() as sock:
         sock.sendall(GET)
-        wait_until(lambda: len(running.server._book) == 1)
-        wait_until(lambda: len(running.server._book) == 0, 5)
+        wait_until(lambda: len(running.server._connections) == 1)
+        wait_until(lambda: len(running.server._connections) == 0, 5)
 
 
 def test_a_body_that_grows_too_large_during_the_answer_leaves_the_answer_whole(serve: Serve) -> None:
@@ -294,7 +294,7 @@ def test_a_body_that_is_too_large_is_refused_inside_tls(serve: Serve, certificat
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
         sock.sendall(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
         assert status(sock.recv(1000)).startswith(b"HTTP/1.1 413 ")
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert running.source.reloads == 0
 
 
@@ -309,5 +309,5 @@ def test_the_same_deadlines_hold_inside_tls(serve: Serve, certificates: Certific
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
         sock.sendall(GET)
         wait_until(lambda: running.counts.get("stall_deadline") == 1, 5)
-    wait_until(lambda: len(running.server._book) == 0)
+    wait_until(lambda: len(running.server._connections) == 0)
     assert set(running.counts) == {"headers_deadline", "stall_deadline"}

@@ -12,7 +12,7 @@ import pytest
 
 import exporter.web.page.html
 from exporter.web.page.html import Page
-from exporter.web.page.overview import Overview, State
+from exporter.web.page.overview import Health, Overview
 from tests.web.published import API, NOW, collector, overview, project, workflow
 
 FOLDER = Path(exporter.web.page.html.__file__).parent
@@ -69,9 +69,11 @@ VIEW = overview(
     [
         project("acme/web"),
         project(
-            "acme/payments", collector("workflows", State.FAILING, age=15000, error="404: not found"), collector("jobs")
+            "acme/payments",
+            collector("workflows", Health.FAILING, age=15000, error="404: not found"),
+            collector("jobs"),
         ),
-        project("acme/new", collector("workflows", State.PENDING), default_branch=None),
+        project("acme/new", collector("workflows", Health.PENDING), default_branch=None),
     ],
     [
         workflow("acme/web", "build", 0.953, previous_success_ratio=0.93, previous_p95_seconds=400),
@@ -85,8 +87,8 @@ def test_it_shows_the_exporter_at_a_glance() -> None:
     text = render(VIEW).text
     for words in (
         "CircleCI Insights exporter 1.2.3",
-        "Up for 1d 1h",
-        "Shard the only one",
+        "Uptime 1d 1h",
+        "Sharding off",
         "Configuration /etc/exporter/config.yaml",
         "Last reload 5m ago",
         "As of 2026-09-21 14:13:20 UTC.",
@@ -103,7 +105,7 @@ def test_it_shows_the_api_at_a_glance() -> None:
         "Requests in the last hour 1,199 200 1,184 404 3 429 12",
         "Allowed rate 0.4/s",
         "Rate limit 812 left of 1,000",
-        "Throttled for 38s",
+        "Throttled 38s",
     ):
         assert words in text
 
@@ -114,14 +116,14 @@ def test_it_shows_every_project_with_its_collectors_and_their_error() -> None:
     assert "404: not found" in text
     assert "4h / 3h" in text
     assert "in 48m" in text
-    assert "default branch not known yet" in text
+    assert "default branch unknown" in text
 
 
 def test_it_shows_every_workflow_with_bar_figures_and_trend() -> None:
     outline = render(VIEW)
-    assert "95.3 %" in outline.text
-    assert "up 2.3 points from 93 %" in outline.text
-    assert "5 % slower than 6m 40s before" in outline.text
+    assert "95.3%" in outline.text
+    assert "up 2.3 points from 93%" in outline.text
+    assert "5% slower than 6m 40s before" in outline.text
     widths = [attributes["width"] for attributes in outline.all("rect") if "level" in (attributes["class"] or "")]
     assert widths == ["81.2%", "50.0%", "95.3%"]
 
@@ -130,8 +132,8 @@ def test_shard_file_and_reload_are_told_in_each_case() -> None:
     text = render(replace(VIEW, shard=2, total_shards=3, config_file=None, reload_ok=False)).text
     assert "Shard 2 of 3 (counted from 0)" in text
     assert "Configuration built in" in text
-    assert "refused the configuration before it serves" in text
-    assert "Last reload none since the start" in render(replace(VIEW, reloaded_at=None)).text
+    assert "rejected still running the previous one" in text
+    assert "Last reload none since start" in render(replace(VIEW, reloaded_at=None)).text
     bare = replace(API, rate_limit_remaining=None, requests_last_hour={})
     assert "Rate limit" not in render(replace(VIEW, api=bare)).text
 
@@ -147,7 +149,7 @@ def test_nothing_known_yet_and_nothing_found_are_told_apart() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_text_wherever_they_stand(name: str) -> None:
-    hostile = collector(name, State.FAILING, error=name)
+    hostile = collector(name, Health.FAILING, error=name)
     view = overview(
         [project(name, hostile, slug=name, default_branch=name)],
         [workflow(name, name, 0.5, branch=name, window=name)],
@@ -156,7 +158,7 @@ def test_hostile_names_are_text_wherever_they_stand(name: str) -> None:
         api=replace(API, requests_last_hour={name: 1}),
     )
     harmless = render(
-        overview([project("a", collector("b", State.FAILING, error="c"), slug="d")], [workflow("a", "e", 0.5)])
+        overview([project("a", collector("b", Health.FAILING, error="c"), slug="d")], [workflow("a", "e", 0.5)])
     )
     for parameters in ({}, {"q": name, "project": name}):
         outline = render(view, **parameters)

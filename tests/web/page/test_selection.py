@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from exporter.web.page.overview import State
-from exporter.web.page.selection import PROJECTS_A_PAGE, WORKFLOWS_A_PAGE, Piece, Query, Ranking
+from exporter.web.page.overview import Health
+from exporter.web.page.selection import PROJECTS_A_PAGE, WORKFLOWS_A_PAGE, Query, Ranking, Slice
 from tests.web.published import collector, overview, project, workflow
 
-FAILING = project("acme/failing", collector("workflows", State.FAILING), collector("jobs"))
-STALE = project("acme/stale", collector("workflows", State.STALE))
-PENDING = project("acme/pending", collector("workflows", State.PENDING))
+FAILING = project("acme/failing", collector("workflows", Health.FAILING), collector("jobs"))
+STALE = project("acme/stale", collector("workflows", Health.STALE))
+PENDING = project("acme/pending", collector("workflows", Health.PENDING))
 GOOD = project("acme/good")
 
 
@@ -24,7 +24,12 @@ def names(query: Query, ranking: Ranking) -> tuple[list[str], list[str]]:
 def test_projects_come_worst_first() -> None:
     ranking = Ranking(overview([GOOD, PENDING, STALE, FAILING, project("acme/also good")]))
     assert names(Query(), ranking)[0] == ["acme/failing", "acme/stale", "acme/pending", "acme/also good", "acme/good"]
-    assert ranking.states == {State.FAILING: 1, State.STALE: 1, State.PENDING: 1, State.OK: 2}
+    assert ranking.states == {
+        Health.FAILING: 1,
+        Health.STALE: 1,
+        Health.PENDING: 1,
+        Health.OK: 2,
+    }
 
 
 def test_a_project_is_as_bad_as_its_worst_collector_and_pending_without_any() -> None:
@@ -32,13 +37,13 @@ def test_a_project_is_as_bad_as_its_worst_collector_and_pending_without_any() ->
     bare = type(bare)(bare.name, bare.slug, None, (), None, 0)
     ranking = Ranking(overview([bare, FAILING]))
     assert [(row.view.name, row.state) for row in ranking.projects] == [
-        ("acme/failing", State.FAILING),
-        ("acme/bare", State.PENDING),
+        ("acme/failing", Health.FAILING),
+        ("acme/bare", Health.PENDING),
     ]
 
 
 def test_workflows_come_by_their_collectors_state_and_then_by_success_with_the_unknown_last() -> None:
-    flaky = project("acme/flaky", collector("workflows"), collector("flaky_tests", State.FAILING))
+    flaky = project("acme/flaky", collector("workflows"), collector("flaky_tests", Health.FAILING))
     rows = [
         workflow("acme/good", "fine", 0.99),
         workflow("acme/good", "unknown", None),
@@ -63,9 +68,9 @@ def test_workflows_come_by_their_collectors_state_and_then_by_success_with_the_u
 
 
 def test_a_workflow_without_a_workflows_collector_takes_its_projects_state() -> None:
-    only_runs = project("acme/runs", collector("runs", State.STALE))
+    only_runs = project("acme/runs", collector("runs", Health.STALE))
     ranking = Ranking(overview([only_runs], [workflow("acme/runs", "build")]))
-    assert ranking.workflows[0].state is State.STALE
+    assert ranking.workflows[0].state is Health.STALE
 
 
 def test_a_search_finds_names_slugs_and_branches_in_any_case() -> None:
@@ -87,9 +92,9 @@ def test_filters_narrow_projects_and_their_workflows() -> None:
     ranking = Ranking(
         overview([GOOD, FAILING], [workflow("acme/good", "build"), workflow("acme/failing", "build too")])
     )
-    assert names(Query(state=State.FAILING), ranking) == (["acme/failing"], ["build too"])
+    assert names(Query(state=Health.FAILING), ranking) == (["acme/failing"], ["build too"])
     assert names(Query(project="acme/good"), ranking) == (["acme/good"], ["build"])
-    assert names(Query(project="acme/good", state=State.FAILING), ranking) == ([], [])
+    assert names(Query(project="acme/good", state=Health.FAILING), ranking) == ([], [])
 
 
 def test_one_page_is_bounded_and_one_beyond_the_last_is_the_last() -> None:
@@ -105,7 +110,7 @@ def test_one_page_is_bounded_and_one_beyond_the_last_is_the_last() -> None:
 
 
 def test_a_page_of_nothing_is_the_first_of_one() -> None:
-    assert Piece.cut([], 7, 10) == Piece([], 1, 1, 0)
+    assert Slice.cut([], 7, 10) == Slice([], 1, 1, 0)
 
 
 def test_sorted_lists_are_kept_while_the_published_tuples_are_the_same() -> None:
@@ -121,7 +126,7 @@ def test_sorted_lists_are_kept_while_the_published_tuples_are_the_same() -> None
         ({}, Query()),
         ({"q": "  build "}, Query(text="build")),
         ({"q": "x" * 500}, Query(text="x" * 200)),
-        ({"project": "acme/web", "state": "failing"}, Query(project="acme/web", state=State.FAILING)),
+        ({"project": "acme/web", "state": "failing"}, Query(project="acme/web", state=Health.FAILING)),
         ({"state": "FAILING"}, Query()),
         ({"pp": "3", "wp": "12"}, Query(projects_page=3, workflows_page=12)),
         ({"pp": "0", "wp": "-1"}, Query()),
@@ -135,7 +140,7 @@ def test_an_address_is_read_and_what_it_cannot_mean_is_ignored(parameters: dict[
 
 
 def test_a_link_keeps_the_query_and_changes_one_thing() -> None:
-    query = Query(text="a&b", project="acme/web", state=State.OK, projects_page=2, workflows_page=3, refresh=False)
+    query = Query(text="a&b", project="acme/web", state=Health.OK, projects_page=2, workflows_page=3, refresh=False)
     assert query.link() == "?q=a%26b&project=acme%2Fweb&state=ok&pp=2&wp=3&refresh=off"
     assert query.link(refresh=True) == "?q=a%26b&project=acme%2Fweb&state=ok&pp=2&wp=3"
     assert query.link(workflows_page=1) == "?q=a%26b&project=acme%2Fweb&state=ok&pp=2&refresh=off"
@@ -144,5 +149,5 @@ def test_a_link_keeps_the_query_and_changes_one_thing() -> None:
 
 def test_a_link_to_another_choice_starts_at_its_first_page() -> None:
     query = Query(projects_page=2, workflows_page=3)
-    assert query.link(state=State.STALE) == "?state=stale"
+    assert query.link(state=Health.STALE) == "?state=stale"
     assert query.link(project="\ud800") == "?project=%3F"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.web.page.overview import State
+from exporter.web.page.overview import Health
 from exporter.web.page.selection import Ranking
 from exporter.web.page.tables import Trend, WorkflowRow, api_tile, project_row, workflow_row
 from tests.web.published import API, NOW, collector, overview, project, workflow
@@ -16,8 +16,8 @@ from tests.web.published import API, NOW, collector, overview, project, workflow
 def test_a_project_tells_age_against_limit_for_each_collector() -> None:
     view = project(
         "acme/web",
-        collector("workflows", State.FAILING, age=15000, error="404: not found"),
-        collector("jobs", State.PENDING),
+        collector("workflows", Health.FAILING, age=15000, error="404: not found"),
+        collector("jobs", Health.PENDING),
         next_poll=NOW + 2880,
     )
     view = replace(view, collectors=(view.collectors[0], replace(view.collectors[1], last_success=None)))
@@ -26,7 +26,7 @@ def test_a_project_tells_age_against_limit_for_each_collector() -> None:
         "acme/web",
         "gh/acme/web",
         "main",
-        State.FAILING,
+        Health.FAILING,
         "412",
     )
     assert (row.next_poll, row.next_poll_at) == ("in 48m", "2026-09-21 15:01:20 UTC")
@@ -54,7 +54,7 @@ def seen(trend: Trend | None) -> tuple[str, str, bool, str]:
 
 def test_a_workflow_tells_its_figures_in_human_units() -> None:
     row = row_of(0.953, median_seconds=200, p95_seconds=3900, runs=1014)
-    assert (row.success, row.bar, row.grade) == ("95.3 %", "95.3", "good")
+    assert (row.success, row.bar, row.grade) == ("95.3%", "95.3", "good")
     assert (row.median, row.p95, row.runs) == ("3m 20s", "1h 5m", "1,014")
     assert (row.success_trend, row.p95_trend) == (None, None)
 
@@ -80,11 +80,11 @@ def test_a_bar_has_its_length_and_its_grade(ratio: float | None, bar: str | None
 
 def test_more_success_is_better_and_more_time_is_worse() -> None:
     row = row_of(0.92, previous_success_ratio=0.9, p95_seconds=300, previous_p95_seconds=200)
-    assert seen(row.success_trend) == ("▲", "2", True, "up 2 points from 90 %")
-    assert seen(row.p95_trend) == ("▲", "50 %", False, "50 % slower than 3m 20s before")
+    assert seen(row.success_trend) == ("▲", "2", True, "up 2 points from 90%")
+    assert seen(row.p95_trend) == ("▲", "50%", False, "50% slower than 3m 20s before")
     row = row_of(0.875, previous_success_ratio=0.9, p95_seconds=100, previous_p95_seconds=200)
-    assert seen(row.success_trend) == ("▼", "2.5", False, "down 2.5 points from 90 %")
-    assert seen(row.p95_trend) == ("▼", "50 %", True, "50 % faster than 3m 20s before")
+    assert seen(row.success_trend) == ("▼", "2.5", False, "down 2.5 points from 90%")
+    assert seen(row.p95_trend) == ("▼", "50%", True, "50% faster than 3m 20s before")
 
 
 @pytest.mark.parametrize(
@@ -97,20 +97,20 @@ def test_what_did_not_visibly_change_has_no_trend(new: float | None, old: float 
 
 def test_a_growth_from_nothing_has_no_trend_and_a_vast_one_is_capped() -> None:
     assert row_of(p95_seconds=5, previous_p95_seconds=0).p95_trend is None
-    assert seen(row_of(p95_seconds=1e9, previous_p95_seconds=1).p95_trend)[1] == "999 %"
+    assert seen(row_of(p95_seconds=1e9, previous_p95_seconds=1).p95_trend)[1] == "999%"
 
 
 @pytest.mark.parametrize(
     ("reachable", "token", "verdict", "mood"),
     [
-        (None, None, "not asked yet", State.PENDING),
-        (True, None, "reachable, token not tried yet", State.PENDING),
-        (True, True, "reachable, token accepted", State.OK),
-        (True, False, "token refused", State.FAILING),
-        (False, True, "not reachable", State.FAILING),
+        (None, None, "no request yet", Health.PENDING),
+        (True, None, "reachable, token not checked yet", Health.PENDING),
+        (True, True, "reachable, token accepted", Health.OK),
+        (True, False, "token refused", Health.FAILING),
+        (False, True, "not reachable", Health.FAILING),
     ],
 )
-def test_the_api_has_a_verdict(reachable: bool | None, token: bool | None, verdict: str, mood: State) -> None:
+def test_the_api_has_a_verdict(reachable: bool | None, token: bool | None, verdict: str, mood: Health) -> None:
     tile = api_tile(replace(API, reachable=reachable, token_accepted=token))
     assert (tile.verdict, tile.mood) == (verdict, mood)
 

@@ -60,13 +60,13 @@ def test_the_future_is_told_and_so_is_lateness(moment: float | None, text: str) 
     [
         (None, "–"),
         (math.nan, "–"),
-        (0, "0 %"),
-        (0.0004, "< 0.1 %"),
-        (0.5, "50 %"),
-        (0.987, "98.7 %"),
-        (0.9996, "> 99.9 %"),
-        (1, "100 %"),
-        (1.5, "150 %"),
+        (0, "0%"),
+        (0.0004, "< 0.1%"),
+        (0.5, "50%"),
+        (0.987, "98.7%"),
+        (0.9996, "> 99.9%"),
+        (1, "100%"),
+        (1.5, "150%"),
     ],
 )
 def test_only_a_true_one_reads_as_a_hundred_percent(ratio: float | None, text: str) -> None:
