@@ -12,16 +12,46 @@ class ExporterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file: where it is, what was found there and what is allowed."""
+    """One mistake in a file: its place, what is wrong there, and what to do about it where that needs saying."""
 
     file: str
     path: str
     found: str
-    allowed: str
+    allowed: str = ""
+
+    @property
+    def place(self) -> str:
+        """The file, with line and column where known, and the path inside it."""
+        return f"{self.file}: {self.path}" if self.path else self.file
+
+    @property
+    def what(self) -> str:
+        """What is wrong, such as `unknown key`."""
+        return self.found
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; empty where that is plain."""
+        return self.allowed
 
     def __str__(self) -> str:
-        place = f"{self.file}: {self.path}" if self.path else self.file
-        return f"{place}: found {self.found}; allowed: {self.allowed}"
+        return f"{self.place}: {self.what}; {self.hint}" if self.hint else f"{self.place}: {self.what}"
+
+
+class UnexpectedValue(Problem):
+    """A value that is not what is allowed in its place."""
+
+    __slots__ = ()
+
+    @property
+    def what(self) -> str:
+        """What was found."""
+        return f"found {self.found}"
+
+    @property
+    def hint(self) -> str:
+        """What is allowed."""
+        return f"expected {self.allowed}"
 
 
 class ConfigError(ExporterError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter import errors
-from exporter.errors import REASONS, BlockedError, ConfigError, ForbiddenError, PollError, Problem
+from exporter.errors import REASONS, BlockedError, ConfigError, ForbiddenError, PollError, Problem, UnexpectedValue
 
 # Written against by dashboards and alerts.
 CONTRACT = (
@@ -27,9 +27,11 @@ def test_every_poll_error_has_one_of_the_reasons_and_every_reason_an_error() -> 
 
 
 def test_a_problem_names_the_place_what_was_found_and_what_is_allowed() -> None:
-    first = Problem("config.yaml:3:5", "projects[0].windows[1]", "'last-week'", "one of last-7-days, last-30-days")
-    second = Problem("config.yaml", "", "an empty file", "a mapping")
+    first = UnexpectedValue(
+        "config.yaml:3:5", "projects[0].windows[1]", "'last-week'", "one of last-7-days, last-30-days"
+    )
+    second = Problem("config.yaml", "", "no such file")
     assert str(ConfigError((first, second))) == (
-        "config.yaml:3:5: projects[0].windows[1]: found 'last-week'; allowed: one of last-7-days, last-30-days\n"
-        "config.yaml: found an empty file; allowed: a mapping"
+        "config.yaml:3:5: projects[0].windows[1]: found 'last-week'; expected one of last-7-days, last-30-days\n"
+        "config.yaml: no such file"
     )

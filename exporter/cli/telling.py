@@ -26,8 +26,8 @@ def at_terminal(log_format: str) -> bool:
 def mistakes(problems: Sequence[Problem], missing: Path | None = None) -> None:
     """Print each problem on lines of its own, like a compiler; `missing` is a file that does not exist."""
     for problem in problems:
-        place = f"{problem.file}: {problem.path}" if problem.path else problem.file
-        click.echo(f"{place}: found {problem.found}\n    allowed: {problem.allowed}", err=True)
+        hint = f"\n    {problem.hint}" if problem.hint else ""
+        click.echo(f"{problem.place}: {problem.what}{hint}", err=True)
     if missing is not None:
         click.echo(
             f"\nThere is no {missing}. Name your file with --config.file, or try `circleci-insights-exporter demo`, "

@@ -1,10 +1,11 @@
-"""What no part of the file can tell by itself: two that are the same, settings that contradict, a missing file."""
+"""Mistakes that no part of the file has by itself: duplicates, settings that contradict, a missing file."""
 
 from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Final
 
+from exporter.config.document import reason
 from exporter.config.places import dotted
 from exporter.config.values import is_loopback
 from exporter.insights.collectors import COLLECTORS
@@ -25,24 +26,22 @@ _SCOPE_KEYS: Final = frozenset({"default_branch", "all_branches", "branches", "c
 def check_entries(document: Document) -> None:
     """Report a file that names nothing to poll."""
     if all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
-        allowed = "at least one entry in projects or organizations, such as gh/ORGANIZATION/REPOSITORY"
-        document.report(("projects",), "no project and no organization", allowed)
+        document.report(
+            ("projects",), "no projects and no organizations", "add at least one, such as gh/ORGANIZATION/REPOSITORY"
+        )
 
 
 def check_reach(document: Document, circleci: CircleCI) -> None:
     """Report a token that would travel in the clear, and a CA that cannot be loaded."""
     if circleci.url.startswith("http://") and not circleci.allow_insecure and not is_loopback(circleci.url):
-        document.report(("circleci", "url"), None, "https://, or with allow_insecure: true also http://")
+        document.expected(("circleci", "url"), "https://; to send the token unencrypted, set allow_insecure: true")
     if circleci.ca_file:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(circleci.ca_file)
         except ssl.SSLError:
-            document.report(
-                ("circleci", "ca_file"), f"no certificate in {circleci.ca_file}", "a file of PEM certificates"
-            )
+            document.report(("circleci", "ca_file"), f"no PEM certificate in {circleci.ca_file}")
         except OSError as error:
-            found = f"{circleci.ca_file}: {error.strerror}"
-            document.report(("circleci", "ca_file"), found, "a file of PEM certificates that can be read")
+            document.report(("circleci", "ca_file"), f"{circleci.ca_file}: {reason(error)}")
 
 
 def check_slugs(document: Document, lists: Lists) -> None:
@@ -52,7 +51,7 @@ def check_slugs(document: Document, lists: Lists) -> None:
         for index, entry in entries.items():
             other = first.setdefault(entry.slug, index)
             if other != index:
-                document.report((key, index, "slug"), None, f"each slug once; {dotted((key, other))} has it")
+                document.report((key, index, "slug"), f"duplicate slug {entry.slug}, first at {dotted((key, other))}")
 
 
 def check_names(document: Document, projects: Mapping[int, Project], organizations: Mapping[int, Organization]) -> None:
@@ -66,10 +65,13 @@ def check_names(document: Document, projects: Mapping[int, Project], organizatio
         other = first.setdefault(project.name, index)
         if project.slug != projects[other].slug:
             key = "slug" if project.name == project.slug else "name"
-            document.report(("projects", index, key), None, f"each name once; {dotted(('projects', other))} has it")
+            what = f"duplicate name {project.name}, first at {dotted(('projects', other))}"
+            document.report(("projects", index, key), what, "give one of them another name")
         if project.name in searched:
             owner = dotted(("organizations", searched[project.name]))
-            document.report(("projects", index, "name"), None, f"a name that is no organization's; {owner} has it")
+            document.report(
+                ("projects", index, "name"), f"name {project.name} is the slug of {owner}", "choose another name"
+            )
 
 
 def check_scopes(document: Document, lists: Lists) -> None:
@@ -81,7 +83,5 @@ def check_scopes(document: Document, lists: Lists) -> None:
             path: tuple[str | int, ...] = (key, index) if entry.model_fields_set & _SCOPE_KEYS else ("defaults",)
             if scoped and not (entry.default_branch or entry.all_branches or entry.branches) and path not in reported:
                 reported.add(path)
-                allowed = (
-                    f"default_branch: true, all_branches: true or branches, for the collectors {', '.join(scoped)}"
-                )
-                document.report(path, "no branch to ask about", allowed)
+                hint = f"set default_branch, all_branches or branches; needed by {', '.join(scoped)}"
+                document.report(path, "no branch is selected", hint)

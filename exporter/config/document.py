@@ -32,7 +32,7 @@ def open_document(path: str | Path) -> Document:
         with Path(path).open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise ConfigError((Problem(str(path), "", error.strerror or "an error", "a file that can be read"),)) from None
+        raise ConfigError((Problem(str(path), "", reason(error)),)) from None
     return parse_document(content, str(path))
 
 
@@ -41,18 +41,23 @@ def parse_document(content: bytes | str, file: str) -> Document:
     return Builder(file).build(_decoded(content, file))
 
 
+def reason(error: OSError) -> str:
+    """Return why a file cannot be read, such as `no such file` or `permission denied`."""
+    return "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "input/output error").lower()
+
+
 def _decoded(content: bytes | str, file: str) -> str:
     if len(content) > LARGEST_FILE:
-        raise fatal(file, START, "more than 16 MiB", "a file of at most 16 MiB")
+        raise fatal(file, START, "larger than 16 MiB")
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start]
         place = Place(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-        raise fatal(file, place, f"the byte 0x{error.object[error.start]:02x}", "UTF-8") from None
+        raise fatal(file, place, f"not UTF-8: byte 0x{error.object[error.start]:02x}") from None
     unreadable = _UNREADABLE.search(text)
     if unreadable:
         at = unreadable.start()
         place = Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-        raise fatal(file, place, f"the character U+{ord(text[at]):04X}", "text without control characters")
+        raise fatal(file, place, f"character U+{ord(text[at]):04X} is not allowed")
     return text

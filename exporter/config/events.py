@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import yaml
 
 from exporter.config.places import START, Document, Key, Place, describe, dotted, fatal
-from exporter.errors import Problem
+from exporter.errors import Problem, UnexpectedValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,15 +42,15 @@ _WORDS: Final[dict[str, bool | None]] = {
 _WHOLE: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?")
 _TEXT_TAGS: Final = (None, "!", "tag:yaml.org,2002:str")
-_GLOB: Final = "a glob that begins with * stands in quotes"
-_NO_TAG: Final = "values without tags; text that begins with ! stands in quotes"
+_GLOB: Final = "put a glob that begins with * in quotes"
+_NO_TAG: Final = "put text that begins with ! in quotes"
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 def _hint(error: yaml.MarkedYAMLError) -> str:
     if error.context and "alias" in error.context:
-        return f"YAML; {_GLOB}"
-    return "YAML, indented with spaces, never with tabs" if "start any token" in (error.problem or "") else "YAML"
+        return _GLOB
+    return "indent with spaces, not tabs" if "start any token" in (error.problem or "") else ""
 
 
 def _at(mark: _Mark | None) -> Place:
@@ -118,7 +118,7 @@ class Builder:
             self._read(text)
         except yaml.MarkedYAMLError as error:
             place = _at(error.problem_mark)
-            raise fatal(self._file, place, f"an error of syntax: {error.problem}", _hint(error)) from None
+            raise fatal(self._file, place, f"syntax error: {error.problem}", _hint(error)) from None
         return Document(self._file, self._root, self._mistakes, self._places)
 
     def _read(self, text: str) -> None:
@@ -136,13 +136,13 @@ class Builder:
             elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise fatal(self._file, place, "a second document", "one document")
+                    raise fatal(self._file, place, "second YAML document", "put everything in one document")
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> None:
         if event.tag not in _TEXT_TAGS:
-            raise fatal(self._file, place, "a tag", _NO_TAG)
+            raise fatal(self._file, place, "YAML tags are not supported", _NO_TAG)
         if event.style == '"' and _SURROGATE.search(event.value):  # as an escape; the loader in C refuses it by itself
-            raise fatal(self._file, place, "half a surrogate pair", "whole characters")
+            raise fatal(self._file, place, "half of a surrogate pair", "write the whole character")
         plain = event.implicit[0] and event.tag is None
         value = _scalar(event.value) if plain else event.value
         node = _Node(value)
@@ -154,7 +154,7 @@ class Builder:
 
     def _start(self, event: yaml.CollectionStartEvent, place: Place) -> None:
         if event.tag is not None:
-            raise fatal(self._file, place, "a tag", _NO_TAG)
+            raise fatal(self._file, place, "YAML tags are not supported", _NO_TAG)
         self._open.append(_Open({} if isinstance(event, yaml.MappingStartEvent) else [], place, event.anchor))
         if len(self._open) > DEEPEST:
             raise self._too_large(place)
@@ -174,7 +174,7 @@ class Builder:
     def _alias(self, event: yaml.AliasEvent, place: Place) -> None:
         node = self._anchors.get(event.anchor or "")
         if node is None:
-            raise fatal(self._file, place, "an alias", f"an alias of what stands above it; {_GLOB}")
+            raise fatal(self._file, place, "unknown alias", f"define it above, or {_GLOB}")
         self._add(node, place)
 
     def _add(self, node: _Node, place: Place, *, merge: bool = False) -> None:
@@ -199,11 +199,10 @@ class Builder:
         """Return what the next value is kept under; a key that cannot stand is reported, and its value dropped."""
         if not isinstance(value, str):
             shown = place.text or describe(value)
-            self._mistake(place, self._path(), f"the key {shown}", "a key that is text, in quotes")
+            self._mistake(place, self._path(), f"key {shown} is not text", "put it in quotes")
             return _Unkept(shown)
         if value in top.places:
-            found = f"the key a second time, the first is on line {top.places[value].line}"
-            self._mistake(place, [*self._path(), value], found, "each key once")
+            self._mistake(place, [*self._path(), value], f"duplicate key, first on line {top.places[value].line}")
             return _Unkept(value)
         top.places[value] = place
         return value
@@ -215,7 +214,8 @@ class Builder:
                 top.merged += merged
             else:
                 found = place.text or describe(value)
-                self._mistake(place, [*self._path(), "<<"], found, "a mapping, or a list of mappings")
+                path, allowed = dotted([*self._path(), "<<"]), "a mapping or a list of mappings"
+                self._mistakes.append((place, UnexpectedValue(place.within(self._file), path, found, allowed)))
         elif isinstance(top.key, str):
             top.value[top.key] = value
             if place.text:
@@ -226,9 +226,9 @@ class Builder:
         keys = (len(level.value) if level.key is None else level.key for level in self._open[:-1])
         return [key.name if isinstance(key, _Unkept) else key for key in keys]
 
-    def _mistake(self, place: Place, path: Sequence[Key], found: str, allowed: str) -> None:
-        self._mistakes.append((place, Problem(place.within(self._file), dotted(path), found, allowed)))
+    def _mistake(self, place: Place, path: Sequence[Key], what: str, hint: str = "") -> None:
+        self._mistakes.append((place, Problem(place.within(self._file), dotted(path), what, hint)))
 
     def _too_large(self, place: Place) -> ConfigError:
-        allowed = f"at most {MOST_VALUES:,} values (aliases count in full), and {DEEPEST} levels"
-        return fatal(self._file, place, "more than can be read", allowed)
+        hint = f"at most {MOST_VALUES:,} values, with aliases counted in full, and {DEEPEST} levels are read"
+        return fatal(self._file, place, "too large", hint)

@@ -31,7 +31,7 @@ def parse(text: str | bytes, file: str = "config.yaml", directory: Path | None =
 
 def _config(document: Document, directory: Path) -> Config:
     if not isinstance(document.data, dict):
-        document.report((), None, f"a mapping with the keys {', '.join(Config.model_fields)}")
+        document.expected((), f"a mapping with the keys {', '.join(Config.model_fields)}")
         raise ConfigError(document.problems())
     report_unknown_keys(document, Config)
     read = {
@@ -61,7 +61,7 @@ def _entries(document: Document, key: str, directory: Path, defaults: ProjectSet
     """Return the entries of the list under `key` that have no mistake, by their index in it, on top of the defaults."""
     values = document.data.get(key, [])
     if not isinstance(values, list):
-        document.report((key,), None, "a list")
+        document.expected((key,), "a list")
         return {}
     parts = {index: read_part(document, Config, (key, index), _LISTS[key], directory) for index in range(len(values))}
     return {index: part.over(defaults) for index, part in parts.items() if part is not None}

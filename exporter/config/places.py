@@ -1,4 +1,4 @@
-"""Where each value of a configuration file stands, and how a mistake in it is told."""
+"""Where each value of a YAML file stands, and the mistakes found in the file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError, Problem, UnexpectedValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,22 @@ class Document:
     mistakes: list[tuple[Place, Problem]]
     places: dict[int, dict[Key, Place]]
 
-    def report(self, path: Sequence[Key], found: str | None, allowed: str) -> None:
-        """Add a mistake at `path`, cut where the file goes no deeper; without `found` it tells what stands there."""
+    def expected(self, path: Sequence[Key], allowed: str, found: str = "") -> None:
+        """Add the mistake of a value that is not what is allowed; without `found` the value itself is shown."""
+        place, shown, value = self._at(path)
+        secret_key = any(_SECRET.search(key) for key in shown if isinstance(key, str))
+        if secret_key or (isinstance(value, str) and _TOKEN.search(value)):
+            found = found or "a value that is not shown"
+        found = found or place.text or describe(value)
+        self.mistakes.append((place, UnexpectedValue(place.within(self.file), dotted(shown), found, allowed)))
+
+    def report(self, path: Sequence[Key], what: str, hint: str = "") -> None:
+        """Add any other mistake at `path`: what is wrong, and what to do about it."""
+        place, shown, _ = self._at(path)
+        self.mistakes.append((place, Problem(place.within(self.file), dotted(shown), what, hint)))
+
+    def _at(self, path: Sequence[Key]) -> tuple[Place, list[Key], Any]:
+        """Return where the path leads, the part of it that the file has, and the value there."""
         value: Any = self.data
         place, shown = START, list[Key]()
         for key in path:
@@ -55,11 +69,7 @@ class Document:
             if here is None:
                 break
             place, value = here, value[key]  # type: ignore[index]  # its places have its keys
-        secret_key = any(_SECRET.search(key) for key in shown if isinstance(key, str))
-        if secret_key or (isinstance(value, str) and _TOKEN.search(value)):
-            found = found or "a value that is not shown"
-        problem = Problem(place.within(self.file), dotted(shown), found or place.text or describe(value), allowed)
-        self.mistakes.append((place, problem))
+        return place, shown, value
 
     def problems(self) -> tuple[Problem, ...]:
         """Every mistake, in the order in which they stand in the file."""
@@ -92,6 +102,6 @@ def describe(value: object) -> str:
     return f'"{shown}"'
 
 
-def fatal(file: str, place: Place, found: str, allowed: str) -> ConfigError:
+def fatal(file: str, place: Place, what: str, hint: str = "") -> ConfigError:
     """Return the error of a file of which nothing further can be read."""
-    return ConfigError((Problem(place.within(file), "", found, allowed),))
+    return ConfigError((Problem(place.within(file), "", what, hint),))

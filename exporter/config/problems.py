@@ -1,4 +1,4 @@
-"""From what pydantic says about a part of a file to what a person is told."""
+"""Reading one part of a file by its model, with pydantic's errors in words for the person who wrote the file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from exporter.config.places import Document, Key
 
-_NOT_HERE: Final = "token_file, or the environment variable CIRCLECI_TOKEN; the token itself never stands in this file"
+_NOT_HERE: Final = "put the token in a file and name it in token_file, or set CIRCLECI_TOKEN"
 _ALLOWED: Final = {
-    "missing": "this key is required",
     "bool_type": "true or false",
     "string_type": "text, in quotes",
     "tuple_type": "a list",
@@ -68,21 +67,21 @@ def _report(document: Document, file: type[Section], base: Sequence[Key], error:
         path: tuple[Key, ...] = (*base, *details["loc"])
         if details["loc"] in outer:  # a list that is too short without its wrong items is no second mistake
             continue
-        if path[-1] == "[key]":  # pydantic's own way to say that the key is meant, not its value
+        if path[-1:] == ("[key]",):  # pydantic's own way to say that the key is meant, not its value
             path = path[:-1]
-            document.report(path, f"the key {dotted(path[-1:])}", details["ctx"]["allowed"])
+            document.expected(path, details["ctx"]["allowed"], f"the key {dotted(path[-1:])}")
         elif details["type"] == "extra_forbidden":
-            document.report(path, "an unknown key", _suggestion(file, path))
+            document.report(path, *_unknown(file, path))
         elif details["type"] == "missing":
-            document.report(path, "nothing", _ALLOWED["missing"])
+            document.report(path, "required key is missing")
         else:
             context = details.get("ctx", {})
             allowed = (
                 "a slug, or a mapping with a slug"
-                if isinstance(path[-1], int) and path == tuple(base)
+                if path == tuple(base) and base and isinstance(base[-1], int)
                 else _allowed(details, context)
             )
-            document.report(path, context.get("found"), allowed)
+            document.expected(path, allowed, context.get("found", ""))
 
 
 def _allowed(details: ErrorDetails, context: dict[str, Any]) -> str:
@@ -93,19 +92,21 @@ def _allowed(details: ErrorDetails, context: dict[str, Any]) -> str:
     return _ALLOWED[details["type"]].format_map(context)
 
 
-def _suggestion(file: type[Section], path: Sequence[Key]) -> str:
-    """Return what may stand in place of the unknown key: the nearest one, or where it belongs, and all known."""
-    unknown = str(path[-1])
-    known = list(_section_at(file, path[:-1]).model_fields)
+def _unknown(file: type[Section], path: Sequence[Key]) -> tuple[str, str]:
+    """Return what is wrong with a key that the file does not have, and the keys that it has there."""
+    section, unknown = _section_at(file, path[:-1]), str(path[-1])
+    known = section.declared()
+    if unknown in section.unsupported:
+        return "unsupported key", f"known keys: {', '.join(known)}"
     near = get_close_matches(unknown, known, 1, 0.75 if "token_file" in known else 0.6)
+    owner = next((key for key in file.declared() if unknown in _section_at(file, (key,)).declared()), "")
     if near:
         hint = f"did you mean {near[0]}? "
     elif "token_file" in known and "token" in unknown.lower():
         hint = f"{_NOT_HERE}; "
     else:
-        owner = next((key for key in file.model_fields if unknown in _section_at(file, (key,)).model_fields), "")
         hint = f"{unknown} belongs to {owner}; " if owner else ""
-    return f"{hint}known here: {', '.join(known)}"
+    return "unknown key", f"{hint}known keys: {', '.join(known)}"
 
 
 def _section_at(file: type[Section], path: Sequence[Key]) -> type[Section]:
@@ -113,7 +114,7 @@ def _section_at(file: type[Section], path: Sequence[Key]) -> type[Section]:
     section = file
     for key in path:
         if isinstance(key, str):
-            section = next(_sections(section.model_fields[key].annotation))
+            section = next(_sections(section.declared()[key].annotation), Section)
     return section
 
 

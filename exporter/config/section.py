@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self, TypeVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from exporter.config.values import LabelName
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 ItemT = TypeVar("ItemT")
 
@@ -20,6 +24,14 @@ class Section(BaseModel):
     """A mapping of the file. Unknown keys and values of another type are errors."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    unsupported: ClassVar[Collection[str]] = ()
+    """Keys that other programs know in this place and this one does not."""
+
+    @classmethod
+    def declared(cls) -> dict[str, FieldInfo]:
+        """Return the declarations by their keys in the file."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
     def over(self, base: Section) -> Self:
         """Return this section with all that it was not given taken from `base`: mappings merge, lists do not.

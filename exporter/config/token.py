@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from exporter.config.document import reason
 from exporter.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -59,10 +60,8 @@ def read_token(circleci: CircleCI, environ: Mapping[str, str]) -> Secret:
     if isinstance(token, Secret):
         return token
     if VARIABLE in environ:
-        raise _problem("environment", VARIABLE, token, "one CircleCI API token")
-    raise _problem(
-        "environment", VARIABLE, "no token", f"an API token in {VARIABLE}, or circleci.token_file in the configuration"
-    )
+        raise _problem("environment", VARIABLE, token, "set it to one CircleCI API token")
+    raise _problem("environment", VARIABLE, "no API token", "set it, or circleci.token_file in the configuration")
 
 
 class TokenSource:
@@ -127,23 +126,23 @@ def _of_file(file: Path) -> Secret:
         with file.open("rb") as stream:
             token = _examined(stream.read(LONGEST + 1).removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
-        raise _problem(shown, "circleci.token_file", error.strerror or "an error", "a file that can be read") from None
+        raise _problem(shown, "circleci.token_file", reason(error)) from None
     if isinstance(token, Secret):
         return token
-    raise _problem(shown, "circleci.token_file", token, "one CircleCI API token and nothing else")
+    raise _problem(shown, "circleci.token_file", token, "the file must hold one CircleCI API token and nothing else")
 
 
 def _examined(content: bytes) -> Secret | str:
     """Return the token, or what is wrong with the content. Raises nothing: a traceback could show it."""
     stripped = content.strip()
     if not stripped:
-        return "nothing"
+        return "empty"
     if len(content) > LONGEST:
-        return f"more than {LONGEST} bytes"
+        return f"longer than {LONGEST} bytes"
     if not _TOKEN.fullmatch(stripped):
-        return "spaces, control characters or letters outside ASCII in it"
+        return "contains spaces, control characters or non-ASCII letters"
     return Secret(stripped.decode("ascii"))
 
 
-def _problem(file: str, path: str, found: str, allowed: str) -> ConfigError:
-    return ConfigError((Problem(file, path, found, allowed),))
+def _problem(file: str, path: str, what: str, hint: str = "") -> ConfigError:
+    return ConfigError((Problem(file, path, what, hint),))

@@ -24,8 +24,8 @@ _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
 _SHORT_PROVIDERS: Final = {"github": "gh", "bitbucket": "bb"}
 _SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[^\s/?#%\\]+"
 _PROVIDER: Final = "(?:gh|github|bb|bitbucket|circleci)"
-_SLUG_RULE: Final = "no segment is . or .., none holds a space or one of ? # % \\"
-_URL_RULE: Final = "https://HOST, with a path where the server has one, without user, password and query"
+_SLUG_RULE: Final = "no spaces, no ? # % \\, no segment . or .."
+_URL_RULE: Final = "https://HOST or https://HOST/PATH, without user name, password and query"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def _text(title: str, allowed: str, pattern: str, read: Callable[[str], object] 
 
     def checked(value: object) -> object:
         if not isinstance(value, str):
-            raise ValueError(f"{allowed}; in quotes" if isinstance(value, int | float) else allowed)  # noqa: TRY004
+            raise ValueError(f"{allowed}, in quotes" if isinstance(value, int | float) else allowed)  # noqa: TRY004
         if not value.isprintable() or not matches(value):
             raise ValueError
         return read(value)
@@ -180,7 +180,7 @@ def _or_slug(name: object, read: ValidatorFunctionWrapHandler, info: ValidationI
 def _rising(bounds: tuple[float, ...]) -> tuple[float, ...]:
     for low, high in pairwise(bounds):
         if high <= low:
-            raise mistake("durations that rise, each once", f"{write_duration(high)} after {write_duration(low)}")
+            raise mistake("increasing durations", f"{write_duration(high)} after {write_duration(low)}")
     return bounds
 
 
@@ -196,19 +196,22 @@ Concurrency = Annotated[int, _number(1, 64, whole=True)]
 TestCount = Annotated[int, _number(0, 100, whole=True)]
 SeriesLimit = Annotated[int, _number(1, 10_000_000, whole=True)]
 
-Glob = Annotated[str, _text("glob", "a name or a glob (* ? [ab] [!ab]), not empty", ".+")]
-Branch = Annotated[str, _text("branch glob", "a branch's name or a glob, without spaces, not empty", r"\S+")]
-Name = Annotated[str, _text("name", "a name of 1 to 200 characters, without spaces around it", r"(?! ).{1,200}(?<! )")]
+Glob = Annotated[str, _text("glob", "a name or glob (* ? [ab] [!ab])", ".+")]
+Branch = Annotated[str, _text("branch glob", "a branch name or glob without spaces", r"\S+")]
+Name = Annotated[
+    str,
+    _text("name", "a name of 1 to 200 characters that neither starts nor ends with a space", r"(?! ).{1,200}(?<! )"),
+]
 NameOrSlug = Annotated[Name, WrapValidator(_or_slug, json_schema_input_type=Name | None)]
 """A name whose default is the slug of the same mapping."""
 Resolved = AfterValidator(_resolved)
 """A relative path is relative to the `directory` of the validation's context."""
-FilePath = Annotated[Path, _text("path", "the path of a file", ".+", Path), Resolved]
+FilePath = Annotated[Path, _text("path", "a file path", ".+", Path), Resolved]
 LabelName = Annotated[
     str,
     _text(
         "label name",
-        f"a label name: letters, digits and _, no digit first, not __ first, and none of {', '.join(INFO_LABELS)}",
+        f"a label name: letters, digits and _, not starting with a digit or __, other than {', '.join(INFO_LABELS)}",
         rf"(?!__)(?!(?:{'|'.join(INFO_LABELS)})$)[a-zA-Z_][a-zA-Z0-9_]*",
     ),
 ]
@@ -217,7 +220,7 @@ TokenFile = Annotated[
     Path,
     _text(
         "path",
-        "the path of a file that holds the token, never the token itself",
+        "the path of the file that holds the token, not the token itself",
         r"(?!CCIP[A-Z]{2}_)(?![0-9a-fA-F]{40}$).+",
         Path,
     ),

@@ -86,7 +86,7 @@ class Engine:
             ("state.path", self._config.state.path, config.state.path),
         )
         problems = tuple(
-            Problem(config.file, path, str(new), f"{old}, until the exporter is started anew")
+            Problem(config.file, path, f"cannot change from {old} to {new} while running", "restart the exporter")
             for path, old, new in fixed
             if old != new
         )

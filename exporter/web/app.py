@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError, UnexpectedValue
 from exporter.web.headers import SecurityHeaders, from_another_site
 from exporter.web.http.incidents import describe
 from exporter.web.logins import Busy
@@ -43,7 +43,7 @@ def check_telemetry_path(path: str) -> str:
     plain = path.startswith("/") and path.isascii() and path.isprintable() and not set(path) & set(' ?#%{}\\"<>')
     if taken or not plain:
         allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD} and /static/"
-        raise ConfigError((Problem("--web.telemetry-path", "", repr(path), allowed),))
+        raise ConfigError((UnexpectedValue("--web.telemetry-path", "", repr(path), allowed),))
     return path
 
 

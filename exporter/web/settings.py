@@ -107,7 +107,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             context.load_verify_locations(files.client_ca_file)
         except (OSError, ValueError) as error:
             raise StartError(f"cannot use {files.client_ca_file}: {_reason(error)} (PEM certificates)") from None
-        context.verify_mode = files.client_auth
+        context.verify_mode = files.client_auth_type
     return context
 
 

@@ -5,15 +5,17 @@ https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuratio
 
 from __future__ import annotations
 
-import difflib
 import re
 import ssl
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import bcrypt
+from pydantic import Field, model_validator
 
 from exporter.config.document import open_document
+from exporter.config.problems import read_part
+from exporter.config.section import Section
+from exporter.config.values import FilePath, Scalar, mistake
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,177 +24,14 @@ if TYPE_CHECKING:
 
     from exporter.config.places import Document
 
-_TOP_KEYS = ("tls_server_config", "http_server_config", "basic_auth_users")
-_TOP_UNSUPPORTED = ("auth_excluded_paths", "rate_limit")
-_TLS_KEYS = ("cert_file", "key_file", "client_ca_file", "client_auth_type", "min_version", "max_version")
-_TLS_UNSUPPORTED = (
-    "cert",
-    "key",
-    "client_ca",
-    "client_allowed_sans",
-    "cipher_suites",
-    "prefer_server_cipher_suites",
-    "curve_preferences",
-)
-_HTTP_KEYS = ("headers",)
-_HTTP_UNSUPPORTED = ("http2",)
-
-CLIENT_AUTH_TYPES = {
+CLIENT_AUTH_TYPES: Final = {
     "NoClientCert": ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-_UNVERIFIED_CLIENT_AUTH_TYPES = ("RequestClientCert", "RequireAnyClientCert")
-VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_OLD_VERSIONS = ("TLS10", "TLS11")
-# Those that the toolkit lets one set, with the values it takes.
-HEADERS: Mapping[str, tuple[str, ...] | None] = {
-    "Strict-Transport-Security": None,
-    "X-Content-Type-Options": ("nosniff", ""),
-    "X-Frame-Options": ("deny", "sameorigin", ""),
-    "X-XSS-Protection": None,
-    "Content-Security-Policy": None,
-}
-_BCRYPT = re.compile(r"\$2[abxy]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """What a TLS context is made from."""
-
-    cert_file: Path
-    key_file: Path
-    client_ca_file: Path | None = None
-    client_auth: ssl.VerifyMode = ssl.CERT_NONE
-    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
-    max_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-
-    def paths(self) -> tuple[Path, ...]:
-        """Return every file that is read."""
-        return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class WebConfig:
-    """The whole file. `users` maps a name to its bcrypt hash, `headers` a response header to its value."""
-
-    tls: TlsFiles | None = None
-    users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_web_config(path: Path) -> WebConfig:
-    """Read and check the file. Raise ConfigError with every mistake in it. Files it names are not opened."""
-    document = open_document(path)
-    reader = _Reader(document)
-    top = reader.mapping((), _TOP_KEYS, _TOP_UNSUPPORTED)
-    tls = _tls(reader, path.parent) if "tls_server_config" in top else None
-    users = _users(reader) if "basic_auth_users" in top else {}
-    headers = _headers(reader) if "http_server_config" in top else {}
-    if document.mistakes:
-        raise ConfigError(document.problems())
-    return WebConfig(tls, users, headers)
-
-
-class _Reader:
-    """Looks values up in the document and reports what cannot be."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-
-    def value(self, path: tuple[str, ...]) -> Any:  # noqa: ANN401  whatever the file holds
-        found = self._document.data
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
-
-    def report(self, path: tuple[str, ...], found: str | None, allowed: str) -> None:
-        self._document.report(path, found, allowed)
-
-    def mapping(
-        self, path: tuple[str, ...], known: Collection[str] | None = None, unsupported: Collection[str] = ()
-    ) -> dict[str, Any]:
-        """Return the mapping at `path`, empty when nothing stands there; report keys that are not `known`."""
-        found = self.value(path)
-        if found is None:
-            return {}
-        if not isinstance(found, dict):
-            self.report(path, None, "a mapping")
-            return {}
-        for key in found:
-            if key in unsupported:
-                self.report((*path, key), f"the key {key}, known but unsupported", f"the keys {', '.join(known or ())}")
-            elif known is not None and key not in known:
-                close = difflib.get_close_matches(key, [*known, *unsupported], 1)
-                meant = f" (did you mean {close[0]}?)" if close else ""
-                self.report((*path, key), f"an unknown key{meant}", f"the keys {', '.join(known)}")
-        return found
-
-    def text(self, path: tuple[str, ...], allowed: str) -> str:
-        """Return the text at `path`, empty when nothing stands there."""
-        found = self.value(path)
-        if found is None:
-            return ""
-        if not isinstance(found, str):
-            self.report(path, None, allowed)
-            return ""
-        return found
-
-    def choice(self, path: tuple[str, ...], known: Collection[str], unsupported: Mapping[str, str]) -> str:
-        """Return one of `known` names, or an empty text. `unsupported` names have a reason each."""
-        allowed = f"one of {', '.join(known)}"
-        found = self.text(path, allowed)
-        if found in unsupported:
-            self.report(path, f"{found}, known but unsupported ({unsupported[found]})", allowed)
-        elif found and found not in known:
-            self.report(path, None, allowed)
-        return found if found in known else ""
-
-
-def _tls(reader: _Reader, folder: Path) -> TlsFiles | None:
-    at = "tls_server_config"
-    if not reader.mapping((at,), _TLS_KEYS, _TLS_UNSUPPORTED):
-        return None
-    files = {}
-    for key in ("cert_file", "key_file", "client_ca_file"):
-        name = reader.text((at, key), "the path of a file")
-        if name:
-            files[key] = folder / name
-        elif key != "client_ca_file" and not reader.value((at, key)):
-            reader.report((at, key), "nothing", "the path of a PEM file: TLS needs cert_file and key_file")
-    reason = "Python's ssl cannot ask for a certificate without verifying it"
-    auth = reader.choice(
-        (at, "client_auth_type"), CLIENT_AUTH_TYPES, dict.fromkeys(_UNVERIFIED_CLIENT_AUTH_TYPES, reason)
-    )
-    old = dict.fromkeys(_OLD_VERSIONS, "deprecated by RFC 8996")
-    low = VERSIONS[reader.choice((at, "min_version"), VERSIONS, old) or "TLS12"]
-    high = VERSIONS[reader.choice((at, "max_version"), VERSIONS, old) or "TLS13"]
-    if low > high:
-        reader.report((at, "max_version"), None, "no version below min_version")
-    mode = CLIENT_AUTH_TYPES[auth or "NoClientCert"]
-    if mode is not ssl.CERT_NONE and "client_ca_file" not in files:
-        reader.report((at, "client_ca_file"), "nothing", f"the path of a PEM file: {auth} needs client_ca_file")
-    if mode is ssl.CERT_NONE and "client_ca_file" in files and reader.value((at, "client_auth_type")) in (None, auth):
-        reader.report((at, "client_auth_type"), auth or "nothing", "a type that verifies, since client_ca_file is set")
-    if not {"cert_file", "key_file"} <= files.keys():
-        return None
-    return TlsFiles(files["cert_file"], files["key_file"], files.get("client_ca_file"), mode, low, high)
-
-
-def _users(reader: _Reader) -> dict[str, str]:
-    at = "basic_auth_users"
-    users = {}
-    for name in reader.mapping((at,)):
-        hashed = reader.value((at, name))
-        if not name or ":" in name:
-            reader.report((at, name), "such a user name", "a name without a colon, as HTTP sends it")
-        # What stands there may be a password: it is not repeated.
-        if not isinstance(hashed, str) or not is_bcrypt(hashed):
-            reader.report((at, name), "something else", "a bcrypt hash, as `htpasswd -nBC 10 NAME` makes it")
-        else:
-            users[name] = hashed
-    return users
+VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_BCRYPT: Final = re.compile(r"\$2[abxy]\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*")
 
 
 def is_bcrypt(text: str) -> bool:
@@ -206,16 +45,145 @@ def is_bcrypt(text: str) -> bool:
     return True
 
 
-def _headers(reader: _Reader) -> dict[str, str]:
-    at = "http_server_config"
-    reader.mapping((at,), _HTTP_KEYS, _HTTP_UNSUPPORTED)
-    headers = {}
-    for name in reader.mapping((at, "headers"), HEADERS):
-        value = reader.text((at, "headers", name), "text")
-        values = HEADERS.get(name)
-        if values is not None and value not in values:
-            reader.report((at, "headers", name), None, f"one of {', '.join(filter(None, values))}")
-        elif not _HEADER_VALUE.fullmatch(value):
-            reader.report((at, "headers", name), None, "printable ASCII")
-        headers[name] = value
-    return headers
+def _choice(known: Mapping[str, object], unsupported: Collection[str] = (), why: str = "") -> Scalar:
+    """Return the scalar that is one of the known names. Those that exporter-toolkit has besides are told why not."""
+    allowed = f"one of {', '.join(filter(None, known))}"
+
+    def read(value: object) -> object:
+        if value in unsupported:
+            raise mistake(allowed, f"{value}, which is not supported: {why}")
+        if not isinstance(value, str) or value not in known:
+            raise ValueError
+        return known[value]
+
+    return Scalar("name", allowed, {"enum": list(known)}, read)
+
+
+def _matching(title: str, allowed: str, pattern: re.Pattern[str]) -> Scalar:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError
+        return value
+
+    return Scalar(title, allowed, {"type": "string", "pattern": pattern.pattern}, read)
+
+
+def _hash(value: object) -> str:
+    if not isinstance(value, str) or not is_bcrypt(value):
+        # It may be a password, so it is not shown.
+        raise mistake("a bcrypt hash from `htpasswd -nBC 10 NAME`", "a value that is not shown")
+    return value
+
+
+ClientAuth = Annotated[
+    ssl.VerifyMode,
+    _choice(
+        CLIENT_AUTH_TYPES,
+        ("RequestClientCert", "RequireAnyClientCert"),
+        "Python cannot ask for a certificate without verifying it",
+    ),
+]
+Version = Annotated[ssl.TLSVersion, _choice(VERSIONS, ("TLS10", "TLS11"), "deprecated by RFC 8996")]
+UserName = Annotated[str, _matching("user name", "a user name without a colon", re.compile(r"[^:]+"))]
+BcryptHash = Annotated[str, Scalar("bcrypt hash", "", {"type": "string", "pattern": _BCRYPT.pattern}, _hash)]
+HeaderValue = Annotated[str, _matching("header value", "printable ASCII text", _HEADER_VALUE)]
+
+
+class WebSection(Section):
+    """A mapping of the file. As in the toolkit, an empty value is the same as none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_values(cls, value: Any) -> Any:  # noqa: ANN401  whatever the file holds
+        if isinstance(value, dict):
+            known = cls.declared()
+            return {key: inner for key, inner in value.items() if key not in known or inner not in (None, {})}
+        return {} if value is None else value
+
+
+class TlsFiles(WebSection):
+    """What a TLS context is made from."""
+
+    unsupported: ClassVar = frozenset(
+        {
+            "cert",
+            "key",
+            "client_ca",
+            "client_allowed_sans",
+            "cipher_suites",
+            "prefer_server_cipher_suites",
+            "curve_preferences",
+        }
+    )
+
+    cert_file: FilePath
+    key_file: FilePath
+    client_ca_file: FilePath | None = None
+    client_auth_type: ClientAuth = ssl.CERT_NONE
+    min_version: Version = ssl.TLSVersion.TLSv1_2
+    max_version: Version = ssl.TLSVersion.TLSv1_3
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return every file that is read."""
+        return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
+
+
+class Headers(WebSection):
+    """The response headers that the toolkit lets one set."""
+
+    hsts: HeaderValue | None = Field(None, alias="Strict-Transport-Security")
+    content_type_options: Annotated[str, _choice({"nosniff": "nosniff", "": ""})] | None = Field(
+        None, alias="X-Content-Type-Options"
+    )
+    frame_options: Annotated[str, _choice({"deny": "deny", "sameorigin": "sameorigin", "": ""})] | None = Field(
+        None, alias="X-Frame-Options"
+    )
+    xss_protection: HeaderValue | None = Field(None, alias="X-XSS-Protection")
+    content_security_policy: HeaderValue | None = Field(None, alias="Content-Security-Policy")
+
+
+class HttpServer(WebSection):
+    """How answers are sent."""
+
+    unsupported: ClassVar = frozenset({"http2"})
+
+    headers: Headers = Headers()
+
+
+class WebConfig(WebSection):
+    """The whole file."""
+
+    unsupported: ClassVar = frozenset({"auth_excluded_paths", "rate_limit"})
+
+    tls: TlsFiles | None = Field(None, alias="tls_server_config")
+    http_server: HttpServer = Field(HttpServer(), alias="http_server_config")
+    users: dict[UserName, BcryptHash] = Field({}, alias="basic_auth_users", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response headers to set."""
+        headers: dict[str, str] = self.http_server.headers.model_dump(by_alias=True, exclude_none=True)
+        return headers
+
+
+def read_web_config(path: Path) -> WebConfig:
+    """Read the file. Raise ConfigError with every mistake in it. Files that it names are not opened."""
+    document = open_document(path)
+    config: WebConfig | None = read_part(document, WebConfig, (), WebConfig, path.parent)
+    if config and config.tls:
+        _check_tls(document, config.tls)
+    if config is None or document.mistakes:
+        raise ConfigError(document.problems())
+    return config
+
+
+def _check_tls(document: Document, tls: TlsFiles) -> None:
+    """Report settings that contradict each other."""
+    at = "tls_server_config"
+    if tls.min_version > tls.max_version:
+        document.expected((at, "max_version"), "no version below min_version")
+    if tls.client_auth_type is ssl.CERT_NONE and tls.client_ca_file:
+        hint = "set it to VerifyClientCertIfGiven or RequireAndVerifyClientCert, or remove client_ca_file"
+        document.report((at, "client_auth_type"), "client_ca_file is not used without verification", hint)
+    if tls.client_auth_type is not ssl.CERT_NONE and not tls.client_ca_file:
+        document.report((at, "client_ca_file"), "required by client_auth_type", "name a PEM file of CA certificates")

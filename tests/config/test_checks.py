@@ -50,7 +50,7 @@ def test_a_ca_file_of_certificates_is_accepted(tmp_path: Path) -> None:
 def test_a_ca_file_of_anything_else_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(content)
 
-    with pytest.raises(ConfigError, match="no certificate in"):
+    with pytest.raises(ConfigError, match="no PEM certificate in"):
         parse("circleci: {ca_file: ca.pem}\nprojects: [gh/a/b]", directory=tmp_path)
 
 

@@ -34,17 +34,17 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
-        (b"a: b\nkey: \xff\n", "c.yml:2:6: found the byte 0xff; allowed: UTF-8"),
-        ("a: é\nkey: ü".encode("latin-1"), "c.yml:1:4: found the byte 0xe9; allowed: UTF-8"),
-        ("key: a\0b", "c.yml:1:7: found the character U+0000; allowed: text without control characters"),
-        ("a: 1\nkey: \x1b[31m", "c.yml:2:6: found the character U+001B; allowed: text without control characters"),
-        ("key: \udcff", "c.yml:1:6: found the character U+DCFF; allowed: text without control characters"),
-        ("a: 1\n---\nb: 2", "c.yml:2:1: found a second document; allowed: one document"),
+        (b"a: b\nkey: \xff\n", "c.yml:2:6: not UTF-8: byte 0xff"),
+        ("a: é\nkey: ü".encode("latin-1"), "c.yml:1:4: not UTF-8: byte 0xe9"),
+        ("key: a\0b", "c.yml:1:7: character U+0000 is not allowed"),
+        ("a: 1\nkey: \x1b[31m", "c.yml:2:6: character U+001B is not allowed"),
+        ("key: \udcff", "c.yml:1:6: character U+DCFF is not allowed"),
+        ("a: 1\n---\nb: 2", "c.yml:2:1: second YAML document; put everything in one document"),
         (
             "a: b: c",
-            "c.yml:1:5: found an error of syntax: mapping values are not allowed in this context; allowed: YAML",
+            "c.yml:1:5: syntax error: mapping values are not allowed in this context",
         ),
-        (" " * (LARGEST_FILE + 1), "c.yml: found more than 16 MiB; allowed: a file of at most 16 MiB"),
+        (" " * (LARGEST_FILE + 1), "c.yml: larger than 16 MiB"),
     ],
 )
 def test_what_is_no_yaml_is_refused_with_its_place(content: bytes | str, refusal: str) -> None:
@@ -74,10 +74,8 @@ def test_a_file_that_cannot_be_opened_is_a_problem_with_the_systems_words(tmp_pa
     with pytest.raises(ConfigError) as directory:
         open_document(str(tmp_path))
 
-    assert (
-        str(missing.value) == f"{tmp_path}/none.yml: found No such file or directory; allowed: a file that can be read"
-    )
-    assert str(directory.value) == f"{tmp_path}: found Is a directory; allowed: a file that can be read"
+    assert str(missing.value) == f"{tmp_path}/none.yml: no such file"
+    assert str(directory.value) == f"{tmp_path}: is a directory"
 
 
 @given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?, \n\t%@`<01é\0"), max_size=60) | st.text())

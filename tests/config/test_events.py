@@ -85,20 +85,20 @@ def test_a_key_given_twice_keeps_its_first_value_and_is_reported_with_both_lines
 
     assert document.data == {"a": 1, "b": [{"c": 1}]}
     assert [str(problem) for problem in document.problems()] == [
-        "c.yml:3:12: b[0].c: found the key a second time, the first is on line 3; allowed: each key once",
-        "c.yml:4:1: a: found the key a second time, the first is on line 1; allowed: each key once",
-        "c.yml:6:3: a.x: found the key a second time, the first is on line 5; allowed: each key once",
+        "c.yml:3:12: b[0].c: duplicate key, first on line 3",
+        "c.yml:4:1: a: duplicate key, first on line 1",
+        "c.yml:6:3: a.x: duplicate key, first on line 5",
     ]
 
 
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("1: x", "the key 1"),
-        ("null: x", "the key null"),
-        ("true: x", "the key true"),
-        ("[a]: x", "the key a list"),
-        ("{a: b}: x", "the key a mapping"),
+        ("1: x", "key 1"),
+        ("null: x", "key null"),
+        ("true: x", "key true"),
+        ("[a]: x", "key a list"),
+        ("{a: b}: x", "key a mapping"),
     ],
 )
 def test_a_key_that_is_no_text_is_reported_and_left_out(text: str, found: str) -> None:
@@ -106,7 +106,7 @@ def test_a_key_that_is_no_text_is_reported_and_left_out(text: str, found: str) -
 
     assert document.data == {"in": {"good": 1}}
     (problem,) = document.problems()
-    assert (problem.path, problem.found, problem.allowed) == ("in", found, "a key that is text, in quotes")
+    assert (problem.path, problem.found, problem.allowed) == ("in", f"{found} is not text", "put it in quotes")
 
 
 def test_merged_mappings_yield_to_given_keys_and_to_earlier_ones() -> None:
@@ -123,16 +123,16 @@ def test_merged_mappings_yield_to_given_keys_and_to_earlier_ones() -> None:
 def test_a_merged_value_is_placed_where_it_was_written() -> None:
     document = parse_document("a: &a\n  x: 1\nb:\n  <<: *a\n", "c.yml")
 
-    document.report(("b", "x"), None, "2")
+    document.expected(("b", "x"), "2")
 
-    assert [str(problem) for problem in document.problems()] == ["c.yml:2:3: b.x: found 1; allowed: 2"]
+    assert [str(problem) for problem in document.problems()] == ["c.yml:2:3: b.x: found 1; expected 2"]
 
 
 def test_only_mappings_merge() -> None:
     document = parse_document("a:\n  <<: [1]\n", "c.yml")
 
     assert [str(problem) for problem in document.problems()] == [
-        'c.yml:2:7: a."<<": found a list; allowed: a mapping, or a list of mappings'
+        'c.yml:2:7: a."<<": found a list; expected a mapping or a list of mappings'
     ]
 
 
@@ -147,7 +147,7 @@ def test_aliases_that_multiply_are_refused_at_once() -> None:
 
     refusal = refusal_of("\n".join(levels))
 
-    assert "found more than can be read" in refusal
+    assert "too large" in refusal
     assert time.perf_counter() - started < 1
 
 
@@ -159,7 +159,7 @@ def test_aliases_cannot_be_deeper_than_what_is_written_out() -> None:
 
 def test_levels_are_limited_far_below_what_would_recurse_too_deep() -> None:
     assert data_of("[" * DEEPEST + "]" * DEEPEST)
-    assert "found more than can be read" in refusal_of("[" * (DEEPEST + 1))
+    assert "too large" in refusal_of("[" * (DEEPEST + 1))
 
 
 def test_values_are_limited() -> None:
@@ -173,13 +173,13 @@ def test_values_are_limited() -> None:
 
 @pytest.mark.parametrize("text", ["a: *a", "a: &a [*a]", "a: &a {b: *a}"])
 def test_an_alias_of_nothing_that_ended_is_refused(text: str) -> None:
-    assert "found an alias; allowed: an alias of what stands above it" in refusal_of(text)
+    assert "unknown alias" in refusal_of(text)
 
 
 @pytest.mark.parametrize("tag", ["!!binary", "!!python/name:os.system", "!include", "!!int"])
 @pytest.mark.parametrize("value", ["a", "[a]", "{a: b}"])
 def test_tags_are_refused(tag: str, value: str) -> None:
-    assert "allowed: values without tags" in refusal_of(f"key: {tag} {value}")
+    assert "YAML tags are not supported" in refusal_of(f"key: {tag} {value}")
 
 
 @pytest.mark.parametrize("loader", [yaml.CSafeLoader, yaml.SafeLoader])

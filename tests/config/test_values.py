@@ -199,10 +199,10 @@ def test_label_names_of_others_are_refused(label: str) -> None:
 
 @pytest.mark.parametrize("token", ["CCIPAT_abc_def", "CCIPRJ_abc", "0123456789abcdefABCD0123456789abcdef0123", ""])
 def test_a_token_is_no_path_of_a_file(token: str) -> None:
-    assert complaint(values.TokenFile, token) == "the path of a file that holds the token, never the token itself"
+    assert complaint(values.TokenFile, token) == "the path of the file that holds the token, not the token itself"
 
 
 def test_numbers_in_place_of_text_are_told_to_be_quoted() -> None:
-    assert complaint(values.FilePath, 5) == "the path of a file; in quotes"
-    assert complaint(values.FilePath, None) == "the path of a file"
+    assert complaint(values.FilePath, 5) == "a file path, in quotes"
+    assert complaint(values.FilePath, None) == "a file path"
     assert complaint(values.Url, 5).startswith("https://HOST")

@@ -114,7 +114,7 @@ def test_server_and_state_file_stay_as_they_are_until_a_restart(
     with pytest.raises(ConfigError) as caught:
         engine.change(other)
     assert [problem.path for problem in caught.value.problems] == ["circleci.url", "state.path"]
-    assert all("started anew" in str(problem) for problem in caught.value.problems)
+    assert all("restart the exporter" in str(problem) for problem in caught.value.problems)
     assert isinstance(ask(engine), dict), "nothing has changed"
 
 

@@ -178,7 +178,7 @@ def test_metrics_at_the_root_take_the_place_of_the_page(serve: Serve) -> None:
     ],
 )
 def test_a_telemetry_path_that_cannot_be_is_a_mistake(path: str) -> None:
-    with pytest.raises(ConfigError, match=r"--web\.telemetry-path: found .*; allowed: a path such as /metrics"):
+    with pytest.raises(ConfigError, match=r"--web\.telemetry-path: found .*; expected a path such as /metrics"):
         check_telemetry_path(path)
 
 

@@ -6,7 +6,7 @@ import errno
 import socket
 from dataclasses import dataclass
 
-from exporter.errors import ConfigError, Problem, StartError
+from exporter.errors import ConfigError, StartError, UnexpectedValue
 
 FLAG = "--web.listen-address"
 BACKLOG = 1024
@@ -37,7 +37,7 @@ class Address:
             colon and plain and int(digits) <= _LARGEST_PORT and (bracketed == (":" in host)) and host.strip() == host
         )
         if not sound or any(sign in host for sign in "[]/ @"):
-            raise ConfigError((Problem(FLAG, "", repr(text), _ALLOWED),))
+            raise ConfigError((UnexpectedValue(FLAG, "", repr(text), _ALLOWED),))
         return cls(host, int(digits))
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ def test_an_address_is_read_and_written_the_same(text: str, host: str, port: int
 def test_anything_else_is_a_mistake_that_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Address.parse(text)
-    assert str(caught.value).startswith(f"--web.listen-address: found {text!r}; allowed: [HOST]:PORT")
+    assert str(caught.value).startswith(f"--web.listen-address: found {text!r}; expected [HOST]:PORT")
 
 
 def test_port_zero_becomes_a_real_port() -> None:
