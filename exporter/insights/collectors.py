@@ -79,7 +79,7 @@ class Table:
         return limit
 
 
-class PageFigures(NamedTuple):
+class PageColumns(NamedTuple):
     """The columns that the page for a person shows, by their paths."""
 
     success_ratio: str
@@ -112,7 +112,7 @@ class Collector:
     interval: str = "interval"
     counted: tuple[Table, ...] = ()
     reads: tuple[str, ...] = ()
-    page: PageFigures | None = None
+    page: PageColumns | None = None
     replaces: str = ""
     interval_replaced: str = ""
 
@@ -202,7 +202,7 @@ COLLECTORS: Mapping[str, Collector] = {
             over=("branch", "window"),
             paged=True,
             lists=True,
-            page=PageFigures(
+            page=PageColumns(
                 success_ratio="metrics.success_rate",
                 median="metrics.duration_metrics.median",
                 p95="metrics.duration_metrics.p95",

@@ -30,6 +30,9 @@ class Clocks:
     monotonic: Callable[[], float] = time.monotonic
 
 
+SYSTEM_CLOCKS = Clocks()
+
+
 class Patience:
     """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
 

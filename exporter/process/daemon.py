@@ -92,7 +92,7 @@ class Daemon:
         projects = ProjectList(engine.store, engine.telemetry, shard=options.shard, total_shards=options.total_shards)
         self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
         self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
-        self._figures = figures.PageFigures(engine.store, self._schedule.due)
+        self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due)
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False

@@ -12,7 +12,7 @@ from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
 from exporter.insights.collectors import COLLECTORS, NAMES, PROJECT_POLL, RUNS_POLL
 from exporter.polling import project, runs
-from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from exporter.config import Config, Organization
     from exporter.polling.kind import Kind, Poll
     from exporter.system.logs import Logger
-
-SYSTEM_CLOCKS = Clocks()
 
 
 class Engine:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class PageFigures:
     """The published projects and workflows as the page shows them; the same objects while nothing changed."""
 
-    def __init__(self, store: SnapshotStore, due: Mapping[str, float], clock: Callable[[], float] = time.time) -> None:
-        """Read from `store` and from the times at which projects are polled next."""
+    def __init__(
+        self, store: SnapshotStore, due: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.time
+    ) -> None:
+        """Read from `store`; `due` gives the times at which projects are polled next."""
         self._store, self._due, self._clock = store, due, clock
         self._seen: Mapping[str, tuple[Snapshot, Publication]] | None = None
         self._workflows: tuple[WorkflowView, ...] = ()
@@ -49,8 +51,9 @@ class PageFigures:
                 for figures in publication.figures
             )
         if published is not self._seen or second != self._second:
+            due = self._due()
             self._projects = tuple(
-                _project(snapshot, publication, self._due.get(snapshot.project.slug), self._clock())
+                _project(snapshot, publication, due.get(snapshot.project.slug), self._clock())
                 for snapshot, publication in published.values()
             )
         self._seen, self._second = published, second

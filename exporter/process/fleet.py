@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from exporter.insights.collectors import PROJECT_POLL, polls
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.schedule import Job, first_poll
+from exporter.polling.agenda import Job
+from exporter.polling.schedule import first_poll
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.knowledge import discovered_projects
 from exporter.knowledge.snapshots import Snapshot, kept
-from exporter.polling.schedule import Job
+from exporter.polling.agenda import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

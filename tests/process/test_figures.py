@@ -16,7 +16,7 @@ from tests.samples import NOW, part, project, snapshot, workflow_row
 
 
 def figures_of(store: SnapshotStore, now: float = NOW) -> figures.PageFigures:
-    return figures.PageFigures(store, {"gh/acme/web": NOW + 60}, lambda: now)
+    return figures.PageFigures(store, lambda: {"gh/acme/web": NOW + 60}, lambda: now)
 
 
 def test_the_page_gets_each_project_with_its_collectors() -> None:

@@ -10,7 +10,7 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import parse
 from exporter.polling.attempt import Clocks
-from exporter.polling.schedule import Job, Schedule
+from exporter.polling.schedule import Schedule
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from tests.circleci import Circle
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config import Project
+    from exporter.polling.agenda import Job
     from exporter.system.logs import Logger
 
 NOON = 1_790_000_000.0

@@ -105,7 +105,9 @@ def process(
         **cast("Any", shard),
     )
     projects = ProjectList(engine.store, engine.telemetry, **shard)
-    schedule = Schedule(engine.telemetry, cast("Logger", log), size=4)
+    schedule = Schedule(
+        engine.telemetry, cast("Logger", log), size=4, clocks=Clocks(lambda: clock[0], lambda: clock[0])
+    )
     settled: list[tuple[Project, ...]] = []
     found = Organizations(engine, projects, schedule, settled.append)
     try:

@@ -64,7 +64,7 @@ def test_what_is_below_the_level_is_not_logged(level: str, shown: int, capsys: p
 def test_libraries_log_from_warnings_on_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
     configure("debug", "json")
     logging.getLogger("urllib3").info("unseen")
-    logging.getLogger("apscheduler").warning("seen")
+    logging.getLogger("requests").warning("seen")
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["event"] == "seen"
 
