@@ -16,11 +16,11 @@ ROOT = Path(__file__).parent.parent / "exporter"
 LAYERS = (
     "exporter",
     "exporter.errors",
+    "exporter.system",
     "exporter.formats",
     "exporter.insights",
     "exporter.config",
     "exporter.telemetry",
-    "exporter.system",
     "exporter.client",
     "exporter.runs",
     "exporter.knowledge",

@@ -22,7 +22,7 @@ from exporter.config import json_schema, load
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.process.daemon import Daemon, Options
 from exporter.process.engine import Engine
-from exporter.system.file_watch import Watch
+from exporter.system.file_watch import FileWatch
 from exporter.system.logs import configure
 from exporter.system.signals import on_signals
 
@@ -65,7 +65,7 @@ def run(config_file: Path, log_level: str, log_format: str, *, config_watch: boo
     _within(options["shard"], options["total_shards"])
 
     def start() -> None:
-        watch = Watch(config_file) if config_watch else None  # before the file is read, so that no change is missed
+        watch = FileWatch(config_file) if config_watch else None  # before the file is read, so that no change is missed
         Daemon(load(config_file), Options(config_file=config_file, **options), log, watch=watch).run()
 
     _end(_guarded(start, log, config_file, plain=telling.at_terminal(log_format)))

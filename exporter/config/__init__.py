@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.config.document import read_document
+from exporter.config.document import file_error, read_document
 from exporter.config.file import CircleCI, Config, StateSettings
 from exporter.config.load import load, parse
 from exporter.config.reference import markdown
@@ -36,6 +36,7 @@ __all__ = [
     "StateSettings",
     "TokenSource",
     "TopTests",
+    "file_error",
     "json_schema",
     "load",
     "markdown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from exporter.config.document import reason
+from exporter.config.document import file_error
 from exporter.config.places import dotted
 from exporter.config.values import is_loopback
 from exporter.insights.collectors import COLLECTORS
@@ -41,7 +41,7 @@ def check_reach(document: Document, circleci: CircleCI) -> None:
         except ssl.SSLError:
             document.report(("circleci", "ca_file"), f"no PEM certificate in {circleci.ca_file}")
         except OSError as error:
-            document.report(("circleci", "ca_file"), f"{circleci.ca_file}: {reason(error)}")
+            document.report(("circleci", "ca_file"), f"{circleci.ca_file}: {file_error(error)}")
 
 
 def check_slugs(document: Document, lists: Lists) -> None:

@@ -32,7 +32,7 @@ def open_document(path: str | Path) -> Document:
         with Path(path).open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise ConfigError((Problem(str(path), "", reason(error)),)) from None
+        raise ConfigError((Problem(str(path), "", file_error(error)),)) from None
     return parse_document(content, str(path))
 
 
@@ -41,7 +41,7 @@ def parse_document(content: bytes | str, file: str) -> Document:
     return Builder(file).build(_decoded(content, file))
 
 
-def reason(error: OSError) -> str:
+def file_error(error: OSError) -> str:
     """Return why a file cannot be read, such as `no such file` or `permission denied`."""
     return "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or "input/output error").lower()
 

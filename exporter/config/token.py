@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import re
-import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from exporter.config.document import reason
+from exporter.config.document import file_error
 from exporter.errors import ConfigError, Problem
+from exporter.system.file_watch import LOOK_EVERY, FileWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "CIRCLECI_TOKEN"
 LONGEST: Final = 4096
-LOOK_EVERY: Final = 1.0
 
 _TOKEN: Final = re.compile(rb"[\x21-\x7e]+")
 _LOOKS_LIKE_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
-_Signature = tuple[int, int, int, int, int]
 
 
 class Secret:
@@ -65,7 +63,7 @@ def read_token(circleci: CircleCI, environ: Mapping[str, str]) -> Secret:
 
 
 class TokenSource:
-    """The token as it is now: its file is looked at once a second when asked, and read again when it is another one.
+    """The token as it is now: its file is looked at once a second when asked, and read again when it changed.
 
     A file that is missing, empty or unreadable, as one may be in the middle of a rotation, leaves the last token in
     use. `clock` gives seconds that never go back. Safe to be asked by several threads.
@@ -74,10 +72,9 @@ class TokenSource:
     def __init__(
         self, circleci: CircleCI, environ: Mapping[str, str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._file = circleci.token_file
-        self._clock = clock
+        self._circleci, self._environ, self._clock = circleci, environ, clock
         self._lock = threading.Lock()
-        self._signature = _signature(self._file)
+        self._watch = FileWatch(*([circleci.token_file] if circleci.token_file else []))
         self._token = read_token(circleci, environ)
         self._looked = clock()
 
@@ -85,39 +82,26 @@ class TokenSource:
         """Return the newest good token."""
         with self._lock:
             now = self._clock()
-            if self._file and now - self._looked >= LOOK_EVERY:
+            if now - self._looked >= LOOK_EVERY:
                 self._looked = now
-                signature = _signature(self._file)
-                if signature != self._signature:
-                    self._read(signature)
+                self._look()
             return self._token
 
     def refresh(self) -> bool:
         """Read the file at once, as after a token was refused. Return whether the token is another one now."""
         with self._lock:
             before = self._token
-            self._read(_signature(self._file))
+            self._watch.forget()
+            self._look()
             return self._token != before
 
-    def _read(self, signature: _Signature | None) -> None:
-        if self._file is None or signature is None:
+    def _look(self) -> None:
+        if not self._watch.changed():
             return
         try:
-            self._token = _of_file(self._file)
+            self._token = read_token(self._circleci, self._environ)
         except ConfigError:
-            return
-        self._signature = signature
-
-
-def _signature(file: Path | None) -> _Signature | None:
-    """Return what changes when the file, or what it links to, is written or replaced; None if it is no plain file."""
-    try:
-        status = file.stat() if file else None
-    except OSError:
-        return None
-    if status is None or not stat.S_ISREG(status.st_mode):  # a pipe can be read once, and would block the second time
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+            self._watch.forget()  # until it is good again
 
 
 def _of_file(file: Path) -> Secret:
@@ -126,7 +110,7 @@ def _of_file(file: Path) -> Secret:
         with file.open("rb") as stream:
             token = _examined(stream.read(LONGEST + 1).removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
-        raise _problem(shown, "circleci.token_file", reason(error)) from None
+        raise _problem(shown, "circleci.token_file", file_error(error)) from None
     if isinstance(token, Secret):
         return token
     raise _problem(shown, "circleci.token_file", token, "the file must hold one CircleCI API token and nothing else")

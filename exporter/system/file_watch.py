@@ -1,8 +1,11 @@
-"""Noticing that a file's content changed, also when a mounted ConfigMap swaps the symbolic link to it."""
+"""Noticing that a file's content changed, also when a mounted ConfigMap or Secret swaps the symbolic link to it."""
 
 from __future__ import annotations
 
+import stat
 import threading
+import time
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -11,31 +14,70 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_EVERY = 1.0
+# A file written twice within one tick of the file system's clock has the same times, so a young one is read anyway.
+YOUNG_SECONDS = 60.0
 
 
-class Watch:
-    """Keeps an eye on one file from the moment it is made: make it before the file is read for the first time."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A file as it was: what `stat` says, and a digest of its content."""
 
-    def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
-        """Remember the content; look again every so many seconds."""
-        self._path, self._look_every = path, look_every
-        self._seen = _digest(path)
+    status: tuple[int, ...]
+    young: bool
+    digest: bytes
 
-    def start(self, changed: Callable[[], None], stop: threading.Event) -> None:
-        """Call `changed` whenever the content is another one, until `stop`; a missing file is no change."""
+
+class FileWatch:
+    """Says whether files changed since the last look; the first look is at its making, so make it before they are read.
+
+    A missing or unreadable file is no change, and neither is a pipe, which could not be read twice; with `absence`
+    they are. Not safe for several threads.
+    """
+
+    def __init__(self, *files: Path, absence: bool = False) -> None:
+        self._absence = absence
+        self._seen = {file: _look(file, None) for file in files}
+
+    def watch(self, *files: Path) -> None:
+        """Watch these files instead; those watched already stay as they were seen."""
+        self._seen = {file: self._seen[file] if file in self._seen else _look(file, None) for file in files}
+
+    def changed(self) -> bool:
+        """Look again. A change is told once."""
+        found = False
+        for file, before in self._seen.items():
+            now = _look(file, before)
+            if now is None and not self._absence:
+                continue
+            found |= (now and now.digest) != (before and before.digest)
+            self._seen[file] = now
+        return found
+
+    def forget(self) -> None:
+        """Call the files changed at the next look, whatever they hold then."""
+        self._seen = dict.fromkeys(self._seen)
+
+    def start(self, changed: Callable[[], None], stop: threading.Event, look_every: float = LOOK_EVERY) -> None:
+        """Look in a thread of its own every so many seconds, and call `changed` at each change, until `stop`."""
 
         def look() -> None:
-            while not stop.wait(self._look_every):
-                now = _digest(self._path)
-                if now not in {self._seen, None}:
-                    self._seen = now
+            while not stop.wait(look_every):
+                if self.changed():
                     changed()
 
         threading.Thread(target=look, name="watch", daemon=True).start()
 
 
-def _digest(path: Path) -> bytes | None:
+def _look(file: Path, before: _Seen | None) -> _Seen | None:
+    """Return how the file is now, None if it cannot be read. Its content is read where `stat` does not settle it."""
     try:
-        return blake2b(path.read_bytes()).digest()
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        status = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if before and before.status == status and not before.young:
+            return before
+        young = abs(time.time() - found.st_mtime) < YOUNG_SECONDS
+        return _Seen(status, young, blake2b(file.read_bytes()).digest())
     except OSError:
         return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.web.http.incidents import Incidents
     from exporter.web.page.html import Page
     from exporter.web.scrape import ExpositionResponse
-    from exporter.web.settings import Settings
+    from exporter.web.settings import WebSettings
     from exporter.web.source import Source
 
 HEALTHY, READY, RELOAD = "/-/healthy", "/-/ready", "/-/reload"
@@ -56,7 +56,7 @@ class App:
         page: Page,
         *,
         telemetry_path: str,
-        settings: Callable[[], Settings],
+        settings: Callable[[], WebSettings],
         limits: Limits,
         incidents: Incidents,
         pages: Executor,
@@ -134,7 +134,7 @@ class App:
 class _Login:
     """Asks for a login before any route but health and readiness, also before the answer that a path is unknown."""
 
-    def __init__(self, app: ASGIApp, settings: Callable[[], Settings]) -> None:
+    def __init__(self, app: ASGIApp, settings: Callable[[], WebSettings]) -> None:
         self._app = app
         self._settings = settings
 

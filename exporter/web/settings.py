@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.config import file_error
 from exporter.errors import ConfigError, StartError
+from exporter.system.file_watch import FileWatch
 from exporter.web.logins import Logins
 from exporter.web.settings_file import TlsFiles, WebConfig, read_web_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WebSettings:
     """One reading of the files, ready for use. Without `context` connections are plain."""
 
     config: WebConfig
@@ -34,54 +35,39 @@ class Settings:
 
 
 class LiveSettings:
-    """`current` is the newest reading that was good; a bad one changes nothing."""
+    """`current` is the newest good reading; a bad one changes nothing."""
 
     def __init__(self, path: Path | None, executor: Executor, log: Log, incidents: Incidents) -> None:
         self._path = path
         self._executor = executor
         self._log = log
         self._incidents = incidents
-        self._watched: tuple[Path, ...] = ()
-        self._seen: list[bytes] = []
-        self.current = Settings(WebConfig(), Logins({}, executor))
+        self.current = WebSettings(WebConfig(), Logins({}, executor))
+        # A certificate that is gone is worth an error before the restart that would fail without it.
+        self._watch = FileWatch(*([path] if path else []), absence=True)
         if path is not None:
             self.current = self._read(path)
 
     def check(self) -> None:
         """Take the files as they are now, if they have changed. It reads files, so it is not for the event loop."""
-        if self._path is None or _digests(self._watched) == self._seen:
+        if self._path is None or not self._watch.changed():
             return
         try:
             self.current = self._read(self._path)
         except (ConfigError, StartError) as error:
-            self._incidents.counts["web_config_refused"] += 1
+            self._incidents.count("web_config_refused")
             self._log.error("web configuration not reloaded", file=str(self._path), error=str(error))
         else:
             self._log.info("web configuration reloaded", file=str(self._path))
 
-    def _read(self, path: Path) -> Settings:
-        # Digests are taken before the contents are used, so a change in between is seen at the next look.
-        self._watched = (path, *self._watched[1:])
-        self._seen = _digests(self._watched)
+    def _read(self, path: Path) -> WebSettings:
         config = read_web_config(path)
-        self._watched = (path, *(config.tls.paths() if config.tls else ()))
-        self._seen = [*self._seen[:1], *_digests(self._watched[1:])]
+        # Each file is watched before it is used, so a change in between is seen at the next look.
+        self._watch.watch(path, *(config.tls.paths() if config.tls else ()))
         context = tls_context(config.tls) if config.tls else None
         old = self.current
         logins = old.logins if old.config.users == config.users else Logins(config.users, self._executor)
-        return Settings(config, logins, context)
-
-
-def _digests(files: Iterable[Path]) -> list[bytes]:
-    """Digest each file's content, since times of change miss what is written twice within a tick."""
-    digests = []
-    for file in files:
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            content = repr(error.errno).encode()
-        digests.append(hashlib.sha256(content).digest())
-    return digests
+        return WebSettings(config, logins, context)
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
@@ -95,7 +81,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
         try:
             path.read_bytes()
         except OSError as error:
-            raise StartError(f"cannot read {path}: {error.strerror}") from None
+            raise StartError(f"cannot read {path}: {file_error(error)}") from None
     try:
         # Without a password callback OpenSSL would ask on the terminal for the password of an encrypted key, and wait.
         context.load_cert_chain(files.cert_file, files.key_file, password=lambda: "")

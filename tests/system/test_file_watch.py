@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.system.file_watch import Watch
+from exporter.system.file_watch import FileWatch
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ class Watched:
 
     def __init__(self, path: Path, stop: threading.Event, *, meanwhile: str | None = None) -> None:
         self.path, self.calls = path, list[str]()
-        watch = Watch(path, EVERY)
+        watch = FileWatch(path)
         if meanwhile is not None:
             path.write_text(meanwhile)
         self.looks = _Looks(stop)
-        watch.start(lambda: self.calls.append(path.read_text()), self.looks)
+        watch.start(lambda: self.calls.append(path.read_text()), self.looks, EVERY)
 
     def look_again(self) -> None:
         """Wait until the file was looked at twice more: once from now on for certain."""
@@ -124,3 +125,70 @@ def test_nothing_is_noticed_after_the_stop(file: Path, stop: threading.Event) ->
     wait_until(lambda: not any(thread.name == "watch" for thread in threading.enumerate()))
     file.write_text("two")
     assert watched.calls == []
+
+
+def test_each_of_several_files_is_watched_and_a_change_is_told_once(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("1")
+    watch = FileWatch(one, two)
+    seen = [watch.changed()]
+    two.write_text("2")
+    seen += [watch.changed(), watch.changed()]
+    one.write_text("3")
+    seen += [watch.changed(), watch.changed()]
+    assert seen == [False, True, False, True, False]
+
+
+def test_other_files_can_be_watched_without_forgetting_how_the_kept_ones_were(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("1")
+    two.write_text("2")
+    watch = FileWatch(one)
+    one.write_text("changed")
+    watch.watch(one, two)
+    assert (watch.changed(), watch.changed()) == (True, False)
+    watch.watch(two)
+    one.write_text("nobody cares")
+    assert not watch.changed()
+
+
+def test_a_file_that_is_gone_is_a_change_where_that_is_asked_for(file: Path) -> None:
+    watch = FileWatch(file, absence=True)
+    file.unlink()
+    seen = [watch.changed(), watch.changed()]
+    file.write_text("one")
+    assert [*seen, watch.changed(), watch.changed()] == [True, False, True, False]
+
+
+def test_a_forgotten_file_is_a_change_as_soon_as_it_can_be_read(file: Path) -> None:
+    watch = FileWatch(file)
+    watch.forget()
+    assert (watch.changed(), watch.changed()) == (True, False)
+    file.unlink()
+    watch.forget()
+    gone = watch.changed()
+    file.write_text("one")
+    assert (gone, watch.changed()) == (False, True)
+
+
+def test_two_writes_within_one_tick_of_the_clock_are_both_noticed(file: Path) -> None:
+    watch = FileWatch(file)
+    written = file.stat()
+    for content in ("two", "six"):
+        file.write_text(content)
+        os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
+        assert watch.changed()
+
+
+def test_an_old_file_is_not_read_again_while_its_times_and_size_stay(file: Path) -> None:
+    os.utime(file, ns=(1, 1))
+    watch = FileWatch(file)
+    accessed = file.stat().st_atime_ns
+    assert not watch.changed()
+    assert file.stat().st_atime_ns == accessed
+
+
+def test_a_pipe_is_never_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    watch = FileWatch(tmp_path / "pipe")  # reading it would wait for a writer
+    assert not watch.changed()

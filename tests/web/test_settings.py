@@ -67,7 +67,7 @@ def test_a_certificate_that_cannot_be_read_prevents_the_start(
     (certificates.folder / missing).unlink()
     with pytest.raises(StartError) as caught:
         read(path)
-    assert str(caught.value) == f"cannot read {certificates.folder / missing}: No such file or directory"
+    assert str(caught.value) == f"cannot read {certificates.folder / missing}: no such file"
 
 
 @pytest.mark.parametrize("name", ["cert.pem", "key.pem", "ca.pem"])
