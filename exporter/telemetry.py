@@ -196,7 +196,9 @@ class Telemetry:
         for name, paths in (fields or {}).items():
             for path in paths:
                 self.unreadable.labels(name, path)
-        self._incidents = counter("web_incidents_total", "Hostile or broken HTTP clients, by what they did.", "kind")
+        self._incidents = counter(
+            "web_incidents_total", "Hostile or broken HTTP clients, and refused web configurations, by kind.", "kind"
+        )
         self.state_writable = gauge("state_writable", "1 if the last write to the state file succeeded.")
         self.state_moved_aside = counter(
             "state_moved_aside_total", "State files moved aside because they were corrupt or not ours."
@@ -259,9 +261,9 @@ class Telemetry:
         self._run_delay.labels(source).observe(delay)
         self._of_requests.changed()
 
-    def web_incident(self, kind: str) -> None:
-        """Count what a hostile or broken client did; the kinds are bounded."""
-        self._incidents.labels(kind).inc()
+    def web_incident(self, kind: str, count: int = 1) -> None:
+        """Count what went wrong on the web side; the kinds are bounded."""
+        self._incidents.labels(kind).inc(count)
 
     def reloaded(self, good: bool) -> None:
         """Note the end of a reload, or of the first load."""

@@ -22,6 +22,7 @@ from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
 from exporter.publishing.scrape import scrape
 from exporter.system.signals import on_signals
+from exporter.web.http.incidents import KINDS
 from exporter.web.page.overview import Overview
 from exporter.web.server import WebServer
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config import Config
-    from exporter.system.file_watch import Watch
+    from exporter.system.file_watch import FileWatch
     from exporter.system.logs import Logger
 
 Wish = Literal["stop", "reload"]
@@ -59,7 +60,7 @@ class Daemon:
         options: Options,
         log: Logger,
         *,
-        watch: Watch | None = None,
+        watch: FileWatch | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Build everything and take signals and addresses. Raises ConfigError or StartError; nothing runs yet.
@@ -87,6 +88,8 @@ class Daemon:
         self._engine = engine = Engine(
             config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
         )
+        for kind in KINDS:
+            engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
         self._fleet = Fleet(engine, self._schedule)
         projects = ProjectList(engine.store, engine.telemetry, shard=options.shard, total_shards=options.total_shards)

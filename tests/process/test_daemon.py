@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter import __version__
+from exporter.web.http.incidents import KINDS
 from tests.faults.campaign import polled, slug_of, small_circle, small_config
 from tests.running import Exporter
 from tests.waiting import wait_until
@@ -93,6 +94,22 @@ def test_the_page_tells_of_a_reload_that_failed_and_of_one_that_was_good(circle:
         assert SLUGS[0] in exporter.get("/")[1]
 
 
+def test_a_refused_change_of_the_web_configuration_is_counted_and_the_old_one_stays(
+    circle: Circle, tmp_path: Path
+) -> None:
+    web = tmp_path / "web.yaml"
+    web.write_text("http_server_config: {headers: {X-Frame-Options: deny}}")
+    with Exporter(tmp_path, hourly(circle), "--web.config.file", str(web), token=TOKEN) as exporter:
+        assert exporter.scrape().get("web_incidents_total", kind="web_config_refused") == 0
+        web.write_text("http_server_config: {headers: {X-Frame-Options: perhaps}}")
+        exporter.until(
+            lambda scrape: scrape.get("web_incidents_total", kind="web_config_refused") == 1,
+            "the refusal to be counted",
+        )
+        (refused,) = exporter.events("web configuration not reloaded")
+        assert "X-Frame-Options" in refused["error"]
+
+
 def test_a_series_that_was_born_during_a_scrape_interval_starts_at_zero(circle: Circle, tmp_path: Path) -> None:
     with Exporter(tmp_path, hourly(circle), token=TOKEN) as exporter:
         first = exporter.scrape()
@@ -101,6 +118,7 @@ def test_a_series_that_was_born_during_a_scrape_interval_starts_at_zero(circle: 
         for reason in ("connection", "server", "throttled"):
             assert first.get("api_retries_total", reason=reason) == 0
         assert first.get("api_throttled_seconds_total") == 0
+        assert {kind: first.get("web_incidents_total", kind=kind) for kind in KINDS} == dict.fromkeys(KINDS, 0)
         assert first.get("build_info", version=__version__, python_version=_python(first.text)) == 1
 
 

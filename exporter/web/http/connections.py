@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from exporter.web.http.incidents import Incidents
+    from exporter.web.http.incidents import IncidentKind, Incidents
 
 # One who does not read at all is known as such after this many seconds.
 STALLED_SECONDS = 1.0
@@ -61,6 +61,12 @@ class Phase(enum.Enum):
 
 
 _ORDER = {phase: order for order, phase in enumerate(Phase)}
+_DEADLINES: dict[str, IncidentKind] = {
+    "stall": "stall_deadline",
+    "handshake": "handshake_deadline",
+    "headers": "headers_deadline",
+    "response": "response_deadline",
+}
 
 
 @dataclass(eq=False, slots=True)
@@ -153,7 +159,7 @@ class Connections:
             late = connection.overdue(self.limits)
             if late:
                 if connection.phase not in (Phase.IDLE, Phase.CLOSING):
-                    self.incidents.note(f"{late}_deadline", peer=connection.peer)
+                    self.incidents.note(_DEADLINES[late], peer=connection.peer)
                 self.drop(connection)
 
     def all(self) -> list[Connection]:

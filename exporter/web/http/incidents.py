@@ -6,12 +6,28 @@ import logging
 import time
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
 
+IncidentKind = Literal[
+    "accept",
+    "defect",
+    "evicted",
+    "handshake",
+    "handshake_deadline",
+    "headers_deadline",
+    "loop",
+    "malformed",
+    "refused",
+    "response_deadline",
+    "server",
+    "stall_deadline",
+    "web_config_refused",
+]
+KINDS: tuple[IncidentKind, ...] = get_args(IncidentKind)
 QUIET_SECONDS = 60.0
 _FOREIGN_LOGGERS = ("asyncio", "uvicorn.error")
 
@@ -30,7 +46,7 @@ class Log(Protocol):
 
 
 class Incidents:
-    """Counts by kind. The kinds are words of this package, so both the counts and the log lines are bounded."""
+    """Counts by kind. The kinds bound both the counts and the log lines."""
 
     def __init__(
         self, log: Log, clock: Callable[[], float] = time.monotonic, counted: Callable[[str], None] = lambda _: None
@@ -40,10 +56,14 @@ class Incidents:
         self._clock = clock
         self._quiet_until: dict[str, float] = {}
 
-    def note(self, kind: str, **fields: Any) -> None:  # noqa: ANN401  whatever a log line takes
-        """Count one incident, and log its kind if that was not done within the last minute."""
+    def count(self, kind: IncidentKind) -> None:
+        """Count one incident that is logged elsewhere."""
         self.counts[kind] += 1
         self._counted(kind)
+
+    def note(self, kind: IncidentKind, **fields: Any) -> None:  # noqa: ANN401  whatever a log line takes
+        """Count one incident, and log its kind if that was not done within the last minute."""
+        self.count(kind)
         now = self._clock()
         if now >= self._quiet_until.get(kind, now):
             self._quiet_until[kind] = now + QUIET_SECONDS
