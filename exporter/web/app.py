@@ -17,6 +17,7 @@ from exporter.web.headers import SecurityHeaders, from_another_site
 from exporter.web.http.incidents import describe
 from exporter.web.logins import Busy
 from exporter.web.scrape import exposition_response
+from exporter.web.target import OriginForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,7 @@ class App:
         ]
         router = Router(routes, redirect_slashes=False, default=_not_found)
         guarded = _Guard(_Login(router, settings), incidents)
-        self.asgi: ASGIApp = SecurityHeaders(guarded, lambda: settings().headers)
+        self.asgi: ASGIApp = OriginForm(SecurityHeaders(guarded, lambda: settings().headers))
 
     async def _metrics(self, request: Request) -> ExpositionResponse:
         return exposition_response(self._source, request)
