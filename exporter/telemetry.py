@@ -200,8 +200,11 @@ class Telemetry:
             "web_incidents_total", "Hostile or broken HTTP clients, and refused web configurations, by kind.", "kind"
         )
         self.state_writable = gauge("state_writable", "1 if the last write to the state file succeeded.")
-        self.state_moved_aside = counter(
-            "state_moved_aside_total", "State files moved aside because they were corrupt or not ours."
+        self.state_moved_aside, self.state_damaged = (
+            counter("state_moved_aside_total", "State files moved aside because they were corrupt or not ours."),
+            counter(
+                "state_damaged_records_total", "Records of the state file that could not be read, by kind.", "kind"
+            ),
         )
         self._reload_successful = gauge("config_last_reload_successful", "1 if the last reload succeeded.")
         self._reload_time = gauge("config_last_reload_success_timestamp_seconds", "Time of the last successful reload.")

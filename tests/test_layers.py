@@ -46,7 +46,7 @@ DOORWAYS = {
     "isal": {"exporter.formats"},
     "jinja2": {"exporter.web"},
     "prometheus_client": {"exporter.formats", "exporter.telemetry"},
-    "pydantic": {"exporter.config", "exporter.web"},
+    "pydantic": {"exporter.config", "exporter.state", "exporter.web"},
     "pydantic_core": {"exporter.config", "exporter.web"},
     "requests": {"exporter.client"},
     "rich": {"exporter.cli"},

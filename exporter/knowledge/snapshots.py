@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,24 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     return _rows(json.loads(deflate.unpacked(packed), parse_int=str, parse_float=str), table)
 
 
+def verify(packed: bytes) -> None:
+    """Raise whatever the damage raises where rows cannot be unpacked: for what comes from a disk."""
+    document = json.loads(deflate.unpacked(packed), parse_constant=_refused)
+    for table in document.values():
+        if not table.keys() >= {"columns", "labels", "numbers"}:
+            continue  # packed by another version, and read as no rows
+        widths = {len(numbers) for numbers in table["numbers"]} | {len(table["columns"])}
+        texts = chain(table["columns"], chain.from_iterable(table["labels"]))
+        numbers = chain.from_iterable(table["numbers"])
+        if (
+            len(widths) > 1
+            or len(table["labels"]) != len(table["numbers"])
+            or not all(isinstance(text, str) for text in texts)
+            or not all(number is None or (isinstance(number, int | float) and isfinite(number)) for number in numbers)
+        ):
+            raise ValueError
+
+
 def _document(table: Table, rows: Sequence[Row]) -> str:
     if not all(isfinite(value) for _, values in rows for value in values if value is not None):
         raise PayloadError(f"a number of {table.name} is not finite")  # JSON cannot say it: it could not be read back
@@ -134,6 +153,10 @@ def _document(table: Table, rows: Sequence[Row]) -> str:
         f"[{','.join(['null' if value is None else number_text(value) for value in values])}]" for _, values in rows
     )
     return f'{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(constant)
 
 
 def _json(value: object) -> str:

@@ -40,14 +40,15 @@ class Fleet:
 
     def restore(self, projects: Iterable[Project]) -> None:
         """Show what the state file knows of these projects, before the first request is made."""
-        stored = {found.slug: found for found in self._state.load()}
-        found = [_restored(project, stored.get(project.slug)) for project in projects]
+        wanted = {project.slug: project for project in projects}
+        stored = {found.slug: found for found in self._state.load(wanted)}
+        found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
         for snapshot, gone in found:
             if gone:
                 self._state.commit(snapshot, (), gone)
         self._store.publish([snapshot for snapshot, _ in found], self._wall())
         # What was taken out while this process did not run: it begins anew if it ever comes back.
-        self._state.forget([slug for slug in stored if self._store.get(slug) is None])
+        self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
     def start(self) -> None:
         """Schedule what was restored: at once what is due or newly asked, the rest when its interval is over."""

@@ -48,7 +48,7 @@ class Organizations:
         self._projects.adopt(config)
         organizations = self._projects.organizations
         if organizations:
-            known = {stored.slug: stored for stored in self._state.load() if stored.slug in organizations}
+            known = {stored.slug: stored for stored in self._state.load(organizations)}
             for slug, organization in organizations.items():
                 snapshot = Snapshot(discovered_projects.itself(organization))
                 if stored := known.get(slug):

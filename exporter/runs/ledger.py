@@ -21,6 +21,8 @@ OTHER_BRANCHES = "other branches"
 
 ALL_TAGS = "all tags"
 """Label `branch` of what a tag triggered."""
+Number = int | float
+"""A sum is exact for as long as what is added is whole."""
 
 _NONE: Mapping[str, BranchCounters] = MappingProxyType({})
 NO_RUNS: Mapping[str, int] = MappingProxyType(dict.fromkeys(STATUSES, 0))
@@ -32,18 +34,18 @@ class Tally:
 
     buckets: tuple[int, ...]
     runs: Mapping[str, int] = field(default_factory=lambda: NO_RUNS)
-    seconds: float = 0
-    credits: float = 0
+    seconds: Number = 0
+    credits: Number = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
     """The newest finished run, by its stop, and what is shown of it."""
 
-    stopped_at: float
+    stopped_at: Number
     created_at: int
     key: int
-    value: float | None
+    value: Number | None
 
     def after(self, other: Newest | None) -> bool:
         """Whether this run is the newer one; runs of the same times are told apart by their keys."""
@@ -84,10 +86,10 @@ class WorkflowLedger:
     since: int
     floor: int = 0
     baseline: bool = False
-    polled_at: float | None = None
-    swept_at: float | None = None
+    polled_at: Number | None = None
+    swept_at: Number | None = None
     newest: int | None = None
-    unlisted_at: float | None = None
+    unlisted_at: Number | None = None
     branches: Mapping[str, BranchCounters] = field(default_factory=lambda: _NONE)
 
 
@@ -101,8 +103,8 @@ class Ledger:
     """
 
     began: int
-    names_at: float
-    bounds: tuple[float, ...]
+    names_at: Number
+    bounds: tuple[Number, ...]
     workflows: Mapping[str, WorkflowLedger]
     invented: tuple[str, ...] = ()
     by_stop: bool = False

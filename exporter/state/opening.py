@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.errors import StartError
-from exporter.state import project_tables, run_tables
+from exporter.state import generation, live_tables, project_tables, run_tables
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -24,14 +24,25 @@ if TYPE_CHECKING:
     from exporter.telemetry import Telemetry
 
 APPLICATION_ID = 0x43494558
-VERSION = 1
+VERSION = 2
+NEWEST = 255
+"""No exporter has a version beyond this: it is damage."""
 LOCK_WAIT = 1.0
 """Seconds for which the start waits for the process before it to let go of the file."""
 WAL_LIMIT = 16 * 1024 * 1024
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT}
+"""What statements that are right fail with on a file that is wrong."""
+FOREIGN = "it belongs to another program"
 _PRIMARY = 0xFF  # the low byte of an extended error code
-_SCHEMA = (*project_tables.SCHEMA, *run_tables.SCHEMA)
-_TABLES = len(_SCHEMA)
+_SCHEMA = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *generation.SCHEMA)
+_FROM_1 = (
+    "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
+    *live_tables.SCHEMA,
+    *generation.SCHEMA,
+)
+_HEADER = 100
+_MAGIC = b"SQLite format 3\0"
+_OWNER = slice(68, 72)  # PRAGMA application_id in the file's header
 
 
 class _Unusable(Exception):  # noqa: N818  raised and caught here
@@ -46,12 +57,12 @@ def connect(path: Path | None, telemetry: Telemetry, log: BoundLogger) -> tuple[
     """
     if path is None:
         return _memory(), True
-    if not path.parent.is_dir():
-        raise StartError(f"state file {path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise StartError(f"state file {path} is a folder")
     problem: Exception
     try:
+        if not path.parent.is_dir():
+            raise StartError(f"state file {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise StartError(f"state file {path} is a folder")
         try:
             return _usable(path), True
         except _Unusable as found:
@@ -76,7 +87,9 @@ def _code(error: sqlite3.Error) -> int:
 
 def _usable(path: Path) -> sqlite3.Connection:
     """Open the file, hold it, and verify or make what is in it."""
-    if not path.exists():
+    if path.exists():
+        _recognize(path)
+    else:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
     try:
@@ -89,13 +102,38 @@ def _usable(path: Path) -> sqlite3.Connection:
         if _code(error) in _BROKEN:
             raise _Unusable(str(error)) from None
         raise
+    except UnicodeDecodeError:  # SQLite's own message has damaged names in it
+        connection.close()
+        raise _Unusable("its tables have no readable names") from None
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def _recognize(path: Path) -> None:
+    """Raise _Unusable for a file of another program, before a byte of it is changed."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if not header:
+        return
+    if not header.startswith(_MAGIC):
+        raise _Unusable("it is no database")
+    owner = int.from_bytes(header[_OWNER], "big")
+    if owner not in {APPLICATION_ID, 0}:
+        raise _Unusable(FOREIGN)
+    if not owner:  # a new file whose tables are still in the log beside it, or another program's
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as database:
+            try:
+                (entries,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                raise _Unusable(str(error)) from None
+        if entries:
+            raise _Unusable(FOREIGN)
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
+    connection.text_factory = _text
     for setting in (
         "locking_mode = EXCLUSIVE",
         "journal_mode = WAL",  # a mount that cannot do it stays with a journal that is as safe
@@ -106,7 +144,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA {setting}").fetchall()
 
 
+def _text(stored: bytes) -> str:
+    """Text as it is stored; what is no UTF-8 is refused by whoever reads it, not by the statement."""
+    return stored.decode(errors="surrogateescape")
+
+
 def _verify(connection: sqlite3.Connection) -> None:
+    """Make the tables, bring those of an older version up to date, and check them."""
     owner, version, tables = (
         connection.execute(query).fetchone()[0]
         for query in (
@@ -117,16 +161,27 @@ def _verify(connection: sqlite3.Connection) -> None:
     )
     if not (owner or version or tables):
         _create(connection)
-    elif owner != APPLICATION_ID:
-        raise _Unusable("it belongs to another program")
-    elif version > VERSION:
+        return
+    if owner != APPLICATION_ID:
+        raise _Unusable(FOREIGN)
+    if VERSION < version <= NEWEST:
         raise StartError(f"the state file has version {version}; this exporter knows versions up to {VERSION}")
-    else:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise _Unusable(found)
-        if tables < _TABLES:
-            raise _Unusable("tables are missing")
+    if not 0 < version <= VERSION:
+        raise _Unusable(f"its version is {version}")
+    found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _Unusable(found)
+    if version < VERSION:
+        for statement in _FROM_1:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    tables = {_plain(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    if not tables >= set(map(_plain, _SCHEMA)):
+        raise _Unusable("tables are missing")
+
+
+def _plain(sql: str) -> str:
+    return " ".join(sql.split())
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -171,7 +226,7 @@ def _copy(path: Path) -> sqlite3.Connection:
                 file.backup(connection)
         _prepare(connection)
         _verify(connection)
-    except (OSError, sqlite3.Error, _Unusable):
+    except (OSError, sqlite3.Error, UnicodeDecodeError, _Unusable):
         connection.close()
         return _memory()
     return connection

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.knowledge.snapshots import Part
 from exporter.state import records, run_tables
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Snapshot
+    from exporter.knowledge.snapshots import Part, Snapshot
+    from exporter.state.damage import Damage
+    from exporter.state.records import Stored
 
 SCHEMA = (
     "CREATE TABLE server (url TEXT PRIMARY KEY, up INTEGER NOT NULL)",
@@ -39,14 +41,22 @@ SCHEMA = (
 _PROJECT = """INSERT INTO project (server, slug, facts, outcomes, polled_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (server, slug)
     DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at"""
-_PART = """INSERT OR REPLACE INTO part (project, question, checked_at, answered_at, basis, follow_ups, answer, previous)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+# An update leaves the pages as they are on which nothing changed: mostly only the times of an answer do.
+_PART = """INSERT INTO part (project, question, checked_at, answered_at, basis, follow_ups, answer, previous)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (project, question)
+    DO UPDATE SET checked_at = excluded.checked_at, answered_at = excluded.answered_at, basis = excluded.basis,
+    follow_ups = excluded.follow_ups, answer = excluded.answer, previous = excluded.previous"""
 
 
 def read_up(connection: sqlite3.Connection, server: str) -> bool | None:
     """Whether the server answered the newest request; None before the first one."""
     row = connection.execute("SELECT up FROM server WHERE url = ?", (server,)).fetchone()
-    return row and bool(row[0])
+    if row is None:
+        return None
+    if row[0] not in {0, 1}:
+        raise ValueError
+    return bool(row[0])
 
 
 def write_up(connection: sqlite3.Connection, server: str, up: float | None) -> None:
@@ -61,14 +71,46 @@ def number(connection: sqlite3.Connection, server: str, slug: str) -> int | None
     return row and int(row[0])
 
 
-def read_parts(connection: sqlite3.Connection, project: int) -> dict[Question, Part]:
-    """All parts of a project."""
+def slugs(connection: sqlite3.Connection, server: str) -> list[str]:
+    """The projects of which something is known."""
+    found = (slug for (slug,) in connection.execute("SELECT slug FROM project WHERE server = ?", (server,)))
+    return [slug for slug in found if isinstance(slug, str) and slug.isprintable()]
+
+
+def read(connection: sqlite3.Connection, server: str, slug: str, damage: Damage) -> Stored | None:
+    """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll."""
+    row = connection.execute(
+        "SELECT id, facts, outcomes, polled_at FROM project WHERE server = ? AND slug = ?", (server, slug)
+    ).fetchone()
+    if row is None:
+        return None
+    number, facts, outcomes, polled_at = row
+    return records.Stored(
+        slug,
+        damage.guard("facts", slug, lambda: records.read_facts(facts), None),
+        dict(_parts(connection, number, slug, damage)),
+        damage.guard("outcomes", slug, lambda: records.read_outcomes(outcomes), {}),
+        damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
+        run_tables.read(connection, number, slug, damage),
+    )
+
+
+def _parts(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Iterator[tuple[Question, Part]]:
     rows = connection.execute(
-        """SELECT question, answer, checked_at, answered_at, previous, basis, follow_ups
+        """SELECT rowid, question, answer, checked_at, answered_at, previous, basis, follow_ups
         FROM part WHERE project = ?""",
         (project,),
     ).fetchall()
-    return {records.read_question(question): Part(*part) for question, *part in rows}
+    for row, question, *columns in rows:
+        part = damage.guard("part", slug, partial(_part, question, columns), None)
+        if part is None:
+            damage.forget(connection, "DELETE FROM part WHERE rowid = ?", row)
+        else:
+            yield part
+
+
+def _part(question: object, columns: Iterable[object]) -> tuple[Question, Part]:
+    return records.read_question(question), records.read_part(*columns)
 
 
 def write(

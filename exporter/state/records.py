@@ -1,26 +1,30 @@
-"""Facts as they stand in columns: JSON that another version of the exporter reads as far as it knows it."""
+"""Facts of projects as they stand in columns. What is damaged raises an exception of whatever kind."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from exporter.insights.questions import Question
-from exporter.knowledge.snapshots import Facts, Outcome
+from exporter.knowledge.snapshots import Facts, Outcome, Part, verify
+from exporter.state.documents import Reader, parse, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.knowledge.snapshots import Part
     from exporter.runs import Ledger
 
-Record = TypeVar("Record", Facts, Outcome)
+_FACTS = Reader[Facts](Facts)
+_OUTCOME = Reader[Outcome](Outcome)
+_PARAMS = Reader[tuple[tuple[str, str], ...]](tuple[tuple[str, str], ...])
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the file holds of one project."""
+    """What the file holds of one project. Times are Unix seconds."""
 
     slug: str
     facts: Facts | None
@@ -30,48 +34,96 @@ class Stored:
     ledger: Ledger | None = None
 
 
-def text(value: object) -> str:
-    """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"))
-
-
 def write_question(question: Question) -> str:
     """A question as the key of its part."""
-    return text([question.collector, question.endpoint, question.slug, question.workflow, question.params])
+    return write([question.collector, question.endpoint, question.slug, question.workflow, question.params])
 
 
-def read_question(written: str) -> Question:
+def read_question(written: object) -> Question:
     """The question of a part."""
-    collector, endpoint, slug, workflow, params = json.loads(written)
-    return Question(collector, endpoint, slug, workflow, tuple((key, value) for key, value in params))
+    *names, params = parse(written)
+    collector, endpoint, slug, workflow = map(label, names)
+    return Question(collector, endpoint, slug, workflow, _PARAMS.read(params))
+
+
+def read_part(  # noqa: PLR0917  the columns, in the order of the part's fields
+    rows: object, checked_at: object, answered_at: object, previous: object, basis: object, follow_ups: object
+) -> Part:
+    """A part, whose rows can be unpacked."""
+    if not isinstance(rows, bytes) or not isinstance(previous, bytes) or not isinstance(follow_ups, int):
+        raise TypeError
+    verify(rows)
+    if previous:
+        verify(previous)
+    return Part(rows, moment(checked_at), moment(answered_at), previous, label(basis), follow_ups)
 
 
 def write_facts(facts: Facts | None) -> str | None:
     """A project's facts, or NULL."""
-    return None if facts is None else text(asdict(facts))
+    return None if facts is None else write(facts)
 
 
-def read_facts(written: str | None) -> Facts | None:
+def read_facts(written: object) -> Facts | None:
     """A project's facts; None also where this version needs more than was written."""
-    return None if written is None else _record(Facts, json.loads(written))
+    return None if written is None else _known(_FACTS, parse(written))
 
 
 def write_outcomes(outcomes: Mapping[str, Outcome]) -> str:
     """Outcomes by collector."""
-    return text({collector: asdict(outcome) for collector, outcome in outcomes.items()})
+    return write(outcomes)
 
 
-def read_outcomes(written: str) -> dict[str, Outcome]:
+def read_outcomes(written: object) -> dict[str, Outcome]:
     """Outcomes by collector, without those of which this version needs more than was written."""
-    read = {collector: _record(Outcome, document) for collector, document in json.loads(written).items()}
+    read = {collector: _known(_OUTCOME, document) for collector, document in parse(written).items()}
     return {collector: outcome for collector, outcome in read.items() if outcome is not None}
 
 
-def _record(kind: type[Record], document: dict[str, Any]) -> Record | None:
-    known = {field.name: field for field in fields(kind)}
-    if any(field.default is MISSING and name not in document for name, field in known.items()):
-        return None
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in document.items() if name in known
-    }
-    return kind(**values)
+def label(value: object) -> str:
+    """A text that has an encoding."""
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return value
+
+
+def moment(value: object) -> float:
+    """A finite number."""
+    if not isinstance(value, int | float) or not isfinite(value):
+        raise ValueError
+    return value
+
+
+def no_later(stored: Stored, now: float) -> Stored:
+    """The same with no time later than now: the clock by which it was stored may have been ahead."""
+    return replace(
+        stored,
+        facts=stored.facts and past(stored.facts, now, "asked_at", "branches_asked_at"),
+        parts={question: past(part, now, "checked_at", "answered_at") for question, part in stored.parts.items()},
+        outcomes={name: past(outcome, now, "finished_at", "last_success") for name, outcome in stored.outcomes.items()},
+        polled_at=None if stored.polled_at is None else min(stored.polled_at, now),
+        ledger=stored.ledger and past_ledger(stored.ledger, now),
+    )
+
+
+def past_ledger(ledger: Ledger, now: float) -> Ledger:
+    """A ledger with no time later than now, but those that CircleCI told."""
+    times = ("since", "floor", "polled_at", "swept_at", "unlisted_at")
+    workflows = {name: past(workflow, now, *times) for name, workflow in ledger.workflows.items()}
+    earlier: Ledger = past(ledger, now, "began", "names_at")
+    return replace(earlier, workflows=workflows)
+
+
+def past(facts: Any, now: float, *times: str) -> Any:  # noqa: ANN401  the same kind of facts
+    """Facts whose fields named `times` are no later than now; None stays None."""
+    later = {name: type(found)(now) for name in times if (found := getattr(facts, name)) is not None and found > now}
+    return replace(facts, **later) if later else facts
+
+
+def _known(reader: Reader[Any], document: object) -> Any:  # noqa: ANN401  what the reader makes
+    try:
+        return reader.read(document)
+    except ValidationError as error:
+        if all(found["type"] == "missing" for found in error.errors()):
+            return None
+        raise

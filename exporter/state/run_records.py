@@ -1,93 +1,61 @@
 """The ledger of a project's runs as it stands in columns: JSON, one document a workflow.
 
-The keys of runs that were counted are rows of their own.
+The keys of runs that were counted are rows of their own. What is damaged raises an exception of whatever kind.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import astuple
-from typing import Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
-from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
-from exporter.state.records import text
+from exporter.runs import Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.counters import Exemplar
+from exporter.state.documents import Reader, parse, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LEDGER = Reader[Ledger](Ledger, Exemplar)
+_WORKFLOW = Reader[WorkflowLedger](WorkflowLedger, Exemplar)
+_POSITIONAL: dict[str, type] = {"counted": Tally, "held": Tally, "last": Newest, "verdict": Newest}
+"""What the first version wrote as lists."""
 
 
 def write_ledger(ledger: Ledger) -> str:
     """A ledger without its workflows."""
-    return text(
-        {
-            "began": ledger.began,
-            "names_at": ledger.names_at,
-            "bounds": ledger.bounds,
-            "invented": ledger.invented,
-        }
-    )
+    return write(replace(ledger, workflows={}))
 
 
-def read_ledger(written: str, workflows: dict[str, str]) -> Ledger:
-    """A ledger with its workflows, by name, as they were written."""
-    document = json.loads(written)
-    return Ledger(
-        document["began"],
-        document["names_at"],
-        tuple(document["bounds"]),
-        {name: _read_workflow(facts) for name, facts in workflows.items()},
-        tuple(document["invented"]),
-    )
+def read_ledger(written: object, workflows: Mapping[str, WorkflowLedger]) -> Ledger:
+    """A ledger with its workflows, by name."""
+    return replace(_LEDGER.read({"workflows": {}, **parse(written)}), workflows=workflows)
 
 
 def write_workflow(workflow: WorkflowLedger) -> str:
     """One workflow with the counters of all its branches."""
-    return text(
-        {
-            "since": workflow.since,
-            "floor": workflow.floor,
-            "baseline": workflow.baseline,
-            "polled_at": workflow.polled_at,
-            "swept_at": workflow.swept_at,
-            "newest": workflow.newest,
-            "unlisted_at": workflow.unlisted_at,
-            "series": {branch: _counters(counters) for branch, counters in workflow.branches.items()},
-        }
-    )
+    return write(workflow)
 
 
-def _counters(counters: BranchCounters) -> dict[str, Any]:
+def read_workflow(written: object) -> WorkflowLedger:
+    """One workflow, also as the first version wrote it."""
+    document = parse(written)
+    branches = document.pop("series", None)
+    if branches is not None:
+        document["branches"] = {branch: _named(counters) for branch, counters in branches.items()}
+    return _WORKFLOW.read(document)
+
+
+def fits(workflow: WorkflowLedger, ledger: Ledger) -> bool:
+    """Whether its histograms have the ledger's buckets."""
+    tallies = [tally for each in workflow.branches.values() for tally in (each.counted, each.held) if tally]
+    return all(len(tally.buckets) == len(ledger.bounds) + 1 for tally in tallies)
+
+
+def _named(counters: dict[str, Any]) -> dict[str, Any]:
+    """Counters as the first version wrote them, by the names of today."""
     return {
-        "counted": _tally(counters.counted),
-        "seen": counters.seen,
-        "held": counters.held and _tally(counters.held),
-        "fresh": counters.fresh,
-        "last": counters.last and astuple(counters.last),
-        "verdict": counters.verdict and astuple(counters.verdict),
+        name: dict(zip([field.name for field in fields(_POSITIONAL[name])], value, strict=False))
+        if name in _POSITIONAL and isinstance(value, list)
+        else value
+        for name, value in counters.items()
     }
-
-
-def _tally(tally: Tally) -> list[Any]:
-    return [tally.buckets, dict(tally.runs), tally.seconds, tally.credits]
-
-
-def _read_workflow(written: str) -> WorkflowLedger:
-    document = json.loads(written)
-    branches = {branch: _read_counters(facts) for branch, facts in document.pop("series").items()}
-    return WorkflowLedger(**document, branches=branches)
-
-
-def _read_counters(document: dict[str, Any]) -> BranchCounters:
-    def newest(name: str) -> Newest | None:
-        return Newest(*document[name]) if document[name] else None
-
-    return BranchCounters(
-        _read_tally(document["counted"]),
-        document["seen"],
-        _read_tally(document["held"]) if document["held"] else None,
-        document["fresh"],
-        newest("last"),
-        newest("verdict"),
-    )
-
-
-def _read_tally(document: list[Any]) -> Tally:
-    buckets, runs, seconds, credits_used = document
-    return Tally(tuple(buckets), runs, seconds, credits_used)

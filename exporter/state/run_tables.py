@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.state import run_records
-from exporter.state.records import text
+from exporter.runs import FURTHEST, WorkflowLedger
+from exporter.state import records, run_records
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Mapping
 
     from exporter.runs import Ledger
+    from exporter.state.damage import Damage
 
 KEEP_AWAY = 86_400.0
 """Seconds for which the ledger of a project that was taken out is kept at all."""
@@ -32,6 +35,7 @@ SCHEMA = (
         workflow INTEGER NOT NULL REFERENCES workflow ON DELETE CASCADE,
         key INTEGER NOT NULL,
         created_at INTEGER NOT NULL,
+        credited INTEGER NOT NULL DEFAULT 1,
         PRIMARY KEY (workflow, key)) WITHOUT ROWID""",
 )
 
@@ -39,7 +43,7 @@ _LEDGER = """INSERT INTO ledger (project, facts) VALUES (?, ?)
     ON CONFLICT (project) DO UPDATE SET facts = excluded.facts, left_at = NULL"""
 _WORKFLOW = """INSERT INTO workflow (project, name, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, name) DO UPDATE SET facts = excluded.facts"""
-_KNOWN = """SELECT key FROM run
+_KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT value FROM json_each(?))"""
 
@@ -47,50 +51,90 @@ _KNOWN = """SELECT key FROM run
 class Remembered(NamedTuple):
     """What one workflow's poll changes among the runs that are remembered.
 
-    `created` holds the creation of each new run by its key; those created before `floor` are forgotten,
-    unless it is None.
+    `created` holds the creation of each new run by its key; the credits of those in `uncredited` have not come
+    yet, and those of `credited`, known before, have. Runs created before `floor` are forgotten unless it is None,
+    and those whose credits have not come once CircleCI has forgotten them.
     """
 
     created: Mapping[int, int]
     floor: int | None = None
+    uncredited: Collection[int] = ()
+    credited: Collection[int] = ()
 
 
 def write(
-    connection: sqlite3.Connection, project: int, ledger: Ledger, remembered: Mapping[str, Remembered], *, whole: bool
+    connection: sqlite3.Connection,
+    project: int,
+    ledger: Ledger,
+    remembered: Mapping[str, Remembered],
+    now: float,
+    *,
+    whole: bool,
 ) -> None:
     """Write a ledger, the documents of the workflows that were read (or of all), and the keys of their runs."""
     connection.execute(_LEDGER, (project, run_records.write_ledger(ledger)))
     connection.execute(
         "DELETE FROM workflow WHERE project = ? AND name NOT IN (SELECT value FROM json_each(?))",
-        (project, text(list(ledger.workflows))),
+        (project, json.dumps(list(ledger.workflows))),
     )
     names = ledger.workflows if whole else remembered
     connection.executemany(
         _WORKFLOW, [(project, name, run_records.write_workflow(ledger.workflows[name])) for name in names]
     )
-    for name, (created, floor) in remembered.items():
+    for name, of_workflow in remembered.items():
         row = connection.execute("SELECT id FROM workflow WHERE project = ? AND name = ?", (project, name)).fetchone()
-        workflow = int(row[0])
-        connection.executemany(
-            "INSERT INTO run (workflow, key, created_at) VALUES (?, ?, ?)",
-            [(workflow, key, moment) for key, moment in created.items()],
+        _remember(connection, int(row[0]), of_workflow, now)
+
+
+def _remember(connection: sqlite3.Connection, workflow: int, runs: Remembered, now: float) -> None:
+    connection.executemany(
+        "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
+        [(workflow, key, moment, key not in runs.uncredited) for key, moment in runs.created.items()],
+    )
+    connection.executemany(
+        "UPDATE run SET credited = 1 WHERE workflow = ? AND key = ?", [(workflow, key) for key in runs.credited]
+    )
+    if runs.floor is not None:
+        connection.execute(
+            "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited OR created_at < ?)",
+            (workflow, runs.floor, int(now - FURTHEST)),
         )
-        if floor is not None:
-            connection.execute("DELETE FROM run WHERE workflow = ? AND created_at < ?", (workflow, floor))
 
 
-def read(connection: sqlite3.Connection, project: int) -> Ledger | None:
-    """A project's ledger; None without one, and of a project that was taken out."""
+def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Ledger | None:
+    """A project's ledger; None without one, and of a project that was taken out.
+
+    A damaged ledger is deleted, and begins anew. So does a damaged workflow: its next poll counts nothing.
+    """
     row = connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)).fetchone()
     if row is None:
         return None
-    workflows = connection.execute("SELECT name, facts FROM workflow WHERE project = ?", (project,)).fetchall()
-    return run_records.read_ledger(row[0], dict(workflows))
+    ledger = damage.guard("ledger", slug, lambda: run_records.read_ledger(row[0], {}), None)
+    if ledger is None:
+        damage.forget(connection, "DELETE FROM ledger WHERE project = ?", project)
+        return None
+    workflows = {}
+    rows = connection.execute("SELECT id, name, facts FROM workflow WHERE project = ?", (project,)).fetchall()
+    for number, stored_name, facts in rows:
+        name = damage.guard("workflow", slug, partial(records.label, stored_name), None)
+        if name is None:
+            damage.forget(connection, "DELETE FROM workflow WHERE id = ?", number)
+            continue
+        reading = partial(_workflow, facts, ledger)
+        workflows[name] = damage.guard("workflow", slug, reading, WorkflowLedger(0, baseline=True), name=name)
+    return replace(ledger, workflows=workflows)
 
 
-def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Collection[int]) -> set[int]:
-    """Those of the keys that are remembered of a workflow."""
-    return {key for (key,) in connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))}
+def _workflow(facts: object, ledger: Ledger) -> WorkflowLedger:
+    workflow = run_records.read_workflow(facts)
+    if not run_records.fits(workflow, ledger):
+        raise ValueError
+    return workflow
+
+
+def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Collection[int]) -> list[tuple[int, int]]:
+    """Those of the keys that are remembered of a workflow, each with 1 or 0: whether its credits have come."""
+    return connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys)))).fetchall()
 
 
 def leave(connection: sqlite3.Connection, project: int, now: float) -> None:
@@ -99,8 +143,8 @@ def leave(connection: sqlite3.Connection, project: int, now: float) -> None:
     connection.execute("DELETE FROM ledger WHERE left_at < ?", (now - KEEP_AWAY,))
 
 
-def resume(connection: sqlite3.Connection, project: int, since: float) -> Ledger | None:
+def resume(connection: sqlite3.Connection, project: int, since: float, slug: str, damage: Damage) -> Ledger | None:
     """The ledger of a project that is there again, unless it was taken out before `since`: then it is forgotten."""
     connection.execute("DELETE FROM ledger WHERE project = ? AND left_at < ?", (project, since))
     connection.execute("UPDATE ledger SET left_at = NULL WHERE project = ?", (project,))
-    return read(connection, project)
+    return read(connection, project, slug, damage)

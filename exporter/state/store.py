@@ -9,11 +9,13 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
 from exporter.state import opening, project_tables, records, run_tables
-from exporter.state.records import Stored
+from exporter.state.damage import Damage
+from exporter.state.generation import Generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import Ledger
+    from exporter.state.records import Stored
     from exporter.state.run_tables import Remembered
     from exporter.telemetry import Telemetry
 
@@ -43,19 +46,23 @@ class StateStore:
         telemetry: Telemetry,
         log: BoundLogger,
         *,
-        in_file: bool,
+        path: Path | None,
         lasting: bool,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Use `open` instead."""
         self.lasting, self._wall = lasting, wall
         self._connection, self._server, self._telemetry, self._log = connection, server, telemetry, log
-        self._in_file = in_file
+        self._in_file = path is not None
+        self._damage = Damage(telemetry, log)
         self._lock = threading.Lock()
         self._owed: dict[str, Snapshot | None] = {}
         self._failing = not lasting
         self._closed = False
         telemetry.state_writable.set(float(lasting))
+        self._generation = Generation(connection, path if lasting else None, log)
+        if self._generation.is_older:
+            self._begin_again(path)
 
     @classmethod
     def open(
@@ -72,28 +79,50 @@ class StateStore:
         Raises StartError when another process holds the file, when it is of a newer version, or has no folder.
         """
         connection, lasting = opening.connect(path, telemetry, log)
-        return cls(connection, server, telemetry, log, in_file=path is not None, lasting=lasting, wall=wall)
+        return cls(connection, server, telemetry, log, path=path, lasting=lasting, wall=wall)
 
     def close(self) -> None:
         """Let go of the file. What a poll under way still learns is not kept."""
         with self._lock:
             self._closed = True
+            self._generation.close()
             self._connection.close()
 
-    def load(self) -> Iterator[Stored]:
-        """All projects of this server; what the newest request told of it is shown again."""
+    def slugs(self) -> list[str]:
+        """The projects and organizations of this server of which something is kept."""
         with self._lock:
-            up = project_tables.read_up(self._connection, self._server)
+            return self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
+
+    def load(self, slugs: Iterable[str] | None = None) -> Iterator[Stored]:
+        """Some or all projects of this server; what the newest request told of it is shown again.
+
+        What cannot be read is counted and left out: it is no worse than if it had never been kept.
+        """
+        with self._lock:
+            up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
             if up is not None and self._telemetry.up.value is None:
                 self._telemetry.api_up(up)
-            projects = self._connection.execute(
-                "SELECT id, slug, facts, outcomes, polled_at FROM project WHERE server = ?", (self._server,)
-            ).fetchall()
-        for number, slug, facts, outcomes, polled_at in projects:
+        for slug in self.slugs() if slugs is None else slugs:
             with self._lock:
-                parts = project_tables.read_parts(self._connection, number)
-                ledger = run_tables.read(self._connection, number)
-            yield Stored(slug, records.read_facts(facts), parts, records.read_outcomes(outcomes), polled_at, ledger)
+                stored = self._damage.guard("project", slug, partial(self._read, slug), None)
+            if stored is not None:
+                yield stored
+
+    def _read(self, slug: str) -> Stored | None:
+        stored = project_tables.read(self._connection, self._server, slug, self._damage)
+        return stored and records.no_later(stored, self._wall())
+
+    def _begin_again(self, path: Path | None) -> None:
+        """Forget what was counted by an older file than the one that was used last."""
+        with self._transaction():
+            (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
+            self._connection.execute("DELETE FROM ledger")
+        if ledgers:
+            self._log.error(
+                "the state file is older than the one used last, as after restoring a backup; "
+                "run counters begin again at 0",
+                path=str(path),
+            )
 
     def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
         """Write what a poll changed, in one transaction.
@@ -127,9 +156,16 @@ class StateStore:
 
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> set[int]:
         """Those of some runs' keys that are remembered of a workflow. Raises StateError."""
+        return {key for key, _ in self._remembered(slug, workflow, keys)}
+
+    def uncredited(self, slug: str, workflow: str, keys: Collection[int]) -> set[int]:
+        """Those of some runs' keys that are remembered without their credits. Raises StateError."""
+        return {key for key, credited in self._remembered(slug, workflow, keys) if not credited}
+
+    def _remembered(self, slug: str, workflow: str, keys: Collection[int]) -> list[tuple[int, int]]:
         with self._runs():
             project = project_tables.number(self._connection, self._server, slug)
-            return set() if project is None else run_tables.known(self._connection, project, workflow, keys)
+            return [] if project is None else run_tables.known(self._connection, project, workflow, keys)
 
     def resume(self, slug: str, away: float) -> Ledger | None:
         """The ledger of a project that was not there for up to so many seconds. Raises StateError.
@@ -141,7 +177,9 @@ class StateStore:
             if project is None:
                 return None
             with self._transaction():
-                return run_tables.resume(self._connection, project, self._wall() - away)
+                now = self._wall()
+                ledger = run_tables.resume(self._connection, project, now - away, slug, self._damage)
+                return ledger and records.past_ledger(ledger, now)
 
     def commit_runs(self, snapshot: Snapshot, remembered: Mapping[str, Remembered], *, whole: bool) -> None:
         """Write a snapshot's ledger and the runs that each workflow's poll saw, in one transaction.
@@ -154,7 +192,7 @@ class StateStore:
         with self._runs():
             with self._transaction():
                 project = project_tables.write_project(self._connection, self._server, snapshot)
-                run_tables.write(self._connection, project, ledger, remembered, whole=whole)
+                run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
             self._settle()
 
     @contextmanager
@@ -175,11 +213,13 @@ class StateStore:
         try:
             yield
             project_tables.write_up(self._connection, self._server, self._telemetry.up.value)
+            self._generation.advance()
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # SQLite has ended some that failed
                 self._connection.execute("ROLLBACK")
             raise
+        self._generation.committed()
 
     def _settle(self) -> None:
         """Write what is owed since writing failed."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
+from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from tests.samples import FACTS, NOW, project
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.insights.questions import Question
-    from exporter.runs import Ledger
+
 
 SERVER = "https://circleci.com/api/v2"
 NOBODY = 65534
@@ -82,9 +85,33 @@ def as_nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
+def rows_of(text: str) -> bytes:
+    """Packed rows that differ from others by a text; random text makes them large."""
+    return packed(json.dumps({text: {}}).encode())
+
+
+ROWS, BEFORE = rows_of("rows"), rows_of("before")
+
+
 def known(
-    *questions: Question, rows: bytes = b"rows", ledger: Ledger | None = None, slug: str = "gh/acme/web"
+    *questions: Question, rows: bytes = ROWS, ledger: Ledger | None = None, slug: str = "gh/acme/web"
 ) -> Snapshot:
     """A snapshot with a part for each question."""
-    parts = {question: Part(rows, NOW, NOW - 1, b"before", "basis", 2) for question in questions}
+    parts = {question: Part(rows, NOW, NOW - 1, BEFORE, "basis", 2) for question in questions}
     return Snapshot(project(slug=slug), FACTS, parts, OUTCOMES, polled_at=NOW, ledger=ledger)
+
+
+def _ledger() -> Ledger:
+    series = BranchCounters(
+        Tally((1, 2, 0), {"success": 3}, 61.5, 7),
+        int(NOW),
+        Tally((0, 1, 0), {"failed": 1}, 70, 2),
+        last=Newest(NOW, int(NOW), -5, 30),
+        verdict=Newest(NOW, int(NOW), -5, 1),
+    )
+    workflow = WorkflowLedger(int(NOW) - 9, int(NOW) - 8, polled_at=NOW, swept_at=NOW, branches={"main": series})
+    return Ledger(int(NOW) - 9, NOW, (60.0, 600.0), {"build": workflow, "deploy": workflow}, ("lost",))
+
+
+NOW_LEDGER = _ledger()
+"""What was counted of two workflows by NOW."""

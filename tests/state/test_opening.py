@@ -17,7 +17,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.insights.questions import Question
 from exporter.state import opening
-from tests.state.making import as_nobody, known, opened
+from tests.state.making import as_nobody, known, opened, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ def test_a_database_of_another_program_is_moved_aside(tmp_path: Path) -> None:
 def test_a_page_that_is_broken_is_found_at_the_start(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with opened(path) as found:
-        found.state.commit(known(QUESTION, rows=os.urandom(100_000)), [QUESTION], [])
+        found.state.commit(known(QUESTION, rows=rows_of(os.urandom(100_000).hex())), [QUESTION], [])
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\x0d" * (len(whole) - 4096))
     with opened(path) as found:
@@ -142,7 +142,7 @@ def test_a_file_of_a_newer_version_is_left_where_it_is(tmp_path: Path) -> None:
     opened(path).__enter__().state.close()
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("PRAGMA user_version = 99")
-    with pytest.raises(StartError, match="version 99; this exporter knows versions up to 1"):
+    with pytest.raises(StartError, match=f"version 99; this exporter knows versions up to {opening.VERSION}"):
         opened(path).__enter__()
     assert aside(path) == []
 
@@ -209,3 +209,55 @@ def test_without_a_path_state_is_in_memory_and_counts_as_writable() -> None:
     with opened(None) as found:
         assert found.state.lasting
         assert found.metric("state_writable") == 1
+
+
+def test_a_folder_that_may_not_be_entered_costs_the_state_alone(public_folder: Path) -> None:
+    public_folder.chmod(0o700)
+    with as_nobody(), opened(public_folder / "state.db") as found:
+        assert not found.state.lasting
+        assert found.metric("state_writable") == 0
+
+
+def test_a_foreign_database_is_moved_aside_without_a_byte_of_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (a)")
+    before = path.read_bytes()
+    with opened(path) as found:
+        assert found.log.events[0][2]["problem"] == "it belongs to another program"
+    assert (tmp_path / aside(path)[0]).read_bytes() == before
+
+
+def test_a_state_whose_tables_are_still_in_the_log_of_a_kill_is_ours(tmp_path: Path) -> None:
+    path, left = tmp_path / "state.db", tmp_path / "left"
+    left.mkdir()
+    with opened(path) as found:
+        found.state.commit(known(QUESTION), [QUESTION], [])
+        for name in ("state.db", "state.db-wal"):
+            shutil.copyfile(tmp_path / name, left / name)
+    assert int.from_bytes((left / "state.db").read_bytes()[68:72], "big") == 0
+    with opened(left / "state.db") as found:
+        assert [stored.slug for stored in found.state.load()] == ["gh/acme/web"]
+    assert aside(left / "state.db") == []
+
+
+@pytest.mark.parametrize("version", [0, -1, 256, 2**31 - 1])
+def test_a_version_that_no_exporter_has_is_damage(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "state.db"
+    opened(path).__enter__().state.close()
+    with closing(sqlite3.connect(path)) as damaged:
+        damaged.execute(f"PRAGMA user_version = {version}")
+    with opened(path) as found:
+        assert found.state.lasting
+    assert len(aside(path)) == 1
+
+
+def test_a_table_whose_columns_have_other_names_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    opened(path).__enter__().state.close()
+    with closing(sqlite3.connect(path)) as damaged:
+        damaged.execute("ALTER TABLE project RENAME slug TO slag")
+    with opened(path) as found:
+        assert found.state.lasting
+        assert list(found.state.load()) == []
+    assert len(aside(path)) == 1

@@ -41,7 +41,8 @@ LEDGERS = st.builds(
 
 @given(LEDGERS)
 def test_a_ledger_is_read_as_it_was_written(ledger: Ledger) -> None:
-    workflows = {name: run_records.write_workflow(workflow) for name, workflow in ledger.workflows.items()}
+    written = {name: run_records.write_workflow(workflow) for name, workflow in ledger.workflows.items()}
+    workflows = {name: run_records.read_workflow(each) for name, each in written.items()}
     assert run_records.read_ledger(run_records.write_ledger(ledger), workflows) == ledger
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from exporter.state import Remembered, Stored
 from tests.runs.making import ledger as read_ledger
 from tests.runs.making import polled, run
 from tests.samples import FACTS, NOW
-from tests.state.making import OUTCOMES, SERVER, known, opened
+from tests.state.making import BEFORE, OUTCOMES, ROWS, SERVER, known, opened, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +52,38 @@ def test_what_was_committed_is_there_at_the_next_start(path: Path) -> None:
 def test_a_commit_writes_what_changed_and_deletes_what_went(path: Path) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST, SECOND), [FIRST, SECOND], [])
-        after = known(FIRST, THIRD, rows=b"newer")
+        after = known(FIRST, THIRD, rows=rows_of("newer"))
         found.state.commit(replace(after, polled_at=None, facts=None), [THIRD], [SECOND])
     [project] = stored(path)
-    assert project.parts[THIRD].rows == b"newer"
-    assert project.parts[FIRST].rows == b"rows"
+    assert project.parts[THIRD].rows == rows_of("newer")
+    assert project.parts[FIRST].rows == ROWS
     assert project.parts.keys() == {FIRST, THIRD}
     assert (project.polled_at, project.facts) == (None, None)
+
+
+def test_an_answer_that_only_was_checked_again_is_not_written_again(path: Path) -> None:
+    def log_size() -> int:
+        return path.with_name("state.db-wal").stat().st_size
+
+    large = known(FIRST, rows=rows_of(os.urandom(200_000).hex()))
+    large = replace(large, parts={FIRST: replace(large.parts[FIRST], checked_at=NOW + 0.25)})
+    with opened(path) as found:
+        found.state.commit(large, [FIRST], [])
+        before = log_size()
+        assert before > 200_000
+        checked = replace(large.parts[FIRST], checked_at=NOW + 0.5)
+        found.state.commit(replace(large, parts={FIRST: checked}), [FIRST], [])
+        assert log_size() - before < 50_000
+        found.now = NOW + 1
+        assert [project.parts for project in found.state.load()] == [{FIRST: checked}]
+
+
+def test_only_the_projects_that_are_asked_for_are_read(path: Path) -> None:
+    with opened(path) as found:
+        found.state.commit(known(FIRST), [FIRST], [])
+        found.state.commit(known(slug="gh/acme/api"), [], [])
+        assert sorted(found.state.slugs()) == ["gh/acme/api", SLUG]
+        assert [project.slug for project in found.state.load([SLUG, "gh/acme/unknown"])] == [SLUG]
 
 
 def test_another_server_of_the_same_file_sees_nothing_of_it(path: Path) -> None:
@@ -106,7 +132,7 @@ def test_nothing_of_gauges_is_kept_in_memory_alone() -> None:
 
 
 def test_a_full_disk_costs_nothing_once_there_is_room(path: Path) -> None:
-    big = known(FIRST, SECOND, rows=b"x" * 20_000)
+    big = known(FIRST, SECOND, rows=rows_of(os.urandom(20_000).hex()))
     with opened(path) as found:
         found.state.commit(known(FIRST, THIRD), [FIRST, THIRD], [])
         found.fill()
@@ -122,7 +148,7 @@ def test_a_full_disk_costs_nothing_once_there_is_room(path: Path) -> None:
 
 
 def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_poll(path: Path) -> None:
-    big = known(FIRST, SECOND, rows=b"x" * 20_000)
+    big = known(FIRST, SECOND, rows=rows_of(os.urandom(20_000).hex()))
     with opened(path) as found:
         found.fill()
         found.state.commit(big, [FIRST, SECOND], [])
@@ -132,7 +158,7 @@ def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_pol
 
 
 def test_what_is_owed_stays_owed_while_only_small_writes_succeed(path: Path) -> None:
-    big = known(FIRST, rows=b"x" * 500_000)
+    big = known(FIRST, rows=rows_of(os.urandom(500_000).hex()))
     with opened(path) as found:
         found.state.commit(known(slug="gh/acme/api"), [], [])
         found.fill()
@@ -251,7 +277,7 @@ def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Path) -> Non
     with opened(path) as found:
         remember(found, 1)
         found.fill()
-        found.state.commit(known(FIRST, slug="gh/acme/api", rows=b"x" * 500_000), [FIRST], [])
+        found.state.commit(known(FIRST, slug="gh/acme/api", rows=rows_of(os.urandom(500_000).hex())), [FIRST], [])
         found.state.commit_runs(known(ledger=LEDGER), {}, whole=False)
         assert found.metric("state_writable") == 0
 
@@ -313,4 +339,4 @@ def test_parts_and_ledger_do_not_touch_each_other(path: Path) -> None:
         found.state.commit(known(SECOND), [SECOND], [FIRST])
     [project] = stored(path)
     assert project.ledger == LEDGER
-    assert project.parts == {SECOND: Part(b"rows", NOW, NOW - 1, b"before", "basis", 2)}
+    assert project.parts == {SECOND: Part(ROWS, NOW, NOW - 1, BEFORE, "basis", 2)}

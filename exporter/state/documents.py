@@ -1,0 +1,62 @@
+"""Frozen facts as JSON documents: written by the names of their fields, read as far as this version knows them.
+
+A key that another version added is ignored, and a field that it did not have has its default. What is of
+another type than its field is damage, and so is what could not be shown: lone surrogates, infinities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+Value = TypeVar("Value")
+
+
+def write(value: object) -> str:
+    """Compact JSON. Raises ValueError for a number that is not finite."""
+    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
+
+
+def parse(written: object) -> Any:  # noqa: ANN401  any JSON
+    """The document that was written. Raises ValueError, TypeError or RecursionError for what is none."""
+    if not isinstance(written, str):
+        raise TypeError(f"{type(written).__name__} in the place of text")
+    document = json.loads(written, parse_float=_finite, parse_constant=_finite)
+    json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
+    return document
+
+
+class Reader(Generic[Value]):
+    """Makes values of a type out of documents."""
+
+    def __init__(self, kind: Any, *fields_of: type) -> None:  # noqa: ANN401  a dataclass, or a collection
+        """`fields_of` are the types that its dataclasses import for type checkers alone."""
+        names = {each.__name__: each for each in (Mapping, *fields_of)}
+        self._adapter: TypeAdapter[Value] = TypeAdapter(kind)
+        self._adapter.rebuild(_types_namespace=names)
+
+    def read(self, document: object) -> Value:
+        """The value of a document. Raises pydantic.ValidationError, which is a ValueError."""
+        return self._adapter.validate_python(document)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if not isfinite(number):
+        raise ValueError(f"{written} is not finite")
+    return number

@@ -1,0 +1,211 @@
+"""Whatever has become of the state file's bytes, the exporter starts, and what is damaged costs itself alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from exporter.config import parse
+from exporter.knowledge.snapshots import Snapshot
+from exporter.process.engine import Engine
+from exporter.process.fleet import Fleet
+from exporter.runs import WorkflowLedger
+from exporter.state import Stored
+from tests.samples import FACTS, NOW, snapshot
+from tests.state.making import NOW_LEDGER, OUTCOMES, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.system.logs import Logger
+    from tests.state.making import Opened
+
+WEB, API = "gh/acme/web", "gh/acme/api"
+KNOWN = snapshot("collectors: [workflows, jobs, runs]", workflows=("build", "deploy"), jobs=("lint", "test"))
+FIRST, *_ = KNOWN.parts
+DROPPED = "a damaged record of the state file was dropped"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A state file of two projects of which everything is known."""
+    path = tmp_path / "state.db"
+    with opened(path) as found:
+        fill(found)
+    return path
+
+
+def fill(found: Opened) -> None:
+    for slug in (WEB, API):
+        project = parse(f"projects: [{slug}]").projects[0]
+        every = Snapshot(project, FACTS, KNOWN.parts, OUTCOMES, polled_at=NOW, ledger=NOW_LEDGER)
+        found.state.commit(every, every.parts, ())
+        found.state.commit_runs(every, {}, whole=True)
+
+
+def change(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as file, file:
+        file.text_factory = bytes
+        assert file.execute(statement, values).rowcount
+
+
+def damaged(found: Opened) -> dict[str, float]:
+    """What was counted, by kind."""
+    return {
+        sample.labels["kind"]: sample.value
+        for family in found.telemetry.registry.collect()
+        if family.name == "circleci_exporter_state_damaged_records"
+        for sample in family.samples
+        if sample.value
+    }
+
+
+def load(found: Opened) -> dict[str, Stored]:
+    return {stored.slug: stored for stored in found.state.load()}
+
+
+NOT_JSON = ("{", "[]", "7", "null", '{"a":', "\0", "[" * 50_000, '"\\ud800"')
+PARTS = "UPDATE part SET {} WHERE rowid = (SELECT min(rowid) FROM part)"
+CASES: list[tuple[str, str, Any]] = [
+    *[
+        ("facts", "UPDATE project SET facts = ? WHERE slug = 'gh/acme/web'", text)
+        for text in NOT_JSON
+        if text != "null"
+    ],
+    ("facts", "UPDATE project SET facts = ? WHERE slug = 'gh/acme/web'", b"blob"),
+    ("facts", "UPDATE project SET facts = CAST(? AS TEXT) WHERE slug = 'gh/acme/web'", b'{"\xff":1}'),
+    ("facts", "UPDATE project SET facts = ? WHERE slug = 'gh/acme/web'", '{"default_branch":"\\ud800"}'),
+    *[("outcomes", "UPDATE project SET outcomes = ? WHERE slug = 'gh/acme/web'", text) for text in NOT_JSON],
+    ("outcomes", "UPDATE project SET outcomes = ? WHERE slug = 'gh/acme/web'", '{"runs":{"success":[],"duration":1}}'),
+    ("project", "UPDATE project SET polled_at = ? WHERE slug = 'gh/acme/web'", "yesterday"),
+    ("project", "UPDATE project SET polled_at = ? WHERE slug = 'gh/acme/web'", 9e999),
+    *[("part", PARTS.format("question = ?"), text) for text in NOT_JSON],
+    ("part", PARTS.format("answer = ?"), b"garbage"),
+    ("part", PARTS.format("answer = ?"), "text"),
+    ("part", PARTS.format("answer = substr(answer, 1, ?)"), 50),
+    ("part", PARTS.format("previous = ?"), b"garbage"),
+    ("part", PARTS.format("checked_at = ?"), "soon"),
+    ("part", PARTS.format("answered_at = ?"), -9e999),
+    ("part", PARTS.format("follow_ups = ?"), "many"),
+    ("part", PARTS.format("basis = ?"), b"\xff"),
+    *[("ledger", "UPDATE ledger SET facts = ? WHERE project = 1", text) for text in NOT_JSON],
+    ("ledger", "UPDATE ledger SET facts = ? WHERE project = 1", '{"began":1,"names_at":1,"bounds":[1e999]}'),
+    *[("workflow", "UPDATE workflow SET facts = ? WHERE id = 1", text) for text in NOT_JSON],
+    ("workflow", "UPDATE workflow SET facts = replace(facts, '[1,2,0]', ?) WHERE id = 1", "[1,2]"),
+    ("server", "INSERT INTO server (url, up) VALUES ('https://circleci.com/api/v2', ?)", "maybe"),
+]
+
+
+@pytest.mark.parametrize(("kind", "statement", "value"), CASES, ids=lambda each: str(each)[:30])
+def test_a_damaged_record_is_dropped_alone_counted_and_logged_once(
+    path: Path, kind: str, statement: str, value: object
+) -> None:
+    change(path, statement, value)
+    with opened(path) as found:
+        stored = load(found)
+        assert damaged(found) == {kind: 1}
+        assert found.log.told() == [DROPPED]
+        assert found.log.events[0][2]["kind"] == kind
+        whole = Stored(API, FACTS, KNOWN.parts, OUTCOMES, NOW, NOW_LEDGER)
+        assert stored[API] == whole
+        web = stored[WEB]
+        assert (web.facts is None) == (kind == "facts")
+        assert (web.outcomes == {}) == (kind == "outcomes")
+        assert (web.polled_at is None) == (kind == "project")
+        assert len(web.parts) == len(KNOWN.parts) - (kind == "part")
+        assert (web.ledger is None) == (kind == "ledger")
+        if kind == "workflow":
+            assert web.ledger is not None
+            assert web.ledger.workflows == {**NOW_LEDGER.workflows, "build": WorkflowLedger(0, baseline=True)}
+
+
+@pytest.mark.parametrize(("kind", "statement", "value"), CASES, ids=lambda each: str(each)[:30])
+def test_once_it_was_learnt_anew_nothing_is_damaged(path: Path, kind: str, statement: str, value: object) -> None:
+    change(path, statement, value)
+    with opened(path) as found:
+        load(found)
+        found.telemetry.api_up(True)
+        fill(found)
+    with opened(path) as found:
+        stored = load(found)
+        assert damaged(found) == {}, kind
+        assert stored[WEB] == Stored(WEB, FACTS, KNOWN.parts, OUTCOMES, NOW, NOW_LEDGER)
+
+
+def test_every_kind_is_at_0_from_the_start() -> None:
+    with opened(None) as found:
+        kinds = ("server", "project", "facts", "outcomes", "part", "ledger", "workflow")
+        values = [
+            found.telemetry.registry.get_sample_value("circleci_exporter_state_damaged_records_total", {"kind": kind})
+            for kind in kinds
+        ]
+        assert values == [0] * len(kinds)
+
+
+def test_a_ledger_that_begins_again_says_so(path: Path) -> None:
+    change(path, "UPDATE ledger SET facts = '{' WHERE project = 1")
+    with opened(path) as found:
+        load(found)
+        [(_, _, fields)] = found.log.events
+        assert fields["project"] == WEB
+        assert fields["consequence"] == "the project's run counters begin again at 0"
+        assert found.state.resume(WEB, 300.0) is None
+
+
+class Start:
+    """What a start does before it serves: it opens the state, restores and renders."""
+
+    def __init__(self, path: Path) -> None:
+        config = parse(
+            f"state: {{path: '{path}'}}\ndefaults: {{collectors: [workflows, jobs, runs]}}\nprojects: [{WEB}, {API}]"
+        )
+        self.engine = Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"})
+        fleet = Fleet(self.engine, cast("Any", None))
+        fleet.restore(config.projects)
+        self.published = self.engine.store.published
+        self.engine.close()
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_it_starts_with_random_bytes_anywhere(path: Path, tmp_path: Path, seed: int) -> None:
+    random = Random(seed)  # noqa: S311  nothing secret hangs on it
+    if seed % 3 == 0:  # as a kill leaves it, most of it in the log
+        with opened(path) as found:
+            fill(found)
+            log = path.with_name("state.db-wal").read_bytes()
+        path.with_name("state.db-wal").write_bytes(spoilt(log, random))
+    else:
+        path.write_bytes(spoilt(path.read_bytes(), random))
+    assert Start(path).published.keys() == {WEB, API}
+    assert Start(path).published.keys() == {WEB, API}
+
+
+def spoilt(content: bytes, random: Random) -> bytes:
+    """The content with a bit, a byte or a stretch of it changed, or cut; the version of the file is left as it is."""
+    version, spoilt = content[60:64], bytearray(content)
+    at = random.randrange(len(content))
+    match random.randrange(4):
+        case 0:
+            spoilt[at] ^= 1 << random.randrange(8)
+        case 1:
+            for _ in range(random.randrange(1, 20)):
+                spoilt[random.randrange(len(content))] = random.randrange(256)
+        case 2:
+            spoilt[at : at + 500] = random.randbytes(len(spoilt[at : at + 500]))
+        case _:
+            del spoilt[at:]
+    spoilt[60:64] = version  # that of a newer exporter is refused on purpose
+    return bytes(spoilt)
+
+
+@pytest.mark.parametrize("at", [*range(60), *range(64, 100)])
+def test_it_starts_with_any_byte_of_the_header_changed(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0xFF
+    path.write_bytes(content)
+    assert Start(path).published.keys() == {WEB, API}

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.state.making import NOW_LEDGER, Opened, known, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLUG = "gh/acme/web"
+OLDER = "the state file is older than the one used last, as after restoring a backup; run counters begin again at 0"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def count(found: Opened, times: int = 1) -> None:
+    for _ in range(times):
+        found.state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+
+
+def counted(path: Path) -> tuple[bool, list[str]]:
+    """Whether the next start finds a ledger, and what it logs."""
+    with opened(path) as found:
+        return [stored.ledger for stored in found.state.load()] == [NOW_LEDGER], found.log.told()
+
+
+def backup(path: Path) -> Path:
+    return path.with_name("backup.db")
+
+
+def test_a_backup_that_is_put_back_is_logged_and_begins_again_at_0(path: Path) -> None:
+    with opened(path) as found:
+        count(found)
+    shutil.copyfile(path, backup(path))
+    with opened(path) as found:
+        count(found)
+    shutil.copyfile(backup(path), path)
+    assert counted(path) == (False, [OLDER])
+    with opened(path) as found:
+        count(found)
+    assert counted(path) == (True, [])
+
+
+def test_a_backup_of_the_same_run_is_noticed_too(path: Path) -> None:
+    with opened(path) as found:
+        count(found)
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{path}{suffix}", f"{backup(path)}{suffix}")
+        count(found)
+    for suffix in ("", "-wal"):
+        shutil.copyfile(f"{backup(path)}{suffix}", f"{path}{suffix}")
+    assert counted(path) == (False, [OLDER])
+
+
+def test_restarts_and_kills_are_no_older_file(path: Path, tmp_path: Path) -> None:
+    for _ in range(3):
+        with opened(path) as found:
+            count(found, 2)
+    left = tmp_path / "left"
+    left.mkdir()
+    with opened(path) as found:
+        count(found)
+        for file in tmp_path.glob("state.db*"):
+            shutil.copyfile(file, left / file.name)
+    assert counted(path) == (True, [])
+    assert counted(left / "state.db") == (True, [])
+
+
+def test_a_file_that_was_taken_elsewhere_alone_is_as_good_as_before(path: Path, tmp_path: Path) -> None:
+    with opened(path) as found:
+        count(found)
+    elsewhere = tmp_path / "elsewhere.db"
+    shutil.copyfile(path, elsewhere)
+    assert counted(elsewhere) == (True, [])
+
+
+def test_a_new_file_in_the_place_of_a_deleted_one_is_no_older_one(path: Path) -> None:
+    with opened(path) as found:
+        count(found, 3)
+    path.unlink()
+    with opened(path) as found:
+        assert found.log.told() == []
+        count(found)
+    assert counted(path) == (True, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"9" * 20, b"-0000000000000000001", os.urandom(20)])
+def test_a_damaged_file_beside_stops_nothing(path: Path, content: bytes) -> None:
+    with opened(path) as found:
+        count(found)
+    path.with_name("state.db.generation").write_bytes(content)
+    with opened(path) as found:
+        count(found)
+    assert counted(path) == (True, [])
+
+
+def test_a_file_beside_that_cannot_be_written_is_logged_and_costs_nothing_else(path: Path) -> None:
+    with opened(path) as found:
+        count(found)
+    beside = path.with_name("state.db.generation")
+    beside.unlink()
+    beside.mkdir()
+    with opened(path) as found:
+        count(found)
+        assert found.log.told() == [
+            "the file beside the state file cannot be written; a restored backup may go unnoticed"
+        ]

@@ -1,0 +1,256 @@
+"""State files of other versions: an upgrade keeps every count, and what a newer version adds is passed over."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.state import Remembered, Stored, opening, run_records
+from tests.samples import FACTS, NOW
+from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, known, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLUG = "gh/acme/web"
+AT = int(NOW)
+VERSION_1 = """
+CREATE TABLE server (url TEXT PRIMARY KEY, up INTEGER NOT NULL);
+CREATE TABLE project (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        facts TEXT,
+        outcomes TEXT NOT NULL,
+        polled_at REAL,
+        UNIQUE (server, slug));
+CREATE TABLE part (
+        project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
+        question TEXT NOT NULL,
+        checked_at REAL NOT NULL,
+        answered_at REAL NOT NULL,
+        basis TEXT NOT NULL,
+        follow_ups INTEGER NOT NULL,
+        answer BLOB NOT NULL,
+        previous BLOB NOT NULL,
+        UNIQUE (project, question));
+CREATE TABLE ledger (
+        project INTEGER PRIMARY KEY REFERENCES project ON DELETE CASCADE,
+        facts TEXT NOT NULL,
+        left_at REAL);
+CREATE TABLE workflow (
+        id INTEGER PRIMARY KEY,
+        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        UNIQUE (project, name));
+CREATE TABLE run (
+        workflow INTEGER NOT NULL REFERENCES workflow ON DELETE CASCADE,
+        key INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        PRIMARY KEY (workflow, key)) WITHOUT ROWID;
+PRAGMA application_id = 0x43494558;
+PRAGMA user_version = 1;
+"""
+BRANCH: dict[str, Any] = {
+    "counted": [[1, 2, 0], {"success": 3}, 61.5, 7],
+    "seen": AT,
+    "held": [[0, 1, 0], {"failed": 1}, 70, 2],
+    "fresh": False,
+    "last": [NOW, AT, -5, 30],
+    "verdict": [NOW, AT, -5, 1],
+}
+WORKFLOW: dict[str, Any] = {
+    "since": AT - 9,
+    "floor": AT - 8,
+    "baseline": False,
+    "polled_at": NOW,
+    "swept_at": NOW,
+    "newest": AT,
+    "unlisted_at": None,
+    "series": {"main": BRANCH},
+}
+LEDGER = {"began": AT - 9, "names_at": NOW, "bounds": [60.0, 600.0], "invented": ["lost"]}
+
+
+def read_workflow(**changes: Any) -> WorkflowLedger:
+    return run_records.read_workflow(json.dumps(WORKFLOW | changes))
+
+
+COUNTED = read_workflow()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of version 1, with one project, one workflow and two runs that were counted."""
+    path = tmp_path / "state.db"
+    outcome = {"runs": {"success": True, "duration": 1, "finished_at": NOW, "last_success": NOW}}
+    facts = {name: getattr(FACTS, name) for name in ("default_branch", "project_name", "organization", "provider")}
+    question = json.dumps(["jobs", "/insights/{slug}/workflows/{workflow}/jobs", SLUG, "a", [["branch", "main"]]])
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(VERSION_1)
+        with file:
+            file.execute("INSERT INTO server VALUES (?, 1)", (SERVER,))
+            file.execute(
+                "INSERT INTO project VALUES (1, ?, ?, ?, ?, ?)",
+                (SERVER, SLUG, json.dumps({**facts, "asked_at": NOW}), json.dumps(outcome), NOW),
+            )
+            part = (1, question, NOW, NOW - 1, "basis", 2, ROWS, BEFORE)
+            file.execute("INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)", part)
+            file.execute("INSERT INTO ledger VALUES (1, ?, NULL)", (json.dumps(LEDGER),))
+            file.execute("INSERT INTO workflow VALUES (1, 1, 'build', ?)", (json.dumps(WORKFLOW),))
+            file.executemany("INSERT INTO run VALUES (1, ?, ?)", [(1, AT), (2, AT)])
+    return path
+
+
+def test_an_upgrade_keeps_all_that_was_known_and_counted(path: Path) -> None:
+    for _ in range(2):
+        with opened(path) as found:
+            [stored] = found.state.load()
+            assert found.log.told() == []
+            assert stored.facts == FACTS
+            assert [(part.rows, part.previous) for part in stored.parts.values()] == [(ROWS, BEFORE)]
+            assert stored.outcomes["runs"].success
+            assert stored.ledger == Ledger(AT - 9, NOW, (60.0, 600.0), {"build": COUNTED}, ("lost",))
+            assert found.state.known(SLUG, "build", [1, 2, 3]) == {1, 2}
+            assert found.state.uncredited(SLUG, "build", [1, 2, 3]) == set()
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (opening.VERSION,)
+
+
+def test_what_the_first_version_wrote_as_lists_is_read_by_name() -> None:
+    assert (
+        WorkflowLedger(
+            AT - 9,
+            AT - 8,
+            polled_at=NOW,
+            swept_at=NOW,
+            newest=AT,
+            branches={
+                "main": BranchCounters(
+                    Tally((1, 2, 0), {"success": 3}, 61.5, 7),
+                    AT,
+                    Tally((0, 1, 0), {"failed": 1}, 70, 2),
+                    last=Newest(NOW, AT, -5, 30),
+                    verdict=Newest(NOW, AT, -5, 1),
+                )
+            },
+        )
+        == COUNTED
+    )
+    assert run_records.read_workflow(run_records.write_workflow(COUNTED)) == COUNTED
+
+
+def test_an_upgrade_that_does_not_get_to_its_end_has_changed_nothing(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TABLE live (theirs)")  # stands in the way of the last statements
+        before = list(file.iterdump())
+    with opened(path) as found:
+        assert found.log.told() == ["the state file cannot be used and was moved aside"]
+    [aside] = [each for each in path.parent.iterdir() if ".corrupt-" in each.name]
+    with closing(sqlite3.connect(aside)) as file:
+        assert list(file.iterdump()) == before
+        assert file.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"owner": "a team", "series": {"main": {**BRANCH, "queue": [1, 2]}}},
+        {"series": {"main": {**BRANCH, "counted": [*BRANCH["counted"], 5], "last": [*BRANCH["last"], "id"]}}},
+    ],
+)
+def test_what_a_newer_version_adds_to_a_workflow_is_passed_over(changes: dict[str, Any]) -> None:
+    assert read_workflow(**changes) == COUNTED
+
+
+def test_what_a_newer_version_adds_to_a_record_of_today_is_passed_over() -> None:
+    written = json.loads(run_records.write_workflow(COUNTED)) | {"owner": "a team"}
+    for record in (written["branches"]["main"], *(written["branches"]["main"][name] for name in ("counted", "last"))):
+        record["newer"] = {"a": []}
+    assert run_records.read_workflow(json.dumps(written)) == COUNTED
+    ledger = json.loads(run_records.write_ledger(NOW_LEDGER)) | {"newer": 1}
+    assert run_records.read_ledger(json.dumps(ledger), NOW_LEDGER.workflows) == NOW_LEDGER
+
+
+def test_what_an_older_version_did_not_have_has_its_default() -> None:
+    assert run_records.read_workflow('{"since":5}') == WorkflowLedger(5)
+    sparse = '{"since":5,"branches":{"main":{"counted":{"buckets":[1]},"seen":4}}}'
+    assert run_records.read_workflow(sparse).branches == {"main": BranchCounters(Tally((1,)), 4)}
+    assert run_records.read_ledger('{"began":1,"names_at":2,"bounds":[]}', {}) == Ledger(1, 2, (), {})
+
+
+# Times
+
+
+def test_no_stored_time_is_read_as_later_than_now(path: Path) -> None:
+    with opened(path) as found:
+        ledger = Ledger(
+            AT + 100,
+            NOW + 100,
+            (60.0, 600.0),
+            {
+                "build": replace(
+                    COUNTED,
+                    since=AT + 100,
+                    floor=AT + 100,
+                    polled_at=NOW + 100,
+                    swept_at=NOW + 100,
+                    unlisted_at=NOW + 100,
+                )
+            },
+        )
+        found.state.commit_runs(known(ledger=ledger), {}, whole=True)
+        found.now = NOW - 1000
+        [stored] = found.state.load()
+    now = NOW - 1000
+    assert stored == Stored(
+        SLUG,
+        replace(FACTS, asked_at=now),
+        {question: replace(part, checked_at=now, answered_at=now) for question, part in stored.parts.items()},
+        {"workflows": replace(known().outcomes["workflows"], finished_at=now, last_success=now)},
+        now,
+        Ledger(
+            int(now),
+            now,
+            (60.0, 600.0),
+            {"build": replace(COUNTED, since=int(now), floor=int(now), polled_at=now, swept_at=now, unlisted_at=now)},
+        ),
+    )
+    assert len(stored.parts) == 1
+
+
+def test_a_project_that_was_taken_out_by_a_clock_ahead_is_as_if_it_went_now(path: Path) -> None:
+    with opened(path) as found:
+        found.now = NOW + 1000
+        found.state.forget([SLUG])
+        found.now = NOW
+        ledger = found.state.resume(SLUG, 300.0)
+        assert ledger is not None
+
+
+# Credits that come later
+
+
+def test_runs_whose_credits_have_not_come_are_told_apart_until_they_have(path: Path) -> None:
+    with opened(path) as found:
+        remembered = Remembered({3: AT, 4: AT}, uncredited=[4])
+        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": remembered}, whole=True)
+        assert found.state.known(SLUG, "build", [1, 3, 4]) == {1, 3, 4}
+        assert found.state.uncredited(SLUG, "build", [1, 3, 4]) == {4}
+        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": Remembered({}, credited=[4])}, whole=False)
+        assert found.state.uncredited(SLUG, "build", [1, 3, 4]) == set()
+
+
+def test_a_run_without_its_credits_is_remembered_as_long_as_circleci_has_it(path: Path) -> None:
+    day = 86_400
+    with opened(path) as found:
+        old = Remembered({3: AT - 80 * day, 4: AT - 80 * day, 5: AT - 91 * day}, AT - day, uncredited=[4, 5])
+        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": old}, whole=True)
+        assert found.state.known(SLUG, "build", [1, 3, 4, 5]) == {1, 4}
