@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.errors import PollError
 from exporter.insights.collectors import LISTING, counts
-from exporter.insights.payloads import at, optional_text
+from exporter.insights.payloads import Unreadable, at, optional_text
 from exporter.insights.questions import ALL_BRANCHES, Question
 from exporter.knowledge import plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
@@ -47,10 +47,9 @@ class Finding:
 
 
 def token_owner(client: Client) -> str:
-    """The login that the token belongs to. Raises PollError when asking on would be of no use.
+    """The login that the token belongs to; empty where CircleCI accepts the token and does not name its owner.
 
-    That is when CircleCI refuses the token, or does not answer. A token that may not see its owner is still
-    one that is taken.
+    Raises PollError when asking on would be of no use: CircleCI refuses the token, or does not answer.
     """
     try:
         page = next(client.pages(Question(LISTING.name, "/me", ""), deadline=time.monotonic() + PATIENCE))
@@ -58,7 +57,9 @@ def token_owner(client: Client) -> str:
     except PollError as error:
         if error.ends_poll:
             raise
-        return ""
+    except Unreadable:
+        pass  # a login that is no text: whatever it is, the token was accepted
+    return ""
 
 
 def examine(client: Client, project: Project) -> Finding:

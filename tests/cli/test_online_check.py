@@ -52,6 +52,13 @@ def test_a_project_that_does_not_exist_is_an_error_in_words() -> None:
     assert finding.scopes == ()
 
 
+@pytest.mark.parametrize("login", [5, True, ["bot"], {"name": "bot"}, None, "\ud800"])
+def test_an_owner_without_a_readable_login_is_none_and_the_token_is_accepted(login: object) -> None:
+    with process() as running:
+        running.circle.fail("put", match="/me", path="login", value=login)
+        assert token_owner(running.engine.client) == ""
+
+
 def test_the_owner_of_the_token_is_named_where_circleci_tells() -> None:
     with process() as running:
         assert token_owner(running.engine.client) == "insights-bot"
