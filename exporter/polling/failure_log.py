@@ -3,66 +3,100 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from exporter.errors import UnauthorizedError
+from exporter.errors import (
+    ClientError,
+    NotFoundError,
+    PaginationError,
+    PayloadError,
+    TooLargeError,
+    UnauthorizedError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from structlog.stdlib import BoundLogger
 
     from exporter.knowledge.snapshots import Outcome, Snapshot
+
+REJECTED: Final = UnauthorizedError.reason
+ANSWERED: Final = {kind.reason for kind in (ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError)}
+"""Failures that only a CircleCI that accepts the token answers with."""
 
 
 class FailureLog:
     """One for all polls of a process, used from many threads."""
 
     def __init__(self, log: BoundLogger) -> None:
-        """Start with nothing told."""
+        """Start with nothing logged."""
         self._log = log
         self._lock = threading.Lock()
-        self._refused = False
+        self._rejected = False
         self._failing: dict[str, bool] = {}
-        self._cut: set[tuple[str, str]] = set()
+        self._limited: set[tuple[str, str]] = set()
 
     def outcomes(self, before: Snapshot, after: Snapshot) -> None:
         """Log a project that starts to fail, or that recovers: once, not at every poll.
 
-        A refused token concerns every project alike and is logged once for all of them.
+        A rejected token concerns every project alike and is logged once for all of them.
         """
         failing, failed = _failures(after), _failures(before)
-        refused = [outcome for _, outcome in failing if outcome.reason == UnauthorizedError.reason]
-        if refused:
-            if not self._refused:
-                self._refused = True
-                self._log.error("CircleCI refuses the token", error=refused[0].error)
+        rejected = [outcome for _, outcome in failing if outcome.reason == REJECTED]
+        if rejected:
+            if self._token(rejected=True):
+                self._log.error("CircleCI rejects the token", error=rejected[0].error)
             return
-        if self._refused and not failing:
-            self._refused = False
-            self._log.info("CircleCI takes the token again")
+        if _accepted(before, after) and self._token(rejected=False):
+            self._log.info("CircleCI accepts the token again")
         slug, project = after.project.slug, after.project.name
-        failed = [(name, outcome) for name, outcome in failed if outcome.reason != UnauthorizedError.reason]
-        with self._lock:  # two polls of one project may end at the same time: one of them tells
-            told = self._failing.get(slug)
+        with self._lock:  # two polls of one project may end at the same time: one of them logs
+            logged = self._failing.get(slug)
             self._failing[slug] = bool(failing)
-        if failing and not told:
+        if logged is None:
+            logged = any(outcome.reason != REJECTED for _, outcome in failed)
+            if failing:
+                logged = False  # by another process, at most
+        if failing and not logged:
             name, outcome = failing[0]
             self._log.warning(
-                "project fails", project=project, collector=name, reason=outcome.reason, error=outcome.error
+                "project is failing", project=project, collector=name, reason=outcome.reason, error=outcome.error
             )
-        elif not failing and (bool(failed) if told is None else told):
+        elif logged and not failing:
             self._log.info("project recovered", project=project)
 
-    def left_out(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project of which something is left out, once while that lasts."""
+    def dropped(self, before: Snapshot, after: Snapshot) -> None:
+        """Log a project that exceeds a limit, once while that lasts."""
         project = after.project
         for reason, count in after.dropped.items():
-            left_out = count - before.dropped.get(reason, 0)
-            if left_out and (project.slug, reason) not in self._cut:
-                self._cut.add((project.slug, reason))
-                self._log.warning("something is left out", project=project.name, reason=reason, count=left_out)
-            elif not left_out:
-                self._cut.discard((project.slug, reason))
+            dropped, key = count - before.dropped.get(reason, 0), (project.slug, reason)
+            with self._lock:
+                known = key in self._limited
+                (self._limited.add if dropped else self._limited.discard)(key)
+            if dropped and not known:
+                self._log.warning("limit exceeded, data dropped", project=project.name, reason=reason, count=dropped)
+
+    def forget(self, slugs: Iterable[str]) -> None:
+        """Begin anew with projects that were removed, should they come back."""
+        gone = set(slugs)
+        with self._lock:
+            for slug in gone:
+                self._failing.pop(slug, None)
+            self._limited = {key for key in self._limited if key[0] not in gone}
+
+    def _token(self, *, rejected: bool) -> bool:
+        """Note what CircleCI said about the token; returns whether that is new."""
+        with self._lock:
+            changed, self._rejected = self._rejected is not rejected, rejected
+            return changed
 
 
 def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:
     return [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
+
+
+def _accepted(before: Snapshot, after: Snapshot) -> bool:
+    """Whether a poll shows that CircleCI accepts the token, even if the poll failed for another reason."""
+    new = (outcome for name, outcome in after.outcomes.items() if outcome is not before.outcomes.get(name))
+    return any(outcome.success or outcome.reason in ANSWERED for outcome in new)

@@ -188,7 +188,7 @@ class ProjectPoll:
         self._changed.clear()
         if last and published:
             self._failures.outcomes(self._before, merged)
-            self._failures.left_out(base, published)
+            self._failures.dropped(base, published)
 
 
 def _read(

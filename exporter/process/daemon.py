@@ -17,7 +17,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
-from exporter.process.lifecycle_log import Announcer
+from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
 from exporter.publishing.scrape import scrape
@@ -92,9 +92,12 @@ class Daemon:
             engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
         self._fleet = Fleet(engine, self._schedule)
-        projects = ProjectList(engine.store, engine.telemetry, shard=options.shard, total_shards=options.total_shards)
+        shard, total = options.shard, options.total_shards
+        projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
         self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
-        self._announcer = Announcer(engine.store, config, log, shard=options.shard, total_shards=options.total_shards)
+        self._lifecycle_log = LifecycleLog(
+            engine.store, config, log, shard=options.shard, total_shards=options.total_shards
+        )
         self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due)
         self._reloading = threading.Lock()
         self._started_at = time.time()
@@ -104,7 +107,7 @@ class Daemon:
 
     def run(self) -> None:
         """Serve and poll until SIGTERM or SIGINT."""
-        self._announcer.starting()
+        self._lifecycle_log.starting()
         self._web.start()
         self._fleet.start()
         self._organizations.start()
@@ -158,7 +161,7 @@ class Daemon:
 
     def _each_second(self) -> None:
         self._fleet.expire()
-        self._announcer.look()
+        self._lifecycle_log.look()
 
     def _count_incident(self, kind: str) -> None:
         """Count what a client of the web side did; nothing is served before the engine is there."""
@@ -179,7 +182,7 @@ class Daemon:
                     self._log.error("configuration not reloaded", problem=str(problem))
                 return self._not_reloaded(str(error))
             except Exception as defect:  # noqa: BLE001  a defect ends one reload, not the process
-                self._log.exception("a defect ended a reload")
+                self._log.exception("unexpected error in a reload")
                 return self._not_reloaded(f"{type(defect).__name__}: a defect of the exporter, see its log")
             self._reload_ok, self._reloaded_at = True, time.time()
             self._engine.telemetry.reloaded(good=True)
@@ -188,7 +191,7 @@ class Daemon:
                 projects=len(self._engine.store.published),
                 organizations=len(config.organizations),
             )
-            self._announcer.taken(config)
+            self._lifecycle_log.adopted(config)
             return True, "configuration reloaded"
 
     def _not_reloaded(self, why: str) -> tuple[bool, str]:

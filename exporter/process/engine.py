@@ -62,8 +62,8 @@ class Engine:
         self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
-        self._failures = FailureLog(log)
-        kept = (self.attempts, self.store, self.state, self._failures)
+        self.failures = FailureLog(log)
+        kept = (self.attempts, self.store, self.state, self.failures)
         self.kinds: Mapping[str, Kind] = {PROJECT_POLL: project.kind(*kept), RUNS_POLL: runs.kind(*kept)}
         """The kinds of polls of a project, by their names in the table of collectors."""
 
@@ -74,7 +74,7 @@ class Engine:
     def search(self, organization: Organization, done: Callable[[], None], *, totals: bool) -> OrganizationSearch:
         """Start a search for an organization's projects; `done` is called when something was published."""
         return OrganizationSearch(
-            organization, self.attempts, self.store, self.state, self._failures, done, totals=totals
+            organization, self.attempts, self.store, self.state, self.failures, done, totals=totals
         )
 
     def change(self, config: Config) -> None:

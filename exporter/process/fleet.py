@@ -35,7 +35,7 @@ class Fleet:
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         """Start without a project."""
         self._kinds, self._schedule, self._wall = engine.kinds, schedule, engine.clocks.wall
-        self._store, self._state = engine.store, engine.state
+        self._store, self._state, self._failures = engine.store, engine.state, engine.failures
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project]) -> None:
@@ -75,6 +75,7 @@ class Fleet:
                     held.enter_context(self._store.lock(slug))
                 self._store.withdraw(gone)
                 self._state.forget(gone)
+                self._failures.forget(gone)
             fresh = [project for slug, project in wanted.items() if slug not in self._store.published]
             now = self._wall()
             self._store.publish([Snapshot(project) for project in fresh], now)

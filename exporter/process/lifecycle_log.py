@@ -1,7 +1,8 @@
-"""What the log tells of the process as a whole: its start, its first figures, and what they cost in API calls."""
+"""What is logged of the whole process: its start, its first complete poll, and the API calls that it needs."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from exporter import __version__
@@ -14,16 +15,21 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
 
 
-class Announcer:
-    """Tells what a configuration means, when it is taken and once more when all of it was polled."""
+class LifecycleLog:
+    """Logs what a configuration means: when it is adopted, and once more after the first poll of everything.
+
+    The thread of reloads and the one that looks every second share it.
+    """
 
     def __init__(self, store: SnapshotStore, config: Config, log: Logger, *, shard: int, total_shards: int) -> None:
-        """Nothing is told yet."""
+        """Nothing is logged yet."""
         self._store, self._log, self._shard, self._total_shards = store, log, shard, total_shards
-        self._config, self._due = config, True
+        self._lock = threading.Lock()
+        self._config = config
+        self._pending: Config | None = config
 
     def starting(self) -> None:
-        """Say what starts, and whether it asks for more than it may."""
+        """Log what starts, and whether it needs more calls than are allowed."""
         config = self._config
         self._log.info(
             "starting",
@@ -35,54 +41,56 @@ class Announcer:
             state=str(config.state.path) if config.state.path else "in memory",
             **({"shard": f"{self._shard} of {self._total_shards}"} if self._total_shards > 1 else {}),
         )
-        self.taken(config)
+        self.adopted(config)
 
-    def taken(self, config: Config) -> None:
+    def adopted(self, config: Config) -> None:
         """Another configuration holds from now on."""
-        self._config, self._due = config, True
-        self._warn(self._calls())
+        with self._lock:
+            self._config = self._pending = config
+        self._warn(config, self._calls(config))
 
     def look(self) -> None:
-        """Once every project was polled by the newest configuration, say what came of it. Call it again and again."""
-        if not self._due or any(not snapshot.outcomes for snapshot, _ in self._store.organizations.values()):
+        """Log the result of the first poll of all projects by the newest configuration. Call it again and again."""
+        config = self._pending
+        if config is None or not self._all_polled():
             return
-        snapshots = self._snapshots()
-        if not all(map(_polled, snapshots)):
-            return
-        self._due = False
-        calls = self._calls()
+        with self._lock:
+            if self._pending is not config:  # reloaded meanwhile
+                return
+            self._pending = None
+        calls, snapshots = self._calls(config), self._snapshots()
         self._log.info(
-            "every project was polled",
+            "first poll of all projects complete",
             projects=len(snapshots),
             failing=sum(any(not outcome.success for outcome in each.outcomes.values()) for each in snapshots),
             series=sum(self._store.series.values()),
-            api_calls_an_hour=f"{calls.least:.0f} to {calls.most:.0f}",
-            allowed_an_hour=round(self._allowed()),
+            api_calls_per_hour=f"{calls.least:.0f} to {calls.most:.0f}",
+            allowed_per_hour=round(self._allowed(config)),
         )
-        self._warn(calls)
+        self._warn(config, calls)
+
+    def _all_polled(self) -> bool:
+        """Whether everything that is collected was tried."""
+        searched = all(snapshot.outcomes for snapshot, _ in self._store.organizations.values())
+        return searched and all(set(each.project.collectors) <= each.outcomes.keys() for each in self._snapshots())
 
     def _snapshots(self) -> list[Snapshot]:
         return [snapshot for snapshot, _ in self._store.published.values()]
 
-    def _calls(self) -> Calls:
-        searches = map(searches_per_hour, self._config.organizations)
+    def _calls(self, config: Config) -> Calls:
+        searches = map(searches_per_hour, config.organizations)
         return sum([*map(expected, self._snapshots()), *searches], NONE)
 
-    def _allowed(self) -> float:
-        return self._config.circleci.share(self._total_shards).requests_per_second * HOUR
+    def _allowed(self, config: Config) -> float:
+        return config.circleci.share(self._total_shards).requests_per_second * HOUR
 
-    def _warn(self, calls: Calls) -> None:
-        """Polls come late when not even the fewest calls fit: say by how much."""
-        allowed = self._allowed()
+    def _warn(self, config: Config, calls: Calls) -> None:
+        """Polls will be late when not even the fewest calls fit: log by how much."""
+        allowed = self._allowed(config)
         if calls.least > allowed:
             self._log.warning(
-                "more API calls are needed than requests_per_second allows, so polls come late",
-                api_calls_an_hour=round(calls.least),
-                allowed_an_hour=round(allowed),
-                too_many_by=f"{calls.least / allowed - 1:.0%}",
+                "configuration needs more API calls than requests_per_second allows, polls will be late",
+                api_calls_per_hour=round(calls.least),
+                allowed_per_hour=round(allowed),
+                exceeded_by=f"{calls.least / allowed - 1:.0%}",
             )
-
-
-def _polled(snapshot: Snapshot) -> bool:
-    """Whether everything that is collected of a project was tried."""
-    return set(snapshot.project.collectors) <= snapshot.outcomes.keys()

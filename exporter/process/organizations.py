@@ -77,6 +77,7 @@ class Organizations:
                         self._engine.telemetry.discovered.remove(slug)
                 self._store.withdraw(gone)
                 self._state.forget(gone)
+                self._engine.failures.forget(gone)
             for organization in organizations.values():
                 self._change(organization)
             self._settle(self._projects.projects())

@@ -65,7 +65,7 @@ def test_a_refused_token_makes_exit_code_3(circle: Circle, tmp_path: Path) -> No
     done = command("once", folder=tmp_path, token="another")
     assert done.returncode == 3
     assert Scrape(done.stdout, 0.0).get("up") == 0
-    assert "CircleCI refuses the token" in done.stderr
+    assert "CircleCI rejects the token" in done.stderr
 
 
 def test_a_bad_file_makes_exit_code_2(tmp_path: Path) -> None:

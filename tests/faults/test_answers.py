@@ -227,12 +227,12 @@ def test_the_others_are_polled_on_while_one_project_fails(scene: Scene) -> None:
 
 def test_a_project_logs_once_that_it_fails_and_once_that_it_recovered(scene: Scene) -> None:
     exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    failed = len(exporter.events("project fails", project=victim))
+    failed = len(exporter.events("project is failing", project=victim))
     recovered = len(exporter.events("project recovered", project=victim))
     before = failures(exporter.scrape(), "workflows").get("not_found", 0)
     circle.fail("not_found", rf"{victim}/workflows\?")
     exporter.until(lambda scrape: failures(scrape, "workflows").get("not_found", 0) >= before + 3, "three failed polls")
-    assert len(exporter.events("project fails", project=victim)) == failed + 1
+    assert len(exporter.events("project is failing", project=victim)) == failed + 1
     circle.heal()
     exporter.until(lambda scrape: success(scrape, victim) == 1, "a good poll")
     assert len(exporter.events("project recovered", project=victim)) == recovered + 1

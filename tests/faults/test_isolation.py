@@ -84,7 +84,7 @@ def test_a_fault_from_the_first_poll_on_is_named_and_harms_nothing_else(
     )
     exporter.until(lambda scrape: polled(scrape, BYSTANDERS), "the others to be polled")
     scrape = unharmed(exporter, {each: truth.of_project(circle, each, WORKFLOWS) for each in BYSTANDERS})
-    (told,) = wait_until(lambda: exporter.events("project fails", project=slug), why="a line in the log")
+    (told,) = wait_until(lambda: exporter.events("project is failing", project=slug), why="a line in the log")
     assert (told["collector"], told["reason"]) == (case.collector, case.names)
     assert failures(scrape, case.collector)[case.names] >= 1
     assert "internal" not in failures(scrape, case.collector)

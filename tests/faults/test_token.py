@@ -70,12 +70,12 @@ def test_a_refused_token_is_told_by_up_and_logged_once_for_all(exporter: Exporte
     scrape = exporter.until(lambda scrape: failures(scrape, "workflows").get("unauthorized", 0) >= 6, "many refusals")
     assert scrape.get("up") == 0
     assert scrape.of_project(SLUGS[0]) == before.of_project(SLUGS[0]), "the values stay"
-    assert len(exporter.events("CircleCI refuses the token", level="error")) == 1
-    assert exporter.events("project fails") == []
+    assert len(exporter.events("CircleCI rejects the token", level="error")) == 1
+    assert exporter.events("project is failing") == []
     circle.accept(TOKEN)
     exporter.until(lambda scrape: scrape.get("up") == 1, "the token to be taken again")
     exact(exporter, circle)
-    wait_until(lambda: len(exporter.events("CircleCI takes the token again")) == 1)
+    wait_until(lambda: len(exporter.events("CircleCI accepts the token again")) == 1)
 
 
 def test_a_refused_token_is_not_asked_for_again_within_a_poll(exporter: Exporter, circle: Circle) -> None:

@@ -85,7 +85,7 @@ def test_a_broken_connection_fails_one_question_by_its_name_and_harms_nothing_el
     )
 
     scrape = unharmed(exporter, bystanders)
-    (told,) = wait_until(lambda: exporter.events("project fails", project=slug), why="a line in the log")
+    (told,) = wait_until(lambda: exporter.events("project is failing", project=slug), why="a line in the log")
     assert (told["collector"], told["reason"]) == (case.collector, case.names)
     assert failures(scrape, case.collector)[case.names] >= 1
     retried = scrape.get("api_retries_total", reason=case.names)

@@ -45,7 +45,7 @@ def test_a_failure_is_told_when_it_starts_and_when_it_ends() -> None:
         (good, good),
     ):
         told.reports.outcomes(before, after)
-    assert told.events() == [("warning", "project fails"), ("info", "project recovered")]
+    assert told.events() == [("warning", "project is failing"), ("info", "project recovered")]
     assert told.fields()[0] == {
         "project": "gh/acme/web",
         "collector": "workflows",
@@ -62,9 +62,9 @@ def test_a_refused_token_is_told_once_for_all_projects_and_ends_with_the_first_t
     for slug in ("gh/acme/api", "gh/acme/cli"):
         told.reports.outcomes(with_outcome("unauthorized", slug), with_outcome(slug=slug))
     assert told.events() == [
-        ("error", "CircleCI refuses the token"),
-        ("warning", "project fails"),
-        ("info", "CircleCI takes the token again"),
+        ("error", "CircleCI rejects the token"),
+        ("warning", "project is failing"),
+        ("info", "CircleCI accepts the token again"),
     ]
 
 
@@ -78,9 +78,38 @@ def test_what_is_left_out_is_told_once_while_that_lasts_for_each_project_and_rea
         (second, second),
         (second, replace(second, dropped={"max_series": 10, "branches": 2})),
     ):
-        told.reports.left_out(before, after)
+        told.reports.dropped(before, after)
     assert [(fields["reason"], fields["count"]) for fields in told.fields()] == [
         ("max_series", 5),
         ("branches", 2),
         ("max_series", 1),
     ]
+
+
+def test_a_token_is_accepted_again_though_every_project_fails_for_another_reason() -> None:
+    told = Told()
+    told.reports.outcomes(with_outcome(), with_outcome("unauthorized"))
+    told.reports.outcomes(with_outcome("unauthorized"), with_outcome("timeout"))
+    assert told.events()[1:] == [("warning", "project is failing")]
+    told.reports.outcomes(with_outcome("unauthorized"), with_outcome("not_found"))
+    assert told.events()[2:] == [("info", "CircleCI accepts the token again")]
+
+
+def test_what_an_earlier_poll_found_is_no_sign_of_an_accepted_token() -> None:
+    told = Told()
+    before = with_outcome()
+    told.reports.outcomes(before, with_outcome("unauthorized"))
+    told.reports.outcomes(before, before)
+    assert told.events() == [("error", "CircleCI rejects the token")]
+
+
+def test_a_removed_project_is_forgotten_so_its_failure_is_told_when_it_comes_back() -> None:
+    told, good, bad = Told(), with_outcome(), with_outcome("server")
+    more = replace(bad, dropped={"max_series": 5})
+    for _ in range(2):
+        told.reports.outcomes(good, bad)
+        told.reports.dropped(bad, more)
+    told.reports.forget(["gh/acme/web"])
+    told.reports.outcomes(good, bad)
+    told.reports.dropped(bad, more)
+    assert [event for _, event in told.events()] == ["project is failing", "limit exceeded, data dropped"] * 2

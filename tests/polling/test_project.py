@@ -108,14 +108,14 @@ def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_las
         assert left_out > 0
         running.poll()
         assert running.value("circleci_exporter_dropped_series_total", reason="max_series") == 2 * left_out
-        assert running.logged() == [("warning", "something is left out")]
+        assert running.logged() == [("warning", "limit exceeded, data dropped")]
         store = running.engine.store
         known = store.get(WEB)
         assert known is not None
         for limit in (20_000, 20):
             store.publish([replace(known, project=known.project.model_copy(update={"max_series": limit}))], running.now)
             running.poll()
-        assert running.logged() == [("warning", "something is left out")] * 2
+        assert running.logged() == [("warning", "limit exceeded, data dropped")] * 2
 
 
 def test_one_failing_job_call_blanks_nothing_else() -> None:
@@ -152,11 +152,11 @@ def test_a_refused_token_is_logged_once_for_all_projects_and_once_when_it_is_tak
         running.circle.accept("another")
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
-        assert running.logged() == [("error", "CircleCI refuses the token")]
+        assert running.logged() == [("error", "CircleCI rejects the token")]
         running.circle.accept(running.circle.token)
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
-        assert running.logged()[1:] == [("info", "CircleCI takes the token again")]
+        assert running.logged()[1:] == [("info", "CircleCI accepts the token again")]
 
 
 def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None:
@@ -164,7 +164,7 @@ def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None
         running.circle.fail("bad_request", match="/workflows\\?")
         for _ in range(3):
             running.poll()
-        assert running.logged() == [("warning", "project fails")]
+        assert running.logged() == [("warning", "project is failing")]
         running.circle.heal()
         for _ in range(3):
             running.poll()

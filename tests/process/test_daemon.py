@@ -40,13 +40,15 @@ def test_it_says_what_starts_what_came_of_the_first_polls_and_that_it_stops(circ
         assert (starting["version"], starting["projects"], starting["circleci"]) == (__version__, 2, circle.url)
         (listening,) = exporter.events("listening")
         assert listening["address"] == exporter.address
-        (told,) = wait_until(lambda: exporter.events("every project was polled"), 20)
+        (told,) = wait_until(lambda: exporter.events("first poll of all projects complete"), 20)
         assert (told["projects"], told["failing"]) == (2, 0)
         assert told["series"] > 0
         assert exporter.stop()[0] == 0
         assert exporter.events("stopping")
     events = [entry["event"] for entry in exporter.events()]
-    assert sorted(events) == ["every project was polled", "listening", "starting", "stopping"], "and nothing else"
+    assert sorted(events) == ["first poll of all projects complete", "listening", "starting", "stopping"], (
+        "and nothing else"
+    )
 
 
 def test_it_is_ready_before_the_api_answers_for_the_first_time(circle: Circle, tmp_path: Path) -> None:
@@ -67,15 +69,15 @@ def test_a_configuration_that_asks_for_more_than_its_rate_is_warned_of_by_how_mu
         (warned,) = wait_until(
             lambda: [entry for entry in exporter.events(level="warning") if "requests_per_second" in entry["event"]]
         )
-        assert warned["allowed_an_hour"] == 1800
-        assert warned["api_calls_an_hour"] >= 7200
-        assert re.fullmatch(r"\d+%", warned["too_many_by"])
+        assert warned["allowed_per_hour"] == 1800
+        assert warned["api_calls_per_hour"] >= 7200
+        assert re.fullmatch(r"\d+%", warned["exceeded_by"])
         exporter.until(lambda scrape: (scrape.get("poll_delay_seconds") or 0) > 0, "polls to be late")
 
 
 def test_a_configuration_within_its_rate_is_not_warned_of(circle: Circle, tmp_path: Path) -> None:
     with Exporter(tmp_path, hourly(circle), token=TOKEN) as exporter:
-        wait_until(lambda: exporter.events("every project was polled"), 20)
+        wait_until(lambda: exporter.events("first poll of all projects complete"), 20)
         assert exporter.events(level="warning") == []
 
 

@@ -10,7 +10,7 @@ from exporter.errors import NotFoundError
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge import calls, discovered_projects, plan
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
-from exporter.process.lifecycle_log import Announcer
+from exporter.process.lifecycle_log import LifecycleLog
 from exporter.publishing.store import SnapshotStore
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOW = 1_790_000_000.0
 GOOD = Outcome(success=True, duration=0.1, finished_at=NOW, last_success=NOW)
-WARNING = "more API calls are needed than requests_per_second allows, so polls come late"
+WARNING = "configuration needs more API calls than requests_per_second allows, polls will be late"
 
 
 @dataclass
@@ -36,9 +36,9 @@ class Lines:
         return [event for event, _ in self.entries]
 
 
-def announcer(config: Config, lines: Lines, store: SnapshotStore, *, shard: int = 0, of: int = 1) -> Announcer:
+def lifecycle_log(config: Config, lines: Lines, store: SnapshotStore, *, shard: int = 0, of: int = 1) -> LifecycleLog:
     store.publish(map(Snapshot, config.projects), NOW)
-    return Announcer(store, config, cast("Logger", lines), shard=shard, total_shards=of)
+    return LifecycleLog(store, config, cast("Logger", lines), shard=shard, total_shards=of)
 
 
 def polled(snapshot: Snapshot, *, workflows: int) -> Snapshot:
@@ -53,7 +53,7 @@ def polled(snapshot: Snapshot, *, workflows: int) -> Snapshot:
 
 def test_the_start_names_what_runs() -> None:
     lines = Lines()
-    announcer(parse("projects: [gh/acme/web, gh/acme/api]"), lines, SnapshotStore()).starting()
+    lifecycle_log(parse("projects: [gh/acme/web, gh/acme/api]"), lines, SnapshotStore()).starting()
 
     ((event, fields),) = lines.entries
     assert event == "starting"
@@ -63,14 +63,14 @@ def test_the_start_names_what_runs() -> None:
 
 def test_the_start_of_a_shard_says_which_it_is() -> None:
     lines = Lines()
-    announcer(parse("projects: [gh/acme/web]"), lines, SnapshotStore(), shard=1, of=3).starting()
+    lifecycle_log(parse("projects: [gh/acme/web]"), lines, SnapshotStore(), shard=1, of=3).starting()
 
     assert lines.entries[0][1]["shard"] == "1 of 3"
 
 
 def test_nothing_more_is_told_before_everything_was_polled() -> None:
     lines, store = Lines(), SnapshotStore()
-    about = announcer(parse("projects: [gh/acme/web, gh/acme/api]"), lines, store)
+    about = lifecycle_log(parse("projects: [gh/acme/web, gh/acme/api]"), lines, store)
     (first, _) = store.published["gh/acme/web"]
     store.publish([polled(first, workflows=3)], NOW)
 
@@ -81,7 +81,7 @@ def test_nothing_more_is_told_before_everything_was_polled() -> None:
 
 def test_when_everything_was_polled_it_says_what_came_of_it_once() -> None:
     lines, store = Lines(), SnapshotStore()
-    about = announcer(parse("projects: [gh/acme/web, gh/acme/api]"), lines, store)
+    about = lifecycle_log(parse("projects: [gh/acme/web, gh/acme/api]"), lines, store)
     (web, api) = (snapshot for snapshot, _ in store.published.values())
     bad = replace(GOOD, success=False, reason=NotFoundError.reason)
     failing = replace(polled(api, workflows=0), outcomes=dict.fromkeys(api.project.collectors, bad))
@@ -91,17 +91,17 @@ def test_when_everything_was_polled_it_says_what_came_of_it_once() -> None:
     about.look()
 
     ((event, fields),) = lines.entries
-    assert event == "every project was polled"
-    assert (fields["projects"], fields["failing"], fields["allowed_an_hour"]) == (2, 1, 18_000)
+    assert event == "first poll of all projects complete"
+    assert (fields["projects"], fields["failing"], fields["allowed_per_hour"]) == (2, 1, 18_000)
     # A project: one page of workflows an hour and 1/24 for its facts. Jobs of 3 workflows: daily, or hourly.
-    assert fields["api_calls_an_hour"] == "2 to 5"
+    assert fields["api_calls_per_hour"] == "2 to 5"
     assert fields["series"] > 0
 
 
 def test_an_organization_has_to_be_searched_before_everything_was_polled() -> None:
     lines, store = Lines(), SnapshotStore()
     config = parse("organizations: [gh/acme]")
-    about = announcer(config, lines, store)
+    about = lifecycle_log(config, lines, store)
     own = Snapshot(discovered_projects.itself(config.organizations[0]))
     store.publish([own], NOW)
     about.look()
@@ -110,12 +110,12 @@ def test_an_organization_has_to_be_searched_before_everything_was_polled() -> No
     store.publish([replace(own, outcomes={"organizations": GOOD})], NOW)
     about.look()
 
-    assert lines.events() == ["every project was polled"]
+    assert lines.events() == ["first poll of all projects complete"]
 
 
 def test_runs_have_to_be_polled_too() -> None:
     lines, store = Lines(), SnapshotStore()
-    about = announcer(parse("defaults: {collectors: [workflows, runs]}\nprojects: [gh/acme/web]"), lines, store)
+    about = lifecycle_log(parse("defaults: {collectors: [workflows, runs]}\nprojects: [gh/acme/web]"), lines, store)
     (snapshot, _) = store.published["gh/acme/web"]
     store.publish([replace(snapshot, outcomes={"workflows": GOOD})], NOW)
     about.look()
@@ -124,36 +124,36 @@ def test_runs_have_to_be_polled_too() -> None:
     store.publish([replace(snapshot, outcomes={"workflows": GOOD, "runs": GOOD})], NOW)
     about.look()
 
-    assert lines.events() == ["every project was polled"]
+    assert lines.events() == ["first poll of all projects complete"]
 
 
 def test_a_configuration_that_asks_for_too_much_is_warned_of_at_the_start_and_when_more_is_known() -> None:
     lines, store = Lines(), SnapshotStore()
     text = "circleci: {requests_per_second: 0.01}\ndefaults: {interval: 1m}\nprojects: [gh/acme/web]"
-    about = announcer(parse(text), lines, store)
+    about = lifecycle_log(parse(text), lines, store)
 
     about.starting()
     (snapshot, _) = store.published["gh/acme/web"]
     store.publish([polled(snapshot, workflows=30)], NOW)
     about.look()
 
-    assert lines.events() == ["starting", WARNING, "every project was polled", WARNING]
-    assert lines.entries[1][1] == {"api_calls_an_hour": 60, "allowed_an_hour": 36, "too_many_by": "67%"}
-    assert lines.entries[3][1]["api_calls_an_hour"] == 121  # two pages of workflows, and each one's jobs once a day
+    assert lines.events() == ["starting", WARNING, "first poll of all projects complete", WARNING]
+    assert lines.entries[1][1] == {"api_calls_per_hour": 60, "allowed_per_hour": 36, "exceeded_by": "67%"}
+    assert lines.entries[3][1]["api_calls_per_hour"] == 121  # two pages of workflows, and each one's jobs once a day
 
 
 def test_a_reload_is_followed_by_what_came_of_it() -> None:
     lines, store = Lines(), SnapshotStore()
     config = parse("projects: [gh/acme/web]")
-    about = announcer(config, lines, store)
+    about = lifecycle_log(config, lines, store)
     (snapshot, _) = store.published["gh/acme/web"]
     store.publish([polled(snapshot, workflows=1)], NOW)
     about.look()
 
-    about.taken(config)
+    about.adopted(config)
     about.look()
 
-    assert lines.events() == ["every project was polled"] * 2
+    assert lines.events() == ["first poll of all projects complete"] * 2
 
 
 def test_before_its_first_poll_a_project_costs_what_it_costs_without_a_workflow() -> None:

@@ -170,7 +170,7 @@ def test_a_search_that_fails_keeps_what_was_found_and_says_so(circle: Circle) ->
         assert running.search(ACME)
         assert list(running.samples("circleci_exporter_collector_success").values()) == [1]
         said = [str(call.args[0]) for call in running.log.calls]
-        assert said == ["project fails", "project recovered"]
+        assert said == ["project is failing", "project recovered"]
 
 
 def test_projects_come_and_go(circle: Circle) -> None:

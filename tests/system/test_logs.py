@@ -26,21 +26,21 @@ def as_it_was() -> Iterator[None]:
 
 
 def test_logfmt_is_one_line_of_pairs(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("info", "logfmt").info("project fails", project="gh/acme/web", reason="server", good=False)
+    configure("info", "logfmt").info("project is failing", project="gh/acme/web", reason="server", good=False)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
     assert err.startswith("timestamp=")
-    assert 'level=info event="project fails" ' in err
+    assert 'level=info event="project is failing" ' in err
     assert "project=gh/acme/web" in err
     assert "good=false" in err
 
 
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("info", "json").warning("project fails", project="größe\n🚀", count=3)
+    configure("info", "json").warning("project is failing", project="größe\n🚀", count=3)
     (line,) = capsys.readouterr().err.splitlines()
     read = json.loads(line)
-    assert (read["event"], read["level"], read["count"]) == ("project fails", "warning", 3)
+    assert (read["event"], read["level"], read["count"]) == ("project is failing", "warning", 3)
     assert read["timestamp"].endswith("Z")
 
 
