@@ -80,11 +80,14 @@ class Client:
         before.transport.close()
 
     def pages(self, question: Question, *, deadline: float) -> Iterator[dict[str, object]]:
-        """Every page of an answer. Raises PollError or Stopped; `deadline` is a moment of the clock."""
+        """Every page of an answer. Raises PollError or Stopped.
+
+        `deadline` is a moment of the clock. The time that requests wait for their turn does not count.
+        """
         token: str | None = None
         seen: set[str] = set()
         while True:
-            page = self.fetch(question, deadline=deadline, page_token=token)
+            page, deadline = self._fetch(question, deadline, token)
             if not isinstance(page, dict):
                 raise PayloadError(f"{_name(question)}: the body is not an object")
             token = _next(page.get("next_page_token"), seen, question)
@@ -94,16 +97,22 @@ class Client:
 
     def fetch(self, question: Question, *, deadline: float, page_token: str | None = None) -> object:
         """The decoded JSON of one page. Raises PollError or Stopped."""
+        page, _ = self._fetch(question, deadline, page_token)
+        return page
+
+    def _fetch(self, question: Question, deadline: float, page_token: str | None) -> tuple[object, float]:
+        """One page, and the deadline of the next."""
         target = self._target(question, page_token)
         retries, renewed, refused = 0, False, False
         while True:
-            with self._limiter.slot(question.slug, deadline, refused=refused) as slot:
+            with self._limiter.slot(question.slug, deadline, refused=refused, patient=True) as slot:
+                deadline = slot.deadline
                 access = self._access
                 token = access.tokens.current()
                 answer, failure = self._ask(question, target, access, token, slot, deadline)
             if failure is None:
                 try:
-                    return body.decode(answer.body)
+                    return body.decode(answer.body), deadline
                 except PollError as error:
                     failure = error.with_traceback(None)  # or it would keep the body
             match failure:

@@ -63,9 +63,9 @@ class LimiterState:
 class Slot:
     """The right to make one request, from entering it until leaving it; takes what the answer says of limits."""
 
-    def __init__(self, limiter: Limiter, slug: str, deadline: float, *, refused: bool) -> None:
-        """Nothing is held until it is entered."""
-        self.slug, self.deadline, self.refused_before = slug, deadline, refused
+    def __init__(self, limiter: Limiter, slug: str, deadline: float, *, refused: bool, patient: bool) -> None:
+        """Nothing is held until it is entered; a `patient` one has its deadline moved by the wait for its turn."""
+        self.slug, self.deadline, self.refused_before, self.patient = slug, deadline, refused, patient
         self.epoch = 0
         self.wake = limiter.waiter.condition(limiter.lock)
         self._limiter = limiter
@@ -131,9 +131,13 @@ class Limiter:
         self._counted = clock()
         threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True).start()
 
-    def slot(self, slug: str, deadline: float, *, refused: bool = False) -> Slot:
-        """A slot for one request of a project; `refused` says that the API already refused it once."""
-        return Slot(self, slug, deadline, refused=refused)
+    def slot(self, slug: str, deadline: float, *, refused: bool = False, patient: bool = False) -> Slot:
+        """A slot for one request of a project; `refused` says that the API already refused it once.
+
+        A `patient` one takes no harm from the requests before it: the time that it waits for its turn moves its
+        deadline, unless the API itself holds everything up.
+        """
+        return Slot(self, slug, deadline, refused=refused, patient=patient)
 
     def rest(self, seconds: float) -> None:
         """Wait outside of every slot. Raises Stopped at once when the process ends."""
@@ -166,7 +170,7 @@ class Limiter:
     def enter(self, slot: Slot) -> None:
         """Wait until `slot` has its turn."""
         with self.lock:
-            self._settle()  # until now nobody may have waited
+            looked = self._settle()  # until now nobody may have waited
             self._queue.append(slot)
             self._hand_out()
             waited = False
@@ -174,6 +178,7 @@ class Limiter:
                 while not self._may_go(slot, self._settle()):
                     waited = True
                     slot.wake.wait(self._patience(slot))
+                    looked = self._excuse(slot, looked)
                 self._pace.take(self._clock(), waited=waited)
                 slot.epoch = self._pace.epoch
                 self._busy.add(slot.slug)
@@ -195,6 +200,13 @@ class Limiter:
             news(self._pace, self._settle())
             if self._next is not None and self._pace.ready < before:
                 self._next.wake.notify()
+
+    def _excuse(self, slot: Slot, since: float) -> float:
+        """Move the deadline of a patient slot by its wait since a moment; returns the clock."""
+        now = self._clock()
+        if slot.patient and max(self._pace.paused_until, self._pace.slowed_until) <= since:
+            slot.deadline += now - since
+        return now
 
     def _may_go(self, slot: Slot, now: float) -> bool:
         """Whether it is the turn of `slot` now. Raises when it never will be."""

@@ -608,3 +608,13 @@ def test_a_long_name_is_cut_in_an_error(aim: Aim) -> None:
 def test_secrets_compare_by_their_text() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert QUESTION.path == "/insights/gh/acme/web/workflows"
+
+
+def test_the_pages_of_an_answer_take_as_long_as_the_rate_wants_and_no_deadline_counts_that(aim: Aim) -> None:
+    clockwork = Clockwork()
+    with Server(answering(page("a", 1), page("b", 2), page(None, 3))) as server:
+        aimed = aim(server.url, clockwork=clockwork, rate=0.01, burst=1)
+        began = clockwork.now
+        (found,) = clockwork.run(lambda: aimed.pages(seconds=50.0))
+        assert [answer["items"] for answer in found] == [[1], [2], [3]]
+        assert clockwork.now == began + 200

@@ -215,6 +215,38 @@ def test_a_wait_ends_at_its_deadline_and_lets_the_others_through(clockwork: Cloc
     assert timed.log == [("a", 0), ("c", 10)]
 
 
+def test_a_patient_wait_for_ones_turn_does_not_count_against_the_deadline(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=0.01, burst=1, concurrency=4)
+    left: list[float] = []
+
+    def patient(slug: str) -> None:
+        with timed.limiter.slot(slug, timed.start + 4, patient=True) as slot:
+            left.append(slot.deadline - clockwork.now)
+
+    clockwork.run(*[lambda slug=str(number): patient(slug) for number in range(6)])
+    assert timed.elapsed == 500
+    assert left == [4.0] * 6
+
+
+def test_a_pause_of_the_api_counts_against_the_deadline_of_a_patient_wait_too(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+    with timed.limiter.slot("a", FOREVER) as slot:
+        slot.refused(60)
+
+    def patient() -> float:
+        with timed.limiter.slot("b", timed.start + 70, patient=True) as slot:
+            return slot.deadline - timed.start
+
+    assert clockwork.run(patient) == [70]
+    assert timed.elapsed == 60
+    with pytest.raises(ThrottledError), timed.limiter.slot("c", timed.start, refused=True, patient=True):
+        pass
+
+
 def test_a_deadline_that_is_over_is_never_granted(clockwork: Clockwork, stop: threading.Event) -> None:
     timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
     with pytest.raises(DeadlineError), timed.limiter.slot("a", timed.start):

@@ -33,17 +33,24 @@ BEGAN = 1_790_000_000.0
 class Hours:
     """Four projects, polled every five minutes by four threads; time passes only while all of them wait."""
 
-    def __init__(self, circle: Circle) -> None:
+    def __init__(self, circle: Circle, rate: float = 5, burst: int = 10) -> None:
         self.circle, self.clockwork, self.stop = circle, Clockwork(BEGAN), threading.Event()
         projects = "".join(f"  - {slug}\n" for slug in SLUGS)
         config = parse(
-            f'circleci: {{url: "{circle.url}", requests_per_second: 5, burst: 10}}\n'
+            f'circleci: {{url: "{circle.url}", requests_per_second: {rate}, burst: {burst}}}\n'
             f"defaults: {{interval: 5m, jobs: {{max_age: 5m}}}}\nprojects:\n{projects}"
         )
         clock = self.clockwork.clock
         self.telemetry = Telemetry("1.2.3", ("workflows", "jobs"))
         self.limiter = Limiter(
-            5, 10, 4, stop=self.stop, throttled=self.telemetry.throttled, clock=clock, wall=clock, waiter=self.clockwork
+            rate,
+            burst,
+            4,
+            stop=self.stop,
+            throttled=self.telemetry.throttled,
+            clock=clock,
+            wall=clock,
+            waiter=self.clockwork,
         )
         self.client = Client(
             config.circleci,
@@ -124,3 +131,16 @@ def test_two_hours_of_refusals_are_waited_out_politely(retry_after: int | None, 
     assert hours.success() == [True] * 8
     state = hours.limiter.state()
     assert (state.rate, state.in_flight, state.waiting, state.paused_until) == (5, 0, 0, None)
+
+
+def test_at_a_hundredth_of_a_request_a_second_every_project_has_its_turn_and_no_question_is_given_up() -> None:
+    with Circle(projects=fleet(1, 4, 2, 2), start=BEGAN, speed=0) as circle:
+        hours = Hours(circle, rate=0.01, burst=1)
+        hours.pass_until(BEGAN + 300)
+        calls = 4 * (1 + 1 + 2)
+        assert hours.clockwork.now == pytest.approx(BEGAN + (calls - 1) * 100 + 300)
+        assert hours.success() == [True] * 8
+        for collector in ("workflows", "jobs"):
+            assert hours.count("collector_failures_total", collector=collector, reason="deadline") == 0
+        hours.stop.set()
+        hours.client.close()
