@@ -222,6 +222,15 @@ def test_every_path_that_contributing_names_exists() -> None:
     assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
 
 
+def test_every_log_event_that_is_documented_is_logged() -> None:
+    _, _, logs = text_of(ROOT / "docs" / "operating.md").partition("## Logs")
+    rows = re.findall(r"(?m)^\| (`.*?`) \|", logs)
+    events = {event for row in rows for event in re.findall(r"`([^`]+)`", row)}
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "exporter").rglob("*.py"))
+    assert len(events) >= 9
+    assert {event for event in events if f'"{event}"' not in code} == set()
+
+
 def test_every_reason_of_a_failure_has_its_line() -> None:
     text = text_of(REFERENCE["troubleshooting"])
     assert all(f"| `{reason}` |" in text for reason in REASONS)
