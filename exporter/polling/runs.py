@@ -161,28 +161,41 @@ class RunsPoll:
         start = runs.start_of(workflow, now, settings.lookback)
         swept = runs.sweep_is_due(workflow, now, settings.sweep)
         fresh: dict[int, Run] = {}
+        owed: dict[int, Run] = {}
         with closing(attempt.pages(runs.recent(self._project.slug, name, start))) as pages:
             for page in pages:
-                if self._take(attempt, name, page, workflow.floor, fresh) and not swept:
+                if self._take(attempt, name, page, workflow.floor, fresh, owed) and not swept:
                     break
-        self._ledger = runs.fold(
+        ledger = runs.fold(
             ledger, name, fresh.values(), label, now=now, start=start, lookback=settings.lookback, swept=swept
         )
+        self._ledger = runs.with_credits(ledger, name, owed.values(), label)
         self._remembered[name] = Remembered(
             {run.key: run.created_at for run in fresh.values() if run.status},
             self._ledger.workflows[name].floor if swept else None,
+            credited=owed.keys(),
         )
 
-    def _take(self, attempt: Attempt, name: str, page: object, oldest: int, fresh: dict[int, Run]) -> bool:
+    def _take(  # noqa: PLR0917  what is read, from where, into what
+        self,
+        attempt: Attempt,
+        name: str,
+        page: object,
+        oldest: int,
+        fresh: dict[int, Run],
+        owed: dict[int, Run],
+    ) -> bool:
         """Add a page's runs that are not remembered to `fresh`; returns whether there was none on it.
 
-        A run that comes twice, on pages that shifted, counts once: as finished, if it ever is.
+        A run that comes twice, on pages that shifted, counts once: as finished, if it ever is. Those that were
+        counted before their credits had come go to `owed`.
         """
         found, unread = runs.read_page(page, attempt.now())
         attempt.unread(unread)
         young = [run for run in found if run.created_at >= oldest]
         known = self._state.known(self._project.slug, name, {run.key for run in young})
         unknown = [run for run in young if run.key not in known]
+        owed.update((run.key, run) for run in young if run.status and known.get(run.key) is False)
         for run in unknown:
             if run.key not in fresh or (run.status and not fresh[run.key].status):
                 fresh[run.key] = run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.runs.asking import FURTHEST, NAMES_EVERY, due_names, listing, recent, start_of, sweep_is_due, wanted
-from exporter.runs.folding import fold, labels_of, listed, rebucketed
+from exporter.runs.folding import fold, labels_of, listed, rebucketed, with_credits
 from exporter.runs.ledger import OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.reading import Run, read_page
 
@@ -29,4 +29,5 @@ __all__ = [
     "start_of",
     "sweep_is_due",
     "wanted",
+    "with_credits",
 ]

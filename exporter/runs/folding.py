@@ -162,6 +162,18 @@ def fold(
     return replace(ledger, workflows={**ledger.workflows, name: workflow}, invented=tuple(invented))
 
 
+def with_credits(ledger: Ledger, name: str, runs: Iterable[Run], label: Callable[[str], str]) -> Ledger:
+    """The ledger with the credits of runs that another source counted before their credits had come."""
+    workflow = ledger.workflows[name]
+    branches = dict(workflow.branches)
+    for run in runs:
+        counters = branches.get(label(run.branch))
+        if counters is not None:
+            counted = replace(counters.counted, credits=counters.counted.credits + run.credits)
+            branches[label(run.branch)] = replace(counters, counted=counted)
+    return replace(ledger, workflows={**ledger.workflows, name: replace(workflow, branches=branches)})
+
+
 def _grown(
     old: BranchCounters | None,
     seen: Sequence[Run],

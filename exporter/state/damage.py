@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
-KINDS = ("server", "project", "facts", "outcomes", "part", "ledger", "workflow")
+KINDS = ("server", "project", "facts", "outcomes", "part", "ledger", "workflow", "live", "pipeline", "counter")
 """Label `kind`."""
-_LOST = {"ledger": "the project's run counters begin again at 0", "workflow": "its run counters begin again at 0"}
+_LOST = {
+    "ledger": "the project's run counters begin again at 0",
+    "workflow": "its run counters begin again at 0",
+    "live": "the project's job counters begin again at 0",
+    "counter": "one counter begins again at 0",
+}
 
 
 class Damage:
@@ -41,10 +46,10 @@ class Damage:
             self._found(kind, of, name, problem)
             return otherwise
 
-    def forget(self, connection: sqlite3.Connection, delete: str, row: int) -> None:
+    def forget(self, connection: sqlite3.Connection, delete: str, *row: object) -> None:
         """Delete a damaged record; where that is not possible, the next start finds and counts it again."""
-        with suppress(sqlite3.Error):
-            connection.execute(delete, (row,))
+        with suppress(sqlite3.Error, UnicodeEncodeError):
+            connection.execute(delete, row)
 
     def _found(self, kind: str, of: str, name: str, problem: Exception) -> None:
         self._telemetry.state_damaged.labels(kind).inc()

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.state import live_records
+from exporter.state.documents import write as document
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator
+
+    from exporter.runs.counters import Cell, Key
+    from exporter.runs.counting import Changes
+    from exporter.runs.live import Live, WatchedPipeline
+    from exporter.state.damage import Damage
+
 SCHEMA = (
     """CREATE TABLE job (
         project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
@@ -23,3 +39,94 @@ SCHEMA = (
         project INTEGER PRIMARY KEY REFERENCES ledger ON DELETE CASCADE,
         facts TEXT NOT NULL)""",
 )
+
+TABLES = ("live", "pipeline", "counter", "job")
+_LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
+_PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
+    ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
+_CELL = """INSERT INTO counter (project, family, labels, facts) VALUES (?, ?, ?, ?)
+    ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
+_KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT value FROM json_each(?))"
+
+
+def write(connection: sqlite3.Connection, project: int, live: Live, changes: Changes, oldest: int) -> None:
+    """Write what has changed of the pipelines of a project that has a ledger.
+
+    Jobs that stopped before `oldest` are forgotten, now and then: it takes a look at each of them.
+    """
+    connection.execute(_LIVE, (project, live_records.write_live(live)))
+    kept = {id_: pipeline for id_, pipeline in changes.pipelines.items() if pipeline is not None}
+    connection.executemany(
+        "DELETE FROM pipeline WHERE project = ? AND id = ?",
+        [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()],
+    )
+    connection.executemany(_PIPELINE, [(project, id_, document(pipeline)) for id_, pipeline in kept.items()])
+    cells = {key: cell for key, cell in changes.cells.items() if cell is not None}
+    connection.executemany(
+        "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?",
+        [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()],
+    )
+    connection.executemany(
+        _CELL, [(project, key.family, document(key.labels), document(cell)) for key, cell in cells.items()]
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO job (project, key, stopped_at) VALUES (?, ?, ?)",
+        [(project, key, stopped_at) for key, stopped_at in changes.jobs.items()],
+    )
+    if changes.whole or changes.floors:
+        connection.execute("DELETE FROM job WHERE project = ? AND stopped_at < ?", (project, oldest))
+
+
+def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Live | None:
+    """What is known of a project's pipelines; None where nothing is, or what all of it hangs on is damaged."""
+    row = connection.execute("SELECT facts FROM live WHERE project = ?", (project,)).fetchone()
+    if row is None:
+        return None
+    live = damage.guard("live", slug, partial(live_records.read_live, row[0]), None)
+    if live is None:
+        for table in TABLES:
+            damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
+        return None
+    cells = dict(_cells(connection, project, slug, live, damage))
+    return replace(
+        live,
+        pipelines=dict(_pipelines(connection, project, slug, damage)),
+        cells=cells,
+        held=frozenset(key for key, cell in cells.items() if cell.held is not None),
+    )
+
+
+def known_jobs(connection: sqlite3.Connection, project: int, keys: Collection[int]) -> set[int]:
+    """Those of some jobs' keys that are remembered."""
+    return {key for (key,) in connection.execute(_KNOWN, (project, document(list(keys))))}
+
+
+def forget(connection: sqlite3.Connection, project: int) -> None:
+    """Delete all that is known of a project's pipelines; its ledger stays."""
+    for table in TABLES:
+        connection.execute(f"DELETE FROM {table} WHERE project = ?", (project,))  # noqa: S608  names of our own
+
+
+def _pipelines(
+    connection: sqlite3.Connection, project: int, slug: str, damage: Damage
+) -> Iterator[tuple[str, WatchedPipeline]]:
+    rows = connection.execute("SELECT id, facts FROM pipeline WHERE project = ?", (project,)).fetchall()
+    for stored_id, facts in rows:
+        pipeline = damage.guard("pipeline", slug, partial(live_records.read_pipeline, stored_id, facts), None)
+        if pipeline is None:
+            damage.forget(connection, "DELETE FROM pipeline WHERE project = ? AND id = ?", project, stored_id)
+        else:
+            yield pipeline.id, pipeline
+
+
+def _cells(
+    connection: sqlite3.Connection, project: int, slug: str, live: Live, damage: Damage
+) -> Iterator[tuple[Key, Cell]]:
+    rows = connection.execute("SELECT family, labels, facts FROM counter WHERE project = ?", (project,)).fetchall()
+    for family, labels, facts in rows:
+        cell = damage.guard("counter", slug, partial(live_records.read_cell, family, labels, facts, live), None)
+        if cell is None:
+            delete = "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?"
+            damage.forget(connection, delete, project, family, labels)
+        else:
+            yield cell

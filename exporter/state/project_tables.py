@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.state import records, run_tables
+from exporter.state import live_tables, records, run_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,13 +85,15 @@ def read(connection: sqlite3.Connection, server: str, slug: str, damage: Damage)
     if row is None:
         return None
     number, facts, outcomes, polled_at = row
+    ledger = run_tables.read(connection, number, slug, damage)
     return records.Stored(
         slug,
         damage.guard("facts", slug, lambda: records.read_facts(facts), None),
         dict(_parts(connection, number, slug, damage)),
         damage.guard("outcomes", slug, lambda: records.read_outcomes(outcomes), {}),
         damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
-        run_tables.read(connection, number, slug, damage),
+        ledger,
+        live_tables.read(connection, number, slug, damage) if ledger else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.runs import Ledger
+    from exporter.runs.live import Live
 
 _FACTS = Reader[Facts](Facts)
 _OUTCOME = Reader[Outcome](Outcome)
@@ -32,6 +33,7 @@ class Stored:
     outcomes: Mapping[str, Outcome]
     polled_at: float | None
     ledger: Ledger | None = None
+    live: Live | None = None
 
 
 def write_question(question: Question) -> str:
@@ -92,32 +94,6 @@ def moment(value: object) -> float:
     if not isinstance(value, int | float) or not isfinite(value):
         raise ValueError
     return value
-
-
-def no_later(stored: Stored, now: float) -> Stored:
-    """The same with no time later than now: the clock by which it was stored may have been ahead."""
-    return replace(
-        stored,
-        facts=stored.facts and past(stored.facts, now, "asked_at", "branches_asked_at"),
-        parts={question: past(part, now, "checked_at", "answered_at") for question, part in stored.parts.items()},
-        outcomes={name: past(outcome, now, "finished_at", "last_success") for name, outcome in stored.outcomes.items()},
-        polled_at=None if stored.polled_at is None else min(stored.polled_at, now),
-        ledger=stored.ledger and past_ledger(stored.ledger, now),
-    )
-
-
-def past_ledger(ledger: Ledger, now: float) -> Ledger:
-    """A ledger with no time later than now, but those that CircleCI told."""
-    times = ("since", "floor", "polled_at", "swept_at", "unlisted_at")
-    workflows = {name: past(workflow, now, *times) for name, workflow in ledger.workflows.items()}
-    earlier: Ledger = past(ledger, now, "began", "names_at")
-    return replace(earlier, workflows=workflows)
-
-
-def past(facts: Any, now: float, *times: str) -> Any:  # noqa: ANN401  the same kind of facts
-    """Facts whose fields named `times` are no later than now; None stays None."""
-    later = {name: type(found)(now) for name in times if (found := getattr(facts, name)) is not None and found > now}
-    return replace(facts, **later) if later else facts
 
 
 def _known(reader: Reader[Any], document: object) -> Any:  # noqa: ANN401  what the reader makes

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from exporter.runs import Ledger
+    from exporter.runs.counting import Changes
     from exporter.state.damage import Damage
 
 KEEP_AWAY = 86_400.0
@@ -86,6 +87,21 @@ def write(
         _remember(connection, int(row[0]), of_workflow, now)
 
 
+def write_changes(connection: sqlite3.Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
+    """Write what has changed of a ledger; a run that is remembered already is as it was."""
+    remembered = {}
+    for name in {*changes.workflows, *changes.runs, *changes.credited, *changes.floors} & ledger.workflows.keys():
+        runs = changes.runs.get(name, {})
+        again = known(connection, project, name, runs)
+        remembered[name] = Remembered(
+            {key: created_at for key, (created_at, _) in runs.items() if key not in again},
+            changes.floors.get(name),
+            [key for key, (_, credited) in runs.items() if not credited],
+            changes.credited.get(name, ()),
+        )
+    write(connection, project, ledger, remembered, now, whole=changes.whole)
+
+
 def _remember(connection: sqlite3.Connection, workflow: int, runs: Remembered, now: float) -> None:
     connection.executemany(
         "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
@@ -132,9 +148,10 @@ def _workflow(facts: object, ledger: Ledger) -> WorkflowLedger:
     return workflow
 
 
-def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Collection[int]) -> list[tuple[int, int]]:
-    """Those of the keys that are remembered of a workflow, each with 1 or 0: whether its credits have come."""
-    return connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys)))).fetchall()
+def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Collection[int]) -> dict[int, bool]:
+    """Those of the keys that are remembered of a workflow, and whether their credits have come."""
+    rows = connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))
+    return {key: bool(credited) for key, credited in rows}
 
 
 def leave(connection: sqlite3.Connection, project: int, now: float) -> None:
@@ -143,8 +160,7 @@ def leave(connection: sqlite3.Connection, project: int, now: float) -> None:
     connection.execute("DELETE FROM ledger WHERE left_at < ?", (now - KEEP_AWAY,))
 
 
-def resume(connection: sqlite3.Connection, project: int, since: float, slug: str, damage: Damage) -> Ledger | None:
-    """The ledger of a project that is there again, unless it was taken out before `since`: then it is forgotten."""
+def resume(connection: sqlite3.Connection, project: int, since: float) -> None:
+    """Take up the ledger of a project that is there again, unless it was taken out before `since`: then forget it."""
     connection.execute("DELETE FROM ledger WHERE project = ? AND left_at < ?", (project, since))
     connection.execute("UPDATE ledger SET left_at = NULL WHERE project = ?", (project,))
-    return read(connection, project, slug, damage)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
-from exporter.state import opening, project_tables, records, run_tables
+from exporter.state import live_tables, opening, past, project_tables, run_tables
 from exporter.state.damage import Damage
 from exporter.state.generation import Generation
 
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import Ledger
+    from exporter.runs.counting import Changes
+    from exporter.runs.live import Live
     from exporter.state.records import Stored
     from exporter.state.run_tables import Remembered
     from exporter.telemetry import Telemetry
+
+DAY = 86_400.0
 
 
 class StateStore:
@@ -110,13 +114,17 @@ class StateStore:
 
     def _read(self, slug: str) -> Stored | None:
         stored = project_tables.read(self._connection, self._server, slug, self._damage)
-        return stored and records.no_later(stored, self._wall())
+        return stored and past.no_later(stored, self._wall())
 
     def _begin_again(self, path: Path | None) -> None:
         """Forget what was counted by an older file than the one that was used last."""
-        with self._transaction():
-            (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
-            self._connection.execute("DELETE FROM ledger")
+        try:
+            with self._transaction():
+                (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
+                self._connection.execute("DELETE FROM ledger")
+        except sqlite3.Error as error:
+            self._failed(error)
+            return
         if ledgers:
             self._log.error(
                 "the state file is older than the one used last, as after restoring a backup; "
@@ -154,49 +162,86 @@ class StateStore:
             if not self._closed:
                 self._settle()
 
-    def known(self, slug: str, workflow: str, keys: Collection[int]) -> set[int]:
-        """Those of some runs' keys that are remembered of a workflow. Raises StateError."""
-        return {key for key, _ in self._remembered(slug, workflow, keys)}
+    def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
+        """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
 
-    def uncredited(self, slug: str, workflow: str, keys: Collection[int]) -> set[int]:
-        """Those of some runs' keys that are remembered without their credits. Raises StateError."""
-        return {key for key, credited in self._remembered(slug, workflow, keys) if not credited}
+        Raises StateError.
+        """
+        with self._counts():
+            project = self._number(slug)
+            return {} if project is None else run_tables.known(self._connection, project, workflow, keys)
 
-    def _remembered(self, slug: str, workflow: str, keys: Collection[int]) -> list[tuple[int, int]]:
-        with self._runs():
-            project = project_tables.number(self._connection, self._server, slug)
-            return [] if project is None else run_tables.known(self._connection, project, workflow, keys)
+    def known_jobs(self, slug: str, keys: Collection[int]) -> set[int]:
+        """Those of some jobs' keys that are remembered of a project. Raises StateError."""
+        with self._counts():
+            project = self._number(slug)
+            return set() if project is None else live_tables.known_jobs(self._connection, project, keys)
 
     def resume(self, slug: str, away: float) -> Ledger | None:
         """The ledger of a project that was not there for up to so many seconds. Raises StateError.
 
         After more, or without one, it is None, and nothing is remembered of the project's runs.
         """
-        with self._runs():
-            project = project_tables.number(self._connection, self._server, slug)
+        return self.resume_live(slug, away)[0]
+
+    def resume_live(self, slug: str, away: float) -> tuple[Ledger | None, Live | None]:
+        """The same, with what is known of the project's pipelines. Raises StateError."""
+        with self._counts():
+            project = self._number(slug)
             if project is None:
-                return None
+                return None, None
             with self._transaction():
                 now = self._wall()
-                ledger = run_tables.resume(self._connection, project, now - away, slug, self._damage)
-                return ledger and records.past_ledger(ledger, now)
+                run_tables.resume(self._connection, project, now - away)
+            ledger = run_tables.read(self._connection, project, slug, self._damage)
+            live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
+            return ledger and past.past_ledger(ledger, now), live and past.past_live(live, now)
 
     def commit_runs(self, snapshot: Snapshot, remembered: Mapping[str, Remembered], *, whole: bool) -> None:
         """Write a snapshot's ledger and the runs that each workflow's poll saw, in one transaction.
 
         Without `whole` only those workflows are written. Raises StateError; then nothing is written.
         """
+        with self._counting(snapshot) as (project, ledger):
+            run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
+
+    def commit_live(self, snapshot: Snapshot, changes: Changes) -> None:
+        """Write what has changed of a snapshot's ledger and live side, in one transaction.
+
+        Raises StateError; then nothing is written.
+        """
+        if snapshot.live is None:
+            raise StateError("nothing is known of the project's pipelines")
+        now = self._wall()
+        with self._counting(snapshot) as (project, ledger):
+            run_tables.write_changes(self._connection, project, ledger, changes, now)
+            oldest = int(now - snapshot.project.runs.lookback - DAY)
+            live_tables.write(self._connection, project, snapshot.live, changes, oldest)
+
+    def forget_live(self, slug: str) -> None:
+        """Forget what is known of a project's pipelines; its ledger stays. Raises StateError."""
+        with self._counts():
+            project = self._number(slug)
+            if project is not None:
+                with self._transaction():
+                    live_tables.forget(self._connection, project)
+
+    def _number(self, slug: str) -> int | None:
+        return project_tables.number(self._connection, self._server, slug)
+
+    @contextmanager
+    def _counting(self, snapshot: Snapshot) -> Iterator[tuple[int, Ledger]]:
+        """Write a project in one transaction with what it counts; then what is owed. Raises StateError."""
         ledger = snapshot.ledger
         if ledger is None or not self.lasting:
             raise StateError("the state file could not be opened for writing")
-        with self._runs():
+        with self._counts():
             with self._transaction():
-                project = project_tables.write_project(self._connection, self._server, snapshot)
-                run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
+                yield project_tables.write_project(self._connection, self._server, snapshot), ledger
             self._settle()
 
     @contextmanager
-    def _runs(self) -> Iterator[None]:
+    def _counts(self) -> Iterator[None]:
         """Hold the connection, and say so where the file does not serve."""
         with self._lock:
             if self._closed:

@@ -9,6 +9,8 @@ import pytest
 from exporter.errors import Stopped
 from exporter.insights.collectors import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
+from exporter.runs.reading import key_of
+from exporter.state import Remembered
 from tests.counting import NOON, SLUG, Counting, true_counters
 from tests.samples import project
 
@@ -224,6 +226,19 @@ def test_a_clock_that_is_set_back_repeats_nothing(begun: Counting) -> None:
     assert begun.total() == 1
     begun.poll(after=HOUR)
     assert begun.total() == 1
+
+
+def test_credits_of_a_run_that_was_counted_before_they_came_are_added_once(begun: Counting) -> None:
+    key = key_of(begun.run(credits=24))
+    snapshot = begun.engine.store.get(SLUG)
+    assert snapshot is not None
+    counted_elsewhere = Remembered({key: int(begun.now)}, uncredited=[key])
+    begun.engine.state.commit_runs(snapshot, {"build": counted_elsewhere}, whole=False)
+    for _ in range(3):
+        begun.poll()
+        assert begun.total() == 0
+        assert begun.counted()["build", "main"].credits == 24
+    assert begun.engine.state.known(SLUG, "build", [key]) == {key: True}
 
 
 def test_a_run_that_takes_longer_than_the_lookback_is_not_counted(begun: Counting) -> None:
@@ -526,7 +541,7 @@ def test_a_defect_is_held_to_one_workflow_and_counted(begun: Counting) -> None:
     begun.run(workflow="deploy")
     known = begun.engine.state.known
 
-    def broken(slug: str, workflow: str, keys: Any) -> set[int]:
+    def broken(slug: str, workflow: str, keys: Any) -> dict[int, bool]:
         if workflow == "build":
             raise ZeroDivisionError
         return known(slug, workflow, keys)

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.runs import OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, Run, labels_of, listed, rebucketed
+from exporter.runs import (
+    OTHER_BRANCHES,
+    STATUSES,
+    BranchCounters,
+    Ledger,
+    Newest,
+    Run,
+    labels_of,
+    listed,
+    rebucketed,
+    with_credits,
+)
 from exporter.runs.ledger import INVENTED
 from tests.runs.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, ledger, polled, run
 from tests.samples import project
@@ -215,6 +226,18 @@ def test_ten_statuses_may_be_invented_and_the_rest_is_other() -> None:
     after = polled(polled(ledger(), *every))
     assert len(after.invented) == INVENTED
     assert counts(after) == {**{f"invented {number}": 1 for number in range(INVENTED)}, "other": 3}
+
+
+def test_credits_that_come_later_are_added_to_what_was_counted() -> None:
+    before = polled(polled(ledger(), run(1), run(2, branch="develop")))
+    after = with_credits(before, "build", [run(1, credits=7), run(2, branch="develop", credits=3), run(3)], LABEL)
+    assert (series(after).counted.credits, series(after, "develop").counted.credits) == (17, 8)
+    assert replace(series(after).counted, credits=5) == series(before).counted
+
+
+def test_credits_of_a_branch_that_is_shown_no_longer_are_dropped() -> None:
+    before = polled(polled(ledger(), run(1)))
+    assert with_credits(before, "build", [run(2, branch="feature")], LABEL) == before
 
 
 # The newest run

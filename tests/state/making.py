@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
 from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.counters import Cell, Distribution, Exemplar, Key
+from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from tests.samples import FACTS, NOW, project
@@ -93,6 +95,17 @@ def rows_of(text: str) -> bytes:
 ROWS, BEFORE = rows_of("rows"), rows_of("before")
 
 
+def damaged(found: Opened) -> dict[str, float]:
+    """What was counted, by kind."""
+    return {
+        sample.labels["kind"]: sample.value
+        for family in found.telemetry.registry.collect()
+        if family.name == "circleci_exporter_state_damaged_records"
+        for sample in family.samples
+        if sample.value
+    }
+
+
 def known(
     *questions: Question, rows: bytes = ROWS, ledger: Ledger | None = None, slug: str = "gh/acme/web"
 ) -> Snapshot:
@@ -115,3 +128,28 @@ def _ledger() -> Ledger:
 
 NOW_LEDGER = _ledger()
 """What was counted of two workflows by NOW."""
+
+RUNNING = WatchedRun("9e4e1b2c-0000-4000-8000-000000000001", "build", "running", NOW - 60, jobs=(("running", 2),))
+WATCHED = WatchedPipeline("p1", NOW - 60, "created", "webhook", "main", looked_at=NOW - 5, runs=(RUNNING,))
+OTHER = WatchedPipeline("p2", NOW - 600, "created", tag="v1", number=7, counted=True, settled_at=NOW - 30, revisits=2)
+RUNS = Key("circleci_job_runs_total", ("main", "größe 🚀", "success", "build"))
+DURATION = Key("circleci_job_run_duration_seconds", ("main", "lint", "build"))
+HISTOGRAM = Distribution((1, 0, 0), 1.5, (Exemplar("9e4e1b2c", 1.5, NOW), None, None))
+CELLS = {
+    RUNS: Cell(3, NOW - 90, NOW - 10),
+    DURATION: Cell(HISTOGRAM, NOW - 90, NOW - 10, held=HISTOGRAM),
+    Key("circleci_job_run_wait_seconds", ("main", "lint", "build")): Cell(Distribution((0, 0)), NOW - 90, NOW - 90),
+}
+LIVE = Live(
+    NOW - 900,
+    (60.0, 600.0),
+    (5.0,),
+    fresh=False,
+    listed_at=NOW - 1,
+    newest_at=NOW - 60,
+    floor=NOW - 5000,
+    pipelines={each.id: each for each in (WATCHED, OTHER)},
+    cells=CELLS,
+    held=frozenset({DURATION}),
+)
+"""What is known of two pipelines, one of them under way."""

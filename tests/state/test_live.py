@@ -1,0 +1,213 @@
+"""What is known of pipelines, across restarts: all of it in one commit with the ledger, or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.errors import StateError
+from exporter.runs.counters import Cell
+from exporter.runs.counting import Changes
+from tests.samples import NOW
+from tests.state.making import (
+    CELLS,
+    DURATION,
+    LIVE,
+    NOW_LEDGER,
+    OTHER,
+    RUNNING,
+    RUNS,
+    WATCHED,
+    damaged,
+    known,
+    opened,
+    rows_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.runs.live import Live
+    from tests.state.making import Opened
+
+SLUG = "gh/acme/web"
+DAY = 86_400
+AT = int(NOW)
+EVERYTHING = Changes(
+    whole=True,
+    runs={"build": {1: (AT, True), 2: (AT, False)}},
+    jobs={11: AT, 12: AT - 60},
+    pipelines=dict(LIVE.pipelines),
+    cells=dict(CELLS),
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A state file in which something is known of pipelines."""
+    path = tmp_path / "state.db"
+    with opened(path) as found:
+        found.state.commit_live(snapshot(), EVERYTHING)
+    return path
+
+
+def snapshot(live: Live | None = LIVE) -> Snapshot:
+    return replace(known(ledger=NOW_LEDGER), live=live)
+
+
+def load(found: Opened) -> Live | None:
+    [stored] = found.state.load()
+    return stored.live
+
+
+def jobs(found: Opened) -> set[int]:
+    return found.state.known_jobs(SLUG, [11, 12, 13])
+
+
+def test_what_was_committed_is_there_at_the_next_start(path: Path) -> None:
+    with opened(path) as found:
+        [stored] = found.state.load()
+        assert stored.live == LIVE
+        assert stored.ledger == NOW_LEDGER
+        assert found.state.known(SLUG, "build", [1, 2, 3]) == {1: True, 2: False}
+        assert jobs(found) == {11, 12}
+        assert found.state.known_jobs("gh/acme/api", [11]) == set()
+        assert found.state.resume_live(SLUG, 300.0) == (NOW_LEDGER, LIVE)
+
+
+def test_only_what_changed_is_written_and_what_went_is_deleted(path: Path) -> None:
+    grown = Cell(4, NOW - 90, NOW)
+    looked = replace(WATCHED, looked_at=NOW)
+    live = replace(LIVE, listed_at=NOW, pipelines={"p1": looked}, cells={RUNS: grown}, held=frozenset())
+    gone = dict.fromkeys(CELLS.keys() - {RUNS})
+    with opened(path) as found:
+        changes = Changes(pipelines={"p1": looked, "p2": None}, cells={RUNS: grown, **gone}, jobs={13: AT})
+        found.state.commit_live(snapshot(live), changes)
+    with opened(path) as found:
+        assert load(found) == live
+        assert jobs(found) == {11, 12, 13}
+
+
+def test_credits_and_floors_reach_the_runs_of_their_workflow(path: Path) -> None:
+    with opened(path) as found:
+        changes = Changes(
+            runs={"build": {3: (AT - 10 * DAY, True), 4: (AT - 10 * DAY, False)}},
+            credited={"build": {2}},
+            floors={"build": AT - DAY},
+        )
+        found.state.commit_live(snapshot(), changes)
+        assert found.state.known(SLUG, "build", [1, 2, 3, 4]) == {1: True, 2: True, 4: False}
+
+
+def test_a_run_or_job_that_comes_again_is_remembered_as_it_was(path: Path) -> None:
+    with opened(path) as found:
+        again = Changes(runs={"build": {1: (AT, False), 5: (AT, True)}}, jobs={11: AT + 5, 13: AT})
+        found.state.commit_live(snapshot(), again)
+        assert found.state.known(SLUG, "build", [1, 5]) == {1: True, 5: True}
+        assert jobs(found) == {11, 12, 13}
+
+
+def test_jobs_that_stopped_before_the_lookback_are_forgotten(path: Path) -> None:
+    with opened(path) as found:
+        found.now = NOW + 4 * DAY - 30  # a lookback of three days, and one more
+        found.state.commit_live(snapshot(), Changes(floors={"build": 0}))
+        assert jobs(found) == {11}
+
+
+def test_a_commit_that_fails_writes_nothing_at_all(path: Path) -> None:
+    huge = replace(WATCHED, branch=rows_of("x").hex() * 100_000)
+    changes = Changes(runs={"build": {9: (AT, True)}}, jobs={13: AT}, cells={RUNS: None}, pipelines={"p1": huge})
+    with opened(path) as found:
+        found.fill()
+        with pytest.raises(StateError, match="full"):
+            found.state.commit_live(snapshot(), changes)
+        found.make_room()
+    with opened(path) as found:
+        assert load(found) == LIVE
+        assert jobs(found) == {11, 12}
+        assert found.state.known(SLUG, "build", [9]) == {}
+
+
+def test_without_a_live_side_or_a_ledger_nothing_is_committed(path: Path) -> None:
+    with opened(path) as found:
+        for without in (snapshot(None), replace(snapshot(), ledger=None)):
+            with pytest.raises(StateError):
+                found.state.commit_live(without, Changes())
+
+
+def test_pipelines_that_are_switched_off_are_forgotten_and_the_ledger_stays(path: Path) -> None:
+    with opened(path) as found:
+        found.state.forget_live(SLUG)
+        found.state.forget_live("gh/acme/api")
+        assert load(found) is None
+        assert jobs(found) == set()
+        assert found.state.resume(SLUG, 300.0) == NOW_LEDGER
+
+
+@pytest.mark.parametrize(("away", "there"), [(299.0, True), (301.0, False)])
+def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Path, away: float, there: bool) -> None:
+    with opened(path) as found:
+        found.state.forget([SLUG])
+        assert load(found) is None
+        found.now += away
+        assert found.state.resume_live(SLUG, 300.0) == ((NOW_LEDGER, LIVE) if there else (None, None))
+        assert jobs(found) == ({11, 12} if there else set())
+
+
+def test_nothing_of_this_machine_s_times_is_later_than_now(path: Path) -> None:
+    with opened(path) as found:
+        found.now = now = NOW - 1000
+        live = load(found)
+    assert live is not None
+    assert (live.began, live.newest_at, live.listed_at) == (LIVE.began, LIVE.newest_at, now)
+    assert (live.pipelines["p1"].looked_at, live.pipelines["p2"].settled_at) == (now, now)
+    assert live.pipelines["p1"].runs == (RUNNING,)
+    assert {(cell.born, cell.grown_at) for cell in live.cells.values()} == {(now, now)}
+
+
+# Damage
+
+
+def change(path: Path, statement: str, value: object) -> None:
+    with closing(sqlite3.connect(path)) as file, file:
+        assert file.execute(statement, (value,)).rowcount
+
+
+CASES: list[tuple[str, str, Any]] = [
+    ("live", "UPDATE live SET facts = ?", "{"),
+    ("live", "UPDATE live SET facts = ?", '{"began":"yesterday"}'),
+    ("pipeline", "UPDATE pipeline SET facts = ? WHERE id = 'p1'", "[]"),
+    ("pipeline", "UPDATE pipeline SET facts = replace(facts, 'p1', ?) WHERE id = 'p1'", "p3"),
+    ("pipeline", "UPDATE pipeline SET facts = ? WHERE id = 'p1'", b"\xff"),
+    ("pipeline", "UPDATE pipeline SET id = ? WHERE id = 'p1'", b"\xff"),
+    ("counter", "UPDATE counter SET facts = ? WHERE family LIKE '%duration%'", "7"),
+    ("counter", "UPDATE counter SET labels = ? WHERE family LIKE '%duration%'", '["main",7]'),
+    ("counter", "UPDATE counter SET labels = ? WHERE family LIKE '%duration%'", '["\\ud800"]'),
+    ("counter", "UPDATE counter SET facts = replace(facts, '[1,0,0]', ?) WHERE family LIKE '%duration%'", "[1,0,0,0]"),
+    ("counter", "UPDATE counter SET facts = replace(facts, '\"sum\":1.5', ?) WHERE family LIKE '%dur%'", '"sum":1e999'),
+]
+
+
+@pytest.mark.parametrize(("kind", "statement", "value"), CASES)
+def test_a_damaged_record_is_dropped_alone_and_counted(path: Path, kind: str, statement: str, value: object) -> None:
+    change(path, statement, value)
+    with opened(path) as found:
+        live = load(found)
+        assert damaged(found) == {kind: 1}
+        if kind == "live":
+            assert live is None
+            assert jobs(found) == set()
+        elif kind == "pipeline":
+            assert live == replace(LIVE, pipelines={"p2": OTHER})
+        else:
+            kept = {key: cell for key, cell in CELLS.items() if key != DURATION}
+            assert live == replace(LIVE, cells=kept, held=frozenset())
+        assert [stored.ledger for stored in found.state.load()] == [NOW_LEDGER]
+    with opened(path) as found:
+        load(found)
+        assert damaged(found) == {}
