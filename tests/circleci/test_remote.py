@@ -70,6 +70,21 @@ def test_runs_are_driven_and_the_truth_is_told(remote: RemoteCircle) -> None:
     assert remote.metrics(WEB, "a b", QUARTER, job="none") is None
 
 
+def test_pipelines_are_driven_and_told_as_they_look_at_any_time(remote: RemoteCircle) -> None:
+    now = remote.advance(0)
+    build = {"name": "build", "status": "success", "stopped": now + 60}
+    (made,) = remote.change_pipelines(("add", {"slug": WEB, "created": now, "workflows": [build]}))
+    assert status(remote, f"/pipeline/{made['id']}/workflow") == 200
+    before, after = (
+        next(each for each in remote.pipelines(at) if each["id"] == made["id"])["workflows"][0]["status"]
+        for at in (None, now + 60)
+    )
+    assert (before, after) == ("running", "success")
+    remote.change_projects(unfollow=[{"slug": WEB}])
+    assert ask(cast("Circle", remote), "/pipeline?org-slug=gh/acme").json["items"] == []
+    remote.change_projects(follow=[{"slug": WEB}])
+
+
 def test_what_it_cannot_do_is_an_error_here(remote: RemoteCircle) -> None:
     with pytest.raises(ValueError, match="no fault"):
         remote.fail("nothing")
