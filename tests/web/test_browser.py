@@ -8,10 +8,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -24,10 +25,14 @@ from tests.web.published import Published, collector, overview, project, workflo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from selenium.webdriver.remote.webelement import WebElement
+
     from tests.conftest import Chromium
     from tests.web.conftest import Running
 
     Serve = Callable[..., Running]
+
+T = TypeVar("T")
 
 SCRIPT = "<script>document.title='taken over'</script>"
 LONG = "a-workflow-whose-name-" + "goes-on-and-on-" * 12
@@ -83,11 +88,24 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self.driver.get(address)
 
+    def read(self, selector: str, what: Callable[[WebElement], T]) -> list[T]:
+        """Read something of each element, all from one page: begin again if another one came in between."""
+
+        def found() -> tuple[list[T]] | None:
+            try:
+                return ([what(element) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)],)
+            except StaleElementReferenceException:
+                return None
+
+        (read,) = wait_until(found) or ([],)
+        return read
+
     def texts(self, selector: str) -> list[str]:
-        return [" ".join(element.text.split()) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        return self.read(selector, lambda element: " ".join(element.text.split()))
 
     def style(self, selector: str, name: str) -> str:
-        return self.driver.find_element(By.CSS_SELECTOR, selector).value_of_css_property(name)
+        (value,) = self.read(selector, lambda element: element.value_of_css_property(name))
+        return value
 
     def script(self, source: str) -> Any:
         return self.driver.execute_script(source)
@@ -180,7 +198,7 @@ def test_a_search_narrows_both_lists_and_can_be_removed(browser: Browser, page: 
     wait_until(lambda: browser.texts(".workflows tbody th > bdi") == ["nightly"])
     assert browser.texts(".projects tbody th a") == ["acme/web"]
     assert "q=NIGHTLY" in browser.driver.current_url
-    assert browser.driver.find_element(By.ID, "q").get_attribute("value") == "NIGHTLY"
+    assert browser.read("#q", lambda field: field.get_attribute("value")) == ["NIGHTLY"]
     browser.screenshot("search")
     browser.driver.find_element(By.CSS_SELECTOR, ".filters a").click()
     wait_until(lambda: len(browser.texts(".workflows tbody tr")) == 50)
@@ -215,10 +233,9 @@ def test_a_project_that_fails_turns_red_at_the_next_refresh_and_the_query_stays(
     page.source.view = replace(page.source.view, projects=(failing,))
 
     def red() -> bool:
-        rows = browser.driver.find_elements(By.CSS_SELECTOR, ".projects tbody tr.failing")
-        return [row.text.split("\n")[0] for row in rows] == ["acme/web"]
+        return browser.read(".projects tbody tr.failing", lambda row: row.text.split("\n")[0]) == ["acme/web"]
 
-    wait_until(red, 5)
+    wait_until(red, 20)
     assert browser.style(".projects tr.failing .chip", "color") == "rgba(179, 25, 43, 1)"
     assert browser.texts(".error") == ["CircleCI answered 500"]
     assert browser.driver.current_url.endswith("?q=acme%2Fweb")
