@@ -42,10 +42,10 @@ def test_globs_match_as_fnmatch_does(include: list[str], exclude: list[str], nam
 
 
 def test_many_stars_do_not_take_exponential_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert not Globs(include=("*a" * 30 + "b",)).match("a" * 200)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(("text", "expected"), [("main", False), ("release/*", True), ("v?", True), ("[ab]", True)])

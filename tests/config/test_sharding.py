@@ -69,8 +69,8 @@ def test_one_shard_has_everything() -> None:
 
 
 def test_a_large_fleet_is_divided_in_less_than_a_second() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     mine(ITEMS, 0, 64)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
