@@ -34,6 +34,10 @@ test: $(SETUP) ## Run all tests with coverage
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
 
+.PHONY: test-pythons
+test-pythons: ## Run all tests on every Python that pyproject.toml names
+	@scripts/test-pythons.sh $(ARGS)
+
 .PHONY: soak
 soak: $(SETUP) ## Run the long exactly-once test with Prometheus; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1
 	@scripts/system-packages.sh
@@ -103,5 +107,5 @@ lock: ## Update the lock files from pyproject.toml; UPGRADE=--upgrade takes the 
 
 .PHONY: clean
 clean: ## Remove everything that make and the tools have created
-	rm -rf $(VENV) $(VENV).lock $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV).lock .venv-3.* $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
