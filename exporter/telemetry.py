@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter as Counts
 from collections import deque
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -263,6 +263,16 @@ class Telemetry:
         """Note how many seconds after its stop a run was published, and who told of it first."""
         self._run_delay.labels(source).observe(delay)
         self._of_requests.changed()
+
+    def webhooks(self, events: Iterable[str], results: Iterable[str]) -> Callable[[str, str], None]:
+        """Show the family of the webhook route, each series at 0; return what counts a request."""
+        text = "Webhook requests, by event and what became of them."
+        self._described.append((PREFIX + "webhooks_total", "counter", text, ["event", "result"]))
+        requests = Counter(PREFIX + "webhooks_total", text, ("event", "result"), registry=self.registry)
+        self._often.append(requests)
+        for event, result in product(events, results):
+            requests.labels(event, result)
+        return lambda event, result: requests.labels(event, result).inc()
 
     def web_incident(self, kind: str, count: int = 1) -> None:
         """Count what went wrong on the web side; the kinds are bounded."""

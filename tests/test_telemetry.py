@@ -111,6 +111,20 @@ def test_what_hostile_clients_do_is_counted_by_kind() -> None:
     assert samples(telemetry)["circleci_exporter_web_incidents_total{kind=evicted}"] == 2
 
 
+def test_requests_of_the_webhook_route_are_counted_from_zero_where_there_is_one() -> None:
+    telemetry, family = Telemetry("1.2.3", NAMES), "circleci_exporter_webhooks_total"
+    assert not [name for name in samples(telemetry) if name.startswith(family)]
+    count = telemetry.webhooks(("one", "other"), ("accepted", "busy"))
+    count("one", "busy")
+    assert {name: value for name, value in samples(telemetry).items() if name.startswith(family)} == {
+        f"{family}{{event=one,result=accepted}}": 0,
+        f"{family}{{event=one,result=busy}}": 1,
+        f"{family}{{event=other,result=accepted}}": 0,
+        f"{family}{{event=other,result=busy}}": 0,
+    }
+    assert family in {name for name, *_ in telemetry.described()}
+
+
 def test_series_are_shown_for_every_collector_also_those_without_one() -> None:
     telemetry = Telemetry("1.2.3", NAMES)
     telemetry.show(3, {"jobs": 120})

@@ -8,21 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 
 from exporter.errors import ConfigError, UnexpectedValue
 from exporter.web.headers import SecurityHeaders, from_another_site
+from exporter.web.http.bodies import Bodies, BodyRefused
 from exporter.web.http.incidents import describe
 from exporter.web.logins import Busy
 from exporter.web.scrape import exposition_response
 from exporter.web.target import OriginForm
+from exporter.web.webhooks import PATH as WEBHOOKS
+from exporter.web.webhooks import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from exporter.web.http.connections import Limits
@@ -31,25 +34,25 @@ if TYPE_CHECKING:
     from exporter.web.scrape import ExpositionResponse
     from exporter.web.settings import WebSettings
     from exporter.web.source import Source
+    from exporter.web.webhooks import Webhooks
 
 HEALTHY, READY, RELOAD = "/-/healthy", "/-/ready", "/-/reload"
-OPEN_PATHS = (HEALTHY, READY)
 _STATIC = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 _FOLDER = Path(__file__).parent / "static"
 
 
 def check_telemetry_path(path: str) -> str:
     """Return the path. Raise ConfigError when the metrics cannot be there."""
-    taken = path in (HEALTHY, READY, RELOAD) or path.startswith("/static/")
+    taken = path in (HEALTHY, READY, RELOAD, WEBHOOKS) or path.startswith("/static/")
     plain = path.startswith("/") and path.isascii() and path.isprintable() and not set(path) & set(' ?#%{}\\"<>')
     if taken or not plain:
-        allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD} and /static/"
+        allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD}, {WEBHOOKS} and /static/"
         raise ConfigError((UnexpectedValue("--web.telemetry-path", "", repr(path), allowed),))
     return path
 
 
 class App:
-    """Every route. `pages` renders, `files` reloads: neither may hold up a scrape."""
+    """Every route. `pages` renders, `files` reloads, `hints` takes webhooks: none of them may hold up a scrape."""
 
     def __init__(
         self,
@@ -62,6 +65,8 @@ class App:
         incidents: Incidents,
         pages: Executor,
         files: Executor,
+        hints: Executor,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._source = source
         self._page = page
@@ -69,6 +74,7 @@ class App:
         self._pages = pages
         self._reloads = files
         self._reloading = asyncio.Lock()
+        self._bodies = Bodies()
         self._files = {name: (_FOLDER / name).read_bytes() for name in _STATIC}
         page.static_version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
         routes = [
@@ -79,8 +85,12 @@ class App:
             *([Route("/", self._overview)] if telemetry_path != "/" else []),
             *(Route(f"/static/{name}", self._static) for name in _STATIC),
         ]
+        open_paths = {HEALTHY, READY}
+        if webhooks:
+            routes.append(Receiver(webhooks, self._bodies, hints, incidents).route)
+            open_paths.add(WEBHOOKS)  # a signature takes the place of a login
         router = Router(routes, redirect_slashes=False, default=_not_found)
-        guarded = _Guard(_Login(router, settings), incidents)
+        guarded = _Guard(_Login(router, settings, open_paths), incidents)
         self.asgi: ASGIApp = OriginForm(SecurityHeaders(guarded, lambda: settings().headers))
 
     async def _metrics(self, request: Request) -> ExpositionResponse:
@@ -106,9 +116,11 @@ class App:
     async def _reload(self, request: Request) -> Response:
         if from_another_site(request.headers):
             return PlainTextResponse("cross-site request rejected\n", 403)
-        refusal = await self._read_body_away(request)
-        if refusal is not None:
-            return refusal
+        try:
+            async with self._bodies.read(request, self._limits.body_bytes, self._limits.body):
+                pass  # read away, so that the connection can go on afterwards
+        except BodyRefused as refused:
+            return PlainTextResponse(f"{refused.text}\n", refused.status)
         if self._reloading.locked():
             return PlainTextResponse("a reload is already in progress\n", 409)
         async with self._reloading:
@@ -118,31 +130,17 @@ class App:
         loaded, text = outcome
         return PlainTextResponse(f"{text}\n", 200 if loaded else 500)
 
-    async def _read_body_away(self, request: Request) -> Response | None:
-        """Read the body, so that the connection can go on afterwards; return what refuses one that is too large."""
-        announced = request.headers.get("content-length", "0")
-        if len(announced) > len(str(self._limits.body_bytes)) or int(announced) > self._limits.body_bytes:
-            return PlainTextResponse("request body too large\n", 413)
-        try:
-            async with asyncio.timeout(self._limits.body):
-                async for _ in request.stream():
-                    pass
-        except (TimeoutError, ClientDisconnect):
-            return PlainTextResponse("timed out reading the request body\n", 408)
-        return None
-
 
 class _Login:
-    """Asks for a login before any route but health and readiness, also before the answer that a path is unknown."""
+    """Asks for a login before any route but the open ones, also before the answer that a path is unknown."""
 
-    def __init__(self, app: ASGIApp, settings: Callable[[], WebSettings]) -> None:
-        self._app = app
-        self._settings = settings
+    def __init__(self, app: ASGIApp, settings: Callable[[], WebSettings], open_paths: set[str]) -> None:
+        self._app, self._settings, self._open_paths = app, settings, open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app: ASGIApp = self._app
         logins = self._settings().logins
-        if logins and scope["path"] not in OPEN_PATHS:
+        if logins and scope["path"] not in self._open_paths:
             try:
                 if not await logins.verify(Headers(scope=scope).get("authorization", "")):
                     realm = 'Basic realm="CircleCI Insights exporter", charset="UTF-8"'

@@ -11,6 +11,7 @@ import threading
 import time
 from asyncio import sslproto
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ from exporter.web.http.listen import Address, listen, listening
 from exporter.web.http.protocol import Protocol
 from exporter.web.page.html import Page
 from exporter.web.settings import LiveSettings
+from exporter.web.webhooks import LARGEST_BODY
+from exporter.web.webhooks import PATH as WEBHOOKS
 
 if TYPE_CHECKING:
     import socket
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
     from exporter.web.http.connections import Connection
     from exporter.web.http.incidents import Log
     from exporter.web.source import Source
+    from exporter.web.webhooks import Webhooks
 
 WATCH_SECONDS = 2.0
 TLS_READ = 16 * 1024
+FRAMING = 64 * 1024
+"""Bytes on the wire that a large body may have beyond its own."""
 _NEVER = 10**6
 
 
@@ -56,19 +62,24 @@ class WebServer:
         limits: Limits | None = None,
         refresh_seconds: int = 15,
         counted: Callable[[str], None] = lambda _: None,
+        webhooks: Webhooks | None = None,
     ) -> None:
         self._source = source
         self._addresses = [Address.parse(address) for address in addresses]
         self._telemetry_path = check_telemetry_path(telemetry_path)
         self._web_config = web_config
         self._log = log
+        self._webhooks = webhooks
         self._limits = limits or Limits()
+        if webhooks:
+            self._limits = replace(self._limits, large_bodies={WEBHOOKS: LARGEST_BODY + FRAMING})
         self._page = Page(source.overview, telemetry_path=telemetry_path, refresh_seconds=refresh_seconds)
         self.incidents = Incidents(log, counted=counted)
         # Work that may take a while, each kind behind its own kind only.
         self._logins = ThreadPoolExecutor(1, "web-logins")
         self._pages = ThreadPoolExecutor(1, "web-pages")
         self._files = ThreadPoolExecutor(1, "web-files")
+        self._hints = ThreadPoolExecutor(1, "web-hints")
         self._sockets: list[socket.socket] = []
         self._running = threading.Event()
         self._ended_badly = False
@@ -107,7 +118,7 @@ class WebServer:
                 self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(timeout)
         self._close_sockets()
-        for executor in (self._logins, self._pages, self._files):
+        for executor in (self._logins, self._pages, self._files, self._hints):
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _close_sockets(self) -> None:
@@ -141,6 +152,8 @@ class WebServer:
             incidents=self.incidents,
             pages=self._pages,
             files=self._files,
+            hints=self._hints,
+            webhooks=self._webhooks,
         )
         self._config = Config(
             app.asgi,

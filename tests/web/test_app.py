@@ -168,6 +168,7 @@ def test_metrics_at_the_root_take_the_place_of_the_page(serve: Serve) -> None:
         "/-/healthy",
         "/-/ready",
         "/-/reload",
+        "/webhooks/circleci",
         "/static/page.css",
         "/a b",
         "/a?b",

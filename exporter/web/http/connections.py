@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from exporter.web.http.incidents import IncidentKind, Incidents
 
@@ -47,7 +47,11 @@ class Limits:
     header_lines: int = 200
     """Lines of a header, for these are what costs time to parse: 4,000 short ones take 6 ms."""
     body_bytes: int = 2 * 1024
-    """A request's body on the wire: no route needs one, and one in chunks of a byte costs much to parse."""
+    """A request's body on the wire: no other route needs one, and one in chunks of a byte costs much to parse."""
+    large_bodies: Mapping[str, int] = field(default_factory=dict)
+    """The same for the paths that take larger ones."""
+    chunk_lines: int = 4096
+    """Lines of a body in chunks, for each chunk has two, and these are what costs time to parse."""
 
 
 class Phase(enum.Enum):

@@ -26,6 +26,7 @@ IncidentKind = Literal[
     "server",
     "stall_deadline",
     "web_config_refused",
+    "webhook",
 ]
 KINDS: tuple[IncidentKind, ...] = get_args(IncidentKind)
 QUIET_SECONDS = 60.0

@@ -39,7 +39,7 @@ class Protocol(H11Protocol):
         self._connection = connection
         self._connections, self._limits = connections, connections.limits
         self._lingers = False
-        self._body_bytes = 0
+        self._body_bytes = self._chunk_lines = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start waiting for a request, with as long as its header may take."""
@@ -66,11 +66,9 @@ class Protocol(H11Protocol):
                 self.flow.pause_reading()
                 self.cycle.keep_alive = False
                 return
-            if self.conn.their_state is h11.SEND_BODY:
-                self._body_bytes += len(piece)
-                if self._body_bytes > self._limits.body_bytes:
-                    self._refuse_body()
-                    return
+            if self.conn.their_state is h11.SEND_BODY and self._costs_too_much(piece):
+                self._refuse_body()
+                return
             super().data_received(piece)
 
     def handle_events(self) -> None:
@@ -82,7 +80,7 @@ class Protocol(H11Protocol):
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
-            self._body_bytes = 0
+            self._body_bytes = self._chunk_lines = 0
             self._connection.enter(Phase.RESPONSE)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -113,6 +111,14 @@ class Protocol(H11Protocol):
             self._answer(status)
         else:
             self._end()
+
+    def _costs_too_much(self, piece: bytes) -> bool:
+        """Count a piece of a body."""
+        self._body_bytes += len(piece)
+        if any(name == b"transfer-encoding" for name, _ in self.headers):
+            self._chunk_lines += piece.count(b"\n")
+        most = self._limits.large_bodies.get(self.scope["path"], self._limits.body_bytes)
+        return self._body_bytes > most or self._chunk_lines > self._limits.chunk_lines
 
     def _refuse_body(self) -> None:
         """Read no more of a body that is too large, and say so unless an answer is already under way."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
-STATE = {"conn", "cycle", "flow", "scheme", "transport"}
+STATE = {"conn", "cycle", "flow", "headers", "scheme", "scope", "transport"}
 """Attributes of a connection that are read."""
 CALLED = {"__init__", "_unset_keepalive_if_required", "connection_lost", "connection_made", "data_received",
           "handle_events", "on_response_complete", "pause_writing", "resume_writing"}  # fmt: skip
@@ -51,7 +51,14 @@ def attributes(tree: ast.Module, owner: str) -> Iterator[str]:
 
 
 def test_the_lists_here_are_what_the_protocol_uses(tree: ast.Module) -> None:
-    own = set(vars(protocol.Protocol)) | {"_body_bytes", "_connection", "_connections", "_limits", "_lingers"}
+    own = set(vars(protocol.Protocol)) | {
+        "_body_bytes",
+        "_chunk_lines",
+        "_connection",
+        "_connections",
+        "_limits",
+        "_lingers",
+    }
     assert set(attributes(tree, "self")) - own == STATE | {"_unset_keepalive_if_required"}
     assert set(attributes(tree, "super()")) == CALLED - {"_unset_keepalive_if_required"}
     assert set(attributes(tree, "self.cycle")) == CYCLE
