@@ -44,7 +44,7 @@ class Engine:
     ) -> None:
         """Build it all. Raises ConfigError without a token, StartError when the state file cannot be used."""
         self._config, self._total_shards, self._environ = config, total_shards, environ
-        self.clocks, self.stop = clocks, threading.Event()
+        self.clocks, self.log, self.stop = clocks, log, threading.Event()
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exporter.insights.collectors import PROJECT_POLL, polls
+from exporter.insights.collectors import PROJECT_POLL, counts, polls
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.agenda import Job
 from exporter.polling.schedule import first_poll
+from exporter.process.clock_steps import ClockSteps
+from exporter.state import no_later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.config import Project
     from exporter.insights.questions import Question
@@ -34,7 +36,8 @@ class Fleet:
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         """Start without a project."""
-        self._kinds, self._schedule, self._wall = engine.kinds, schedule, engine.clocks.wall
+        self._kinds, self._schedule, self._clocks = engine.kinds, schedule, engine.clocks
+        self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._failures = engine.store, engine.state, engine.failures
         self._lock = threading.Lock()
 
@@ -46,22 +49,17 @@ class Fleet:
         for snapshot, gone in found:
             if gone:
                 self._state.commit(snapshot, (), gone)
-        self._store.publish([snapshot for snapshot, _ in found], self._wall())
+            if not counts(snapshot.project.collectors):
+                self._state.stop_counting(snapshot.project.slug)
+        self._store.publish([snapshot for snapshot, _ in found], self._clocks.wall())
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
     def start(self) -> None:
         """Schedule what was restored: at once what is due or newly asked, the rest when its interval is over."""
-        now = self._wall()
-        snapshots = [snapshot for snapshot, _ in self._store.published.values()]
-        for index, snapshot in enumerate(snapshots):
-            soon = first_poll(index, len(snapshots), now)
-            for kind, job in self._jobs(snapshot.project):
-                due = kind.due(snapshot)
-                latest = now + kind.interval(snapshot)  # the clock may have been wrong
-                self._schedule.add(job, soon if due is None else max(soon, min(due, latest)))
-                if due is not None and kind.lacks(snapshot):
-                    self._schedule.missing(job)
+        for snapshot, kind, job in self._schedule_all():
+            if kind.due(snapshot) is not None and kind.lacks(snapshot):
+                self._schedule.missing(job)
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Poll and show exactly these projects from now on."""
@@ -77,46 +75,101 @@ class Fleet:
                 self._state.forget(gone)
                 self._failures.forget(gone)
             fresh = [project for slug, project in wanted.items() if slug not in self._store.published]
-            now = self._wall()
-            self._store.publish([Snapshot(project) for project in fresh], now)
+            now = self._clocks.wall()
+            changed = self._change([*wanted.values()], [Snapshot(project) for project in fresh], now)
             for index, project in enumerate(fresh):
                 for _, job in self._jobs(project):
                     self._schedule.add(job, first_poll(index, len(fresh), now))
-            for project in wanted.values():
-                self._change(project)
+            for old, new in changed:
+                self._reschedule(old, new)
 
     def expire(self) -> None:
         """Show no longer what has become too old since it was published."""
-        now = self._wall()
+        step, now = self._steps.look(), self._clocks.wall()
+        if step:
+            self._log.warning("system clock changed", seconds=round(step, 1))
+            (self._catch_up if step > 0 else self._set_back)()
         for slug, (_, publication) in chain(self._store.published.items(), self._store.organizations.items()):
             if publication.expires_at is not None and publication.expires_at <= now:
-                with self._store.lock(slug):
-                    snapshot = self._store.get(slug)
-                    if snapshot is not None:
-                        self._store.publish([snapshot], now)
+                self._renew(slug, lambda snapshot: snapshot)
 
-    def _change(self, project: Project) -> None:
-        """Give a project that stays its new settings."""
-        with self._store.lock(project.slug):
-            old = self._store.get(project.slug)
-            if old is None or old.project == project:
-                return
-            snapshot, gone = plan.pruned(replace(old, project=project))
-            self._state.commit(snapshot, (), gone)
-            self._store.publish([snapshot], self._wall())
-        self._reschedule(old, snapshot)
+    def _set_back(self) -> None:
+        """Believe no time in the future: data would look fresh for as long as the clock was set back."""
+        now = self._clocks.wall()
+        for slug in (*self._store.published, *self._store.organizations):
+            self._renew(slug, lambda snapshot: no_later(snapshot, now))
+
+    def _catch_up(self) -> None:
+        """Poll at once what is due by the clock: the machine may have slept."""
+        for _ in self._schedule_all():
+            pass
+
+    def _renew(self, slug: str, change: Callable[[Snapshot], Snapshot]) -> None:
+        with self._store.lock(slug):
+            snapshot = self._store.get(slug)
+            if snapshot is not None:
+                self._store.publish([change(snapshot)], self._clocks.wall())
+
+    def _schedule_all(self) -> Iterator[tuple[Snapshot, Kind, Job]]:
+        """Schedule every project by its newest polls, what is due spread a little; yields what was scheduled."""
+        now = self._clocks.wall()
+        snapshots = [snapshot for snapshot, _ in self._store.published.values()]
+        for index, snapshot in enumerate(snapshots):
+            soon = first_poll(index, len(snapshots), now)
+            for kind, job in self._jobs(snapshot.project):
+                due = kind.due(snapshot)
+                latest = now + kind.interval(snapshot)  # the clock may have been wrong
+                self._schedule.add(job, soon if due is None else max(soon, min(due, latest)))
+                yield snapshot, kind, job
+
+    def _change(
+        self, projects: Iterable[Project], fresh: Iterable[Snapshot], now: float
+    ) -> list[tuple[Snapshot, Snapshot]]:
+        """Give projects that stay their new settings; returns each that changed, before and after.
+
+        All is shown at once, and with the fresh ones: one project may have taken the name of another.
+        """
+        changed: list[tuple[Snapshot, Snapshot]] = []
+        with ExitStack() as held:
+            for project in projects:
+                found = self._store.get(project.slug)
+                if found is None or found.project == project:
+                    continue
+                held.enter_context(self._store.lock(project.slug))
+                old = self._store.get(project.slug)
+                if old is not None:
+                    new, gone = plan.pruned(replace(old, project=project))
+                    self._state.commit(new, (), gone)
+                    if not counts(project.collectors):
+                        self._state.stop_counting(project.slug)
+                    changed.append((old, new))
+            self._store.publish([*fresh, *(new for _, new in changed)], now)
+        return changed
 
     def _reschedule(self, old: Snapshot, new: Snapshot) -> None:
         """Keep the times of what stays, ask at once for what is new."""
-        before = {job.name for _, job in self._jobs(old.project)}
+        before, now = {job.name for _, job in self._jobs(old.project)}, self._clocks.wall()
         for kind, job in self._jobs(new.project):
-            if job.name not in before or kind.interval(old) != kind.interval(new):
-                self._schedule.add(job, max(self._wall(), kind.due(new) or 0.0))
+            interval = kind.interval(new)
+            if job.name not in before or kind.interval(old) != interval:
+                self._schedule.add(job, max(now, min(kind.due(new) or 0.0, now + interval)))
             if kind.lacks(new):
                 self._schedule.missing(job)
             before.discard(job.name)
         for name in before:
             self._schedule.remove(name)
+
+    def _complete(self, slug: str) -> None:
+        """Ask at once for what a project has no answer to, as after its default branch was renamed."""
+        snapshot = self._store.get(slug)
+        if snapshot is not None:
+            for kind, job in self._jobs(snapshot.project):
+                if kind.lacks(snapshot):
+                    self._schedule.missing(job)
+
+    def _default_branch(self, slug: str) -> str:
+        snapshot = self._store.get(slug)
+        return snapshot.facts.default_branch if snapshot and snapshot.facts else ""
 
     def _jobs(self, project: Project) -> list[tuple[Kind, Job]]:
         """What is polled for a project, each kind with its job."""
@@ -129,9 +182,27 @@ class Fleet:
             return kind.interval(snapshot) if snapshot else None
 
         def begin(missing_only: bool) -> Poll | None:
-            return kind.begin(slug, missing_only=missing_only)
+            poll = kind.begin(slug, missing_only=missing_only)
+            return poll and _Watched(poll, lambda: self._default_branch(slug), lambda: self._complete(slug))
 
         return Job(_name(slug, name), kind.collector, interval, begin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """A poll after whose steps one looks whether it renamed the default branch, which asks for other answers."""
+
+    poll: Poll
+    default_branch: Callable[[], str]
+    renamed: Callable[[], None]
+
+    def step(self) -> bool:
+        """Do a step of the poll."""
+        before = self.default_branch()
+        more = self.poll.step()
+        if before and self.default_branch() != before:
+            self.renamed()
+        return more
 
 
 def _name(slug: str, kind: str) -> str:

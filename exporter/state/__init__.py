@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from exporter.state.past import no_later
 from exporter.state.records import Stored
 from exporter.state.run_tables import Remembered
 from exporter.state.store import StateStore
 
-__all__ = ["Remembered", "StateStore", "Stored"]
+__all__ = ["Remembered", "StateStore", "Stored", "no_later"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import Ledger
     from exporter.runs.live import Live
     from exporter.state.records import Stored
 
+KnownT = TypeVar("KnownT", "Stored", "Snapshot")
 
-def no_later(stored: Stored, now: float) -> Stored:
+
+def no_later(stored: KnownT, now: float) -> KnownT:
     """The same with no time later than now: the clock by which it was stored may have been ahead."""
     return replace(
         stored,

@@ -162,6 +162,22 @@ class StateStore:
             if not self._closed:
                 self._settle()
 
+    def stop_counting(self, slug: str) -> None:
+        """Note that a project's runs are no longer counted. It fails no more than `commit` does.
+
+        The same holds as for a project that was taken out: `resume` goes on only after a short while.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                with self._transaction():
+                    project = self._number(slug)
+                    if project is not None:
+                        run_tables.leave(self._connection, project, self._wall())
+            except sqlite3.Error as error:
+                self._failed(error)
+
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
 

@@ -16,10 +16,11 @@ from exporter.process.fleet import Fleet
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from exporter.config import Project
+    from exporter.knowledge.snapshots import Snapshot
     from exporter.polling.agenda import Job
     from exporter.system.logs import Logger
 
@@ -51,11 +52,14 @@ class Run:
     """One run of a process: engine, fleet and a schedule that notes, on a clock that a test moves."""
 
     def __init__(self, circle: Circle, settings: str, projects: str, state: Path | None, now: float) -> None:
-        self.circle, self.now = circle, now
+        self.circle, self.now, self.monotonic = circle, now, 0.0
         self.reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000}}\n"
         self.reach += f"state: {{path: {f'{chr(34)}{state}{chr(34)}' if state else 'null'}}}\n"
         config = parse(self.text(settings, projects))
-        log, clocks = cast("Logger", CapturingLogger()), Clocks(lambda: self.now)
+        log, clocks = (
+            cast("Logger", CapturingLogger()),
+            Clocks(lambda: self.now, lambda: time.monotonic() + self.monotonic),
+        )
         self.engine = Engine(config, log, environ={"CIRCLECI_TOKEN": circle.token}, clocks=clocks)
         self.schedule = Noted()
         self.fleet = Fleet(self.engine, self.schedule)
@@ -309,3 +313,99 @@ def test_a_settling_and_polls_at_the_same_time_leave_store_and_schedule_at_one(r
         thread.join(10)
     assert rounds > 2
     assert set(process.engine.store.published) == set(process.schedule.due_at)
+
+
+def test_a_clock_that_is_set_back_makes_no_data_look_fresh_for_longer(run: Callable[..., Run]) -> None:
+    process = run()
+    process.poll()
+    assert process.shown() > 0
+    process.now -= 100 * HOUR
+    process.fleet.expire()
+    assert process.shown() > 0
+    process.now += 3 * HOUR
+    process.monotonic += 3 * HOUR
+    process.fleet.expire()
+    assert process.shown() == 0, "three intervals after the newest answer, by whatever clock"
+
+
+def test_a_clock_that_is_set_back_leaves_the_schedule_as_it_is_and_the_facts_are_asked_in_time(
+    run: Callable[..., Run],
+) -> None:
+    process = run()
+    process.poll()
+    due = dict(process.schedule.due_at)
+    process.now -= 100 * HOUR
+    process.fleet.expire()
+    assert process.schedule.due_at == due
+    process.now += 24 * HOUR
+    process.asked()
+    process.poll()
+    assert process.asked()[0] == f"/project/{WEB}?", "a day later, not in five days"
+
+
+def test_after_a_sleep_of_the_machine_what_is_due_is_polled_at_once(run: Callable[..., Run]) -> None:
+    process = run(f"{WEB}, {API}")
+    process.poll()
+    process.schedule.due_at.clear()
+    process.now += 7 * HOUR
+    process.fleet.expire()
+    assert process.schedule.due_at == {WEB: process.now, API: pytest.approx(process.now + 0.05)}
+
+
+def test_names_that_two_projects_swap_are_shown_at_once(run: Callable[..., Run]) -> None:
+    process = run(f"{{slug: {WEB}, name: one}}, {{slug: {API}, name: two}}")
+    for slug in (WEB, API):
+        process.poll(slug)
+    seen: list[set[str]] = []
+    store, publish = process.engine.store, process.engine.store.publish
+
+    def noted(snapshots: Iterable[Snapshot], now: float, **more: bool) -> None:
+        publish(snapshots, now, **more)
+        seen.append({snapshot.project.name for snapshot, _ in store.published.values()})
+
+    store.publish = noted  # type: ignore[method-assign]
+    process.settle(f"{{slug: {WEB}, name: two}}, {{slug: {API}, name: one}}")
+    assert seen == [{"one", "two"}], "no publication shows a name twice"
+    assert process.project().name == "two"
+
+
+def test_runs_that_are_off_for_longer_than_a_poll_begin_at_0_when_they_are_on_again(
+    run: Callable[..., Run], circle: Circle, tmp_path: Path
+) -> None:
+    on, off = "collectors: [runs], runs: {interval: 5m}", "collectors: [workflows]"
+    for away, expected in ((200, 3), (400, 0)):
+        process = run(settings=on, state=tmp_path / f"{away}.db")
+        process.poll(f"{WEB} runs")
+        process.now += 300
+        process.poll(f"{WEB} runs")
+        before = counted(process)
+        process.settle(WEB, off)
+        for _ in range(3):
+            circle.organization.add_run(WEB, "build-and-test", "main", created=NOON, stopped=NOON)
+        process.now += away
+        process.settle(WEB, on)
+        for _ in range(2):
+            process.poll(f"{WEB} runs")
+            process.now += 300
+        assert counted(process) - before == expected
+
+
+def counted(process: Run) -> int:
+    snapshot = process.engine.store.get(WEB)
+    assert snapshot is not None
+    assert snapshot.ledger is not None
+    branches = snapshot.ledger.workflows["build-and-test"].branches
+    return sum(branches["main"].counted.runs.values())
+
+
+def test_a_renamed_default_branch_is_asked_for_at_once_whoever_learns_of_it(
+    run: Callable[..., Run], circle: Circle
+) -> None:
+    process = run(settings="collectors: [workflows, runs], runs: {interval: 5m}")
+    process.poll()
+    process.poll(f"{WEB} runs")
+    assert process.schedule.wanted == []
+    circle.organization.roster.rename_default_branch(WEB, "trunk")
+    process.now += 24 * HOUR
+    process.poll(f"{WEB} runs")
+    assert process.schedule.wanted == [WEB]
