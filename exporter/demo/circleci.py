@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Self
 
 from exporter.demo.access import carries
@@ -59,7 +60,12 @@ class SyntheticCircleCI:
 
     def answer(self, request: Request) -> Reply:
         """Reply to a request; called in the thread of its connection."""
-        return self._reply(request, token_ok=carries(request.headers, self.tokens))
+        return self._dated(self._reply(request, token_ok=carries(request.headers, self.tokens)))
+
+    def _dated(self, reply: Reply) -> Reply:
+        if any(name == "Date" for name, _ in reply.headers):
+            return reply
+        return reply.header("Date", formatdate(self.organization.clock.now(), usegmt=True))
 
     def _reply(self, request: Request, *, token_ok: bool) -> Reply:
         return self._cached(request) if token_ok else message(401, "Invalid token provided.")

@@ -130,7 +130,7 @@ class Circle(SyntheticCircleCI):
         bucket = self.bucket
         refusal = bucket.refusal() if bucket is not None else None
         fault = None if refusal else self.faults.take(request.target)
-        reply = refusal or self._faulty(request, fault, token_ok=token_ok)
+        reply = self._dated(refusal or self._faulty(request, fault, token_ok=token_ok))
         if bucket is not None and not refusal:
             reply = bucket.mark(reply)
         self._seen.append(

@@ -39,8 +39,9 @@ def _throttle(
     content_type: str = JSON_TYPE,
 ) -> Reply:
     reply = Reply(429, body.encode(), (("Content-Type", content_type),))
-    if date_in is not None:
+    if date_in is not None:  # a date to come is told by real time, and so is that of the answer
         retry_after = formatdate(time.time() + date_in, usegmt=True)
+        reply = reply.header("Date", formatdate(time.time(), usegmt=True))
     return reply if retry_after is None else reply.header("Retry-After", str(retry_after))
 
 

@@ -56,8 +56,10 @@ def test_any_status_can_be_answered(circle: Circle) -> None:
 
 def test_a_refusal_tells_when_to_come_again_in_seconds_as_a_date_or_not_at_all(circle: Circle) -> None:
     assert broken(circle, "throttle", retry_after=7).headers["retry-after"] == "7"
-    date = broken(circle, "throttle", date_in=60).headers["retry-after"]
-    assert 50 < parsedate_to_datetime(date).timestamp() - time() < 62
+    dated = broken(circle, "throttle", date_in=60).headers
+    assert 50 < parsedate_to_datetime(dated["retry-after"]).timestamp() - time() < 62
+    assert abs(parsedate_to_datetime(dated["date"]).timestamp() - time()) < 10
+    assert broken(circle, "server_error").headers["date"] == "Tue, 22 Sep 2026 12:00:00 GMT"
     bare = broken(circle, "throttle", body="Rate limited.", content_type="text/plain")
     assert (bare.body, "retry-after" in bare.headers) == (b"Rate limited.", False)
 

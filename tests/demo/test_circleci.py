@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
 from exporter.demo.organization import Organization
 from tests.circleci import Circle
 from tests.demo.asking import DAY, NOON, WEB, ask
-
-if TYPE_CHECKING:
-    import pytest
 
 PATH = f"/insights/{WEB}/workflows"
 
@@ -45,3 +42,10 @@ def test_an_organization_can_be_shared(circle: Circle) -> None:
         organization.add_run(WEB, "build")
         for each in (one, other):
             assert len(ask(each, f"{PATH}/build").json["items"]) == 1
+
+
+@pytest.mark.parametrize("headers", [None, {}])
+def test_every_answer_is_dated_by_the_clock_of_the_organization(circle: Circle, headers: dict[str, str] | None) -> None:
+    assert ask(circle, "/me", headers=headers).headers["date"] == "Tue, 22 Sep 2026 12:00:00 GMT"
+    circle.clock.advance(61.5)
+    assert ask(circle, "/nothing", headers=headers).headers["date"] == "Tue, 22 Sep 2026 12:01:01 GMT"
