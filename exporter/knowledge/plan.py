@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from exporter.config import Globs
 from exporter.errors import PayloadError
-from exporter.insights.collectors import COLLECTORS, LISTING, PROJECT_POLL, counts
+from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, PROJECT_POLL, counts
 from exporter.insights.questions import ALL_BRANCHES, reachable
 from exporter.knowledge.facts import default_branch
 from exporter.knowledge.snapshots import Part, kept, unpack
@@ -119,6 +119,8 @@ def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
     known, unknown = asked(snapshot)
     if not counts(snapshot.project.collectors):
         snapshot = replace(snapshot, ledger=None)
+    if PIPELINES not in snapshot.project.collectors:
+        snapshot = replace(snapshot, live=None)
     return kept(snapshot, lambda question: question in known or question.collector in unknown)
 
 

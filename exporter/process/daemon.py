@@ -161,6 +161,7 @@ class Daemon:
 
     def _each_second(self) -> None:
         self._fleet.expire()
+        self._fleet.count_watched()
         self._lifecycle_log.look()
 
     def _count_incident(self, kind: str) -> None:

@@ -10,9 +10,10 @@ from exporter import __version__
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
-from exporter.insights.collectors import COLLECTORS, NAMES, PROJECT_POLL, RUNS_POLL
-from exporter.polling import project, runs
+from exporter.insights.collectors import COLLECTORS, NAMES, PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
+from exporter.polling import pipelines, project, runs
 from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
+from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
@@ -64,7 +65,12 @@ class Engine:
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)
         kept = (self.attempts, self.store, self.state, self.failures)
-        self.kinds: Mapping[str, Kind] = {PROJECT_POLL: project.kind(*kept), RUNS_POLL: runs.kind(*kept)}
+        self.coverage = Coverage()
+        self.kinds: Mapping[str, Kind] = {
+            PROJECT_POLL: project.kind(*kept),
+            RUNS_POLL: runs.kind(*kept),
+            PIPELINES_POLL: pipelines.kind(*kept, self.coverage),
+        }
         """The kinds of polls of a project, by their names in the table of collectors."""
 
     def begin(self, slug: str, kind: str = PROJECT_POLL, *, missing_only: bool = False) -> Poll | None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exporter.insights.collectors import PROJECT_POLL, counts, polls
+from exporter.insights.collectors import PIPELINES, PIPELINES_POLL, PROJECT_POLL, counts, polls
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.agenda import Job
 from exporter.polling.schedule import first_poll
 from exporter.process.clock_steps import ClockSteps
+from exporter.process.organization_lists import OrganizationLists
 from exporter.state import no_later
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Fleet:
         self._kinds, self._schedule, self._clocks = engine.kinds, schedule, engine.clocks
         self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._failures = engine.store, engine.state, engine.failures
+        self._telemetry, self._coverage = engine.telemetry, engine.coverage
+        self._lists = OrganizationLists(engine, schedule, self._wake)
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project]) -> None:
@@ -60,6 +63,7 @@ class Fleet:
         for snapshot, kind, job in self._schedule_all():
             if kind.due(snapshot) is not None and kind.lacks(snapshot):
                 self._schedule.missing(job)
+        self._lists.settle([snapshot.project for snapshot, _ in self._store.published.values()])
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Poll and show exactly these projects from now on."""
@@ -82,6 +86,8 @@ class Fleet:
                     self._schedule.add(job, first_poll(index, len(fresh), now))
             for old, new in changed:
                 self._reschedule(old, new)
+            self._coverage.forget(gone)
+            self._lists.settle(wanted.values())
 
     def expire(self) -> None:
         """Show no longer what has become too old since it was published."""
@@ -92,6 +98,19 @@ class Fleet:
         for slug, (_, publication) in chain(self._store.published.items(), self._store.organizations.items()):
             if publication.expires_at is not None and publication.expires_at <= now:
                 self._renew(slug, lambda snapshot: snapshot)
+
+    def count_watched(self) -> None:
+        """Show how many pipelines are watched."""
+        lives = (snapshot.live for snapshot, _ in self._store.published.values())
+        self._telemetry.watched.set(sum(len(live.pipelines) for live in lives if live is not None))
+
+    def _wake(self, slugs: Iterable[str]) -> None:
+        """Poll the pipelines of projects at once."""
+        for slug in slugs:
+            snapshot = self._store.get(slug)
+            if snapshot is not None and PIPELINES in snapshot.project.collectors:
+                job = self._job(slug, PIPELINES_POLL, self._kinds[PIPELINES_POLL])
+                self._schedule.add(job, self._clocks.wall())
 
     def _set_back(self) -> None:
         """Believe no time in the future: data would look fresh for as long as the clock was set back."""
@@ -142,6 +161,8 @@ class Fleet:
                     self._state.commit(new, (), gone)
                     if not counts(project.collectors):
                         self._state.stop_counting(project.slug)
+                    if old.live is not None and new.live is None:
+                        self._state.forget_live(project.slug)
                     changed.append((old, new))
             self._store.publish([*fresh, *(new for _, new in changed)], now)
         return changed
@@ -222,5 +243,6 @@ def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Q
             stored.outcomes,
             polled_at=stored.polled_at,
             ledger=stored.ledger,
+            live=stored.live,
         )
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from exporter.insights import families
 from exporter.insights.collectors import COLLECTORS
-from exporter.publishing import own_lines, run_lines
+from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import Figures, figures
 from exporter.publishing.sections import Room, of_rows
 from exporter.publishing.tables import table_section
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.publishing.sections import Basis, FamilyText, Section
+    from exporter.runs import Ledger
+    from exporter.runs.live import Live
 
 UNLIMITED = sys.maxsize
 MAX_SERIES, BRANCHES = "max_series", "branches"
@@ -39,6 +41,7 @@ FAMILIES: Mapping[str, Family] = {
         families.DEFAULT_BRANCH,
         *(family for collector in COLLECTORS.values() for table in collector.tables for family in table.families),
         *families.RUNS,
+        *families.LIVE,
         *families.OWN,
     )
 }
@@ -107,9 +110,13 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             page = _page(project, parts, page)
     expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]
     if ledger is not None and "runs" in project.collectors:
-        rows = run_lines.lines(ledger, project, now)  # a generator, which an unchanged section never starts
-        series["runs"] = limited.add("runs", run_lines.basis(ledger, project, now), partial(of_rows, rows)).series
-        expiries += [at for at in run_lines.expiries(ledger, project) if at > now]
+        live = snapshot.live
+        rows = run_lines.lines(ledger, project, now, live)  # a generator, which an unchanged section never starts
+        series["runs"] = limited.add("runs", run_lines.basis(ledger, project, now, live), partial(of_rows, rows)).series
+        expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
+    if ledger is not None and snapshot.live is not None:
+        series["pipelines"] = _live(limited, snapshot, ledger, snapshot.live, now)
+        expiries += [at for at in live_lines.expiries(snapshot.live, project) if at > now]
     cut = sum(section.cut for section in limited.sections.values())
     dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
     if polled:
@@ -122,6 +129,27 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
         *page,
         min(expiries, default=None),
     )
+
+
+def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: float) -> int:
+    """Add what happens now, then the counters of jobs, then their histograms; returns how many series they are."""
+    project = snapshot.project
+    shown = [
+        (name, branch) for name, each in run_lines.shown(ledger, project, now, live) for branch in sorted(each.branches)
+    ]
+    watched = tuple(tuple(pipeline.runs for pipeline in each) for each in live_lines.under_way(live, project, now))
+    added = [
+        limited.add(
+            "in progress",
+            (project, snapshot.facts, tuple(shown), watched),
+            partial(of_rows, live_lines.in_progress(snapshot, shown, now)),
+        )
+    ]
+    cells = live.cells if now < live_lines.counters_expire_at(live, project) else {}
+    for name, names in (("counters", live_lines.COUNTERS), ("histograms", live_lines.HISTOGRAMS)):
+        basis = project, cells, live.bounds, live.wait_bounds
+        added.append(limited.add(name, basis, partial(of_rows, live_lines.counted(live, cells, project, names))))
+    return sum(section.series for section in added)
 
 
 def _unlimited(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[str, Section]) -> Mapping[str, Section]:

@@ -8,6 +8,7 @@ from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights import families
 from exporter.insights.questions import reachable
+from exporter.publishing.live_lines import counters_expire_at, exemplars
 from exporter.publishing.sections import FamilyLines
 
 if TYPE_CHECKING:
@@ -16,46 +17,54 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.insights.families import Family
     from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
+    from exporter.runs.live import Live
 
 
-def expires_at(workflow: WorkflowLedger, project: Project) -> float | None:
-    """When a workflow's counters are too old to be shown, in Unix seconds; None while it was never read."""
+def expires_at(workflow: WorkflowLedger, project: Project, live: Live | None) -> float | None:
+    """When a workflow's counters are too old to be shown, in Unix seconds; None while it was never read.
+
+    Where pipelines are watched, their list tells of all workflows.
+    """
+    if live is not None:
+        return counters_expire_at(live, project)
     return None if workflow.polled_at is None else workflow.polled_at + project.staleness("runs")
 
 
-def shown(ledger: Ledger, project: Project, now: float) -> Iterator[tuple[str, WorkflowLedger]]:
+def shown(
+    ledger: Ledger, project: Project, now: float, live: Live | None = None
+) -> Iterator[tuple[str, WorkflowLedger]]:
     """The workflows whose counters are shown at `now`, sorted by name.
 
     What could not be read for too long is not shown, and comes back with its counts when it is read again.
     """
     for name, workflow in sorted(ledger.workflows.items()):
-        expiry = expires_at(workflow, project)
+        expiry = expires_at(workflow, project, live)
         if (
             expiry is not None
             and now < expiry
             and workflow.unlisted_at is None
-            and reachable(name)
+            and (live is not None or reachable(name))
             and project.workflows.match(name)
         ):
             yield name, workflow
 
 
-def expiries(ledger: Ledger, project: Project) -> Iterator[float]:
+def expiries(ledger: Ledger, project: Project, live: Live | None = None) -> Iterator[float]:
     """When counters become too old to be shown, in Unix seconds."""
     for workflow in ledger.workflows.values():
-        expiry = expires_at(workflow, project)
+        expiry = expires_at(workflow, project, live)
         if expiry is not None:
             yield expiry
 
 
-def basis(ledger: Ledger, project: Project, now: float) -> tuple[object, ...]:
+def basis(ledger: Ledger, project: Project, now: float, live: Live | None = None) -> tuple[object, ...]:
     """What the lines at `now` are made from: the same lines come from the same."""
-    return project, ledger.bounds, *((name, workflow.branches) for name, workflow in shown(ledger, project, now))
+    return project, ledger.bounds, *((name, workflow.branches) for name, workflow in shown(ledger, project, now, live))
 
 
-def lines(ledger: Ledger, project: Project, now: float) -> Iterator[list[FamilyLines]]:
+def lines(ledger: Ledger, project: Project, now: float, live: Live | None = None) -> Iterator[list[FamilyLines]]:
     """For each workflow and branch, sorted, its lines in all families."""
-    for name, workflow in shown(ledger, project, now):
+    for name, workflow in shown(ledger, project, now, live):
         for branch, counters in sorted(workflow.branches.items()):
             yield [
                 line
@@ -71,7 +80,8 @@ def _counters(
     for status, count in sorted(tally.runs.items()):
         labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
         yield _line(families.RUNS_TOTAL, labels, count)
-    family, histogram = families.RUN_DURATION.name, Histogram(ledger.bounds, tally.buckets, tally.seconds)
+    marked = exemplars(counters.exemplars, tally.buckets) if counters.exemplars else ()
+    family, histogram = families.RUN_DURATION.name, Histogram(ledger.bounds, tally.buckets, tally.seconds, marked)
     yield FamilyLines(family, *histogram_lines(family, names, values, histogram))
     plain = label_text(names, values)
     yield _line(families.RUN_CREDITS, plain, tally.credits)

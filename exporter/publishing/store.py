@@ -68,6 +68,13 @@ class SnapshotStore:
                 change.compress()
             self._show(change)
 
+    def keep(self, snapshot: Snapshot) -> None:
+        """Take a project's snapshot that shows nothing new in the place of the one before."""
+        with self._swap:
+            known = self.published.get(snapshot.project.slug)
+            if known is not None:
+                self.published = {**self.published, snapshot.project.slug: (snapshot, known[1])}
+
     def withdraw(self, slugs: Iterable[str]) -> None:
         """Show these projects or organizations no longer."""
         with self._swap:

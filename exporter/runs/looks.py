@@ -71,9 +71,7 @@ def _settled(pipeline: WatchedPipeline, look: Look, counted: int, project: Proje
         return replace(pipeline, settled_at=None, revisits=0)
     if pipeline.settled_at is not None and not counted:
         return replace(pipeline, revisits=watching.next_revisit(pipeline, project.pipelines, now))
-    if counted or _is_over(pipeline, look.runs, project, now):
-        return replace(pipeline, settled_at=now, revisits=0)
-    return pipeline
+    return replace(pipeline, settled_at=now if _is_over(pipeline, look.runs, project, now) else None, revisits=0)
 
 
 def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, now: float) -> bool:

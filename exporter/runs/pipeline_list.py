@@ -21,6 +21,8 @@ def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bo
     """Watch the pipelines of a list; `walked` says that the project's own list was read to where it was known."""
     for pipeline in found:
         known = book.live.pipelines.get(pipeline.id)
+        if book.live.newest_at is None or pipeline.created_at > book.live.newest_at:
+            book.live = replace(book.live, newest_at=pipeline.created_at)
         book.watch(book.pipeline(_watched(pipeline, known, book.live, told_by=told_by, walked=walked)))
 
 

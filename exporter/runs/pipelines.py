@@ -60,11 +60,6 @@ class WorkflowRun:
             return True
         return self.status not in UNDER_WAY and self.stopped_at is not None
 
-    @property
-    def shown_status(self) -> str:
-        """The label `status` while it is under way."""
-        return self.status if self.status in UNDER_WAY else UNDER_WAY[-1]
-
 
 def pipelines_of(slug: str) -> Question:
     """Asks for a project's pipelines, newest first."""
@@ -139,6 +134,11 @@ def read_workflow(entry: Entry) -> WorkflowRun:
         entry.must("created_at", moment),
         entry.may("stopped_at", timestamp),
     )
+
+
+def shown_status(status: str) -> str:
+    """The label `status` of a run under way."""
+    return status if status in UNDER_WAY else UNDER_WAY[-1]
 
 
 def trigger_of(pipeline_trigger: str) -> str:

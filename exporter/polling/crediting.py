@@ -1,0 +1,90 @@
+"""Reading Insights' lists of runs for a project whose pipelines are watched: credits, and what nothing else saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from exporter import runs
+from exporter.errors import ForbiddenError, NotFoundError
+from exporter.insights.payloads import text
+from exporter.polling import pipeline_questions as ask
+from exporter.runs import crediting
+from exporter.runs.entries import entries
+from exporter.runs.pipeline_list import met
+from exporter.runs.reading import key_of
+
+if TYPE_CHECKING:
+    from exporter.config import Project
+    from exporter.polling.attempt import Attempt
+    from exporter.runs import Run
+    from exporter.runs.counting import Book
+    from exporter.state import StateStore
+
+NAMES_EVERY = 86_400.0
+"""Seconds after which the names of workflows are asked for again: pipelines tell of new ones themselves."""
+RESOLVED_AT_ONCE = 50
+"""Runs that only Insights has told of whose pipelines are asked for in one go."""
+
+
+def names_due(book: Book, now: float) -> bool:
+    """Whether the names of workflows are asked for again."""
+    return now - min(book.ledger.names_at, now) >= NAMES_EVERY
+
+
+def sweep_due(book: Book, project: Project, now: float) -> list[str]:
+    """The workflows whose lists are to be read, the one that waits longest first."""
+    swept = {name: min(book.ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(book.ledger, project)}
+    return sorted((name for name, at in swept.items() if now - at >= project.runs.sweep), key=lambda name: swept[name])
+
+
+class Insights:
+    """What Insights tells of one project's runs, on its way into the book."""
+
+    def __init__(self, attempt: Attempt, book: Book, project: Project, state: StateStore) -> None:
+        """Failures and requests count for the collector of the attempt."""
+        self._attempt, self._book, self._project, self._state = attempt, book, project, state
+
+    def learn_names(self) -> None:
+        """Learn the names of the workflows that Insights lists. Raises PollError or Stopped."""
+        unread = Counter[str]()
+        found = []
+        for page in self._attempt.pages(runs.listing(self._project.slug)):
+            found += [name for entry in entries(page, unread) if (name := entry.may("name", text)) is not None]
+        self._attempt.unread(unread)
+        self._book.ledger = crediting.named(self._book.ledger, found, self._attempt.now())
+        self._book.changes.whole = True
+
+    def sweep(self, name: str) -> None:
+        """Read one workflow's list of runs: credits, and what nothing else saw. Raises PollError or Stopped."""
+        book, attempt, project, now = self._book, self._attempt, self._project, self._attempt.now()
+        start = runs.start_of(book.ledger.workflows[name], now, project.runs.lookback)
+        rows: list[Run] = []
+        for page in attempt.pages(runs.recent(project.slug, name, start)):
+            found, unread = runs.read_page(page, now)
+            attempt.unread(unread)
+            rows += found
+        keys = {row.key for row in rows}
+        known = self._state.known(project.slug, name, keys)
+        watched = {key_of(run.id) for pipeline in book.live.pipelines.values() for run in pipeline.runs}
+        sorted_rows = crediting.sorted_rows(rows, name, known, watched, book)
+        crediting.credit(book, name, sorted_rows)
+        for row in sorted_rows.unseen[:RESOLVED_AT_ONCE]:
+            self._resolve(name, row)
+        if len(sorted_rows.unseen) <= RESOLVED_AT_ONCE:
+            lookback = project.runs.lookback
+            book.ledger = crediting.swept(book.ledger, name, rows, start=start, lookback=lookback, now=now)
+            book.changes.workflows.add(name)
+            book.changes.floors[name] = book.ledger.workflows[name].floor
+
+    def _resolve(self, name: str, row: Run) -> None:
+        """Watch the pipeline of a run that only Insights has told of; count the run as told where there is none."""
+        slug = self._project.slug
+        try:
+            identifier = ask.pipeline_of_run(self._attempt, slug, row.id)
+            if identifier not in self._book.live.pipelines:
+                met(self._book, [ask.pipeline(self._attempt, slug, identifier)], told_by="insights")
+        except (NotFoundError, ForbiddenError):
+            crediting.count(self._book, name, row)
+        else:
+            self._book.look_soon(identifier)

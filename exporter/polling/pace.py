@@ -1,0 +1,93 @@
+"""When a project's pipelines are polled next: the earliest moment at which something of them is due."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter import runs
+from exporter.polling import crediting
+from exporter.runs import watching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.polling.coverage import Coverage
+
+LIST, NAMES = "list", "names"
+SOON = 1.0
+
+
+@dataclass(slots=True)
+class Postponed:
+    """What is not asked again before a moment, since asking failed; only the poll under way touches it."""
+
+    until: dict[str, float] = field(default_factory=dict)
+    shown_at: float = 0.0
+    released_at: float | None = None
+
+    def postpone(self, what: str, until: float) -> None:
+        """Ask no more before a Unix time."""
+        self.until[what] = until
+
+    def due(self, what: str, due: float) -> float:
+        """When something is due that would be due then."""
+        return max(due, self.until.get(what, 0.0))
+
+    def clear(self, what: str) -> None:
+        """Asking has succeeded."""
+        self.until.pop(what, None)
+
+
+class Pace:
+    """What the polls of a process remember of each project besides what was learned."""
+
+    def __init__(self, coverage: Coverage, wall: Callable[[], float]) -> None:
+        """Start with nothing postponed; `wall` gives Unix seconds."""
+        self._coverage, self._wall = coverage, wall
+        self._lock = threading.Lock()
+        self._projects: dict[str, Postponed] = {}
+
+    def of(self, slug: str) -> Postponed:
+        """What is remembered of a project."""
+        with self._lock:
+            return self._projects.setdefault(slug, Postponed())
+
+    def interval(self, snapshot: Snapshot) -> float:
+        """Seconds until something of a project is due."""
+        return max(self.due(snapshot) - self._wall(), SOON)
+
+    def due(self, snapshot: Snapshot) -> float:
+        """When something of a project is due, in Unix seconds."""
+        now, project, live, ledger = self._wall(), snapshot.project, snapshot.live, snapshot.ledger
+        postponed, settings = self.of(project.slug), project.pipelines
+        if self._coverage.waits(project.slug):
+            return now
+        covered = self._coverage.covers(project.slug, live, now)
+        moments = [postponed.due(LIST, watching.list_due(live, settings, now, covered=covered))]
+        if live is not None:
+            for pipeline in live.pipelines.values():
+                due = watching.look_due(pipeline, settings, project.runs.lookback, now)
+                if due is not None:
+                    moments.append(postponed.due(pipeline.id, due))
+        if live is not None and ledger is not None:
+            moments.append(postponed.due(NAMES, ledger.names_at + crediting.NAMES_EVERY))
+            moments += [
+                postponed.due(f"runs of {name}", (ledger.workflows[name].swept_at or 0.0) + project.runs.sweep)
+                for name in runs.wanted(ledger, project)
+            ]
+        if postponed.released_at is not None:
+            moments.append(postponed.released_at)
+        return min(moments)
+
+    def tells(self, before: Snapshot, after: Snapshot, collector: str) -> bool:
+        """Whether an outcome is worth showing: when it is another one, and otherwise once in the longest time."""
+        postponed, now = self.of(after.project.slug), after.outcomes[collector]
+        shown = before.outcomes.get(collector)
+        other = shown is None or (shown.success, shown.error) != (now.success, now.error)
+        if other or not 0 <= now.finished_at - postponed.shown_at < after.project.polled_every(collector):
+            postponed.shown_at = now.finished_at
+            return True
+        return False

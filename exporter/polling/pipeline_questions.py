@@ -1,0 +1,101 @@
+"""Asking about pipelines: a walk over a list, a look at one pipeline, the way from a run's id to its pipeline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.errors import PayloadError, PollError
+from exporter.insights.payloads import Unreadable
+from exporter.runs import jobs, pipelines
+from exporter.runs.entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from exporter.insights.questions import Question
+    from exporter.polling.attempt import Attempt
+    from exporter.runs.entries import Value
+    from exporter.runs.jobs import Job
+    from exporter.runs.pipelines import ListedPipeline, WorkflowRun
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a walk over a list met, newest first; `failure` is why it broke off, if it did."""
+
+    found: dict[str, ListedPipeline]
+    failure: PollError | None = None
+
+
+def walk(
+    attempt: Attempt, question: Question, *, since: float, reached: Container[str], pages: int | None = None
+) -> Walk:
+    """Read a list of pipelines down to a creation, to a pipeline that was reached before, or for so many pages.
+
+    What was met before a failure is met all the same. Raises Stopped.
+    """
+    found: dict[str, ListedPipeline] = {}
+    try:
+        with closing(attempt.pages(question)) as answer:
+            for number, page in enumerate(answer, 1):
+                read, unread = pipelines.read_pipelines(page)
+                attempt.unread(unread)
+                for pipeline in read:
+                    if pipeline.created_at < since or pipeline.id in reached:
+                        return Walk(found)
+                    found.setdefault(pipeline.id, pipeline)
+                if number == pages:
+                    break
+    except PollError as error:
+        return Walk(found, error)
+    return Walk(found)
+
+
+def workflows(attempt: Attempt, slug: str, pipeline: str) -> list[WorkflowRun]:
+    """All workflow runs of a pipeline. Raises PollError or Stopped."""
+    found: dict[str, WorkflowRun] = {}
+    for page in attempt.pages(pipelines.workflows_of(slug, pipeline)):
+        read, unread = pipelines.read_workflows(page)
+        attempt.unread(unread)
+        for run in read:  # of one that comes twice, on pages that shifted, the entry that has ended serves
+            if run.id not in found or not found[run.id].ended:
+                found[run.id] = run
+    return list(found.values())
+
+
+def jobs_of(attempt: Attempt, slug: str, run: str) -> list[Job]:
+    """All jobs of a workflow run. Raises PollError or Stopped."""
+    found: list[Job] = []
+    for page in attempt.pages(pipelines.jobs_of(slug, run)):
+        read, unread = jobs.read_jobs(page)
+        attempt.unread(unread)
+        found += read
+    return found
+
+
+def pipeline(attempt: Attempt, slug: str, identifier: str) -> ListedPipeline:
+    """One pipeline by its id. Raises PollError or Stopped."""
+    return _document(attempt, pipelines.pipeline_of(slug, identifier), pipelines.read_pipeline)
+
+
+def pipeline_of_run(attempt: Attempt, slug: str, run: str) -> str:
+    """The id of the pipeline that a workflow run belongs to. Raises PollError or Stopped."""
+    return _document(
+        attempt, pipelines.workflow_of(slug, run), lambda entry: entry.must("pipeline_id", pipelines.identifier)
+    )
+
+
+def _document(attempt: Attempt, question: Question, read: Callable[[Entry], Value]) -> Value:
+    document = attempt.document(question)
+    unread = Counter[str]()
+    try:
+        if isinstance(document, dict):
+            return read(Entry(document, unread))
+    except Unreadable:
+        pass
+    finally:
+        attempt.unread(unread)
+    raise PayloadError(f"GET {question.path}: the answer is not as documented")

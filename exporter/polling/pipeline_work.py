@@ -1,0 +1,167 @@
+"""What one step of a poll for pipelines asks: the list, some looks, and at times a list of runs from Insights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter import runs
+from exporter.errors import StateError
+from exporter.insights.collectors import RUNS
+from exporter.knowledge import facts
+from exporter.polling import pipeline_questions as ask
+from exporter.polling.crediting import Insights, names_due, sweep_due
+from exporter.polling.pace import LIST, NAMES
+from exporter.polling.project_facts import refresh
+from exporter.runs import looks, opening, pipeline_list, watching
+from exporter.runs.counting import Book
+from exporter.runs.looks import Look
+from exporter.runs.pipelines import ERRORED, OUTCOMES, pipelines_of
+from exporter.runs.reading import key_of
+
+if TYPE_CHECKING:
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.polling.attempt import Attempt
+    from exporter.polling.coverage import Coverage
+    from exporter.polling.pace import Postponed
+    from exporter.runs.jobs import Job
+    from exporter.runs.live import WatchedPipeline
+    from exporter.runs.pipelines import WorkflowRun
+    from exporter.state import StateStore
+
+LOOKS_A_STEP = 10
+"""Looks after which what they saw is committed and shown, before the next ones."""
+
+
+class Work:
+    """One step. Afterwards `book` has what was learned, if anything could be; `more` says that more is due.
+
+    `insights` is how reading from Insights went, where something was read.
+    """
+
+    def __init__(
+        self, attempt: Attempt, snapshot: Snapshot, state: StateStore, postponed: Postponed, coverage: Coverage
+    ) -> None:
+        """Begin with what is known of the project."""
+        self._attempt, self._state, self._postponed, self._coverage = attempt, state, postponed, coverage
+        self._project, self._ledger, self._live = snapshot.project, snapshot.ledger, snapshot.live
+        self._slug = snapshot.project.slug
+        self._met: set[str] = set()
+        self.facts = snapshot.facts
+        self.book: Book | None = None
+        self.more = False
+        self.insights: Attempt | None = None
+
+    def do(self, *, resume: bool) -> None:
+        """Ask for what is due. Raises PollError or Stopped; what was learned until then is in the book."""
+        attempt, project = self._attempt, self._project
+        book = self.book = self._opened(resume=resume)
+        pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
+        self._list(book)
+        self._look(book)
+        if not self.more and not attempt.over():
+            self._read_insights(book)
+        book.release()
+        pipeline_list.forget(book, project.runs.lookback, attempt.now())
+        book.close()
+        self._postponed.released_at = attempt.now() + book.hold if book.holds else None
+
+    def _opened(self, *, resume: bool) -> Book:
+        """What is counted so far, by the settings that hold now. Raises PollError where it cannot be known."""
+        if not self._state.lasting:
+            raise StateError("the state file could not be opened for writing")
+        attempt, project, ledger, live = self._attempt, self._project, self._ledger, self._live
+        if resume or ledger is None:
+            ledger, live = self._state.resume_live(self._slug, project.runs.interval)
+        self.facts, error = refresh(attempt, project, self.facts, branches=False)
+        if error is not None:
+            attempt.count(error)
+        label = runs.labels_of(project, facts.default_branch(project, self.facts))
+        if live is None or ledger is None:
+            ledger, live = opening.begun(ledger, project, attempt.date())
+        ledger_now, live = opening.fitted(ledger, live, project, attempt.now())
+        book = Book(ledger_now, live, project, label, now=attempt.now())
+        book.changes.whole = ledger_now is not ledger or self._live is None
+        return book
+
+    def _due(self, what: str, due: float | None) -> bool:
+        return due is not None and self._postponed.due(what, due) <= self._attempt.now()
+
+    def _list(self, book: Book) -> None:
+        """Walk the project's own list of pipelines, where that is due."""
+        attempt, project, now = self._attempt, self._project, self._attempt.now()
+        covered = self._coverage.covers(self._slug, book.live, now)
+        if not self._due(LIST, watching.list_due(book.live, project.pipelines, now, covered=covered)):
+            return
+        since = now - project.runs.lookback
+        walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=pipeline_list.reached(book.live))
+        pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walk.failure is None)
+        self._met = set(walk.found)
+        if walk.failure is None:
+            self._postponed.clear(LIST)
+            book.live = replace(book.live, listed_at=now)
+        else:
+            attempt.fail(walk.failure)
+            self._postponed.postpone(LIST, now + project.pipelines.interval)
+
+    def _look(self, book: Book) -> None:
+        """Look at the pipelines that are due, those that wait longest first."""
+        project, now = self._project, self._attempt.now()
+        due = []
+        for pipeline in book.live.pipelines.values():
+            moment = watching.look_due(pipeline, project.pipelines, project.runs.lookback, now)
+            if moment is not None and self._due(pipeline.id, moment):
+                due.append((moment, pipeline.created_at, pipeline.id))
+        for *_, identifier in sorted(due)[:LOOKS_A_STEP]:
+            if self._attempt.over():
+                return
+            pipeline = book.live.pipelines[identifier]
+            self._postponed.postpone(identifier, now + watching.gap(pipeline, project.pipelines, now))
+            with self._attempt.guard(f"pipeline {identifier}"):
+                self._look_at(book, pipeline)
+                self._postponed.clear(identifier)
+        self.more = len(due) > LOOKS_A_STEP
+
+    def _look_at(self, book: Book, pipeline: WatchedPipeline) -> None:
+        attempt, project = self._attempt, self._project
+        if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
+            pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
+        if pipeline.state == ERRORED:
+            book.watch(book.pipeline(replace(pipeline, looked_at=attempt.now(), runs=())))
+            return
+        found = ask.workflows(attempt, self._slug, pipeline.id)
+        look = Look(pipeline, found, known_runs=self._known_runs(found))
+        jobs: dict[str, list[Job]] = {}
+        for run in looks.jobs_wanted(look, book, project):
+            if attempt.over():
+                break
+            with attempt.guard(f"the jobs of workflow {run.id}"):
+                jobs[run.id] = ask.jobs_of(attempt, self._slug, run.id)
+        ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
+        look = replace(look, jobs=jobs, known_jobs=self._state.known_jobs(self._slug, ended))
+        looks.add(look, book, project, attempt.now())
+
+    def _known_runs(self, found: list[WorkflowRun]) -> set[int]:
+        ended: dict[str, set[int]] = {}
+        for run in found:
+            if run.ended:
+                ended.setdefault(run.name, set()).add(key_of(run.id))
+        return {key for name, keys in ended.items() for key in self._state.known(self._slug, name, keys)}
+
+    def _read_insights(self, book: Book) -> None:
+        """Learn the names of workflows, or read one workflow's list of runs, where that is due."""
+        attempt, project, now = self._attempt.beside(RUNS), self._project, self._attempt.now()
+        insights = Insights(attempt, book, project, self._state)
+        if names_due(book, now) and self._due(NAMES, now):
+            self._postponed.postpone(NAMES, now + project.runs.sweep)
+            with attempt.guard("the names of workflows"):
+                insights.learn_names()
+                self._postponed.clear(NAMES)
+        due = [name for name in sweep_due(book, project, now) if self._due(f"runs of {name}", now)]
+        for name in due[:1]:
+            self._postponed.postpone(f"runs of {name}", now + project.runs.sweep)
+            with attempt.guard(f"the runs of {name}"):
+                insights.sweep(name)
+                self._postponed.clear(f"runs of {name}")
+        self.more = len(due) > 1
+        self.insights = attempt

@@ -1,0 +1,110 @@
+"""The poll for what happens now: lists of pipelines, looks at those under way, and what of it counts.
+
+It is the only poll that changes what is counted of a project while it is on, so Insights' lists of runs are
+read here too: they bring credits, and what nothing else saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter.errors import StateError
+from exporter.insights.collectors import PIPELINES, RUNS
+from exporter.knowledge import facts
+from exporter.polling.kind import Kind
+from exporter.polling.pace import Pace
+from exporter.polling.pipeline_work import Work
+from exporter.polling.runs import Unpublished
+
+if TYPE_CHECKING:
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.polling.attempt import Attempt, Attempts
+    from exporter.polling.coverage import Coverage
+    from exporter.polling.failure_log import FailureLog
+    from exporter.publishing.store import SnapshotStore
+    from exporter.state import StateStore
+
+
+def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, coverage: Coverage) -> Kind:
+    """The polls for pipelines of the projects that a store knows."""
+    pace, unpublished = Pace(coverage, attempts.clocks.wall), Unpublished()
+
+    def begin(slug: str, *, missing_only: bool = False) -> PipelinesPoll | None:
+        snapshot = store.get(slug)
+        if snapshot is None or PIPELINES not in snapshot.project.collectors:
+            return None
+        if missing_only and snapshot.live is not None:
+            return None
+        return PipelinesPoll(slug, attempts, store, state, failures, unpublished, pace, coverage)
+
+    return Kind(PIPELINES, begin, pace.interval, pace.due, lambda _snapshot: False)
+
+
+class PipelinesPoll:
+    """One poll under way: as many steps as there is something due."""
+
+    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
+        self,
+        slug: str,
+        attempts: Attempts,
+        store: SnapshotStore,
+        state: StateStore,
+        failures: FailureLog,
+        unpublished: Unpublished,
+        pace: Pace,
+        coverage: Coverage,
+    ) -> None:
+        """Each step takes the settings that hold when it begins."""
+        self._slug, self._attempts, self._store, self._state = slug, attempts, store, state
+        self._failures, self._unpublished, self._pace, self._coverage = failures, unpublished, pace, coverage
+
+    def step(self) -> bool:
+        """Ask for some of what is due, commit what was learned and show it; returns whether more is due."""
+        snapshot = self._store.get(self._slug)
+        if snapshot is None or PIPELINES not in snapshot.project.collectors:
+            return False
+        attempt = self._attempts.begin(PIPELINES, snapshot.project.polled_every(PIPELINES))
+        work = Work(attempt, snapshot, self._state, self._pace.of(self._slug), self._coverage)
+        with attempt.guard("the project's pipelines"):
+            work.do(resume=self._slug in self._unpublished)
+        return self._publish(attempt, snapshot, work) and work.more and not attempt.over()
+
+    def _publish(self, attempt: Attempt, before: Snapshot, work: Work) -> bool:
+        """Commit what was learned and show it; returns whether the project is still there."""
+        with self._store.lock(self._slug):
+            base = self._store.get(self._slug)
+            if base is None or base.live is not before.live or base.ledger is not before.ledger:
+                return False  # it was taken out, or is polled in another way
+            merged, changed = self._committed(attempt, base, work)
+            if changed or self._pace.tells(base, merged, PIPELINES):
+                with self._unpublished.publishing(self._slug):
+                    self._store.publish([merged], attempt.now())
+            else:
+                self._store.keep(merged)
+        if changed and work.book is not None:
+            attempt.counted(work.book.changes.delays)
+        self._failures.outcomes(base, merged)
+        return True
+
+    def _committed(self, attempt: Attempt, base: Snapshot, work: Work) -> tuple[Snapshot, bool]:
+        """The snapshot with what was learned, if it could be committed, and whether there was anything to commit."""
+        book = work.book
+        if book is None:
+            return self._tried(attempt, base, work), False
+        if not book.changes:
+            return replace(self._tried(attempt, base, work), ledger=book.ledger, live=book.live), False
+        merged = replace(self._tried(attempt, base, work), ledger=book.ledger, live=book.live)
+        try:
+            self._state.commit_live(merged, book.changes)
+        except StateError as error:
+            attempt.fail(error)
+            return self._tried(attempt, base, work), False
+        return merged, True
+
+    def _tried(self, attempt: Attempt, base: Snapshot, work: Work) -> Snapshot:
+        """The snapshot after this step, but for what it counted."""
+        outcomes = {**base.outcomes, PIPELINES: attempt.outcome(base.outcomes.get(PIPELINES))}
+        if work.insights is not None:
+            outcomes[RUNS] = work.insights.outcome(base.outcomes.get(RUNS))
+        return replace(base, facts=facts.newer(base.facts, work.facts), outcomes=outcomes)

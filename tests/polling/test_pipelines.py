@@ -1,0 +1,191 @@
+"""The poll for pipelines against a synthetic CircleCI: what is asked, what is shown, what is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.watching import NOON, SLUG, Watching, watching
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SWEEPS = "runs: {sweep: 10m}"
+
+
+def counted(running: Watching) -> tuple[float | None, ...]:
+    return running.runs(), running.job_runs("build"), running.job_runs("test")
+
+
+def test_a_run_is_seen_under_way_and_counted_at_its_end() -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        assert running.in_progress() == {"running": 1}
+        assert running.value("circleci_jobs_in_progress", status="running") == 1
+        assert counted(running) == (0, 0, 0)
+        running.end(workflow, at=NOON + 121)
+        running.looks(3)
+        assert running.in_progress() == {}
+        assert counted(running) == (1, 1, 1)
+        assert running.value("circleci_workflow_run_duration_seconds_sum", workflow="build") == 120
+        assert running.value("circleci_job_run_wait_seconds_sum", job_name="test") == 10
+        assert running.value("circleci_pipelines_total", outcome="created", trigger="webhook") == 1
+        assert sum(running.samples("circleci_job_critical_path_seconds_total").values()) == 120
+
+
+def test_what_has_ended_at_the_first_look_is_not_counted_whoever_tells_of_it_later() -> None:
+    with watching(settings=SWEEPS) as running:
+        ended, going = running.start(), running.start()
+        running.end(ended, at=NOON + 50, credits=5)
+        running.look(60)
+        running.looks(2, 900)
+        running.end(going, credits=7)
+        running.looks(3, 900)
+        assert running.runs() == 1
+        assert running.credits() == 7
+
+
+def test_credits_are_added_when_insights_shows_the_run_and_once() -> None:
+    with watching(settings=SWEEPS) as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.end(workflow, credits=11, shown=NOON + 7200)
+        running.looks(7, 900)
+        assert (running.runs(), running.credits()) == (1, 0)
+        running.looks(4, 900)
+        assert (running.runs(), running.credits()) == (1, 11)
+
+
+def test_a_run_of_a_tag_counts_among_all_tags_and_insights_never_knows_of_it() -> None:
+    with watching(settings=SWEEPS) as running:
+        running.begin()
+        workflow = running.start(None, tag="v1")
+        running.look(90)
+        running.end(workflow, credits=11)
+        running.looks(5, 900)
+        assert running.runs(branch="all tags") == 1
+        assert running.credits("all tags") == 0
+
+
+def test_a_rerun_of_a_settled_pipeline_is_found_without_a_hint() -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.end(workflow, "failed")
+        running.look(60)
+        stopped = running.now + 31
+        jobs = [{"name": "test", "status": "success", "started": running.now + 1, "stopped": stopped}]
+        running.circle.pipelines.rerun(workflow, status="success", stopped=stopped, jobs=jobs)
+        running.looks(20)
+        assert (running.runs("failed"), running.runs()) == (1, 1)
+        assert (running.job_runs("build"), running.job_runs("test"), running.job_runs("test", "failed")) == (1, 1, 1)
+
+
+def test_a_pipeline_whose_configuration_does_not_compile_is_counted_as_errored() -> None:
+    with watching() as running:
+        running.begin()
+        running.circle.pipelines.add(SLUG, state="errored", errors=(("config", "Unable to parse YAML"),))
+        running.look(900)
+        running.look(60)
+        assert running.value("circleci_pipelines_total", outcome="errored", branch="main") == 1
+        assert running.value("circleci_pipelines_total", outcome="created", branch="main") == 0
+
+
+def test_a_look_that_learns_nothing_costs_one_call_and_renders_nothing() -> None:
+    with watching(settings="pipelines: {jobs: false}") as running:
+        running.begin()
+        running.start()
+        running.look(900)
+        running.looks(3)
+        shown = running.engine.store.exposition
+        running.asked()
+        running.look(60)
+        assert len([path for path in running.asked() if path.endswith("/workflow")]) == 1
+        assert running.engine.store.exposition is shown
+
+
+def test_what_is_under_way_is_looked_at_even_while_the_list_fails() -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.circle.fail("server_error", "/project/gh/acme/web/pipeline")
+        running.end(workflow)
+        running.looks(2)
+        assert running.runs() == 1
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 0
+        running.circle.heal()
+        running.look(60)
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
+
+
+def test_one_pipeline_that_cannot_be_looked_at_costs_no_other() -> None:
+    with watching() as running:
+        running.begin()
+        workflows = [running.start() for _ in range(3)]
+        running.look(90)
+        pipeline = running.circle.pipelines.truth()[0]["id"]
+        running.circle.fail("server_error", f"/pipeline/{pipeline}/workflow")
+        for workflow in workflows:
+            running.end(workflow)
+        running.looks(2)
+        assert (running.runs(), running.in_progress()) == (2, {"running": 1})
+        running.circle.heal()
+        running.looks(2)
+        assert (running.runs(), running.in_progress()) == (3, {})
+
+
+def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        first, second = running.start(), running.start()
+        running.look(90)
+        running.end(first)
+        running.looks(2)
+        running.restart()
+        assert (running.runs(), running.in_progress()) == (1, {"running": 1})
+        running.end(second)
+        running.look(60)
+        assert counted(running) == (2, 2, 2)
+
+
+def test_a_commit_that_fails_counts_nothing_until_it_succeeds(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.end(workflow)
+        connection = running.engine.state._connection
+        connection.execute("PRAGMA query_only = ON")
+        running.look(60)
+        assert running.runs() == 0
+        assert running.value("circleci_exporter_collector_failures_total", collector="pipelines", reason="state") == 1
+        connection.execute("PRAGMA query_only = OFF")
+        running.looks(2)
+        assert counted(running) == (1, 1, 1)
+
+
+def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite", "runs: {sweep: 10m, interval: 5m}", "runs") as running:
+        running.look()
+        first = running.start()
+        running.end(first, at=NOON + 50, credits=3, shown=NOON + 60)
+        running.looks(3, 3600)
+        assert (running.runs(), running.credits()) == (1, 3)
+        second = running.start()
+        running.end(second, at=running.now + 50, credits=4, shown=running.now + 7200)
+        running.pass_time(60)
+        running.restart(collectors="pipelines")
+        running.looks(3)
+        assert (running.runs(), running.credits()) == (2, 3)
+        third = running.start()
+        running.looks(2)
+        running.end(third, credits=5, shown=running.now + 7200)
+        running.looks(2)
+        assert running.runs() == 3
+        running.restart(collectors="runs")
+        running.looks(30, 300)
+        assert (running.runs(), running.credits()) == (3, 12)

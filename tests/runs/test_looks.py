@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import pytest
+
+from exporter.runs import looks
+from exporter.runs.counters import Distribution, Exemplar
+from exporter.runs.counting import JOB_DURATION, JOB_PATH, JOB_RUNS, JOB_WAIT, PIPELINES
+from exporter.runs.looks import Look
+from tests.runs.job_lists import CREATED, approval, job
+from tests.runs.watched import Watched, pipeline, remembered, run, uuid
+from tests.samples import project
+
+DONE = (job("build", 5, 60), job("test", 70, 100, "build", status="failed"))
+
+
+def test_a_run_under_way_is_watched_with_what_its_jobs_are_at() -> None:
+    watched = Watched()
+    after = watched.look(
+        pipeline(),
+        [run("running")],
+        {1: [job("build", 5, 60), job("test", None, None, "build", status="queued"), approval("hold", "test")]},
+    )
+    [watching] = after.runs
+    assert (watching.name, watching.status, watching.jobs) == ("build", "running", (("queued", 1),))
+    assert watching.waiting_since == CREATED + 60
+    assert after.settled_at is None
+    assert watched.counters().counted.runs["success"] == 0
+    assert watched.value(JOB_RUNS, "main", "test", "success", "build") == 0
+    assert watched.value(JOB_PATH, "main", "test", "wait", "build") == 0
+
+
+def test_a_run_counts_once_at_its_end_with_its_duration_and_its_exemplar() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(), [run("running")], {1: []})
+    for _ in range(3):
+        after = watched.look(after, [run("success", 0, 100.5)], {1: DONE}, after=60)
+    counters = watched.counters()
+    assert (counters.counted.runs["success"], counters.counted.seconds, sum(counters.counted.buckets)) == (1, 100.5, 1)
+    assert [each for each in counters.exemplars if each] == [Exemplar(uuid(1), 100.5, CREATED + 100.5)]
+    assert after.runs == ()
+    assert after.settled_at is not None
+    assert remembered(watched, 1)
+
+
+def test_jobs_count_by_their_ids_and_the_path_once_at_the_end() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(), [run("running")], {1: [DONE[0], job("test", 70, status="running")]})
+    after = watched.look(after, [run("failed", 0, 100.5)], {1: DONE}, after=60)
+    watched.look(after, [run("failed", 0, 100.5)], {1: DONE}, after=60)
+    watched.settle()
+    assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
+    assert watched.value(JOB_RUNS, "main", "test", "failed", "build") == 1
+    for name, seconds in (("build", 55.0), ("test", 30.0)):
+        found = watched.value(JOB_DURATION, "main", name, "build")
+        assert isinstance(found, Distribution)
+        assert (sum(found.counts), found.sum) == (1, seconds)
+    waits = watched.value(JOB_WAIT, "main", "test", "build")
+    assert isinstance(waits, Distribution)
+    assert waits.sum == 10
+    path = {
+        (name, phase): watched.value(JOB_PATH, "main", name, phase, "build")
+        for name in ("build", "test")
+        for phase in ("run", "wait")
+    }
+    assert path == {("build", "run"): 55, ("build", "wait"): 5, ("test", "run"): 30, ("test", "wait"): 10}
+
+
+def test_a_rerun_is_another_run_and_its_carried_over_jobs_do_not_count_again() -> None:
+    watched = Watched()
+    first = watched.look(pipeline(), [run("failed", 0, 100)], {1: DONE})
+    assert first.settled_at == watched.now
+    again = [run("failed", 0, 100), run("running", 300, number=2)]
+    carried = [DONE[0], job("test", 310, None, "build", status="running", identifier="again")]
+    after = watched.look(first, again, {2: carried}, after=60)
+    assert after.settled_at is None
+    again[1] = run("success", 300, 350, number=2)
+    watched.look(after, again, {2: [DONE[0], job("test", 310, 340, "build", identifier="again")]}, after=60)
+    watched.settle()
+    assert watched.counters().counted.runs["failed"] == watched.counters().counted.runs["success"] == 1
+    assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
+    assert watched.value(JOB_RUNS, "main", "test", "success", "build") == 1
+    assert watched.value(JOB_PATH, "main", "test", "wait", "build") == 20
+
+
+def test_a_canceled_run_counts_when_its_jobs_have_stopped_with_their_last_stop() -> None:
+    watched = Watched()
+    going = [job("build", 5, None, status="running")]
+    after = watched.look(pipeline(), [run("canceled", 0, 0)], {1: going})
+    assert [each.jobs for each in after.runs] == [(("running", 1),)]
+    assert not remembered(watched, 1)
+    after = watched.look(after, [run("canceled", 0, 0)], {1: [job("build", 5, 68, status="canceled")]}, after=30)
+    watched.settle()
+    assert after.runs == ()
+    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 68)
+
+
+def test_a_canceled_run_counts_as_it_is_after_two_minutes() -> None:
+    watched = Watched()
+    going = [job("build", 5, None, status="running")]
+    after = watched.look(pipeline(), [run("canceled", 0, 10)], {1: going})
+    after = watched.look(after, [run("canceled", 0, 10)], {1: going}, after=119)
+    assert not remembered(watched, 1)
+    watched.look(after, [run("canceled", 0, 10)], {1: going}, after=1)
+    watched.settle()
+    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 10)
+
+
+def test_a_run_counts_even_if_its_jobs_cannot_be_read_and_they_count_later() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(), [run("running")])
+    after = watched.look(after, [run("success", 0, 100)], after=60)
+    assert watched.counters().counted.runs["success"] == 1
+    assert [each.counted for each in after.runs] == [True]
+    assert after.settled_at is None
+    after = watched.look(after, [run("success", 0, 100)], {1: DONE}, after=60)
+    watched.settle()
+    assert after.runs == ()
+    assert watched.counters().counted.runs["success"] == 1
+    assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
+
+
+def test_what_had_ended_at_the_first_look_is_remembered_and_not_counted() -> None:
+    watched = Watched(date=CREATED + 100)
+    watched.look(pipeline(), [run("success", 0, 100), run("running", 50, number=2)], {2: [job("a", 55, 80)]})
+    assert remembered(watched, 1)
+    assert watched.runs["build"]
+    assert watched.counters().counted.runs["success"] == 0
+    assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
+
+
+def test_what_was_under_way_at_the_first_look_counts_whole_but_for_jobs_that_had_ended() -> None:
+    watched = Watched(date=CREATED + 80)
+    jobs = [job("a", 5, 60), job("b", 65, 100, "a")]
+    after = watched.look(pipeline(), [run("running")], {1: [jobs[0], job("b", 65, None, "a", status="running")]})
+    watched.look(after, [run("success", 0, 101)], {1: jobs}, after=60)
+    watched.settle()
+    assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
+    assert watched.value(JOB_RUNS, "main", "b", "success", "build") == 1
+    assert watched.value(JOB_PATH, "main", "a", "run", "build") == 55
+
+
+def test_a_run_that_a_tag_triggered_is_one_of_all_tags_and_waits_for_no_credits() -> None:
+    watched = Watched()
+    watched.look(pipeline(branch="", tag="v1"), [run("success", 0, 100)], {1: DONE})
+    watched.settle()
+    assert watched.counters("all tags").counted.runs["success"] == 1
+    assert [credited for _, credited in watched.runs["build"].values()] == [True]
+
+
+def test_a_run_without_branch_and_tag_is_one_of_other_branches() -> None:
+    watched = Watched()
+    watched.look(pipeline(branch=""), [run("success", 0, 100)], {1: DONE})
+    watched.settle()
+    assert watched.counters("other branches").counted.runs["success"] == 1
+
+
+def test_a_run_that_did_not_run_ends_without_counting() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(), [run("running")], {1: []})
+    after = watched.look(after, [run("not_run", 0, 5)], after=60)
+    assert after.runs == ()
+    assert sum(watched.counters().counted.runs.values()) == 0
+    assert after.settled_at is not None
+
+
+def test_a_status_that_nobody_documented_counts_under_its_own_name_at_first() -> None:
+    watched = Watched()
+    watched.look(pipeline(), [run("melted", 0, 5)], {1: []})
+    watched.settle()
+    assert watched.counters().counted.runs["melted"] == 1
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("created", "created"), ("errored", "errored")])
+def test_a_pipeline_counts_once_by_its_outcome(state: str, outcome: str) -> None:
+    watched = Watched()
+    after = watched.look(pipeline(state=state), [run("running")], {1: []})
+    watched.look(after, [run("success", 0, 100)], {1: []}, after=60)
+    watched.settle()
+    assert watched.value(PIPELINES, "main", outcome, "webhook") == 1
+
+
+def test_a_setup_pipeline_counts_when_it_is_created_or_some_time_after_its_workflows_ended() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(state="setup"), [run("success", 9_990, 9_999)], {1: []})
+    assert not after.counted
+    assert after.settled_at is None
+    after = watched.look(after, [run("success", 9_990, 9_999)], {}, after=300)
+    watched.settle()
+    assert after.counted
+    assert watched.value(PIPELINES, "main", "created", "webhook") == 1
+
+
+def test_a_created_pipeline_without_a_workflow_settles_after_five_intervals() -> None:
+    watched = Watched(now=CREATED + 299)
+    after = watched.look(pipeline(), [])
+    assert after.settled_at is None
+    assert watched.look(after, [], after=1).settled_at is not None
+
+
+def test_a_workflow_that_is_not_configured_is_neither_watched_nor_counted() -> None:
+    watched = Watched(project("collectors: [pipelines]\nworkflows: {exclude: [build]}"))
+    after = watched.look(pipeline(), [run("running")], {1: DONE})
+    assert after.runs == ()
+    assert watched.ledger is not None
+    assert watched.ledger.workflows == {}
+
+
+def test_a_job_that_is_not_configured_is_not_counted() -> None:
+    watched = Watched(project("collectors: [pipelines]\njobs: {exclude: [test]}"))
+    watched.look(pipeline(), [run("success", 0, 100)], {1: DONE})
+    assert watched.cell(JOB_RUNS, "main", "test", "failed", "build") is None
+    assert watched.cell(JOB_PATH, "main", "test", "run", "build") is None
+    assert watched.cell(JOB_RUNS, "main", "build", "success", "build") is not None
+
+
+def test_without_jobs_only_those_of_canceled_runs_are_asked_for_and_none_counts() -> None:
+    watched = Watched(project("collectors: [pipelines]\npipelines: {jobs: false}"))
+    runs = [run("running"), run("success", 0, 9, number=2), run("canceled", 0, 9, number=3)]
+    assert [each.id for each in looks.jobs_wanted(Look(pipeline(), runs), watched.book(), watched.project)] == [uuid(3)]
+    after = watched.look(pipeline(), runs, {3: [job("a", 5, 10, status="canceled")]})
+    watched.settle()
+    assert [each.id for each in after.runs] == [uuid(1)]
+    assert watched.live is not None
+    assert {key.family for key in watched.live.cells} == {PIPELINES}
+    assert watched.counters().counted.runs["canceled"] == watched.counters().counted.runs["success"] == 1
+
+
+def test_jobs_are_asked_for_of_what_is_under_way_and_of_what_is_about_to_count() -> None:
+    watched = Watched(date=CREATED + 4)
+    after = watched.look(pipeline(), [run("success", 0, 9, number=4)])
+    runs = [
+        run("running", number=1),
+        run("success", 0, 9, number=2),
+        run("success", 0, 3, number=3),
+        run("success", 0, 9, number=4),
+        run("not_run", 0, 9, number=5),
+    ]
+    wanted = looks.jobs_wanted(Look(after, runs), watched.book(), watched.project)
+    assert [each.id for each in wanted] == [uuid(1), uuid(2), uuid(4)]
+
+
+def test_a_look_that_learns_nothing_changes_nothing() -> None:
+    watched = Watched()
+    going = [job("build", 5, None, status="running")]
+    after = watched.look(pipeline(), [run("running")], {1: going})
+    watched.settle()
+    again = watched.look(after, [run("running")], {1: going}, after=60)
+    assert not watched.changes
+    assert again.looked_at == watched.now

@@ -1,0 +1,122 @@
+"""A project whose pipelines are watched, with a small memory in the place of the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from exporter.runs import labels_of, looks, opening
+from exporter.runs.counters import Cell, Distribution, Key
+from exporter.runs.counting import Book, Changes
+from exporter.runs.live import Live, WatchedPipeline
+from exporter.runs.looks import Look
+from exporter.runs.pipelines import WorkflowRun
+from exporter.runs.reading import key_of
+from tests.runs.job_lists import CREATED
+from tests.samples import project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.runs.jobs import Job
+    from exporter.runs.ledger import BranchCounters, Ledger
+
+NOW = CREATED + 10_000.0
+
+
+def uuid(number: int) -> str:
+    """An id of a pipeline or workflow run."""
+    return str(UUID(int=number, version=4))
+
+
+def run(status: str, start: float = 0, stop: float | None = None, name: str = "build", number: int = 1) -> WorkflowRun:
+    """A workflow run; times are seconds after CREATED."""
+    return WorkflowRun(uuid(number), name, status, CREATED + start, None if stop is None else CREATED + stop)
+
+
+def pipeline(number: int = 100, **changes: object) -> WatchedPipeline:
+    """A pipeline on main that was created at CREATED."""
+    return replace(WatchedPipeline(uuid(number), CREATED, "created", "webhook", "main"), **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Watched:
+    """One project, what is counted of it, and what is remembered."""
+
+    project: Project = field(default_factory=lambda: project("collectors: [pipelines]"))
+    ledger: Ledger | None = None
+    live: Live | None = None
+    now: float = NOW
+    date: float = CREATED - 5_000.0
+    runs: dict[str, dict[int, tuple[int, bool]]] = field(default_factory=dict)
+    jobs: set[int] = field(default_factory=set)
+    changes: Changes = field(default_factory=Changes)
+
+    def __post_init__(self) -> None:
+        """Begin as a poll does."""
+        ledger, live = opening.begun(self.ledger, self.project, self.date)
+        self.ledger, self.live = opening.fitted(ledger, self.live or live, self.project, self.now)
+
+    def book(self) -> Book:
+        """A book on what is counted so far."""
+        assert self.ledger is not None
+        assert self.live is not None
+        return Book(self.ledger, self.live, self.project, labels_of(self.project, "main"), now=self.now)
+
+    def close(self, book: Book) -> Changes:
+        """Commit a book."""
+        book.release()
+        book.close()
+        self.ledger, self.live, self.changes = book.ledger, book.live, book.changes
+        for name, rows in book.changes.runs.items():
+            self.runs.setdefault(name, {}).update(rows)
+        for name, keys in book.changes.credited.items():
+            for key in keys:
+                self.runs[name][key] = (self.runs[name][key][0], True)
+        self.jobs |= book.changes.jobs.keys()
+        return book.changes
+
+    def look(
+        self,
+        watched: WatchedPipeline,
+        runs: Sequence[WorkflowRun],
+        jobs: Mapping[int, Sequence[Job]] | None = None,
+        after: float = 0.0,
+    ) -> WatchedPipeline:
+        """Look at a pipeline `after` seconds; `jobs` by the number of their run."""
+        self.now += after
+        book = self.book()
+        known = {key for rows in self.runs.values() for key in rows}
+        read = {uuid(number): each for number, each in (jobs or {}).items()}
+        looks.add(Look(watched, runs, read, known, self.jobs), book, self.project, self.now)
+        self.close(book)
+        assert self.live is not None
+        return self.live.pipelines[watched.id]
+
+    def settle(self, seconds: float = 60.0) -> None:
+        """Let time pass, and show what was held back."""
+        self.now += seconds
+        self.close(self.book())
+
+    def counters(self, branch: str = "main", name: str = "build") -> BranchCounters:
+        """The counters of a workflow on a branch."""
+        assert self.ledger is not None
+        return self.ledger.workflows[name].branches[branch]
+
+    def cell(self, family: str, *labels: str) -> Cell | None:
+        """A cell, by its family's name and its labels."""
+        assert self.live is not None
+        return self.live.cells.get(Key(family, labels))
+
+    def value(self, family: str, *labels: str) -> float | Distribution:
+        """What a cell shows."""
+        cell = self.cell(family, *labels)
+        assert cell is not None
+        return cell.value
+
+
+def remembered(watched: Watched, number: int, name: str = "build") -> bool:
+    """Whether a run is remembered."""
+    return key_of(uuid(number)) in watched.runs.get(name, {})
