@@ -28,6 +28,7 @@ class BodyRefused(Exception):  # noqa: N818  it says what becomes of the request
 
 @dataclass(eq=False, slots=True)
 class _Body:
+    deadline: asyncio.Timeout
     chunks: list[bytes] = field(default_factory=list)
     size: int = 0
     given_up: bool = False
@@ -49,27 +50,30 @@ class Bodies:
     async def read(self, request: Request, most: int, seconds: float) -> AsyncIterator[bytes]:
         """Give a whole body of at most so many bytes, read within so many seconds. Raises BodyRefused."""
         check_announced(request, most)
-        body = _Body()
+        body = _Body(asyncio.timeout(seconds))
         try:
-            yield await self._read(request, body, most, seconds)
+            yield await self._read(request, body, most)
         finally:
             self._free(body)
 
-    async def _read(self, request: Request, body: _Body, most: int, seconds: float) -> bytes:
+    async def _read(self, request: Request, body: _Body, most: int) -> bytes:
         self._reading.add(body)
         try:
-            async with asyncio.timeout(seconds):
+            async with body.deadline:
                 async for chunk in request.stream():
                     self._add(body, chunk)
-                    if body.given_up:
-                        raise BodyRefused(503, "too many large request bodies at once")
                     if body.size > most:
                         raise BodyRefused(413, "request body too large")
         except (TimeoutError, ClientDisconnect):
-            raise BodyRefused(408, "timed out reading the request body") from None
+            pass
+        else:
+            if not body.given_up:
+                return b"".join(body.chunks)
         finally:
             self._reading.remove(body)
-        return b"".join(body.chunks)
+        if body.given_up:
+            raise BodyRefused(503, "too many large request bodies at once")
+        raise BodyRefused(408, "timed out reading the request body")
 
     def _add(self, body: _Body, chunk: bytes) -> None:
         body.chunks.append(chunk)
@@ -78,6 +82,8 @@ class Bodies:
         if self._held > self._memory:
             largest = max(self._reading, key=lambda one: one.size)
             largest.given_up = True
+            if not largest.deadline.expired():
+                largest.deadline.reschedule(asyncio.get_running_loop().time())
             self._free(largest)
 
     def _free(self, body: _Body) -> None:
