@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exporter.insights.families import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
-    from exporter.publishing.sections import Basis, FamilyText, Section
+    from exporter.publishing.sections import Basis, FamilyText, Section, Splice
     from exporter.runs import Ledger
     from exporter.runs.live import Live
 
@@ -70,7 +70,7 @@ class Publication:
         return frozenset().union(*(section.families for section in self.sections.values()))
 
     @property
-    def texts(self) -> Mapping[str, FamilyText]:
+    def texts(self) -> Mapping[str, FamilyText | Splice]:
         """The lines of all sections that were rendered anew, by family."""
         return {family: text for section in self.sections.values() for family, text in section.texts.items()}
 
@@ -102,10 +102,11 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             if question.collector == collector.name and snapshot.fresh(question, now)
         ]
         basis = project, *chain.from_iterable((question, part.rows) for question, part in parts)
-        series[collector.name] = sum(
-            limited.add(f"{collector.name} {table.name}", basis, partial(table_section, project, table, parts)).series
-            for table in collector.tables
-        )
+        series[collector.name] = 0
+        for table in collector.tables:
+            name = f"{collector.name} {table.name}"
+            render_table = partial(table_section, project, table, parts, before.sections.get(name))
+            series[collector.name] += limited.add(name, basis, render_table).series
         if collector.name == "workflows":
             page = _page(project, parts, page)
     expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]

@@ -6,6 +6,7 @@ exporter says of the project.
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,9 +35,25 @@ class FamilyText(NamedTuple):
     text: bytes
     openmetrics: bytes
 
+    def within(self, before: bytes) -> FamilyText:  # noqa: ARG002  as of a splice
+        """Itself, whatever was published before."""
+        return self
+
+
+class Splice(NamedTuple):
+    """All lines of one family of a project: new ones, and where the others stand in what was published before."""
+
+    pieces: tuple[bytes | slice, ...]
+
+    def within(self, before: bytes) -> FamilyText:
+        """The whole of it, from the lines that were published before."""
+        text = b"".join([piece if isinstance(piece, bytes) else before[piece] for piece in self.pieces])
+        return FamilyText(text, text)
+
 
 NO_TEXT = FamilyText(b"", b"")
 _NO_TEXTS: Mapping[str, FamilyText] = MappingProxyType({})
+_NO_SIZES = array("I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,8 @@ class Section:
     """The lines of a section.
 
     `basis` is what they were made from, compared with `==`; `room` is how many series there was room for. `series` are
-    shown, `cut` had no room. `texts` are the lines by family, until they are published; `anew` says that they are new.
+    shown, `cut` had no room. `texts` are the lines by family, until they are published. `sizes` tell how many samples
+    each part of a table has, and bytes in each family; there are none where some were cut.
     """
 
     basis: Basis
@@ -52,12 +70,12 @@ class Section:
     series: int
     cut: int
     families: frozenset[str]
-    texts: Mapping[str, FamilyText]
-    anew: bool = True
+    texts: Mapping[str, FamilyText | Splice]
+    sizes: array[int]
 
     def published(self) -> Section:
         """The same without the lines, which live on in the blocks of their families."""
-        return replace(self, texts=_NO_TEXTS, anew=False)
+        return replace(self, texts=_NO_TEXTS) if self.texts else self
 
     def stands(self, basis: Basis, room: int) -> bool:
         """Whether it would be the same if it were rendered again."""
@@ -75,8 +93,9 @@ class Room:
     def add(self, name: str, basis: Basis, render: Callable[[int], Section]) -> Section:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
         known = self._before.get(name)
-        section = known if known and known.stands(basis, self._left) else render(self._left)
-        self.sections[name] = section = replace(section, basis=basis, room=self._left)
+        made = known if known and known.stands(basis, self._left) else render(self._left)
+        section = Section(basis, self._left, made.series, made.cut, made.families, made.texts, made.sizes)
+        self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
         self._left = 0 if section.cut else self._left - section.series
         return section
@@ -97,9 +116,11 @@ def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Section:
     return of_texts({family: _joined(lines) for family, lines in found.items()}, series, cut)
 
 
-def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0) -> Section:
+def of_texts(
+    texts: Mapping[str, FamilyText | Splice], series: int = 0, cut: int = 0, sizes: array[int] = _NO_SIZES
+) -> Section:
     """A section of what is written already."""
-    return Section((), 0, series, cut, names(frozenset(texts)), texts)
+    return Section((), 0, series, cut, names(frozenset(texts)), texts, sizes)
 
 
 def _joined(lines: Sequence[FamilyLines]) -> FamilyText:

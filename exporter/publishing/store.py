@@ -16,7 +16,7 @@ from exporter.insights.collectors import ORGANIZATIONS
 from exporter.publishing.blocks import BLOCK, FamilyBlocks
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
-from exporter.publishing.sections import NO_TEXT
+from exporter.publishing.sections import NO_TEXT, Splice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -121,8 +121,14 @@ class _Change:
         for family in before.families - publication.families:
             self._texts[family][slot] = NO_TEXT
         for family, text in publication.texts.items():
-            self._texts[family][slot] = text
+            whole = text.within(self._text(family, slot)) if isinstance(text, Splice) else text
+            self._texts[family][slot] = whole
         home[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
+
+    def _text(self, family: str, slot: int) -> bytes:
+        """The lines of a slot as they were published before."""
+        new = self._texts[family].get(slot)
+        return new.text if new else self.families[family].text(slot)
 
     def withdraw(self, slug: str, slot: int) -> None:
         """Leave out one project."""

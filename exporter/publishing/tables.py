@@ -1,63 +1,103 @@
-"""A table's rows as sample lines: the parts of all its questions, each in the order of its labels."""
+"""A table's rows as sample lines: those of one part after those of another, each part in the order of its labels.
+
+Only parts with new rows are rendered; the lines of the others are taken from what was published before.
+"""
 
 from __future__ import annotations
 
-from operator import attrgetter
+from array import array
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
 from exporter.knowledge.snapshots import unpack_texts
-from exporter.publishing.sections import FamilyText, Section, of_texts
+from exporter.publishing.sections import FamilyText, Splice, of_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from exporter.config import Project
     from exporter.insights.collectors import Table
+    from exporter.insights.families import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part
+    from exporter.publishing.sections import Section
+
+    Parts = Sequence[tuple[Question, Part]]
 
 
 class _Row(NamedTuple):
-    """One label set: by what it is sorted, how it stands before its number, and its numbers as texts."""
+    """One label set: the values of its own labels, how all of them stand before a number, its numbers as texts."""
 
-    order: tuple[str, ...]
+    own: tuple[str, ...]
     labels: str
     values: Sequence[str | None]
 
 
-def table_section(project: Project, table: Table, parts: Sequence[tuple[Question, Part]], room: int) -> Section:
+class _Lines(NamedTuple):
+    """The samples of a part, and for each family its lines, or where they stand in those published before."""
+
+    samples: int
+    texts: Sequence[bytes | slice]
+
+
+def table_section(project: Project, table: Table, parts: Parts, before: Section | None, room: int) -> Section:
     """The lines of a table. Where there is no room for all rows, the first by their labels are kept."""
-    chosen = [place for place, family in enumerate(table.families) if project.metrics.match(family.name)]
-    if not chosen:
+    places = [place for place, family in enumerate(table.families) if project.metrics.match(family.name)]
+    if not places:
         return of_texts({})
-    found = [list(_rows(project, table, question, part, chosen)) for question, part in parts]
-    samples = sum(_samples(row) for rows in found for row in rows)
-    cut = 0
+    families = [table.families[place] for place in places]
+    known = _published(before, project, len(families))
+    lines = []
+    for question, part in parts:
+        rows, found = known.get(question, (b"", None))
+        if found is None or rows != part.rows:
+            found = _written(_rows(project, table, question, part, places), families)
+        lines.append(found)
+    samples, cut = sum(each.samples for each in lines), 0
     if samples > room:
-        kept = _first([row for rows in found for row in rows], room)
-        found = [[row for row in rows if row.order in kept] for rows in found]
-        left = sum(_samples(row) for rows in found for row in rows)
-        samples, cut = left, samples - left
-    texts = {}
-    for index, place in enumerate(chosen):
-        name = table.families[place].name
-        text = "".join(
-            [
-                f"{name}{row.labels}{value}\n"  # what sample_line writes, without its call
-                for rows in found
-                for row in rows
-                if (value := row.values[index]) is not None
-            ]
-        ).encode()
-        if text:
-            texts[name] = FamilyText(text, text)
-    return of_texts(texts, samples, cut)
+        lines = [_written(_first(project, table, parts, places, room), families)]
+        samples, cut = lines[0].samples, samples - lines[0].samples
+    texts = {family.name: _joined([each.texts[index] for each in lines]) for index, family in enumerate(families)}
+    sizes = array("I")
+    for each in () if cut else lines:
+        sizes.extend((each.samples, *map(_size, each.texts)))
+    return of_texts({name: text for name, text in texts.items() if text}, samples, cut, sizes)
 
 
-def _rows(project: Project, table: Table, question: Question, part: Part, chosen: Sequence[int]) -> Iterator[_Row]:
-    """The rows of one part that the settings want, sorted by their labels."""
-    labels = {
+def _published(before: Section | None, project: Project, families: int) -> Mapping[object, tuple[object, _Lines]]:
+    """The lines that stand in the section before, by question, with the rows that they were made from."""
+    if before is None or not before.sizes or before.basis[0] != project:
+        return {}
+    found: dict[object, tuple[object, _Lines]] = {}
+    starts = [0] * families
+    for number, (question, rows) in enumerate(zip(before.basis[1::2], before.basis[2::2], strict=True)):
+        samples, *sizes = before.sizes[number * (families + 1) : (number + 1) * (families + 1)]
+        ends = [start + size for start, size in zip(starts, sizes, strict=True)]
+        found[question] = rows, _Lines(samples, tuple(map(slice, starts, ends)))
+        starts = ends
+    return found
+
+
+def _rows(project: Project, table: Table, question: Question, part: Part, places: Sequence[int]) -> list[_Row]:
+    """The rows of one part that the settings want, sorted by their labels, with the numbers of some families."""
+    if question.workflow and not project.workflows.match(question.workflow):
+        return []
+    wanted = {"workflow": project.workflows, "job_name": project.jobs}
+    checks = [(place, wanted[name]) for place, name in enumerate(table.own) if name in wanted]
+    pattern = f"{{{label_pattern(table.labels, _labels(project, question), table.own)}}} "
+    every = len(places) == len(table.families)
+    rows = [
+        _Row(own, pattern % tuple([escaped(value) for value in own]), values if every else [values[n] for n in places])
+        for own, values in unpack_texts(part.rows, table)
+        if all(not own[place] or names.match(own[place]) for place, names in checks)
+    ]
+    return sorted(rows[: table.limit(project)], key=itemgetter(0))
+
+
+def _labels(project: Project, question: Question) -> dict[str, str]:
+    """The labels that all rows of a part have."""
+    return {
         "project": project.name,
         "workflow": question.workflow,
         "branch": question.branch,
@@ -65,36 +105,43 @@ def _rows(project: Project, table: Table, question: Question, part: Part, chosen
         "granularity": question.granularity,
         "organization": question.slug,
     }
-    pattern = f"{{{label_pattern(table.labels, labels, table.own)}}} "
-    every = len(chosen) == len(table.families)
-    rows = []
-    for own, texts in unpack_texts(part.rows, table):
-        labels.update(zip(table.own, own, strict=True))
-        if _selected(project, labels):
-            values = texts if every else [texts[place] for place in chosen]
-            order = tuple([labels[name] for name in table.labels])
-            rows.append(_Row(order, pattern % tuple([escaped(value) for value in own]), values))
-    rows = rows[: table.limit(project)]
-    rows.sort(key=attrgetter("order"))
-    yield from rows
 
 
-def _selected(project: Project, labels: Mapping[str, str]) -> bool:
-    """Whether the settings want a row, by the names of its workflow and job."""
-    job, workflow = labels.get("job_name", ""), labels["workflow"]
-    return (not workflow or project.workflows.match(workflow)) and (not job or project.jobs.match(job))
+def _written(rows: Sequence[_Row], families: Sequence[Family]) -> _Lines:
+    """The sample lines of rows, as sample_line writes them."""
+    texts = [
+        "".join(
+            [f"{family.name}{row.labels}{value}\n" for row in rows if (value := row.values[index]) is not None]
+        ).encode()
+        for index, family in enumerate(families)
+    ]
+    return _Lines(sum([len(row.values) - row.values.count(None) for row in rows]), texts)
 
 
-def _samples(row: _Row) -> int:
-    return len(row.values) - row.values.count(None)
-
-
-def _first(rows: list[_Row], room: int) -> set[tuple[str, ...]]:
-    """The labels of the first rows that there is room for: whole rows, and after one that does not fit no other."""
-    kept = set()
-    for row in sorted(rows, key=attrgetter("order")):
-        room -= _samples(row)
+def _first(project: Project, table: Table, parts: Parts, places: Sequence[int], room: int) -> list[_Row]:
+    """The rows that there is room for, of all parts in the order of their labels; after one that does not fit, none."""
+    found: list[tuple[tuple[str, ...], _Row]] = []
+    for question, part in parts:
+        labels = _labels(project, question)
+        for row in _rows(project, table, question, part, places):
+            labels.update(zip(table.own, row.own, strict=True))
+            found.append((tuple([labels[name] for name in table.labels]), row))
+    kept = []
+    for _, row in sorted(found, key=itemgetter(0)):
+        room -= len(row.values) - row.values.count(None)
         if room < 0:
             break
-        kept.add(row.order)
+        kept.append(row)
     return kept
+
+
+def _joined(pieces: Sequence[bytes | slice]) -> FamilyText | Splice | None:
+    """The lines of one family of all parts; None where there are none."""
+    if not any(map(_size, pieces)):
+        return None
+    text = b"".join([piece for piece in pieces if isinstance(piece, bytes)])
+    return FamilyText(text, text) if not any(isinstance(piece, slice) for piece in pieces) else Splice(tuple(pieces))
+
+
+def _size(text: bytes | slice) -> int:
+    return text.stop - text.start if isinstance(text, slice) else len(text)

@@ -18,13 +18,14 @@ from exporter import runs
 from exporter.client import body
 from exporter.config import parse
 from exporter.errors import REASONS, InternalError, PayloadError, PollError
+from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.search import find
 from exporter.publishing import run_lines
-from exporter.publishing.rendering import render
+from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
 from tests import payloads
 
@@ -169,8 +170,10 @@ def named(reading: Callable[[], Any]) -> Any:
 
 def lines_of(snapshot: Snapshot) -> list[str]:
     """The sample lines of a snapshot."""
-    texts = render(snapshot, NOW, polled=True).texts.values()
-    return [line for text, _ in texts for line in text.decode().splitlines()]
+    store = SnapshotStore()
+    store.publish([snapshot], NOW, polled=True)
+    blocks = [block for known in store.exposition.families for block in known.blocks]
+    return [line for block in blocks for line in inflate(block.deflated).decode().splitlines()]
 
 
 def read_pages(contents: list[bytes]) -> list[Any] | None:

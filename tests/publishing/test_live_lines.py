@@ -25,7 +25,7 @@ def snapshot(watched: Watched) -> Snapshot:
 
 def lines(found: Publication, family: str) -> list[str]:
     text = found.texts.get(family)
-    return [] if text is None else text.text.decode().splitlines()
+    return [] if text is None else text.within(b"").text.decode().splitlines()
 
 
 def watching(settings: str = "collectors: [pipelines]") -> Watched:

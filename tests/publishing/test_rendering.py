@@ -9,6 +9,7 @@ import pytest
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.publishing.rendering import BRANCHES, FAMILIES, MAX_SERIES, Publication, render
+from exporter.publishing.sections import FamilyText, Splice
 from tests.samples import NOW, part, project, snapshot, workflow_row
 
 RUNS = "circleci_insights_workflow_runs"
@@ -17,7 +18,11 @@ ALL = len(COLLECTORS["workflows"].tables[0].families)
 
 
 def lines(publication: Publication, family: str) -> list[str]:
-    return publication.texts[family].text.decode().splitlines() if family in publication.texts else []
+    return _text(publication.texts[family]).decode().splitlines() if family in publication.texts else []
+
+
+def _text(found: FamilyText | Splice, before: bytes = b"") -> bytes:
+    return found.within(before).text
 
 
 def shown(known: Snapshot, family: str, now: float = LATER, *, polled: bool = True) -> list[str]:
@@ -165,6 +170,62 @@ def test_the_page_is_given_the_figures_of_each_workflow_and_those_before() -> No
     )
     assert (old.success_ratio, old.previous_success_ratio, old.previous_p95) == (0.5975609756097561, 0.5, 72)
     assert (new.workflow, new.previous_success_ratio, new.previous_p95) == ("new", None, None)
+
+
+def republished(known: Snapshot, changed: Snapshot) -> tuple[Publication, Publication]:
+    """A publication after another, and the same rendered from nothing."""
+    before = render(known, LATER, polled=True)
+    return render(changed, LATER, polled=True, before=before.shown()), render(changed, LATER, polled=True)
+
+
+def test_what_did_not_change_is_not_rendered_again() -> None:
+    known = snapshot()
+    outcome = Outcome(success=True, duration=1.5, finished_at=NOW, last_success=NOW)
+    again, _ = republished(known, replace(known, outcomes={"jobs": outcome}))
+    assert all(family.startswith("circleci_exporter_") for family in again.texts)
+    assert again.series == render(known, LATER, polled=True).series
+    again, _ = republished(known, known)
+    assert not again.texts
+
+
+def test_the_lines_of_unchanged_parts_are_taken_from_those_before() -> None:
+    known = snapshot(workflows=("a", "b", "c"), jobs=("lint", "test"))
+    question = list(known.parts)[2]  # the jobs of b
+    changed = replace(
+        known, parts={**known.parts, question: part("jobs", [workflow_row("build"), workflow_row("pack")])}
+    )
+    before = render(known, LATER, polled=True)
+    spliced, anew = republished(known, changed)
+    assert spliced.texts.keys() == {family.name for family in COLLECTORS["jobs"].tables[0].families}
+    for family, text in spliced.texts.items():
+        assert _text(text, _text(before.texts[family])) == _text(anew.texts[family])
+        assert isinstance(text, Splice)
+        assert sum(isinstance(piece, bytes) for piece in text.pieces) == 1
+
+
+@pytest.mark.parametrize(
+    "settings", ["max_series: 100", "name: other", "metrics: {exclude: ['*_runs']}", "jobs: {exclude: [test]}"]
+)
+def test_other_settings_render_all_anew(settings: str) -> None:
+    known = snapshot(workflows=("a", "b", "c"), jobs=("lint", "test"))
+    again, anew = republished(known, replace(known, project=project(settings)))
+    of_answers = {family: text for family, text in anew.texts.items() if family.startswith("circleci_insights_")}
+    assert {family: text for family, text in again.texts.items() if family in of_answers} == of_answers
+    assert (again.series, again.cut) == (anew.series, anew.cut)
+
+
+def test_room_that_an_earlier_table_leaves_is_used_by_a_later_one_though_its_own_rows_are_as_they_were() -> None:
+    known = snapshot(f"max_series: {2 * ALL + 3}", ("a", "b"))
+    assert render(known, LATER, polled=True).series == {"workflows": 2 * ALL}
+    question = next(iter(known.parts))
+    fewer = replace(known, parts={**known.parts, question: part("workflows", [workflow_row("a")])})
+    again, anew = republished(known, fewer)
+    assert again.series == anew.series == {"workflows": ALL, "jobs": 14}
+    assert again.cut == anew.cut == 14
+    back, _ = republished(fewer, known)
+    assert (back.series, back.cut) == ({"workflows": 2 * ALL}, 2 * 14)
+    assert lines(back, "circleci_insights_job_runs") == []
+    assert "circleci_insights_job_runs" not in back.families
 
 
 def test_every_family_that_is_rendered_is_one_of_the_known() -> None:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.formats.deflate import GZIP_HEADER, inflate, trailer
+from exporter.insights.collectors import COLLECTORS
 from exporter.insights.families import JOB, WORKFLOW
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.store import SnapshotStore
-from tests.samples import NOW, project, snapshot
+from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 if TYPE_CHECKING:
     from exporter.publishing.exposition import Exposition, Joined
@@ -133,3 +134,35 @@ def test_the_crc_holds_after_any_publications_and_withdrawals(steps: list[tuple[
             body = plain(joined)
             assert (zlib.crc32(body), len(body)) == (joined.crc, joined.size)
     assert {slug for slug in SLUGS if slug.encode() in scraped(store.exposition)} == store.published.keys()
+
+
+JOBS = st.dictionaries(st.sampled_from(["lint", "test", "pack"]), st.none() | st.integers(0, 9), max_size=3)
+STATES = st.tuples(
+    st.lists(JOBS, max_size=3),
+    st.lists(JOBS, max_size=1),
+    st.sampled_from([18, 60, 20_000]),
+    st.sampled_from([0, 9000]),
+)
+
+
+@given(st.lists(STATES, max_size=6))
+def test_a_store_shows_the_same_whatever_it_has_shown_before(
+    states: list[tuple[list[dict[str, int | None]], list[dict[str, int | None]], int, int]],
+) -> None:
+    store, api = SnapshotStore(), of("gh/acme/api")
+    store.publish([api], NOW)
+    for jobs, workflows, limit, later in states:
+        parts = {}
+        for collector, found in (("jobs", jobs), ("workflows", workflows)):
+            for number, rows in enumerate(found):
+                asked = COLLECTORS[collector].questions(
+                    "gh/acme/web", workflow=f"w{number}", branch="main", windows=["last-7-days"]
+                )
+                answer = [workflow_row(name, total_runs=runs) for name, runs in rows.items()]
+                parts[next(asked)] = part(collector, answer, at=NOW - 3 * 3600 + number * 5000)
+        web = Snapshot(project(f"max_series: {limit}"), FACTS, parts)
+        store.publish([web], NOW + later - 9000)
+        fresh = SnapshotStore()
+        fresh.publish([api, web], NOW + later - 9000)
+        assert scraped(store.exposition) == scraped(fresh.exposition)
+        assert store.series == fresh.series
