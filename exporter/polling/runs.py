@@ -190,7 +190,7 @@ class RunsPoll:
         A run that comes twice, on pages that shifted, counts once: as finished, if it ever is. Those that were
         counted before their credits had come go to `owed`.
         """
-        found, unread = runs.read_page(page, attempt.now())
+        found, unread = runs.read_page(page, attempt.date())
         attempt.unread(unread)
         young = [run for run in found if run.created_at >= oldest]
         known = self._state.known(self._project.slug, name, {run.key for run in young})
