@@ -101,6 +101,11 @@ pictures: $(SETUP) $(DEPLOY_SETUP) ## Take the pictures of the dashboards for th
 image-test: ## Build the container image and run it
 	scripts/image-test.sh $(ARGS)
 
+.PHONY: release
+release: $(SETUP) $(DEPLOY_SETUP) ## Make everything of a release into dist; publishes nothing. ARGS=--twice compares two of them
+	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools
+	scripts/release.sh $(ARGS)
+
 .PHONY: lock
 lock: ## Update the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	scripts/lock.sh $(UPGRADE)

@@ -12,6 +12,7 @@ declare -A needed=(
     [prometheus]=prometheus
     [prometheus-alertmanager]=prometheus-alertmanager
     [promtool]=prometheus
+    [ssh-keygen]=openssh-client
     [systemd-analyze]=systemd
 )
 

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# release.sh [--without-image] [--twice] [DIR]
+# Makes everything of a release from the newest commit into DIR (dist): wheel, sdist, chart, image, SBOM, notes, checksums; and tries
+# the wheel in an empty environment. Nothing is published. --twice makes it a second time and compares the bytes.
+#   BASE_IMAGE   base of the image, by its digest if you know it; without it, a stand-in from Debian's packages (needs root)
+#   SOURCE_URL   address of the repository, for the chart and the image; without it, that of the remote origin, if it has one on the web
+#   SIGNING_KEY  SSH key that signs the checksums; without it they are not signed
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+image=yes twice=
+while [[ ${1:-} == --* ]]; do
+    case $1 in
+        --without-image) image= ;;
+        --twice) twice=yes ;;
+        *) echo "release: unknown option $1" >&2; exit 2 ;;
+    esac
+    shift
+done
+dist=$(realpath -m "${1:-dist}")
+name=circleci-insights-exporter
+work=$(mktemp -d "${TMPDIR:-/tmp}/release.XXXXXX")
+python=$root/.venv/bin/python
+deploy=$root/.venv-deploy
+
+fail() {
+    echo "release: $*" >&2
+    exit 1
+}
+
+# shellcheck source=scripts/docker.sh
+source scripts/docker.sh
+trap 'end_docker; rm -rf "$work"' EXIT
+
+# The address for people: https, without a user or a token.
+web_address() {
+    sed -nE -e 's#^git@([^:]+):(.+)$#https://\1/\2#' -e 's#^ssh://git@#https://#' -e 's#^https://[^/@]*@#https://#' \
+        -e 's#\.git$##' -e '/^https:/p' <<<"$1"
+}
+
+version=$(sed -nE 's/^__version__ = "(.+)"$/\1/p' exporter/__init__.py)
+revision=$(git rev-parse HEAD)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C.UTF-8
+source_url=$(web_address "${SOURCE_URL:-$(git remote get-url origin 2>/dev/null || true)}")
+tag=${CIRCLE_TAG:-}
+[[ -z $tag || $tag == "v$version" ]] || fail "the tag is $tag, but exporter/__init__.py says $version"
+git diff --quiet HEAD || echo "release: changes that are not committed are left out" >&2
+"$python" scripts/sync_deploy.py --check || fail "run make dashboards and commit"
+echo "release: $name $version from ${revision:0:12}"
+
+# A copy of the commit in which nothing is newer than it.
+mkdir "$work/source"
+git archive HEAD | tar --extract --directory "$work/source"
+find "$work/source" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+
+python_packages() {
+    (cd "$work/source" && "$python" -m hatchling build --target wheel --target sdist --directory "$1" 2>&1) >"$work/log" \
+        || fail "$(cat "$work/log")"
+}
+
+chart() {
+    local copy=$work/chart/$name
+    rm -rf "$work/chart"
+    mkdir "$work/chart"
+    cp --archive "$work/source/deploy/helm/$name" "$copy"
+    [[ -z $source_url ]] || printf 'home: %s\nsources: [%s]\n' "$source_url" "$source_url" >>"$copy/Chart.yaml"
+    find "$copy" -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
+    "$deploy/tools/bin/helm" package "$copy" --version "$version" --app-version "$version" --destination "$1" >/dev/null
+}
+
+# What the wheel needs and nothing else; then the demo from there, and the list of what is in it.
+rehearse() {
+    local venv=$work/venv
+    rm -rf "$venv"
+    "$python" -m venv --without-pip "$venv"
+    local pip=("$python" -m pip --python "$venv/bin/python" --disable-pip-version-check --no-input install --quiet --no-deps)
+    "${pip[@]}" --require-hashes --requirement "$work/source/requirements.txt"
+    "${pip[@]}" "$1"/*.whl
+    "$python" "$root/scripts/try_demo.py" "$venv/bin/$name" || fail "the demo does not run from the wheel"
+    # The version is read from the package, where the tool does not look.
+    sed "s/^dynamic = .*/version = \"$version\"/" "$work/source/pyproject.toml" >"$work/pyproject.toml"
+    "$deploy/bin/cyclonedx-py" environment "$venv/bin/python" --pyproject "$work/pyproject.toml" --mc-type application \
+        --output-reproducible --output-format JSON --output-file "$1/sbom.cdx.json" 2>"$work/log" || fail "$(cat "$work/log")"
+}
+
+container_image() {
+    local saved=$work/saved.tar
+    (cd "$work/source" && build_image --quiet --no-cache --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+        --build-arg CREATED="$(date --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE="${source_url:-unknown}" \
+        --tag "$name:$version" . >/dev/null)
+    docker save --output "$saved" "$name:$version"
+    "$python" "$root/scripts/reproducible_image.py" "$saved" "$1/$name-$version.image.tar" "$SOURCE_DATE_EPOCH"
+    rm "$saved"
+}
+
+make_release() {
+    rm -rf "$1"
+    mkdir -p "$1"
+    python_packages "$1"
+    chart "$1"
+    rehearse "$1"
+    [[ -z $image ]] || container_image "$1"
+    "$python" scripts/release_notes.py "$version" >"$1/NOTES.md"
+    (cd "$1" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
+}
+
+[[ -z $image ]] || start_docker "${BASE_IMAGE:-}"
+make_release "$dist"
+if [[ -n $twice ]]; then
+    make_release "$work/again"
+    diff "$dist/SHA256SUMS" "$work/again/SHA256SUMS" || fail "the second time gave other bytes"
+    echo "release: made twice, the same bytes"
+fi
+if [[ -n ${SIGNING_KEY:-} ]]; then
+    ssh-keygen -q -Y sign -f "$SIGNING_KEY" -n "$name" "$dist/SHA256SUMS" 2>/dev/null || fail "SIGNING_KEY: cannot sign with it"
+fi
+(cd "$dist" && ls -l --human-readable -- *)
