@@ -1,0 +1,65 @@
+"""The project's own pipeline at CircleCI: by CircleCI's schema, and by what it is there for."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests_deploy.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = ROOT / ".circleci" / "config.yml"
+CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+(WORKFLOW,) = CONFIG["workflows"].values()
+JOBS: dict[str, Any] = {name: each for entry in WORKFLOW["jobs"] for name, each in entry.items()}
+
+
+def commands(job: str) -> str:
+    return "\n".join(step["run"]["command"] for step in CONFIG["jobs"][job]["steps"] if "run" in step)
+
+
+def validated(file: Path) -> subprocess.CompletedProcess[str]:
+    program = ROOT / ".venv-deploy" / "bin" / "check-jsonschema"
+    return subprocess.run(
+        [program, "--builtin-schema", "vendor.circle-ci", file], check=False, capture_output=True, text=True
+    )
+
+
+def test_the_pipeline_fits_the_schema_that_circleci_publishes(tmp_path: Path) -> None:
+    broken = tmp_path / "config.yml"
+    broken.write_text(FILE.read_text(encoding="utf-8").replace("steps:", "stepz:"), encoding="utf-8")
+
+    assert validated(FILE).returncode == 0, validated(FILE).stdout
+    assert validated(broken).returncode == 1
+
+
+def test_each_commit_and_each_tag_is_checked_on_every_supported_python_by_the_script_that_holds_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    supported = [each.rpartition(" ")[2] for each in project["classifiers"] if " :: 3." in each]
+
+    assert "bash .ci/run" in commands("check")
+    assert JOBS["check"]["matrix"]["parameters"]["python"] == supported
+    assert "branches" not in JOBS["check"]["filters"]
+
+
+def test_a_release_is_made_of_a_version_tag_alone_and_only_after_every_check() -> None:
+    release = JOBS["release"]
+
+    assert release["filters"] == {"branches": {"ignore": "/.*/"}, "tags": {"only": r"/^v\d+\.\d+\.\d+.*$/"}}
+    assert release["filters"]["tags"] == JOBS["check"]["filters"]["tags"]
+    assert release["requires"] == ["check"]
+
+
+def test_a_release_is_built_twice_signed_and_kept() -> None:
+    (kept,) = [step["store_artifacts"] for step in CONFIG["jobs"]["release"]["steps"] if "store_artifacts" in step]
+
+    assert "make release ARGS=--twice" in commands("release")
+    assert 'SIGNING_KEY="$HOME/signing-key"' in commands("release")
+    assert "scripts/image-test.sh" in commands("release")
+    assert JOBS["release"]["context"] == "release"
+    assert kept["path"] == "dist"
