@@ -96,6 +96,41 @@ def endless_chunks(port: int) -> None:
             sock.sendall(b"1\r\nx\r\n" * 1000)
 
 
+WEBHOOK = b"POST /webhooks/circleci HTTP/1.1\r\nHost: x\r\nCircleci-Signature: v1=" + b"0" * 64 + b"\r\n"
+
+
+def forged_webhooks(port: int) -> None:
+    with connect(port) as sock:
+        sock.sendall(WEBHOOK + b"Content-Length: 1048576\r\nConnection: close\r\n\r\n" + b"x" * MEGABYTE)
+        while sock.recv(262_144):
+            pass
+
+
+def unsigned_webhooks(port: int) -> None:
+    with connect(port) as sock:
+        for _ in range(100):
+            sock.sendall(b"POST /webhooks/circleci HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            sock.recv(4096)
+
+
+def endless_webhooks(port: int) -> None:
+    with connect(port) as sock:
+        sock.sendall(WEBHOOK + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(100_000):
+            sock.sendall(b"1\r\nx\r\n" * 1000)
+
+
+def unfinished_webhooks(port: int, over: threading.Event) -> None:
+    """300 connections that send all of a large body but its end."""
+    socks = [connect(port) for _ in range(300)]
+    for sock in socks:
+        with contextlib.suppress(OSError):
+            sock.sendall(WEBHOOK + b"Content-Length: 1048576\r\n\r\n" + b"x" * (MEGABYTE - 1))
+    over.wait()
+    for sock in socks:
+        sock.close()
+
+
 def pipelined_garbage(port: int) -> None:
     with connect(port) as sock:
         sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n" * 50 + b"\x00\xff garbage\r\n\r\n" * 1000)
@@ -137,6 +172,10 @@ PLAIN_ATTACKS = {
     "20 x the largest headers allowed": repeated(20, largest_headers_allowed),
     "10 x 1 GiB for reload": repeated(10, gigabyte),
     "10 x endless chunks for reload": repeated(10, endless_chunks),
+    "20 x 1 MiB of a forged webhook": repeated(20, forged_webhooks),
+    "20 x a hundred unsigned webhooks": repeated(20, unsigned_webhooks),
+    "10 x endless chunks of a webhook": repeated(10, endless_webhooks),
+    "300 x a webhook that does not end": unfinished_webhooks,
     "20 x pipelined garbage": repeated(20, pipelined_garbage),
     "100 that never read 10 MB": repeated(100, never_reading),
     "20 that come and go": repeated(20, come_and_go),

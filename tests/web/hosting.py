@@ -15,7 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from exporter.config import Secret
 from exporter.web.server import WebServer
+from exporter.web.webhooks import Hint, Webhooks
 from tests.web.published import Published, overview, project, workflow
 
 # About what 60,000 samples take, in pieces as large as one part of a project's snapshot.
@@ -43,6 +45,16 @@ def published() -> Published:
     )
 
 
+class Inbox:
+    """Takes every hint, and keeps none."""
+
+    def knows(self, hint: Hint) -> bool:
+        return bool(hint)
+
+    def accept(self, hint: Hint) -> bool:
+        return bool(hint)
+
+
 def main(arguments: list[str]) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     server = WebServer(
@@ -51,6 +63,7 @@ def main(arguments: list[str]) -> None:
         telemetry_path="/metrics",
         web_config=Path(arguments[0]) if arguments else None,
         log=structlog.get_logger(),
+        webhooks=Webhooks(Inbox(), lambda: [Secret("of nobody in the crowd")], lambda *_: None),
     )
     [address] = server.bind()
     server.start()

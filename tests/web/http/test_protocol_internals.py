@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import re
 import tomllib
+from asyncio import selector_events
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,7 @@ def test_uvicorn_has_what_the_protocol_uses() -> None:
     assert all(f"self.{name} = " in inspect.getsource(RequestResponseCycle) for name in CYCLE)
     assert all(callable(getattr(FlowControl, name)) for name in FLOW)
     assert {"connections", "tasks", "default_headers"} <= set(vars(ServerState()))
+    assert selector_events._SelectorSocketTransport.max_size == 256 * 1024  # type: ignore[attr-defined]
     assert h11_impl.STATUS_PHRASES[431] == b"Request Header Fields Too Large"
 
 
