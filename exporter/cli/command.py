@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -84,8 +85,9 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
         config = load(config_file)
         engine = Engine(config, log, shard=shard, total_shards=total_shards, keep_state=False)
         on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
-        projects, searched = found(engine, config, shard, total_shards)
-        good = poll_once(engine, projects, sys.stdout.buffer) and searched
+        with suppress(Stopped):
+            projects, searched = found(engine, config, shard, total_shards)
+            good = poll_once(engine, projects, sys.stdout.buffer) and searched
         engine.close()
 
     code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))

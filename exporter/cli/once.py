@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from exporter.errors import Stopped
 from exporter.knowledge.discovered_projects import itself
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.project_list import ProjectList
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:
-    """The projects of a shard, those of organizations included, and whether every search went well."""
+    """The projects of a shard, those of organizations included, and whether every search went well. Raises Stopped."""
     projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total_shards)
     projects.adopt(config)
     engine.store.publish((Snapshot(itself(each)) for each in config.organizations), engine.clocks.wall())
@@ -30,7 +29,7 @@ def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tupl
 
 
 def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
-    """Poll, write what succeeded in text format 0.0.4, and return whether everything did."""
+    """Poll, write what succeeded in text format 0.0.4, and return whether everything did. Raises Stopped."""
     engine.store.publish(map(Snapshot, projects), engine.clocks.wall())
 
     def poll(slug: str) -> None:
@@ -40,10 +39,7 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
                 pass
 
     with ThreadPoolExecutor(engine.polls_at_once) as pool:
-        try:
-            list(pool.map(poll, list(engine.store.published)))
-        except Stopped:
-            return False
+        list(pool.map(poll, list(engine.store.published)))
     pieces, _ = scrape(engine.store, engine.telemetry, openmetrics=False, gzip=False)
     output.writelines(pieces)
     output.flush()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.config import load
@@ -20,6 +19,7 @@ from exporter.process.fleet import Fleet
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
+from exporter.process.wishes import Wishes
 from exporter.publishing.scrape import scrape
 from exporter.system.signals import on_signals
 from exporter.web.http.incidents import KINDS
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from exporter.system.file_watch import FileWatch
     from exporter.system.logs import Logger
 
-Wish = Literal["stop", "reload"]
 CLOSING_SECONDS = 0.5
 
 
@@ -68,12 +67,12 @@ class Daemon:
         Call it, and `run`, from the main thread. With a `watch` on the configuration file a change of it is a reload.
         """
         self._options, self._log, self._watch = options, log, watch
-        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._wishes = Wishes()
         on_signals(
             {
                 signal.SIGTERM: self.stop,
                 signal.SIGINT: self.stop,
-                signal.SIGHUP: lambda: self._wishes.put("reload"),
+                signal.SIGHUP: self._wishes.reload,
             }
         )
         self._web = WebServer(
@@ -113,9 +112,9 @@ class Daemon:
         self._organizations.start()
         self._schedule.start(self._each_second)
         if self._watch:
-            self._watch.start(lambda: self._wishes.put("reload"), self._engine.stop)
+            self._watch.start(self._wishes.reload, self._engine.stop)
         self._ready = True
-        while self._wishes.get() == "reload":
+        while self._wishes.wait() == "reload":
             self._reload()
         self._log.info("stopping")
         self._ready = False
@@ -129,7 +128,7 @@ class Daemon:
 
     def stop(self) -> None:
         """End `run`, as SIGTERM does."""
-        self._wishes.put("stop")
+        self._wishes.stop()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         """One scrape's body, in pieces, and its length."""

@@ -73,17 +73,36 @@ def test_a_bad_file_makes_exit_code_2(tmp_path: Path) -> None:
     assert command("once", folder=tmp_path, token=TOKEN).returncode == 2
 
 
-def test_it_leaves_the_output_empty_and_ends_at_once_when_it_is_stopped(circle: Circle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", ["", "organizations: [gh/acme, gh/other]\n"], ids=["polling", "searching"])
+def test_it_leaves_the_output_empty_and_ends_at_once_when_it_is_stopped(
+    more: str, circle: Circle, tmp_path: Path
+) -> None:
     circle.fail("hang")
     write(tmp_path, circle)
+    with (tmp_path / "config.yaml").open("a") as file:
+        file.write(more)
     environment = {**os.environ, "CIRCLECI_TOKEN": TOKEN}
     with subprocess.Popen(
-        [COMMAND, "once"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [COMMAND, "once"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         wait_until(lambda: circle.requests, 30)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=10)
         assert time.monotonic() - began < 2
     assert output == b""
+    assert b"Traceback" not in errors
     assert process.returncode != 0
+
+
+def test_runs_are_polled_too_so_the_newest_are_shown_and_counters_begin_at_0(circle: Circle, tmp_path: Path) -> None:
+    write(tmp_path, circle)
+    with (tmp_path / "config.yaml").open("a") as file:
+        file.write("defaults: {collectors: [runs]}\n")
+    done = command("once", folder=tmp_path, token=TOKEN)
+    assert done.returncode == 0
+    lines = [line.rpartition(" ") for line in done.stdout.splitlines()]
+    totals = {float(value) for head, _, value in lines if head.startswith("circleci_workflow_runs_total{")}
+    newest = [head for head, _, _ in lines if head.startswith("circleci_workflow_last_run_timestamp_seconds{")]
+    assert totals == {0.0}
+    assert len(newest) >= len(SLUGS)
