@@ -27,6 +27,9 @@ FORGOTTEN_AFTER = 90 * 86_400.0
 PIPELINE_PAGES = 25
 """How many pages of pipelines a search reads: as many as 500 pipelines."""
 
+LIST = "all_projects"
+"""Where an organization's summary lists the names of its projects."""
+
 _TABLE = Table("found", (Family("seen_at", "", "When it was last seen."),), (), keys=("slug", "?name"))
 _COLLECTOR = Collector(ORGANIZATIONS, "/pipeline", (_TABLE,), paged=True)
 
@@ -83,7 +86,7 @@ def of_names(organization: str, names: Iterable[str], now: float) -> tuple[Sight
         try:
             slug = project_slug(f"{organization}/{name}")
         except ValueError:
-            unread["all_projects"] += 1
+            unread[LIST] += 1
         else:
             found[slug] = Sighting(slug, name, now)
     return found, unread

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 class Found:
     """What a search found: the projects, packed rows of totals by question, and the first failure.
 
-    `sightings` is None when nothing was answered that says which projects there are.
+    `sightings` is None when nothing was answered that says which projects there are; `unreadable` says that
+    a list of them had an entry that is no name.
     """
 
     sightings: Sightings | None = None
     totals: dict[Question, bytes] = field(default_factory=dict)
     error: PollError | None = None
+    unreadable: bool = False
 
 
 class OrganizationSearch:
@@ -106,6 +108,8 @@ def find(attempt: Attempt, organization: Organization, known: Sightings, *, tota
     if by_name and names:
         found.sightings, unread = discovered_projects.of_names(organization.slug, names, attempt.now())
         attempt.unread(unread)
+        if found.unreadable or unread:  # it may be one that is known: nothing is taken away
+            found.sightings = {**known, **found.sightings}
     elif (names is not None or not by_name) and not attempt.over():
         found.sightings = _pipelines(attempt, organization.slug, known)
     if found.sightings is not None:
@@ -134,6 +138,7 @@ def _summaries(
                 break
             continue
         attempt.unread(unread)
+        found.unreadable = found.unreadable or discovered_projects.LIST in unread
         found.totals[question] = pack(collector, rows)
         names = {**(names or {}), **dict.fromkeys(name for (name,), _ in rows["names"])}
     return None if names is None else list(names)

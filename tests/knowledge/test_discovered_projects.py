@@ -49,6 +49,7 @@ def test_pipelines_add_projects_to_those_that_were_seen_before() -> None:
 
 
 def test_a_project_without_a_pipeline_for_as_long_as_insights_remembers_is_forgotten() -> None:
+    assert FORGOTTEN_AFTER == 90 * 24 * 3600
     before = known("gh/acme/gone", at=NOW - FORGOTTEN_AFTER) | known("gh/acme/late", at=NOW - FORGOTTEN_AFTER + 1)
     assert set(discovered_projects.of_pipelines(before, ACME, [], NOW)[0]) == {"gh/acme/late"}
 

@@ -129,7 +129,7 @@ def test_pipelines_are_read_up_to_a_number_of_pages(running: Process) -> None:
     found = search(running, APP)
     assert found.error is None
     assert set(found.sightings or ()) == {PLATFORM}
-    assert running.asked().count(PIPELINES) == discovered_projects.PIPELINE_PAGES
+    assert running.asked().count(PIPELINES) == discovered_projects.PIPELINE_PAGES == 25
 
 
 def test_what_the_pages_before_a_failure_told_was_seen(running: Process) -> None:
@@ -171,6 +171,15 @@ def test_names_that_are_no_slugs_are_counted(running: Process) -> None:
     assert set(search(running).sightings or ()) == {f"{ACME}/web"}
     fields = running.samples("circleci_exporter_unreadable_fields_total", collector=ORGANIZATIONS)
     assert fields['{collector="organizations",field="all_projects"}'] == 2
+
+
+@pytest.mark.parametrize("odd", ["a b", 7, None, ".."])
+def test_a_list_with_an_unreadable_entry_takes_no_project_away(running: Process, odd: object) -> None:
+    api = Sighting(f"{ACME}/api", "api", NOON - 60)
+    running.circle.fail("put", SUMMARY, path="all_projects", value=["web", odd])
+    found = search(running, known={api.slug: api}).sightings or {}
+    assert set(found) == {f"{ACME}/web", api.slug}
+    assert found[api.slug] == api
 
 
 def test_names_of_projects_are_asked_for_when_the_choice_hangs_on_them(running: Process) -> None:
