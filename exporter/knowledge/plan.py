@@ -117,6 +117,10 @@ def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
 def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
     """The snapshot without what is no longer asked, and the questions that went."""
     known, unknown = asked(snapshot)
+    polled = {*snapshot.project.collectors, *(collector.name for collector in collectors(snapshot.project))}
+    if not snapshot.outcomes.keys() <= polled:
+        outcomes = {name: outcome for name, outcome in snapshot.outcomes.items() if name in polled}
+        snapshot = replace(snapshot, outcomes=outcomes)
     if not counts(snapshot.project.collectors):
         snapshot = replace(snapshot, ledger=None)
     if PIPELINES not in snapshot.project.collectors:

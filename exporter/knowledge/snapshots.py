@@ -66,7 +66,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the newest poll of one collector went; `error` is the first failure in words, or nothing."""
+    """How the newest poll of one collector went; `error` is the first failure in words, or nothing.
+
+    `absent_since` is when CircleCI first did not know the project, as far as this collector tells.
+    """
 
     success: bool
     duration: float
@@ -74,6 +77,7 @@ class Outcome:
     last_success: float | None = None
     error: str = ""
     reason: str = ""
+    absent_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

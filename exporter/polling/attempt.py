@@ -33,6 +33,13 @@ class Clocks:
 SYSTEM_CLOCKS = Clocks()
 
 
+@dataclass(slots=True)
+class Held:
+    """What a guard held: the failure, if there was one."""
+
+    error: PollError | None = None
+
+
 class Patience:
     """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
 
@@ -138,13 +145,15 @@ class Attempt:
         self._telemetry.unread(self.collector, fields)
 
     @contextmanager
-    def guard(self, what: str) -> Iterator[None]:
+    def guard(self, what: str) -> Iterator[Held]:
         """Hold a failure, or a defect of the exporter, to what is done inside; `what` names it in the log."""
+        held = Held()
         try:
-            yield
+            yield held
         except Stopped:
             raise
         except PollError as error:
+            held.error = error
             self.fail(error)
         except Exception as defect:  # noqa: BLE001  a defect costs what it meets, and is counted
             self._log.exception("unexpected error in one request", collector=self.collector, request=what)

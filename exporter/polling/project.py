@@ -10,10 +10,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from exporter.errors import ConflictError, PollError
+from exporter.errors import ConflictError, NotFoundError, PollError
 from exporter.insights.collectors import LISTING
 from exporter.insights.payloads import items
-from exporter.knowledge import plan
+from exporter.knowledge import absence, plan
 from exporter.knowledge.snapshots import pack
 from exporter.polling.kind import Kind
 from exporter.polling.project_facts import refresh
@@ -45,11 +45,11 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
 
 
 def _interval(snapshot: Snapshot) -> float:
-    return snapshot.project.interval
+    return absence.interval(snapshot, snapshot.project.interval)
 
 
 def _due(snapshot: Snapshot) -> float | None:
-    return None if snapshot.polled_at is None else snapshot.polled_at + snapshot.project.interval
+    return None if snapshot.polled_at is None else snapshot.polled_at + _interval(snapshot)
 
 
 class ProjectPoll:
@@ -74,6 +74,8 @@ class ProjectPoll:
         self._gave_up: PollError | None = None
         self._branchless: PollError | None = None
         self._unlisted: PollError | None = None
+        self._absent: PollError | None = None
+        self._was_absent = absence.since(snapshot) is not None
         self._learned = False
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
         self._changed: dict[Question, Part] = {}
@@ -91,7 +93,7 @@ class ProjectPoll:
     def step(self) -> bool:
         """Ask the next questions and publish the answers; returns whether there are more."""
         attempt = self._attempts.begin(LISTING.name, self._snapshot.project.interval, gave_up=self._gave_up)
-        if not self._learned:
+        if not self._learned and not (self._was_absent and self._snapshot.facts):
             self._learn(attempt)
         if self._steps:
             for collector in self._steps.pop(0):
@@ -116,36 +118,53 @@ class ProjectPoll:
 
     def _collect(self, attempt: Attempt, collector: Collector) -> None:
         """Ask all questions of one collector and note how that went."""
-        scoped = "branch" in collector.over
-        if scoped and self._branchless and not attempt.over():
+        before, scoped = self._snapshot.outcomes.get(collector.name), "branch" in collector.over
+        if self._absent and not attempt.over():
+            attempt.error = self._absent
+        elif scoped and self._branchless and not attempt.over():
             attempt.error = self._branchless  # counted when the project was asked for
         elif not attempt.over():
-            try:
-                questions = list(plan.questions(collector, self._snapshot))
-            except PollError as error:  # the questions themselves cannot be known
-                attempt.fail(error)
-                questions = []
-            for question in questions:
-                self._answer(attempt, collector, question)
-                if attempt.over():
-                    break
+            self._ask(attempt, collector)
             if scoped and attempt.error is None:
                 attempt.error = self._unlisted
-        self._outcomes[collector.name] = attempt.outcome(self._snapshot.outcomes.get(collector.name))
+        outcome = attempt.outcome(before)
+        if collector is LISTING and isinstance(self._absent or self._branchless, NotFoundError):
+            outcome = replace(outcome, absent_since=(before and before.absent_since) or outcome.finished_at)
+        self._outcomes[collector.name] = outcome
 
-    def _answer(self, attempt: Attempt, collector: Collector, question: Question) -> None:
-        """Get one question's part, or keep the old one."""
+    def _ask(self, attempt: Attempt, collector: Collector) -> None:
+        """Ask all questions of one collector; of a project that was absent, a single one until it is there."""
+        try:
+            questions = list(plan.questions(collector, self._snapshot))
+        except PollError as error:  # the questions themselves cannot be known
+            attempt.fail(error)
+            return
+        unknown: list[PollError] = []
+        for question in questions[:1] if self._was_absent else questions:
+            failure = self._answer(attempt, collector, question)
+            if isinstance(failure, NotFoundError):
+                unknown.append(failure)
+            if attempt.over():
+                return
+        if collector is LISTING and unknown and (self._was_absent or len(unknown) == len(questions)):
+            self._absent = unknown[0]
+        elif self._was_absent:
+            self._was_absent = False
+            self._ask(attempt, collector)
+
+    def _answer(self, attempt: Attempt, collector: Collector, question: Question) -> PollError | None:
+        """Get one question's part, or keep the old one; returns the failure."""
         project, now = self._snapshot.project, attempt.now()
         old = self._snapshot.parts.get(question)
-        if self._missing_only and old is not None:
-            return
+        if question in self._changed or (self._missing_only and old is not None):
+            return None
         digest = None
         if collector.max_age:
             digest = self._digests.get((question.branch, question.window), {}).get(question.workflow)
         if old and plan.unchanged(old, digest, now, collector.holds(project)):
             self._keep(question, replace(old, checked_at=now))
-            return
-        with attempt.guard(question.path):
+            return None
+        with attempt.guard(question.path) as held:
             try:
                 pages, rows, unread = _read(attempt, collector, question)
             except ConflictError:  # asked again, a list that shifted is whole
@@ -157,6 +176,7 @@ class ProjectPoll:
             part = plan.answered(old, pack(collector, rows), now, digest)
             attempt.unread(unread)
             self._keep(question, part)
+        return held.error
 
     def _keep(self, question: Question, part: Part) -> None:
         self._changed[question] = self._parts[question] = part

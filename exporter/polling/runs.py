@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter import runs
-from exporter.errors import PollError, StateError
+from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
-from exporter.knowledge import facts
+from exporter.knowledge import absence, facts
 from exporter.polling.kind import Kind
 from exporter.polling.project_facts import refresh
 from exporter.state import Remembered
@@ -49,7 +49,7 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
 
 
 def _interval(snapshot: Snapshot) -> float:
-    return snapshot.project.runs.interval
+    return absence.interval(snapshot, snapshot.project.runs.interval)
 
 
 def _due(snapshot: Snapshot) -> float | None:
@@ -121,7 +121,7 @@ class RunsPoll:
         if attempt.over():
             return
         label = runs.labels_of(project, facts.default_branch(project, self._facts))
-        ledger = self._named(attempt)
+        ledger = self._named(attempt, absent=absence.since(self._snapshot) is not None)
         if ledger is None:
             return
         for name in runs.wanted(ledger, project):
@@ -130,13 +130,16 @@ class RunsPoll:
             with attempt.guard(f"the runs of {name}"):
                 self._workflow(attempt, name, label)
 
-    def _named(self, attempt: Attempt) -> Ledger | None:
-        """Bring the ledger up to date with the settings and, hourly, with CircleCI's list of workflows."""
+    def _named(self, attempt: Attempt, *, absent: bool) -> Ledger | None:
+        """Bring the ledger up to date with the settings and, hourly, with CircleCI's list of workflows.
+
+        The list is the one question to ask of a project that was `absent`; None while it is.
+        """
         project, now, ledger = self._project, attempt.now(), self._ledger
         if ledger is not None:
             rebucketed = runs.rebucketed(ledger, project.runs.buckets)
             self._whole, ledger = rebucketed is not ledger, rebucketed
-        if runs.due_names(ledger, now):
+        if absent or runs.due_names(ledger, now):
             reading = Reading()
             try:
                 for page in attempt.pages(runs.listing(project.slug)):
@@ -144,6 +147,8 @@ class RunsPoll:
                         reading.add(row, ("name",), (LAST_RUN,))
             except PollError as error:
                 attempt.fail(error)
+                if absent and isinstance(error, NotFoundError):
+                    return None
             else:
                 attempt.unread(reading.unread)
                 names = {name: last for (name,), (last,) in reading.rows}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from exporter import __version__
 from exporter.config import load
 from exporter.errors import ConfigError, StartError
+from exporter.polling.reachability import Reachability
 from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
@@ -110,6 +111,7 @@ class Daemon:
         self._web.start()
         self._fleet.start()
         self._organizations.start()
+        self._schedule.add(Reachability(self._engine.attempts).job(), time.time())
         self._schedule.start(self._each_second)
         if self._watch:
             self._watch.start(self._wishes.reload, self._engine.stop)

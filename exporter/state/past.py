@@ -20,7 +20,10 @@ def no_later(stored: KnownT, now: float) -> KnownT:
         stored,
         facts=stored.facts and past(stored.facts, now, "asked_at", "branches_asked_at"),
         parts={question: past(part, now, "checked_at", "answered_at") for question, part in stored.parts.items()},
-        outcomes={name: past(outcome, now, "finished_at", "last_success") for name, outcome in stored.outcomes.items()},
+        outcomes={
+            name: past(outcome, now, "finished_at", "last_success", "absent_since")
+            for name, outcome in stored.outcomes.items()
+        },
         polled_at=None if stored.polled_at is None else min(stored.polled_at, now),
         ledger=stored.ledger and past_ledger(stored.ledger, now),
         live=stored.live and past_live(stored.live, now),

@@ -10,7 +10,7 @@ from exporter.errors import PayloadError
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import ALL_BRANCHES
 from exporter.knowledge import plan
-from exporter.knowledge.snapshots import Facts, Part, Snapshot
+from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot
 from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 
@@ -154,3 +154,10 @@ def test_a_part_remembers_the_rows_before_a_change() -> None:
     assert (changed.previous, changed.rows) == (b"one", b"two")
     assert plan.answered(changed, b"two", NOW + 3, None).previous == b"one"
     assert isinstance(changed, Part)
+
+
+def test_a_collector_that_is_no_longer_polled_has_no_outcome() -> None:
+    outcome = Outcome(success=True, duration=1, finished_at=NOW)
+    names = ("workflows", "jobs", "runs", "flaky_tests", "one of another version")
+    known = Snapshot(project("collectors: [jobs, runs]"), outcomes=dict.fromkeys(names, outcome))
+    assert set(plan.pruned(known)[0].outcomes) == {"workflows", "jobs", "runs"}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.errors import Stopped
 from exporter.polling.attempt import Patience
 from tests.processes import Process, process
+
+if TYPE_CHECKING:
+    from exporter.knowledge.snapshots import Snapshot
 
 WEB = "gh/acme/web"
 RUNS = "circleci_insights_workflow_runs"
@@ -337,3 +341,57 @@ def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
         assert not poll.step()
         assert begun > 0
         assert len(running.asked()) == 1
+
+
+def test_a_project_that_circleci_does_not_know_is_asked_one_question_until_it_is_back() -> None:
+    with process("windows: [last-7-days, last-30-days], collectors: [workflows, jobs, flaky_tests]") as running:
+        running.poll()
+        full = len(running.asked())
+        known = len(running.samples(RUNS))
+        running.circle.fail("not_found", match="/insights/")
+        running.now += 3600
+        running.poll()
+        assert running.asked() == ["/insights/gh/acme/web/workflows"] * 2
+        assert absent_since(running) == running.now
+        since = running.now
+        for _ in range(2):
+            running.now += 86_400
+            running.poll()
+            assert running.asked() == ["/insights/gh/acme/web/workflows"]
+        assert absent_since(running) == since
+        assert set(running.samples("circleci_exporter_collector_success").values()) == {0}
+        assert running.engine.kinds["project"].interval(snapshot_of(running)) == 86_400
+        running.circle.heal()
+        running.poll()
+        assert absent_since(running) is None
+        assert len(running.asked()) >= full - 1
+        assert set(running.samples("circleci_exporter_collector_success").values()) == {1}
+        assert len(running.samples(RUNS)) == known
+        assert running.engine.kinds["project"].interval(snapshot_of(running)) == 3600
+
+
+def test_a_project_of_which_one_list_is_not_found_is_there() -> None:
+    with process("windows: [last-7-days, last-30-days]") as running:
+        running.circle.fail("not_found", match="/workflows\\?.*last-30-days")
+        running.poll()
+        assert absent_since(running) is None
+        assert any("/jobs" in path for path in running.asked())
+
+
+def test_a_project_that_was_never_there_is_asked_for_itself_alone() -> None:
+    with process(projects="gh/acme/nowhere") as running:
+        for _ in range(3):
+            running.poll("gh/acme/nowhere")
+            assert running.asked() == ["/project/gh/acme/nowhere"]
+            running.now += 3600
+        assert absent_since(running, "gh/acme/nowhere") == running.now - 3 * 3600
+
+
+def snapshot_of(running: Process, slug: str = WEB) -> Snapshot:
+    snapshot = running.engine.store.get(slug)
+    assert snapshot is not None
+    return snapshot
+
+
+def absent_since(running: Process, slug: str = WEB) -> float | None:
+    return snapshot_of(running, slug).outcomes["workflows"].absent_since
