@@ -46,13 +46,13 @@ source_url=$(web_address "${SOURCE_URL:-$(git remote get-url origin 2>/dev/null 
 tag=${CIRCLE_TAG:-}
 [[ -z $tag || $tag == "v$version" ]] || fail "the tag is $tag, but exporter/__init__.py says $version"
 git diff --quiet HEAD || echo "release: changes that are not committed are left out" >&2
-"$python" scripts/sync_deploy.py --check || fail "run make dashboards and commit"
 echo "release: $name $version from ${revision:0:12}"
 
 # A copy of the commit in which nothing is newer than it.
 mkdir "$work/source"
 git archive HEAD | tar --extract --directory "$work/source"
 find "$work/source" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+"$python" "$work/source/scripts/sync_deploy.py" --check || fail "run make dashboards and commit"
 
 python_packages() {
     (cd "$work/source" && "$python" -m hatchling build --target wheel --target sdist --directory "$1" 2>&1) >"$work/log" \
@@ -101,7 +101,7 @@ make_release() {
     chart "$1"
     rehearse "$1"
     [[ -z $image ]] || container_image "$1"
-    "$python" scripts/release_notes.py "$version" >"$1/NOTES.md"
+    "$python" "$work/source/scripts/release_notes.py" "$version" >"$1/NOTES.md"
     (cd "$1" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
 }
 
