@@ -388,6 +388,10 @@ def test_dashboards_are_config_maps_with_the_sidecars_label(source: str) -> None
         (["--values", "full", "--set", "podMonitor.enabled=true"], "scrape everything twice"),
         (["--values", "minimal", "--set", "existingConfigMap=a"], "config and existingConfigMap"),
         (["--values", "community", "--set", "ingress.host="], "ingress.host"),
+        (
+            ["--values", "minimal", "--set", "ingress.enabled=true,ingress.host=a.example.com"],
+            "webhooks.existingSecret",
+        ),
         (["--values", "sharded", "--set", "ingress.enabled=true,ingress.host=a.example.com"], "ingress.enabled"),
         (["--values", "renamed", "--set", "prometheusRule.disabled={CircleCIDown}"], "there is no alert CircleCIDown"),
         (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.for=1m"], "there is no alert Circle"),
@@ -467,6 +471,17 @@ def test_the_ingress_lets_in_webhooks_alone() -> None:
 
     assert [(each["path"], each["pathType"]) for each in rule["http"]["paths"]] == [("/webhooks/circleci", "Exact")]
     assert all(not of_kind(rendered(source), "Ingress") for source in VALUES if source != "community")
+
+
+def test_a_webhook_secret_is_mounted_where_the_configuration_looks_for_it() -> None:
+    found = template("--values", CHART / "ci/minimal.yaml", "--set", "webhooks.existingSecret=hooks,webhooks.key=both")
+    (mount,) = [each for each in container(found)["volumeMounts"] if each["name"] == "webhooks"]
+    (volume,) = [each for each in pod(found)["volumes"] if each["name"] == "webhooks"]
+    file = yaml.safe_load(configuration(found))["webhooks"]["secret_file"]
+
+    assert volume["secret"]["secretName"] == "hooks"
+    assert [f"{mount['mountPath']}/{each['path']}" for each in volume["secret"]["items"]] == [file]
+    assert volume["secret"]["items"][0]["key"] == "both"
 
 
 def test_a_pod_monitor_scrapes_as_the_service_monitor_does() -> None:

@@ -40,5 +40,18 @@
 {{- end -}}
 {{- $_ := set $set "state" (dict "path" "/var/lib/circleci-insights-exporter/state.sqlite") -}}
 {{- end -}}
+{{- if .Values.webhooks.existingSecret -}}
+{{- $_ := set $set "webhooks" (dict "secret_file" "/run/secrets/circleci-webhooks/secret") -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite (deepCopy $config) $set) -}}
+{{- end -}}
+
+{{- /* Fails where webhooks are let in that no secret can verify: the exporter would have no such route. */ -}}
+{{- define "exporter.requireWebhookSecret" -}}
+{{- $variable := false -}}
+{{- range .Values.extraEnv -}}{{- if eq .name "CIRCLECI_WEBHOOK_SECRET" -}}{{- $variable = true -}}{{- end -}}{{- end -}}
+{{- $file := dig "webhooks" "secret_file" "" .Values.config -}}
+{{- if not (or .Values.webhooks.existingSecret $file $variable .Values.extraEnvFrom .Values.existingConfigMap) -}}
+{{- fail "ingress.enabled: name a Secret with the webhook secret in webhooks.existingSecret" -}}
+{{- end -}}
 {{- end -}}

@@ -107,6 +107,11 @@ spec:
           mountPath: /run/secrets/circleci
           readOnly: true
         {{- end }}
+        {{- if .Values.webhooks.existingSecret }}
+        - name: webhooks
+          mountPath: /run/secrets/circleci-webhooks
+          readOnly: true
+        {{- end }}
         {{- if .Values.web.existingSecret }}
         - name: web
           mountPath: /etc/circleci-insights-exporter-web
@@ -136,6 +141,15 @@ spec:
         items:
           - key: {{ $.Values.token.key }}
             path: token
+    {{- end }}
+    {{- with .Values.webhooks.existingSecret }}
+    - name: webhooks
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+        items:
+          - key: {{ $.Values.webhooks.key }}
+            path: secret
     {{- end }}
     {{- if .Values.web.existingSecret }}
     - name: web
