@@ -1,4 +1,4 @@
-"""The configuration file as a document: its bytes, then its values, each with its place and all mistakes together."""
+"""Reading a YAML file: its values, the place of each, and every mistake in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_document(path: str | Path) -> Any:  # noqa: ANN401  whatever the file h
 
 
 def open_document(path: str | Path) -> Document:
-    """Read the YAML file. Raise ConfigError where it cannot be read at all; lesser mistakes stand in the document."""
+    """Read the YAML file. Raise ConfigError if it cannot be read at all; other mistakes are kept in the document."""
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)

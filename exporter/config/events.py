@@ -1,9 +1,9 @@
-"""YAML to plain values, strictly: a key stands once, and every value keeps its place.
+"""YAML to plain values, strictly: a duplicate key is an error, and each value keeps its place in the file.
 
-PyYAML's events are turned into values here instead of by its constructor, which keeps the last of two equal keys in
-silence, recurses, and makes `no`, `1:30` and `2026-11-24` a boolean, a number and a date. What a scalar means follows
-the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): `true`, `false`, `null`, decimal numbers;
-all else is text.
+PyYAML's events become values here instead of in its constructor, which silently keeps the last of two equal keys,
+recurses, and reads `no`, `1:30` and `2026-11-24` as a boolean, a number and a date. Scalars are read by the core
+schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema): `true`, `false`, `null`, decimal numbers;
+everything else is text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading the configuration file: every part on its own, so that one answer names every mistake."""
+"""Reading the configuration file part by part, so that all mistakes are reported at once."""
 
 from __future__ import annotations
 

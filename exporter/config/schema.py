@@ -21,7 +21,7 @@ def json_schema() -> dict[str, Any]:
     """Return the schema of the file as it is written, draft 2020-12: durations are text, a slug alone is a project."""
     schema = Config.model_json_schema(schema_generator=_Generator)
     for section in (Project, Organization):
-        for key in ProjectSettings.model_fields:  # what it is without being given stands in `defaults`
+        for key in ProjectSettings.model_fields:  # their defaults are in `defaults`
             schema["$defs"][section.__name__]["properties"][key].pop("default", None)
     some = [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("projects", "organizations")]
     return {

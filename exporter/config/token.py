@@ -1,4 +1,4 @@
-"""The API token: where it comes from, how it is kept out of sight, and how a new one is noticed."""
+"""The API token: where it comes from, how it is kept out of logs, and how a new one is noticed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOKS_LIKE_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
 
 
 class Secret:
-    """Text that shows itself only on request: not in logs, reprs, tracebacks, nor by pickling."""
+    """Text that is shown only on request: never in logs, reprs, tracebacks or pickles."""
 
     __slots__ = ("_text",)
 

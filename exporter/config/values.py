@@ -1,4 +1,4 @@
-"""The kinds of value that stand in the configuration file: how each is read and how an editor's schema describes it."""
+"""The types of values in configuration files: how each is read, and how the JSON Schema describes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 INFO_LABELS: Final = ("project", "slug", "project_name", "organization", "provider", "default_branch")
-"""The labels that `circleci_insights_project_info` has of itself: no configured label may bear one of their names."""
+"""The labels that `circleci_insights_project_info` always has. A configured label cannot have one of these names."""
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
 _SHORT_PROVIDERS: Final = {"github": "gh", "bitbucket": "bb"}
@@ -30,7 +30,7 @@ _URL_RULE: Final = "https://HOST or https://HOST/PATH, without user name, passwo
 
 @dataclass(frozen=True, eq=False)
 class Scalar:
-    """One kind of value. `read` raises ValueError for what is not of it; `allowed` then tells what is."""
+    """A type of scalar values. `read` raises ValueError for any other value; `allowed` then says what is expected."""
 
     title: str
     allowed: str
@@ -55,7 +55,7 @@ class Scalar:
 
 
 def mistake(allowed: str, found: str = "") -> PydanticCustomError:
-    """Return the error of a validator: what is allowed, and what was found where the value itself would not tell."""
+    """Return a validation error: what is allowed, and what was found if the value itself must not or cannot show it."""
     return PydanticCustomError("not_allowed", "{allowed}", {"allowed": allowed, "found": found})
 
 

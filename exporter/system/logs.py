@@ -1,4 +1,4 @@
-"""Logs: one line an event, to standard error, as logfmt or JSON."""
+"""Logs: one line per event, to standard error, as logfmt or JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Logger = structlog.stdlib.BoundLogger
 
 
 def configure(level: str, form: str) -> Logger:
-    """Send all logs, those of libraries from warnings on, to standard error; returns the exporter's logger."""
+    """Send all logs to standard error, those of libraries from warnings up; returns the exporter's logger."""
     shared: list[Callable[..., MutableMapping[str, Any]]] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
