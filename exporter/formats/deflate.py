@@ -45,7 +45,9 @@ def compressed(plain: bytes, *, small: bool = False) -> bytes:
     if not plain:
         return b""
     squeeze = (
-        zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS) if small else compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+        zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+        if small
+        else compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     )
     return squeeze.compress(plain) + squeeze.flush(zlib.Z_FULL_FLUSH)
 

@@ -21,6 +21,7 @@ from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
 from exporter.process.wishes import Wishes
+from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
 from exporter.system.signals import on_signals
 from exporter.web.http.incidents import KINDS
@@ -113,6 +114,7 @@ class Daemon:
         self._organizations.start()
         self._schedule.add(Reachability(self._engine.attempts).job(), time.time())
         self._schedule.start(self._each_second)
+        Repacker(self._engine.store, self._log).start(self._engine.stop)
         if self._watch:
             self._watch.start(self._wishes.reload, self._engine.stop)
         self._ready = True

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.crc import combine, crc32
 from exporter.formats.deflate import compressed, inflate
@@ -22,9 +22,19 @@ if TYPE_CHECKING:
     from exporter.insights.families import Family
 
 BLOCK = 32
-"""Slots of a block."""
-FRAGMENT = 16
-"""Most neighbors in a fragment, compressed as one: the more, the fewer bytes they take, and the more a change costs."""
+"""Slots of a block: the more, the fewer bytes they take when compressed as one, and the more a change costs."""
+LOOSE = 4
+"""A block is packed again when more than one in so many of its places are loose."""
+
+
+class Splice(NamedTuple):
+    """Lines of a slot: new ones, and where the others stand in those before."""
+
+    pieces: tuple[bytes | slice, ...]
+
+    def within(self, before: bytes) -> bytes:
+        """All of them."""
+        return b"".join([piece if isinstance(piece, bytes) else before[piece] for piece in self.pieces])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +42,15 @@ class Block:
     """The lines of one family in neighboring slots, in fragments that are compressed as one each.
 
     A place is a slot's number within its block. `firsts` holds for each place the first one of its fragment, `lengths`
-    for the first place of each fragment its compressed bytes. `crcs` and `sizes` are binary trees over the plain lines:
-    node i sums up nodes 2i and 2i + 1, and the second half are the places. Nothing here is changed once it is made.
+    for the first place of each fragment its compressed bytes. `small` has a bit for each place that was packed as small
+    as possible. `crcs` and `sizes` are binary trees over the plain lines: node i sums up nodes 2i and 2i + 1, and the
+    second half are the places. Nothing here is changed once it is made.
     """
 
     deflated: bytes
     firsts: bytes
     lengths: array[int]
+    small: int
     crcs: array[int]
     sizes: array[int]
 
@@ -53,18 +65,30 @@ class Block:
         return self.sizes[1]
 
     @property
-    def scattered(self) -> int:
-        """How many fragments there are beyond those that are needed."""
+    def is_loose(self) -> bool:
+        """Whether so many places were compressed fast that it is worth packing all of them again."""
         used = [place for place in range(BLOCK) if self.sizes[BLOCK + place]]
-        return len({self.firsts[place] for place in used}) - len({place // FRAGMENT for place in used})
+        loose = sum([not self.small >> place & 1 for place in used])
+        return loose * LOOSE > len(used)
 
     def text(self, place: int) -> bytes:
         """The plain lines at a place."""
         return self._texts(self.firsts[place])[place]
 
-    def replaced(self, texts: Mapping[int, bytes]) -> Block:
+    def replaced(self, changes: Mapping[int, bytes | Splice]) -> Block:
         """The block with these lines at their places; itself where it holds them already."""
-        new = {place: text for place, text in texts.items() if not self._holds(place, text)}
+        texts: dict[int, bytes] = {}
+
+        def before(place: int) -> bytes:
+            if place not in texts:
+                texts.update(self._texts(self.firsts[place]))
+            return texts[place]
+
+        new = {}
+        for place, change in changes.items():
+            text = change.within(before(place)) if isinstance(change, Splice) else change
+            if not self._may_hold(place, text) or before(place) != text:
+                new[place] = text
         if not new:
             return self
         crcs, sizes = self._sums(new)
@@ -73,42 +97,37 @@ class Block:
             if self.firsts.count(self.firsts[place]) == 1:
                 return self._with_lone(place, compressed(text), crcs, sizes)
         broken = {self.firsts[place] for place in new}
-        texts = {place: text for first in broken for place, text in self._texts(first).items()} | new
+        for first in broken:
+            before(first)
+        texts |= new
 
         def together(place: int) -> tuple[bool, int]:
             """New neighbors make a fragment, what is left of a broken one makes one, any other stays as it is."""
             first = self.firsts[place]
             unused = first == place and not self.lengths[place]
-            return (True, -1 - place // FRAGMENT) if place in new or unused else (first in broken, first)
+            return (True, -1) if place in new or unused else (first in broken, first)
 
-        return _built(
+        groups = _groups(together)
+        kept = sum(1 << place for (anew, _), places in groups if not anew for place in places)
+        fragments = [
             (
-                (
-                    places,
-                    compressed(b"".join([texts.get(place, b"") for place in places]))
-                    if anew
-                    else self._fragment(first),
-                )
-                for (anew, first), places in _groups(together)
-            ),
-            crcs,
-            sizes,
-        )
+                places,
+                compressed(b"".join([texts.get(place, b"") for place in places])) if anew else self._fragment(first),
+            )
+            for (anew, first), places in groups
+        ]
+        return _built(fragments, self.small & kept, crcs, sizes)
 
     def repacked(self) -> Block:
-        """The same lines in the fewest fragments and bytes; it takes much longer than a change."""
-        texts = {place: text for first in set(self.firsts) for place, text in self._texts(first).items()}
-        groups = _groups(lambda place: (True, place // FRAGMENT))
-        return _built(
-            ((places, compressed(b"".join([texts[place] for place in places]), small=True)) for _, places in groups),
-            self.crcs,
-            self.sizes,
-        )
+        """The same lines in one fragment of the fewest bytes; it takes much longer than a change."""
+        text = b"".join([inflate(self._fragment(first)) for first in sorted(set(self.firsts))])
+        fragment = tuple(range(BLOCK)), compressed(text, small=True)
+        return _built([fragment], (1 << BLOCK) - 1, self.crcs, self.sizes)
 
-    def _holds(self, place: int, text: bytes) -> bool:
-        """Whether a place has these lines; the checksum alone could err."""
+    def _may_hold(self, place: int, text: bytes) -> bool:
+        """Whether a place has lines of this checksum, which alone could err."""
         node = BLOCK + place
-        return self.sizes[node] == len(text) and self.crcs[node] == crc32(text) and self.text(place) == text
+        return self.sizes[node] == len(text) and self.crcs[node] == crc32(text)
 
     def _fragment(self, first: int) -> bytes:
         """The compressed bytes of a fragment."""
@@ -130,7 +149,8 @@ class Block:
         end = start + self.lengths[place]
         lengths = self.lengths[:]
         lengths[place] = len(piece)
-        return Block(b"".join((self.deflated[:start], piece, self.deflated[end:])), self.firsts, lengths, crcs, sizes)
+        deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
+        return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
 
     def _sums(self, new: Mapping[int, bytes]) -> tuple[array[int], array[int]]:
         """The trees with new lines; each node above some of them is summed up once."""
@@ -149,23 +169,26 @@ class Block:
         return crcs, sizes
 
 
-NOTHING = Block(b"", bytes(range(BLOCK)), *(array("I", bytes(4 * count * BLOCK)) for count in (1, 2, 2)))
+_ZEROS = array("I", bytes(8 * BLOCK))
+NOTHING = Block(b"", bytes(range(BLOCK)), _ZEROS[:BLOCK], 0, _ZEROS, _ZEROS)
 """A block without a line."""
 
 
-def _groups(key: Callable[[int], tuple[bool, int]]) -> Iterable[tuple[tuple[bool, int], tuple[int, ...]]]:
+def _groups(key: Callable[[int], tuple[bool, int]]) -> list[tuple[tuple[bool, int], tuple[int, ...]]]:
     """Neighboring places of the same key."""
-    return ((found, tuple(places)) for found, places in groupby(range(BLOCK), key))
+    return [(found, tuple(places)) for found, places in groupby(range(BLOCK), key)]
 
 
-def _built(fragments: Iterable[tuple[tuple[int, ...], bytes]], crcs: array[int], sizes: array[int]) -> Block:
+def _built(
+    fragments: Iterable[tuple[tuple[int, ...], bytes]], small: int, crcs: array[int], sizes: array[int]
+) -> Block:
     """A block of these fragments: the places of each, and its compressed bytes."""
     firsts, lengths, pieces = bytearray(BLOCK), array("I", bytes(4 * BLOCK)), []
     for places, piece in fragments:
         pieces.append(piece)
         lengths[places[0]] = len(piece)
         firsts[places[0] : places[-1] + 1] = bytes((places[0],)) * len(places)
-    return Block(b"".join(pieces), bytes(firsts), lengths, crcs, sizes)
+    return Block(b"".join(pieces), bytes(firsts), lengths, small, crcs, sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,11 +212,11 @@ class FamilyBlocks:
         number = slot // BLOCK
         return self.blocks[number].text(slot % BLOCK) if number < len(self.blocks) else b""
 
-    def replaced(self, texts: Mapping[int, bytes]) -> FamilyBlocks:
+    def replaced(self, changes: Mapping[int, bytes | Splice]) -> FamilyBlocks:
         """The family with these lines in their slots; itself where it holds them already."""
-        by_block: defaultdict[int, dict[int, bytes]] = defaultdict(dict)
-        for slot, text in texts.items():
-            by_block[slot // BLOCK][slot % BLOCK] = text
+        by_block: defaultdict[int, dict[int, bytes | Splice]] = defaultdict(dict)
+        for slot, change in changes.items():
+            by_block[slot // BLOCK][slot % BLOCK] = change
         blocks = list(self.blocks)
         blocks += [NOTHING] * (max(by_block, default=0) + 1 - len(blocks))
         changed = False

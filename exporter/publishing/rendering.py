@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exporter.insights.families import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
-    from exporter.publishing.sections import Basis, FamilyText, Section, Splice
+    from exporter.publishing.sections import Basis, FamilyText, Section
     from exporter.runs import Ledger
     from exporter.runs.live import Live
 
@@ -70,7 +70,7 @@ class Publication:
         return frozenset().union(*(section.families for section in self.sections.values()))
 
     @property
-    def texts(self) -> Mapping[str, FamilyText | Splice]:
+    def texts(self) -> Mapping[str, FamilyText]:
         """The lines of all sections that were rendered anew, by family."""
         return {family: text for section in self.sections.values() for family, text in section.texts.items()}
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from exporter.publishing.blocks import Splice
+
 Basis = tuple[object, ...]
 """What a section is made from, compared with `==`."""
 
@@ -32,23 +34,8 @@ class FamilyLines(NamedTuple):
 class FamilyText(NamedTuple):
     """All lines of one family of a project, as bytes; the same object where both formats have the same."""
 
-    text: bytes
-    openmetrics: bytes
-
-    def within(self, before: bytes) -> FamilyText:  # noqa: ARG002  as of a splice
-        """Itself, whatever was published before."""
-        return self
-
-
-class Splice(NamedTuple):
-    """All lines of one family of a project: new ones, and where the others stand in what was published before."""
-
-    pieces: tuple[bytes | slice, ...]
-
-    def within(self, before: bytes) -> FamilyText:
-        """The whole of it, from the lines that were published before."""
-        text = b"".join([piece if isinstance(piece, bytes) else before[piece] for piece in self.pieces])
-        return FamilyText(text, text)
+    text: bytes | Splice
+    openmetrics: bytes | Splice
 
 
 NO_TEXT = FamilyText(b"", b"")
@@ -70,7 +57,7 @@ class Section:
     series: int
     cut: int
     families: frozenset[str]
-    texts: Mapping[str, FamilyText | Splice]
+    texts: Mapping[str, FamilyText]
     sizes: array[int]
 
     def published(self) -> Section:
@@ -116,9 +103,7 @@ def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Section:
     return of_texts({family: _joined(lines) for family, lines in found.items()}, series, cut)
 
 
-def of_texts(
-    texts: Mapping[str, FamilyText | Splice], series: int = 0, cut: int = 0, sizes: array[int] = _NO_SIZES
-) -> Section:
+def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = _NO_SIZES) -> Section:
     """A section of what is written already."""
     return Section((), 0, series, cut, names(frozenset(texts)), texts, sizes)
 

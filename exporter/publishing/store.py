@@ -16,16 +16,19 @@ from exporter.insights.collectors import ORGANIZATIONS
 from exporter.publishing.blocks import BLOCK, FamilyBlocks
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
-from exporter.publishing.sections import NO_TEXT, Splice
+from exporter.publishing.sections import NO_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from exporter.knowledge.snapshots import Snapshot
+    from exporter.publishing.blocks import Block
     from exporter.publishing.rendering import Publication
     from exporter.publishing.sections import FamilyText
 
     Published = Mapping[str, tuple[Snapshot, Publication]]
+    Place = tuple[bool, str, int]
+    """Where a block is: in OpenMetrics alone, its family, its number."""
 
 
 class SnapshotStore:
@@ -86,6 +89,26 @@ class SnapshotStore:
             self._show(change)
             self._free += [self._slots.pop(slug) for slug in gone]
 
+    def blocks(self) -> Iterator[tuple[Place, Block]]:
+        """All blocks that are published."""
+        for marked, families in ((False, self._families), (True, self._marked)):
+            for name, known in families.items():
+                for number, block in enumerate(known.blocks):
+                    yield (marked, name, number), block
+
+    def exchange(self, place: Place, block: Block, repacked: Block) -> bool:
+        """Show a block in another form of the same lines; not where it was replaced meanwhile."""
+        marked, name, number = place
+        with self._swap:
+            change = _Change(self)
+            families = change.marked if marked else change.families
+            known = families[name]
+            if number >= len(known.blocks) or known.blocks[number] is not block:
+                return False
+            families[name] = known.with_block(number, repacked)
+            self._show(change)
+            return True
+
     def _slot(self, slug: str) -> int:
         """The slot of a project, which it has until it is withdrawn."""
         if slug not in self._slots:
@@ -113,6 +136,8 @@ class _Change:
     def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool) -> None:
         """Render what is new of one project."""
         slug = snapshot.project.slug
+        if any(slot in texts for texts in self._texts.values()):  # what is new goes by what was published before
+            self.compress()
         home = self.organizations if ORGANIZATIONS in snapshot.project.collectors else self.published
         before = home[slug][1] if slug in home else UNPUBLISHED
         publication = render(snapshot, now, polled=polled, before=before)
@@ -121,14 +146,8 @@ class _Change:
         for family in before.families - publication.families:
             self._texts[family][slot] = NO_TEXT
         for family, text in publication.texts.items():
-            whole = text.within(self._text(family, slot)) if isinstance(text, Splice) else text
-            self._texts[family][slot] = whole
+            self._texts[family][slot] = text
         home[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
-
-    def _text(self, family: str, slot: int) -> bytes:
-        """The lines of a slot as they were published before."""
-        new = self._texts[family].get(slot)
-        return new.text if new else self.families[family].text(slot)
 
     def withdraw(self, slug: str, slot: int) -> None:
         """Leave out one project."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
 from exporter.knowledge.snapshots import unpack_texts
-from exporter.publishing.sections import FamilyText, Splice, of_texts
+from exporter.publishing.blocks import Splice
+from exporter.publishing.sections import FamilyText, of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +63,7 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
     sizes = array("I")
     for each in () if cut else lines:
         sizes.extend((each.samples, *map(_size, each.texts)))
-    return of_texts({name: text for name, text in texts.items() if text}, samples, cut, sizes)
+    return of_texts({name: FamilyText(text, text) for name, text in texts.items() if text}, samples, cut, sizes)
 
 
 def _published(before: Section | None, project: Project, families: int) -> Mapping[object, tuple[object, _Lines]]:
@@ -135,12 +136,12 @@ def _first(project: Project, table: Table, parts: Parts, places: Sequence[int], 
     return kept
 
 
-def _joined(pieces: Sequence[bytes | slice]) -> FamilyText | Splice | None:
-    """The lines of one family of all parts; None where there are none."""
+def _joined(pieces: Sequence[bytes | slice]) -> bytes | Splice:
+    """The lines of one family of all parts; nothing where there are none."""
     if not any(map(_size, pieces)):
-        return None
-    text = b"".join([piece for piece in pieces if isinstance(piece, bytes)])
-    return FamilyText(text, text) if not any(isinstance(piece, slice) for piece in pieces) else Splice(tuple(pieces))
+        return b""
+    splice = Splice(tuple(pieces))
+    return splice if any(isinstance(piece, slice) for piece in pieces) else splice.within(b"")
 
 
 def _size(text: bytes | slice) -> int:

@@ -25,7 +25,10 @@ def snapshot(watched: Watched) -> Snapshot:
 
 def lines(found: Publication, family: str) -> list[str]:
     text = found.texts.get(family)
-    return [] if text is None else text.within(b"").text.decode().splitlines()
+    if text is None:
+        return []
+    assert isinstance(text.text, bytes)
+    return text.text.decode().splitlines()
 
 
 def watching(settings: str = "collectors: [pipelines]") -> Watched:

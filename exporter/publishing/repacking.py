@@ -1,0 +1,73 @@
+"""Quiet blocks are packed again, as small as possible, in time that nobody needs.
+
+A publication compresses fast, and a change takes its project out of the fragment of its neighbors. What has stayed as
+it is for a while is compressed anew, one block at a time. The thread has the priority of the others: it needs the
+interpreter now and then, and whoever waits for a core while holding that holds up all of them. Its share of a core is
+bounded instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.publishing.store import Place, SnapshotStore
+    from exporter.system.logs import Logger
+
+LOOK_EVERY = 60.0
+"""Seconds between two looks. A block that is the same at two of them is quiet."""
+AGAIN_AFTER = 900.0
+"""Seconds until the same place is packed again."""
+SHARE = 0.1
+"""Of one core, at most."""
+
+
+class Repacker:
+    """Looks for blocks that are worth packing again; one thread."""
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        log: Logger,
+        *,
+        look_every: float = LOOK_EVERY,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start without having seen any block."""
+        self._store, self._log, self._look_every, self._monotonic = store, log, look_every, monotonic
+        self._seen: dict[Place, int] = {}
+        self._packed_at: dict[Place, float] = {}
+
+    def start(self, stop: threading.Event) -> None:
+        """Look again and again until `stop` is set."""
+        threading.Thread(target=self._run, args=(stop,), name="repacker", daemon=True).start()
+
+    def look(self, wait: Callable[[float], bool]) -> int:
+        """Pack what is quiet and loose; returns how many blocks. `wait` pauses after each, and says when to end."""
+        blocks = list(self._store.blocks())
+        before, self._seen = self._seen, {place: id(block) for place, block in blocks}
+        self._packed_at = {place: at for place, at in self._packed_at.items() if place in self._seen}
+        packed = 0
+        while blocks:
+            place, block = blocks.pop()  # holds no block longer than needed
+            began = self._monotonic()
+            due = self._packed_at.get(place, began - AGAIN_AFTER) + AGAIN_AFTER <= began
+            if due and before.get(place) == id(block) and block.is_loose:
+                repacked = block.repacked()
+                if self._store.exchange(place, block, repacked):
+                    self._seen[place], self._packed_at[place] = id(repacked), began
+                    packed += 1
+                if wait((self._monotonic() - began) * (1 / SHARE - 1)):
+                    break
+        return packed
+
+    def _run(self, stop: threading.Event) -> None:
+        try:
+            while not stop.wait(self._look_every):
+                self.look(stop.wait)
+        except Exception:  # noqa: BLE001  what is published stays right
+            self._log.exception("unexpected error, compressed blocks are no longer repacked")

@@ -1,0 +1,148 @@
+"""Quiet blocks get smaller, at their own pace, and show the same lines."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from exporter.formats.deflate import GZIP_HEADER, trailer
+from exporter.insights.collectors import COLLECTORS
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.repacking import AGAIN_AFTER, SHARE, Repacker
+from exporter.publishing.store import SnapshotStore
+from tests.samples import FACTS, NOW, part, project, workflow_row
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.publishing.blocks import Block
+    from exporter.system.logs import Logger
+
+WINDOW = (("branch", "main"), ("reporting-window", "last-7-days"))
+
+
+def of(number: int, runs: int = 82) -> Snapshot:
+    slug = f"gh/acme/service-{number:04}"
+    question = Question("workflows", COLLECTORS["workflows"].endpoint, slug, "", WINDOW)
+    rows = [workflow_row(name, total_runs=runs + number, mttr=number * 1.5) for name in ("build", "deploy", "release")]
+    return Snapshot(project(slug=slug), FACTS, {question: part("workflows", rows)})
+
+
+@pytest.fixture
+def store() -> SnapshotStore:
+    """Twelve projects, published one after another."""
+    made = SnapshotStore()
+    for number in range(12):
+        made.publish([of(number)], NOW)
+    return made
+
+
+def member(store: SnapshotStore) -> bytes:
+    joined = store.exposition.text
+    return GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
+
+
+def silent() -> Logger:
+    return cast("Logger", CapturingLogger())
+
+
+def at_once(seconds: float) -> bool:
+    return False
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 5.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_the_same_at_two_looks_gets_smaller_and_shows_the_same(store: SnapshotStore) -> None:
+    repacker = Repacker(store, silent())
+    before = member(store)
+    assert repacker.look(at_once) == 0
+    assert member(store) == before
+    assert repacker.look(at_once) == len(store.exposition.families)
+    assert len(member(store)) < len(before) * 0.6
+    assert gzip.decompress(member(store)) == gzip.decompress(before)
+    assert repacker.look(at_once) == 0
+
+
+def test_what_changed_since_the_last_look_is_left_alone(store: SnapshotStore) -> None:
+    repacker = Repacker(store, silent())
+    repacker.look(at_once)
+    store.publish([of(3, runs=99)], NOW)
+    changed = {"circleci_insights_workflow_runs"}
+    assert repacker.look(at_once) == len(store.exposition.families) - len(changed)
+    assert {name for (_, name, _), block in store.blocks() if block.is_loose} == changed
+    assert repacker.look(at_once) == 1
+
+
+def test_the_same_place_is_packed_again_only_after_a_while(store: SnapshotStore) -> None:
+    clock = Hand()
+    repacker = Repacker(store, silent(), monotonic=clock)
+    for _ in range(2):
+        repacker.look(at_once)
+    for number in range(12):
+        store.publish([of(number, runs=99)], NOW)
+    repacker.look(at_once)
+    clock.now += AGAIN_AFTER - 1
+    assert repacker.look(at_once) == 0
+    clock.now += 1
+    assert repacker.look(at_once) == 1
+
+
+def test_it_takes_a_bounded_share_of_a_core_and_ends_when_it_is_told_to(store: SnapshotStore) -> None:
+    moments, pauses = iter(range(1000)), list[float]()
+
+    def pause(seconds: float) -> bool:
+        pauses.append(seconds)
+        return len(pauses) == 3
+
+    repacker = Repacker(store, silent(), monotonic=lambda: float(next(moments)))
+    repacker.look(at_once)
+    assert repacker.look(pause) == 3
+    assert pauses == [1 / SHARE - 1] * 3  # each took a second by this clock
+
+
+def test_a_block_that_is_replaced_meanwhile_stays_as_it_was_published(store: SnapshotStore) -> None:
+    place, block = next(
+        (place, block) for place, block in store.blocks() if place[1] == "circleci_insights_workflow_runs"
+    )
+    store.publish([of(3, runs=99)], NOW)
+    assert not store.exchange(place, block, block.repacked())
+    assert b" 102.0" in gzip.decompress(member(store))
+    store.withdraw([f"gh/acme/service-{number:04}" for number in range(12)])
+    assert not store.exchange(place, block, block.repacked())
+    assert member(store) == GZIP_HEADER + trailer(0, 0)
+
+
+def test_a_thread_looks_until_it_is_stopped(store: SnapshotStore) -> None:
+    stop, before = threading.Event(), threading.active_count()
+    Repacker(store, silent(), look_every=0.01).start(stop)
+    wait_until(lambda: not any(block.is_loose for _, block in store.blocks()), why="all blocks are packed")
+    stop.set()
+    wait_until(lambda: threading.active_count() == before, why="the thread has ended")
+
+
+def test_an_unexpected_error_is_logged_and_ends_the_thread() -> None:
+    class Broken(SnapshotStore):
+        """A store with a defect."""
+
+        def blocks(self) -> Iterator[tuple[tuple[bool, str, int], Block]]:
+            raise RuntimeError("a defect")
+
+    log, before = CapturingLogger(), threading.active_count()
+    Repacker(Broken(), cast("Logger", log), look_every=0.01).start(threading.Event())
+    wait_until(lambda: bool(log.calls), why="it is logged")
+    wait_until(lambda: threading.active_count() == before, why="the thread has ended")
+    assert log.calls[0].method_name == "exception"
