@@ -53,7 +53,9 @@ def _config(document: Document, directory: Path) -> Config:
         checks.check_scopes(document, entries)
     if document.mistakes:
         raise ConfigError(document.problems())
-    parts |= {"_file": document.file, **{key: tuple(found.values()) for key, found in entries.items()}}
+    timeout = parts["circleci"].timeout
+    lists = {key: tuple(entry.within(timeout) for entry in found.values()) for key, found in entries.items()}
+    parts |= {"_file": document.file, **lists}
     return Config.model_construct(**parts)
 
 

@@ -5,9 +5,9 @@ The reader, the merge with `defaults`, the editor's schema and the reference all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from exporter.config.globs import is_glob, matches
 from exporter.config.section import Items, Labels, Section
@@ -34,6 +34,9 @@ else:
     CollectorName = Literal[OF_PROJECTS]
 
 INTERVALS_UNTIL_STALE: Final = 3
+TIMEOUTS_UNTIL_STALE: Final = 3
+MARGIN: Final = 10.0
+"""Seconds more: so one request that hangs drops no value, however short the interval."""
 
 
 class Globs(Section):
@@ -121,7 +124,8 @@ class ProjectSettings(Section):
     interval: Duration = Field("1h", description="Time between two polls.", validate_default=True)
     stale_after: Duration | None = Field(
         None,
-        description="Age at which values that could not be renewed are dropped. Default: 3 intervals of the collector.",
+        description="Age at which values that could not be renewed are dropped. Default: 3 intervals of the collector, "
+        "at least 3 times `circleci.timeout` and 10 s more.",
     )
     windows: Annotated[Items[Window], Once] = Field(
         ("last-7-days",), description="CircleCI's reporting windows to read.", min_length=1
@@ -152,6 +156,17 @@ class ProjectSettings(Section):
         20_000, description="Maximum number of series per project. The rest is left out, counted and logged."
     )
 
+    _timeout: float = PrivateAttr(0.0)
+
+    def within(self, timeout: float) -> Self:
+        """Return these settings for requests that may take `timeout` seconds."""
+        changed = self.model_copy()
+        changed._timeout = timeout  # noqa: SLF001  its own
+        return changed
+
+    def _stale_after(self, interval: float) -> float:
+        return self.stale_after or max(INTERVALS_UNTIL_STALE * interval, TIMEOUTS_UNTIL_STALE * self._timeout + MARGIN)
+
     @property
     def branch_names(self) -> tuple[str, ...]:
         """The configured branches that are plain names."""
@@ -179,7 +194,7 @@ class Project(ProjectSettings):
 
     def staleness(self, collector: str) -> float:
         """Return the age in seconds at which the collector's values are dropped unless they were renewed."""
-        return self.stale_after or INTERVALS_UNTIL_STALE * self.polled_every(collector)
+        return self._stale_after(self.polled_every(collector))
 
 
 class Organization(ProjectSettings):
@@ -201,12 +216,12 @@ class Organization(ProjectSettings):
     def template(self) -> Project:
         """The settings of its projects, without a slug and a name."""
         settings: dict[str, Any] = {key: getattr(self, key) for key in ProjectSettings.model_fields}
-        return Project.model_construct(slug="", name="", **settings)
+        return Project.model_construct(slug="", name="", **settings).within(self._timeout)
 
     @property
     def staleness(self) -> float:
         """The age in seconds at which the organization's own totals are dropped unless they were renewed."""
-        return self.stale_after or INTERVALS_UNTIL_STALE * self.discovery_interval
+        return self._stale_after(self.discovery_interval)
 
     def project(self, slug: str, name: str | None = None) -> Project:
         """Return a found project with the organization's settings. Raise ValueError for what is no project's slug."""

@@ -19,6 +19,22 @@ def test_values_are_stale_after_three_intervals_of_their_collector() -> None:
     assert (asked.polled_every("runs"), asked.staleness("runs")) == (60.0, 180.0)
 
 
+@pytest.mark.parametrize(("timeout", "stale"), [("30s", 100.0), ("2s", 16.0), ("1s", 15.0)])
+def test_however_short_the_interval_a_request_that_hangs_drops_no_value(timeout: str, stale: float) -> None:
+    text = f"circleci: {{timeout: {timeout}}}\ndefaults: {{interval: 5s}}\nprojects: [gh/acme/web]\n"
+    config = parse(text + "organizations: [{slug: gh/other, discovery_interval: 5s}]")
+    (asked,), (organization,) = config.projects, config.organizations
+    found = organization.project("gh/other/api")
+    assert asked.staleness("jobs") == organization.staleness == found.staleness("jobs") == stale
+    assert found.model_copy(update={"name": "api"}).staleness("jobs") == stale
+
+
+def test_a_reload_with_another_timeout_changes_the_projects() -> None:
+    texts = [f"circleci: {{timeout: {timeout}s}}\nprojects: [gh/acme/web]" for timeout in (30, 30, 20)]
+    first, same, other = (parse(text).projects[0] for text in texts)
+    assert first == same != other
+
+
 def test_a_given_age_holds_for_all_collectors() -> None:
     asked = project(", stale_after: 10m")
 
