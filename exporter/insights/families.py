@@ -344,10 +344,13 @@ COLLECTOR_LAST_SUCCESS = Family(
     "circleci_exporter_collector_last_success_timestamp_seconds",
     "Time of the collector's last successful poll.",
 )
+COLLECTOR_INTERVAL = Family(
+    "", "circleci_exporter_collector_interval_seconds", "Time between two polls of the collector, as configured."
+)
 DROPPED_SERIES = Family(
     "",
     "circleci_exporter_dropped_series_total",
     "Series dropped beyond max_series and branches dropped beyond the glob limit, counted at each poll.",
     kind="counter",
 )
-OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, DROPPED_SERIES)
+OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_INTERVAL, DROPPED_SERIES)

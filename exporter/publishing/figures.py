@@ -34,10 +34,12 @@ class Figures:
 
 def figures(project: Project, question: Question, part: Part) -> Iterator[Figures]:
     """The numbers of each workflow of a part."""
-    (table,) = COLLECTORS["workflows"].tables
-    place = {family.path: index for index, family in enumerate(table.families)}
-    success, p95 = place["metrics.success_rate"], place["metrics.duration_metrics.p95"]
-    median, runs = place["metrics.duration_metrics.median"], place["metrics.total_runs"]
+    collector = COLLECTORS[question.collector]
+    if collector.page is None:
+        return
+    (table,) = collector.tables
+    paths = [family.path for family in table.families]
+    success, median, p95, runs = map(paths.index, collector.page)
     before = dict(unpack(part.previous, table)) if part.previous else {}
     for (workflow,), values in unpack(part.rows, table):
         if project.workflows.match(workflow):

@@ -34,14 +34,18 @@ def about(project: Project, facts: Facts) -> Iterator[tuple[FamilyLines]]:
         yield _row(families.DEFAULT_BRANCH, {"branch": facts.default_branch, "project": project.name}, 1)
 
 
-def polls(project: str, outcomes: Mapping[str, Outcome], dropped: Mapping[str, int]) -> Iterator[tuple[FamilyLines]]:
-    """The lines of the newest outcomes by collector, and of what was dropped by reason."""
+def polls(
+    project: str, outcomes: Mapping[str, Outcome], intervals: Mapping[str, float], dropped: Mapping[str, int]
+) -> Iterator[tuple[FamilyLines]]:
+    """The lines of the newest outcomes and intervals by collector, and of what was dropped by reason."""
     for collector, outcome in sorted(outcomes.items()):
         labels = {"collector": collector, "project": project}
         yield _row(families.COLLECTOR_SUCCESS, labels, int(outcome.success))
         yield _row(families.COLLECTOR_DURATION, labels, outcome.duration)
         if outcome.last_success is not None:
             yield _row(families.COLLECTOR_LAST_SUCCESS, labels, outcome.last_success)
+        if collector in intervals:
+            yield _row(families.COLLECTOR_INTERVAL, labels, intervals[collector])
     for reason, count in sorted(dropped.items()):
         yield _row(families.DROPPED_SERIES, {"project": project, "reason": reason}, count)
 

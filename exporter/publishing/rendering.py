@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exporter.insights import families
-from exporter.insights.collectors import COLLECTORS
+from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import Figures, figures
 from exporter.publishing.sections import Room, of_rows
@@ -107,16 +107,16 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             name = f"{collector.name} {table.name}"
             render_table = partial(table_section, project, table, parts, before.sections.get(name))
             series[collector.name] += limited.add(name, basis, render_table).series
-        if collector.name == "workflows":
+        if collector.page:
             page = _page(project, parts, page)
     expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]
-    if ledger is not None and "runs" in project.collectors:
+    if ledger is not None and counts(project.collectors):
         live = snapshot.live
         rows = run_lines.lines(ledger, project, now, live)  # a generator, which an unchanged section never starts
-        series["runs"] = limited.add("runs", run_lines.basis(ledger, project, now, live), partial(of_rows, rows)).series
+        series[RUNS] = limited.add(RUNS, run_lines.basis(ledger, project, now, live), partial(of_rows, rows)).series
         expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
     if ledger is not None and snapshot.live is not None:
-        series["pipelines"] = _live(limited, snapshot, ledger, snapshot.live, now)
+        series[PIPELINES] = _live(limited, snapshot, ledger, snapshot.live, now)
         expiries += [at for at in live_lines.expiries(snapshot.live, project) if at > now]
     cut = sum(section.cut for section in limited.sections.values())
     dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
@@ -158,9 +158,9 @@ def _unlimited(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[s
     project, facts, outcomes, room = snapshot.project, snapshot.facts, snapshot.outcomes, Room(UNLIMITED, before)
     if facts is not None:
         room.add("about", (project, facts), partial(of_rows, own_lines.about(project, facts)))
-    room.add(
-        "polls", (project.name, outcomes, dropped), partial(of_rows, own_lines.polls(project.name, outcomes, dropped))
-    )
+    intervals = {name: project.polled_every(name) for name in outcomes if name in COLLECTORS}
+    polls = project.name, outcomes, intervals, dropped
+    room.add("polls", polls, partial(of_rows, own_lines.polls(*polls)))
     return room.sections
 
 

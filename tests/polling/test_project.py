@@ -395,3 +395,16 @@ def snapshot_of(running: Process, slug: str = WEB) -> Snapshot:
 
 def absent_since(running: Process, slug: str = WEB) -> float | None:
     return snapshot_of(running, slug).outcomes["workflows"].absent_since
+
+
+def test_the_interval_of_each_collector_is_shown_for_ages_to_be_compared_with() -> None:
+    with process("collectors: [workflows, jobs, runs], runs: {interval: 5m}") as running:
+        running.poll()
+        name = "circleci_exporter_collector_interval_seconds"
+        assert running.samples(name) == {
+            f'{{collector="{collector}",project="{WEB}"}}': 3600 for collector in ("jobs", "workflows")
+        }
+        runs = running.engine.begin(WEB, "runs")
+        assert runs is not None
+        runs.step()
+        assert running.value(name, collector="runs") == 300
