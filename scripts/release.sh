@@ -85,13 +85,18 @@ rehearse() {
 }
 
 container_image() {
-    local saved=$work/saved.tar
+    local saved=$work/saved.tar said
     (cd "$work/source" && build_image --quiet --no-cache --build-arg VERSION="$version" --build-arg REVISION="$revision" \
         --build-arg CREATED="$(date --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE="${source_url:-unknown}" \
         --tag "$name:$version" . >/dev/null)
     docker save --output "$saved" "$name:$version"
     "$python" "$root/scripts/reproducible_image.py" "$saved" "$1/$name-$version.image.tar" "$SOURCE_DATE_EPOCH"
     rm "$saved"
+    # What was written is an image that docker takes and that runs.
+    docker image rm --force "$name:$version" >/dev/null
+    docker load --quiet --input "$1/$name-$version.image.tar" >/dev/null
+    said=$(docker run --rm --network=none "$name:$version" --version)
+    [[ $said == *" $version" ]] || fail "the image says: $said"
 }
 
 make_release() {
