@@ -1,4 +1,4 @@
-"""What the version before left is taken over: its state, its configuration, its dashboards.
+"""What the version before left is taken over: its state, its configuration, its dashboards, its alerts.
 
 That version made what is in `before/`. With each release it is made anew, by the version that is about to be replaced.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.exporter_metrics import DEPLOY, ROOT, exposed, recorded
+from tests.deploy.exporter_metrics import DEPLOY, ROOT, exposed, recorded, rules
 from tests.deploy.promql import metrics
 from tests.running import Exporter, Scrape
 
@@ -85,3 +85,10 @@ def test_a_dashboard_of_the_version_before_keeps_its_address_and_finds_its_serie
 
     assert new["uid"] == old["uid"]
     assert asked - exposed().keys() - recorded() == {"up", "ALERTS"} & asked
+
+
+def test_the_alerts_of_the_version_before_keep_their_names_so_that_silences_and_routes_match() -> None:
+    old = renamed((BEFORE / "alerts.txt").read_text(encoding="utf-8")).split()
+
+    assert len(old) == 20
+    assert set(old) - {rule["alert"] for rule in rules("alerts.yml")} == set()
