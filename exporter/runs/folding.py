@@ -230,12 +230,13 @@ def _shown(counters: BranchCounters, runs: Iterable[Run], now: float) -> BranchC
         if not run.status or run.stopped_at is None:
             continue
         of_run = Newest(run.stopped_at, run.created_at, run.key, run.duration)
-        if of_run.after(last) or _ahead(last, now):
+        if of_run.after(last) or _beyond(last, of_run, now):
             last = of_run
-        if run.status in VERDICTS and (of_run.after(verdict) or _ahead(verdict, now)):
+        if run.status in VERDICTS and (of_run.after(verdict) or _beyond(verdict, of_run, now)):
             verdict = replace(of_run, value=VERDICTS[run.status])
     return replace(counters, last=last, verdict=verdict)
 
 
-def _ahead(kept: Newest | None, now: float) -> bool:
-    return kept is not None and kept.stopped_at > now + AHEAD
+def _beyond(kept: Newest | None, of_run: Newest, now: float) -> bool:
+    """Whether a run was kept from a future in which the other one does not lie."""
+    return kept is not None and kept.stopped_at > now + AHEAD >= of_run.stopped_at

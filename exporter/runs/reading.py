@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LARGEST = 2**53
 """Durations and credits beyond this are nonsense, and their sum would lose its last digits."""
 AHEAD = 86_400.0
-"""Seconds by which CircleCI's clock may be ahead of ours."""
+"""Seconds after the time by CircleCI's clock: what is dated later is unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,14 @@ class Run:
 
 
 def read_page(page: object, now: float) -> tuple[list[Run], Counter[str]]:
-    """The runs of one page as it is read at `now`, in Unix seconds, and the fields that could not be read.
+    """The runs of one page, and the fields that could not be read; `now` is CircleCI's clock, in Unix seconds.
 
     What has no usable id, branch, creation or status is left out. Raises PayloadError without a list.
     """
     unread = Counter[str]()
-    runs = (_run(row, unread) for row in items(page))
-    return _believed([run for run in runs if run is not None], now + AHEAD, unread), unread
+    runs = [_run(row, unread) for row in items(page)]
+    believed = [run and _believed(run, now + AHEAD, unread) for run in runs]
+    return [run for run in believed if run is not None], unread
 
 
 def key_of(identifier: str) -> int:
@@ -101,20 +102,15 @@ def _run(row: object, unread: Counter[str]) -> Run | None:
     )
 
 
-def _believed(runs: list[Run], latest: float, unread: Counter[str]) -> list[Run]:
-    """The runs without times after `latest`. Where all of them were created after it, our own clock is behind."""
-    if all(run.created_at > latest for run in runs):
-        return runs
-    believed = []
-    for run in runs:
-        if run.created_at > latest:
-            unread["created_at"] += 1
-        elif run.stopped_at is not None and run.stopped_at > latest:
-            unread["stopped_at"] += 1
-            believed.append(replace(run, stopped_at=None, status=_final(run.status, None)))
-        else:
-            believed.append(run)
-    return believed
+def _believed(run: Run, latest: float, unread: Counter[str]) -> Run | None:
+    """The run, without a stop after `latest`; None where it was created after it."""
+    if run.created_at > latest:
+        unread["created_at"] += 1
+        return None
+    if run.stopped_at is not None and run.stopped_at > latest:
+        unread["stopped_at"] += 1
+        return replace(run, stopped_at=None, status=_final(run.status, None))
+    return run
 
 
 def _final(status: str, stopped_at: float | None) -> str:

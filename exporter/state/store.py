@@ -8,14 +8,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
-from exporter.state import live_tables, opening, past, project_tables, run_tables
+from exporter.state import live_tables, past, project_tables, run_tables
 from exporter.state.damage import Damage
-from exporter.state.generation import Generation
+from exporter.state.file import StateFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -45,28 +45,23 @@ class StateStore:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        file: StateFile,
         server: str,
         telemetry: Telemetry,
         log: BoundLogger,
         *,
-        path: Path | None,
-        lasting: bool,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """Use `open` instead."""
-        self.lasting, self._wall = lasting, wall
-        self._connection, self._server, self._telemetry, self._log = connection, server, telemetry, log
-        self._in_file = path is not None
+        self.lasting, self._wall = file.lasting, wall
+        self._file, self._connection = file, file.connection
+        self._server, self._telemetry, self._log = server, telemetry, log
         self._damage = Damage(telemetry, log)
         self._lock = threading.Lock()
         self._owed: dict[str, Snapshot | None] = {}
-        self._failing = not lasting
         self._closed = False
-        telemetry.state_writable.set(float(lasting))
-        self._generation = Generation(connection, path if lasting else None, log)
-        if self._generation.is_older:
-            self._begin_again(path)
+        if file.is_older:
+            self._begin_again()
 
     @classmethod
     def open(
@@ -82,15 +77,13 @@ class StateStore:
 
         Raises StartError when another process holds the file, when it is of a newer version, or has no folder.
         """
-        connection, lasting = opening.connect(path, telemetry, log)
-        return cls(connection, server, telemetry, log, path=path, lasting=lasting, wall=wall)
+        return cls(StateFile(path, telemetry, log), server, telemetry, log, wall=wall)
 
     def close(self) -> None:
         """Let go of the file. What a poll under way still learns is not kept."""
         with self._lock:
             self._closed = True
-            self._generation.close()
-            self._connection.close()
+            self._file.close()
 
     def slugs(self) -> list[str]:
         """The projects and organizations of this server of which something is kept."""
@@ -116,20 +109,20 @@ class StateStore:
         stored = project_tables.read(self._connection, self._server, slug, self._damage)
         return stored and past.no_later(stored, self._wall())
 
-    def _begin_again(self, path: Path | None) -> None:
+    def _begin_again(self) -> None:
         """Forget what was counted by an older file than the one that was used last."""
         try:
             with self._transaction():
                 (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
                 self._connection.execute("DELETE FROM ledger")
         except sqlite3.Error as error:
-            self._failed(error)
+            self._file.failed(error)
             return
         if ledgers:
             self._log.error(
                 "the state file is older than the one used last, as after restoring a backup; "
                 "run counters begin again at 0",
-                path=str(path),
+                path=str(self._file.path),
             )
 
     def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
@@ -139,7 +132,7 @@ class StateStore:
         """
         slug = snapshot.project.slug
         with self._lock:
-            if self._closed or not (self._in_file and self.lasting):
+            if self._closed or self._file.path is None or not self.lasting:
                 return
             whole = slug in self._owed
             self._owed[slug] = snapshot
@@ -147,7 +140,7 @@ class StateStore:
                 with self._transaction():
                     project_tables.write(self._connection, self._server, snapshot, None if whole else changed, removed)
             except sqlite3.Error as error:
-                self._failed(error)
+                self._file.failed(error)
             else:
                 del self._owed[slug]
                 self._settle()
@@ -176,7 +169,7 @@ class StateStore:
                     if project is not None:
                         run_tables.leave(self._connection, project, self._wall())
             except sqlite3.Error as error:
-                self._failed(error)
+                self._file.failed(error)
 
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
@@ -265,22 +258,14 @@ class StateStore:
             try:
                 yield
             except sqlite3.Error as error:
-                self._failed(error)
+                self._file.failed(error)
                 raise StateError(f"the state file: {error}") from None
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._file.transaction():
             yield
             project_tables.write_up(self._connection, self._server, self._telemetry.up.value)
-            self._generation.advance()
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # SQLite has ended some that failed
-                self._connection.execute("ROLLBACK")
-            raise
-        self._generation.committed()
 
     def _settle(self) -> None:
         """Write what is owed since writing failed."""
@@ -293,17 +278,6 @@ class StateStore:
                         project_tables.write(self._connection, self._server, snapshot, None, ())
                 del self._owed[slug]
         except sqlite3.Error as error:
-            self._failed(error)
+            self._file.failed(error)
             return
-        if self._failing and self.lasting:
-            self._failing = False
-            self._telemetry.state_writable.set(1)
-            self._log.info("the state file can be written again")
-
-    def _failed(self, error: sqlite3.Error) -> None:
-        with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._telemetry.state_writable.set(0)
-        if not self._failing:
-            self._failing = True
-            self._log.error("the state file cannot be written; memory serves until it can", error=str(error))
+        self._file.succeeded()

@@ -1,0 +1,73 @@
+"""The state file as a whole: its transactions, each of them numbered, and whether it can be written."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from exporter.state import opening
+from exporter.state.generation import Generation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.telemetry import Telemetry
+
+
+class StateFile:
+    """One connection, to the file or, without one, to memory. One thread at a time may use it.
+
+    `lasting` is False when the file could not be opened for writing at all.
+    """
+
+    def __init__(self, path: Path | None, telemetry: Telemetry, log: BoundLogger) -> None:
+        """Open it. Raises StartError as `opening.connect` does."""
+        self.path, self._telemetry, self._log = path, telemetry, log
+        self.connection, self.lasting = opening.connect(path, telemetry, log)
+        self._generation = Generation(self.connection, path if self.lasting else None, log)
+        self._failing = not self.lasting
+        telemetry.state_writable.set(float(self.lasting))
+
+    @property
+    def is_older(self) -> bool:
+        """Whether commits that were made to it are missing, as after restoring a backup."""
+        return self._generation.is_older
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._generation.close()
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises sqlite3.Error."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._generation.advance()
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:  # SQLite has ended some that failed
+                self.connection.execute("ROLLBACK")
+            raise
+        self._generation.committed()
+
+    def failed(self, error: sqlite3.Error) -> None:
+        """Show that the file cannot be written now."""
+        with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._telemetry.state_writable.set(0)
+        if not self._failing:
+            self._failing = True
+            self._log.error("the state file cannot be written; memory serves until it can", error=str(error))
+
+    def succeeded(self) -> None:
+        """Show that all that had to be written was."""
+        if self._failing and self.lasting:
+            self._failing = False
+            self._telemetry.state_writable.set(1)
+            self._log.info("the state file can be written again")
