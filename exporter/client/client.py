@@ -79,15 +79,16 @@ class Client:
         before, self._access = self._access, self._opened(settings, tokens)
         before.transport.close()
 
-    def pages(self, question: Question, *, deadline: float) -> Iterator[dict[str, object]]:
+    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[dict[str, object]]:
         """Every page of an answer. Raises PollError or Stopped.
 
-        `deadline` is a moment of the clock. The time that requests wait for their turn does not count.
+        `deadline` is a moment of the clock. The time that requests wait for their turn does not count. A question
+        that goes `ahead` waits for those under way and the rate, but for no other that waits.
         """
         token: str | None = None
         seen: set[str] = set()
         while True:
-            page, deadline = self._fetch(question, deadline, token)
+            page, deadline = self._fetch(question, deadline, token, ahead=ahead)
             if not isinstance(page, dict):
                 raise PayloadError(f"{_name(question)}: the body is not an object")
             token = _next(page.get("next_page_token"), seen, question)
@@ -95,17 +96,21 @@ class Client:
             if token is None:
                 return
 
-    def fetch(self, question: Question, *, deadline: float, page_token: str | None = None) -> object:
+    def fetch(
+        self, question: Question, *, deadline: float, page_token: str | None = None, ahead: bool = False
+    ) -> object:
         """The decoded JSON of one page. Raises PollError or Stopped."""
-        page, _ = self._fetch(question, deadline, page_token)
+        page, _ = self._fetch(question, deadline, page_token, ahead=ahead)
         return page
 
-    def _fetch(self, question: Question, deadline: float, page_token: str | None) -> tuple[object, float]:
+    def _fetch(
+        self, question: Question, deadline: float, page_token: str | None, *, ahead: bool
+    ) -> tuple[object, float]:
         """One page, and the deadline of the next."""
         target = self._target(question, page_token)
         retries, renewed, refused = 0, False, False
         while True:
-            with self._limiter.slot(question.slug, deadline, refused=refused, patient=True) as slot:
+            with self._limiter.slot(question.slug, deadline, refused=refused, patient=True, ahead=ahead) as slot:
                 deadline = slot.deadline
                 access = self._access
                 token = access.tokens.current()

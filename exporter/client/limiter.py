@@ -1,23 +1,24 @@
 """The one limiter of the process: who may ask CircleCI next, and when.
 
-Requests wait in one queue, first come first served, except that a project holds one slot at a time: its
-second request waits without holding up the others behind it. Only the one whose turn is next keeps an eye on
-the clock; the others sleep until they are handed a slot.
+Requests wait in one queue, first come first served, except that some go ahead, and that a project holds one
+slot at a time: its second request waits without holding up the others behind it. Only the one whose turn is
+next keeps an eye on the clock; the others sleep until they are handed a slot.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as uniform
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.client.pace import NEVER, Pace
 from exporter.errors import DeadlineError, Stopped, ThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from exporter.client.headers import Quota
 
@@ -60,40 +61,34 @@ class LimiterState:
     paused_until: float | None
 
 
+@dataclass(eq=False, slots=True)
 class Slot:
-    """The right to make one request, from entering it until leaving it; takes what the answer says of limits."""
+    """The right to make one request; takes what the answer says of limits."""
 
-    def __init__(self, limiter: Limiter, slug: str, deadline: float, *, refused: bool, patient: bool) -> None:
-        """Nothing is held until it is entered; a `patient` one has its deadline moved by the wait for its turn."""
-        self.slug, self.deadline, self.refused_before, self.patient = slug, deadline, refused, patient
-        self.epoch = 0
-        self.wake = limiter.waiter.condition(limiter.lock)
-        self._limiter = limiter
-
-    def __enter__(self) -> Self:
-        """Wait for the turn. Raises ThrottledError, DeadlineError or Stopped."""
-        self._limiter.enter(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the slot back."""
-        self._limiter.leave(self)
+    slug: str
+    deadline: float
+    refused_before: bool
+    patient: bool
+    ahead: bool
+    wake: Condition
+    tell: Callable[[Callable[[Pace, float], None]], None]
+    epoch: int = 0
 
     def succeeded(self) -> None:
         """The API answered as it does when nothing holds it back."""
-        self._limiter.tell(lambda pace, now: pace.succeeded(self.slug, self.epoch, now))
+        self.tell(lambda pace, now: pace.succeeded(self.slug, self.epoch, now))
 
     def refused(self, retry_after: float | None) -> None:
         """The API answered 429; `retry_after` are the seconds that it named."""
-        self._limiter.tell(lambda pace, now: pace.refused(self.epoch, now, retry_after))
+        self.tell(lambda pace, now: pace.refused(self.epoch, now, retry_after))
 
     def blocked(self, retry_after: float | None) -> None:
         """A content delivery network answered in the API's place."""
-        self._limiter.tell(lambda pace, now: pace.blocked(self.slug, self.epoch, now, retry_after))
+        self.tell(lambda pace, now: pace.blocked(self.slug, self.epoch, now, retry_after))
 
     def quota(self, quotas: Iterable[Quota]) -> None:
         """The API said what is left of its rate limits."""
-        self._limiter.tell(lambda pace, now: pace.quota(quotas, now))
+        self.tell(lambda pace, now: pace.quota(quotas, now))
 
 
 class Limiter:
@@ -118,8 +113,8 @@ class Limiter:
         everything was paused, or a request waited since the API's quota runs low. `clock` is monotonic and is
         that of every deadline, `wall` tells seconds since 1970.
         """
-        self.lock = threading.Lock()
-        self.waiter = waiter or Waiter()
+        self._lock = threading.Lock()
+        self._waiter = waiter or Waiter()
         self._stop = stop
         self._throttled = throttled
         self._clock, self._wall = clock, wall
@@ -131,23 +126,35 @@ class Limiter:
         self._counted = clock()
         threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True).start()
 
-    def slot(self, slug: str, deadline: float, *, refused: bool = False, patient: bool = False) -> Slot:
-        """A slot for one request of a project; `refused` says that the API already refused it once.
+    @contextmanager
+    def slot(
+        self, slug: str, deadline: float, *, refused: bool = False, patient: bool = False, ahead: bool = False
+    ) -> Iterator[Slot]:
+        """Wait for a slot for one request of a project, and hold it. Raises ThrottledError, DeadlineError or Stopped.
 
-        A `patient` one takes no harm from the requests before it: the time that it waits for its turn moves its
-        deadline, unless the API itself holds everything up.
+        `refused` says that the API already refused it once. A `patient` one takes no harm from the requests before
+        it: the time that it waits for its turn moves its deadline, unless the API itself holds everything up. One
+        that goes `ahead` has its turn before all others, by the same rate.
         """
-        return Slot(self, slug, deadline, refused=refused, patient=patient)
+        slot = Slot(slug, deadline, refused, patient, ahead, self._waiter.condition(self._lock), self._tell)
+        self._enter(slot)
+        try:
+            yield slot
+        finally:
+            with self._lock:
+                self._settle()
+                self._busy.remove(slug)
+                self._hand_out()
 
     def rest(self, seconds: float) -> None:
         """Wait outside of every slot. Raises Stopped at once when the process ends."""
-        self.waiter.sleep(seconds, self._stop)
+        self._waiter.sleep(seconds, self._stop)
         if self._stop.is_set():
             raise Stopped
 
     def reconfigure(self, rate: float, burst: int, concurrency: int) -> None:
         """Take new limits; what is under way or paused stays so."""
-        with self.lock:
+        with self._lock:
             self._concurrency = concurrency
             self._pace.reconfigure(rate, burst, self._settle())
             self._next = None  # so that whoever is next looks at its moment anew
@@ -155,7 +162,7 @@ class Limiter:
 
     def state(self) -> LimiterState:
         """What the limiter does now."""
-        with self.lock:
+        with self._lock:
             pause = self._pace.paused_until - self._settle()
             return LimiterState(
                 rate=self._pace.rate,
@@ -167,9 +174,9 @@ class Limiter:
                 paused_until=self._wall() + pause if pause > 0 else None,
             )
 
-    def enter(self, slot: Slot) -> None:
+    def _enter(self, slot: Slot) -> None:
         """Wait until `slot` has its turn."""
-        with self.lock:
+        with self._lock:
             looked = self._settle()  # until now nobody may have waited
             self._queue.append(slot)
             self._hand_out()
@@ -186,16 +193,9 @@ class Limiter:
                 self._queue.remove(slot)
                 self._hand_out()
 
-    def leave(self, slot: Slot) -> None:
-        """Take the slot back and hand it on."""
-        with self.lock:
-            self._settle()
-            self._busy.remove(slot.slug)
-            self._hand_out()
-
-    def tell(self, news: Callable[[Pace, float], None]) -> None:
+    def _tell(self, news: Callable[[Pace, float], None]) -> None:
         """Let the pace know what an answer said."""
-        with self.lock:
+        with self._lock:
             before = self._pace.ready
             news(self._pace, self._settle())
             if self._next is not None and self._pace.ready < before:
@@ -230,7 +230,8 @@ class Limiter:
         """Choose who is next, and wake it when that is another than before."""
         chosen = None
         if len(self._busy) < self._concurrency:
-            chosen = next((slot for slot in self._queue if slot.slug not in self._busy), None)
+            free = [slot for slot in self._queue if slot.slug not in self._busy]
+            chosen = min(free, key=lambda slot: not slot.ahead, default=None)
         if chosen is not None and chosen is not self._next:
             chosen.wake.notify()
         self._next = chosen
@@ -246,6 +247,6 @@ class Limiter:
 
     def _wake_at_stop(self) -> None:
         self._stop.wait()
-        with self.lock:
+        with self._lock:
             for slot in self._queue:
                 slot.wake.notify()

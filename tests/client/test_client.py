@@ -179,6 +179,24 @@ def test_what_would_be_answered_alike_is_asked_once_and_names_the_question(
         assert len(server.requests) == 1
 
 
+def test_a_question_that_goes_ahead_is_asked_before_those_that_wait(aim: Aim) -> None:
+    clockwork = Clockwork()
+    with Server(answering(page())) as server:
+        aimed = aim(server.url, clockwork=clockwork, rate=1.0, burst=1)
+
+        def poll(number: int) -> None:
+            clockwork.sleep(number / 100)
+            aimed.fetch(Question("workflows", ENDPOINT, f"gh/acme/p{number}"), seconds=100)
+
+        def hint() -> None:
+            clockwork.sleep(0.5)
+            question = Question("workflows", ENDPOINT, "gh/acme/hint")
+            list(aimed.client.pages(question, deadline=aimed.clock() + 100, ahead=True))
+
+        clockwork.run(*[lambda n=n: poll(n) for n in range(4)], hint)
+        assert [target.split("/")[6] for target in server.targets] == ["p0", "hint", "p1", "p2", "p3"]
+
+
 def test_a_server_error_is_asked_again_with_growing_pauses(aim: Aim) -> None:
     clockwork = Clockwork()
     with Server(answering(response(status=502), response(status=503), response(status=500), page())) as server:

@@ -116,6 +116,36 @@ def test_one_project_holds_one_slot_and_does_not_hold_up_the_others(
     assert timed.log == [("a", 0), ("b", 1), ("c", 1), ("a", 10), ("a", 20)]
 
 
+def test_a_request_that_goes_ahead_has_its_turn_before_all_that_wait_and_by_the_same_rate(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=1, burst=1, concurrency=4)
+
+    def hint(number: int, after: float) -> None:
+        clockwork.sleep(after)
+        with timed.limiter.slot(f"hint{number}", FOREVER, ahead=True):
+            timed.log.append((f"hint{number}", round(timed.elapsed, 6)))
+
+    def poll(number: int) -> None:
+        clockwork.sleep(number / 1000)
+        timed.ask(f"p{number}")
+
+    clockwork.run(*[lambda n=n: poll(n) for n in range(5)], lambda: hint(1, 1.5), lambda: hint(2, 1.6))
+    assert timed.log == [("p0", 0), ("p1", 1), ("hint1", 2), ("hint2", 3), ("p2", 4), ("p3", 5), ("p4", 6)]
+
+
+def test_a_request_that_goes_ahead_waits_for_its_own_project(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=4)
+
+    def hint() -> None:
+        clockwork.sleep(1)
+        with timed.limiter.slot("a", FOREVER, ahead=True):
+            timed.log.append(("hint", timed.elapsed))
+
+    clockwork.run(lambda: timed.ask("a", times=2, seconds=10), hint, lambda: timed.ask("b", after=2))
+    assert timed.log == [("a", 0), ("b", 2), ("hint", 10), ("a", 10)]
+
+
 def test_no_more_than_the_concurrency_are_under_way(clockwork: Clockwork, stop: threading.Event) -> None:
     timed = Timed(clockwork, stop, rate=1000, burst=1000, concurrency=3)
     clockwork.run(*[lambda slug=str(number): timed.ask(slug, seconds=1) for number in range(9)])
