@@ -80,13 +80,16 @@ total_shards = click.option(
 
 
 def _ordinal(context: click.Context, parameter: click.Parameter, value: str) -> int:
-    """Read a shard's number; `auto` is the number at the end of a StatefulSet pod's host name."""
+    """Read a shard's number; `auto` is the number at the end of a StatefulSet pod's name.
+
+    That is its host name, to which `setHostnameAsFQDN` adds a domain.
+    """
     if value.isascii() and value.isdigit():
         return int(value)
     if value != "auto":
         raise click.BadParameter(f"{value!r} is not a shard number (0, 1, ...) or auto", context, parameter)
     host = socket.gethostname()
-    found = re.search(r"-(\d+)$", host)
+    found = re.search(r"-(\d+)$", host.partition(".")[0])
     if not found:
         raise click.BadParameter(
             f"auto needs a host name that ends in -NUMBER; this one is {host!r}", context, parameter

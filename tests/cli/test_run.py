@@ -173,9 +173,10 @@ def test_each_shard_takes_its_own_projects_and_its_part_of_the_rate(folder: Path
     assert seen[0] | seen[1] == {"gh/acme/web", "gh/acme/api", "gh/acme/mobile", "gh/acme/docs"}
 
 
-def test_the_shard_auto_is_the_number_at_the_end_of_the_host_name(folder: Path) -> None:
+@pytest.mark.parametrize("host", ["exporter-7", "exporter-7.exporter.monitoring.svc.cluster.local"])
+def test_the_shard_auto_is_the_number_at_the_end_of_the_host_name(host: str, folder: Path) -> None:
     unshare = shutil.which("unshare")
-    script = 'echo exporter-7 > /proc/sys/kernel/hostname && exec "$@"'
+    script = f'echo {host} > /proc/sys/kernel/hostname && exec "$@"'
     prefix = (str(unshare), "--uts", "sh", "-c", script, "sh")
     if unshare is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no host name can be set here: that needs root and unshare")
@@ -186,7 +187,7 @@ def test_the_shard_auto_is_the_number_at_the_end_of_the_host_name(folder: Path) 
 
 
 def test_the_shard_auto_needs_a_number_at_the_end_of_the_host_name(folder: Path) -> None:
-    number = re.search(r"-(\d+)$", socket.gethostname())
+    number = re.search(r"-(\d+)$", socket.gethostname().partition(".")[0])
     total = str(int(number[1])) if number and int(number[1]) else "1"
     (folder / "config.yaml").unlink()
     done = command("--shard", "auto", "--total-shards", total, folder=folder, token=TOKEN)
