@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from exporter.insights.collectors import polls
 from exporter.knowledge.discovered_projects import itself
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.project_list import ProjectList
@@ -33,7 +34,8 @@ def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     engine.store.publish(map(Snapshot, projects), engine.clocks.wall())
 
     def poll(slug: str) -> None:
-        for kind in engine.kinds:
+        snapshot = engine.store.get(slug)
+        for kind in polls(snapshot.project.collectors) if snapshot else ():
             poll = engine.begin(slug, kind)
             while poll is not None and poll.step():
                 pass

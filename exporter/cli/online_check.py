@@ -63,7 +63,7 @@ def token_owner(client: Client) -> str:
 
 
 def examine(client: Client, project: Project) -> Finding:
-    """Ask what a project's first poll would ask, and more where that is empty."""
+    """Ask what a project's first poll would ask, and more if that is empty."""
     deadline = time.monotonic() + PATIENCE
     try:
         now = time.time()

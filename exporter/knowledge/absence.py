@@ -1,4 +1,4 @@
-"""Projects that CircleCI does not know: deleted, or no longer visible to the token. Pure.
+"""Projects that CircleCI does not know: deleted, or not visible to the token. Pure.
 
 Such a project is asked one light question, at growing gaps up to a day, until it is back.
 """
@@ -22,7 +22,7 @@ def since(snapshot: Snapshot) -> float | None:
 
 
 def interval(snapshot: Snapshot, usual: float) -> float:
-    """The seconds from one poll to the next: while a project is absent, as long as it was absent at the newest."""
+    """The seconds to the next poll: while a project is absent, as many as it had been absent at the newest one."""
     outcome = snapshot.outcomes.get(LISTING.name)
     if outcome is None or outcome.absent_since is None:
         return usual

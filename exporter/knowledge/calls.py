@@ -1,6 +1,6 @@
-"""How many API calls an hour a project costs: pure, from its settings and the workflows that it has.
+"""How many API calls per hour a project needs, from its settings and its workflows. Pure.
 
-What a collector asks is counted from its row in the table of collectors, so that a new row is counted too.
+A collector is counted from its row in the table of collectors, so a new row is counted too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEFAULT_BRANCH = "the default branch"
 
 
 class Calls(NamedTuple):
-    """API calls an hour: when no workflow's row changes, and when all of them change all the time."""
+    """API calls per hour: if no workflow's row changes, and if all of them change all the time."""
 
     least: float
     most: float
@@ -48,7 +48,7 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
     """Add up what is asked in an hour; `workflows` counts them by branch and reporting window.
 
     `counted` are the workflows whose runs are counted, on whatever branch they run; where that is not known,
-    they are those of the fullest scope. Answers other than those about workflows are taken to have one page.
+    they are those of the fullest scope. Other answers than lists of workflows are counted with one page.
     """
     known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
     total = Calls(known, known)
@@ -67,7 +67,7 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
 
 
 def expected(snapshot: Snapshot) -> Calls:
-    """The same by what is known of a project now: before its first poll, what it costs without a workflow."""
+    """The same, from what is known about a project now: before its first poll, without a workflow."""
     project = snapshot.project
     try:
         branches = plan.branches(project, snapshot.facts)
@@ -83,7 +83,7 @@ def expected(snapshot: Snapshot) -> Calls:
 
 
 def searches_per_hour(organization: Organization) -> Calls:
-    """What the search for an organization's projects asks: its summaries, and its pipelines where it needs them."""
+    """What the search for an organization's projects needs: its summaries, and pages of pipelines in some cases."""
     searches = HOUR / organization.discovery_interval
     summaries = len(organization.template.windows) * searches
     pages = 0 if discovered_projects.by_name(organization.slug) else discovered_projects.PIPELINE_PAGES

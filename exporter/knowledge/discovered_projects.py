@@ -1,7 +1,7 @@
-"""Which projects an organization has, as far as was seen: pure.
+"""Which projects an organization has, as far as is known. Pure.
 
-Where CircleCI lists an organization's projects by name, the list is what there is. Elsewhere projects are
-seen by their newest pipelines, so that one that is not among them may only have been quiet.
+If CircleCI lists an organization's projects by name, the list is complete. Otherwise projects are known from
+the newest pipelines, so one that is not among them may only have been quiet.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
 
 FORGOTTEN_AFTER = 90 * 86_400.0
-"""Seconds without a pipeline after which a project is no longer there: Insights knows nothing of it any more."""
+"""Seconds without a pipeline after which a project is forgotten: Insights has nothing about it any more."""
 PIPELINE_PAGES = 25
 """How many pages of pipelines a search reads: as many as 500 pipelines."""
 
@@ -113,7 +113,7 @@ def of_pipelines(
 
 
 def nameless(organization: Organization, sightings: Sightings) -> list[str]:
-    """The projects whose names must be asked for, since the organization's choice hangs on names."""
+    """The projects whose names must be asked for, since the organization chooses by name."""
     return [] if _takes_all(organization) else [slug for slug, each in sorted(sightings.items()) if not each.name]
 
 
@@ -148,7 +148,7 @@ def all_projects(
 
 
 def itself(organization: Organization) -> Project:
-    """The organization in the place of a project: what its totals and its searches are shown under."""
+    """The organization as a project: its totals and its searches are shown under its slug."""
     return organization.template.model_copy(
         update={
             "slug": organization.slug,

@@ -1,4 +1,4 @@
-"""What is known of a project itself, from two documents of the API: pure.
+"""What is known about a project itself, from two documents of the API. Pure.
 
 Its default branch says which branch Insights means by default; the branches that Insights knows are what
 globs are expanded from.
@@ -23,12 +23,12 @@ BRANCHES_AGE = 3600.0
 
 
 def due(facts: Facts, now: float) -> bool:
-    """Whether the project is asked for again: once a day. Times are Unix seconds."""
+    """Whether to ask about the project again: once a day. Times are Unix seconds."""
     return now - facts.asked_at >= PROJECT_AGE
 
 
 def branches_due(facts: Facts, now: float) -> bool:
-    """Whether the branches are asked for again: once an hour."""
+    """Whether to ask for the branches again: once an hour."""
     return now - facts.branches_asked_at >= BRANCHES_AGE
 
 
@@ -55,12 +55,12 @@ def newer(mine: Facts | None, learned: Facts | None) -> Facts | None:
 def of_project(page: object, old: Facts | None, now: float) -> Facts:
     """Read `GET /project/{slug}`; what it does not say is empty. Raises PayloadError."""
     if not isinstance(page, dict):
-        raise PayloadError("a project should be an object")
+        raise PayloadError("the project is not an object")
     paths = ("vcs_info.default_branch", "name", "organization_name", "vcs_info.provider")
     try:
         branch, name, organization, provider = (optional_text(at(page, path)) for path in paths)
     except Unreadable:
-        raise PayloadError("a project's name or default branch is no text") from None
+        raise PayloadError("the project's name or default branch is not a string") from None
     known = (old.branches, old.branches_asked_at) if old else ((), 0.0)
     return Facts(branch, name, organization, provider, now, *known)
 

@@ -43,8 +43,8 @@ class Held:
 class Patience:
     """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
 
-    Waiting for a turn at a low rate is no fault: each question has its 5 min even then. But once the poll's
-    time is over, the first failure ends it.
+    Each question has 5 min, even a late one: waiting at a low rate is no failure. But once the poll's time is
+    over, the first failure ends it.
     """
 
     def __init__(self, now: float, interval: float) -> None:
@@ -130,7 +130,7 @@ class Attempt:
         self.error = self.error or error
 
     def count(self, error: PollError) -> None:
-        """Count a failure that costs the collector nothing by itself, since what is known serves."""
+        """Count a failure that does not fail the collector, since known facts are used."""
         self._telemetry.failed(self.collector, error.reason)
         if error.ends_poll or self._patience.is_over(self._clocks.monotonic()):
             self.gave_up = self.gave_up or error
@@ -160,7 +160,7 @@ class Attempt:
             self.fail(InternalError(f"{type(defect).__name__} while reading {what}"))
 
     def outcome(self, before: Outcome | None) -> Outcome:
-        """How it went; `before` is how the collector's poll before went."""
+        """How it went; `before` is the outcome of the collector's poll before."""
         now, error = self.now(), self.error
         return Outcome(
             success=error is None,

@@ -1,4 +1,4 @@
-"""What the schedule must know of a kind of poll: one value for each, made beside the class of its polls."""
+"""What the schedule must know about a kind of poll; made beside the class of its polls."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Begin(Protocol):
 class Kind:
     """One kind of poll of a project.
 
-    `collector` stands for it in counts. `interval` gives the seconds from one poll to the next, `due` when the
-    next is due by the newest one in Unix seconds (None when there was none), `lacks` whether something is
-    asked that has no answer yet.
+    `collector` is the one that its failures count for. `interval` gives the seconds from one poll to the next,
+    `due` the time of the next poll in Unix seconds (None if there was none yet), `lacks` whether a question has
+    no answer yet.
     """
 
     collector: str

@@ -1,4 +1,4 @@
-"""The poll of a project's gauges: ask, read, commit, publish, count. A project's trouble stays its own.
+"""The poll of a project's gauges: ask, read, commit, publish. A project's trouble stays its own.
 
 A poll has two steps, so that in a fleet's first round every project's workflows are known before the
 first job is asked for. Each step publishes once.
@@ -65,7 +65,7 @@ class ProjectPoll:
         *,
         missing_only: bool,
     ) -> None:
-        """Take the settings by which this poll runs to its end."""
+        """Keep the settings with which this poll runs to its end."""
         self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
         self._missing_only, self._before = missing_only, snapshot
         self._parts = dict(snapshot.parts)
@@ -104,7 +104,7 @@ class ProjectPoll:
         return bool(self._steps)
 
     def _learn(self, attempt: Attempt) -> None:
-        """Refresh what is known of the project itself; the last known serves while that fails."""
+        """Refresh the project's facts; the last known ones are used while that fails."""
         self._learned = True
         project = self._snapshot.project
         facts, error = refresh(attempt, project, self._snapshot.facts, branches=True)
@@ -182,7 +182,7 @@ class ProjectPoll:
         self._changed[question] = self._parts[question] = part
 
     def _publish(self, *, last: bool) -> None:
-        """Commit and show what this step learned, by the settings that hold now."""
+        """Commit and show what this step learned, with the current settings."""
         slug = self._snapshot.project.slug
         with self._store.lock(slug):
             base = self._store.get(slug)

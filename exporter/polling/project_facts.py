@@ -1,4 +1,4 @@
-"""Asks what is to be known of a project itself: its default branch, its name, and the branches that globs match."""
+"""Asks about a project itself: its default branch, its name, and the branches that globs may match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def refresh(
 ) -> tuple[Facts | None, PollError | None]:
     """Ask for what is due: the project once a day, its branches once an hour where globs need them.
 
-    Returns what is known then, and the failure. What was known serves while asking fails.
+    Returns the facts and the failure. The last known facts are used while asking fails.
     """
     now = attempt.now()
 

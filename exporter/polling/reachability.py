@@ -1,4 +1,4 @@
-"""A light question while CircleCI is out of reach: the next poll may be an hour away, and a blip is no outage."""
+"""A light question while CircleCI is unreachable: the next poll may be an hour away, and a blip is no outage."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PATIENCE = 60.0
 
 
 class Reachability:
-    """Looks every minute whether the newest request was answered, and asks again when it was not.
+    """Checks every minute whether the newest request was answered, and asks again if it was not.
 
-    The first time a minute after that was seen, and at growing gaps up to five minutes. What the answer says
-    shows `circleci_exporter_up`, and the client counts the request.
+    It asks one to two minutes after the failure, then at growing gaps up to five minutes. The client counts
+    the request and sets `circleci_exporter_up`.
     """
 
     def __init__(self, attempts: Attempts) -> None:
-        """Take it that CircleCI is in reach."""
+        """Assume that CircleCI is reachable."""
         self._attempts = attempts
         self._down, self._unanswered = False, 0
 

@@ -91,7 +91,7 @@ class RunsPoll:
         failures: FailureLog,
         unpublished: Unpublished,
     ) -> None:
-        """Take the settings by which this poll runs to its end."""
+        """Keep the settings with which this poll runs to its end."""
         self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
         self._unpublished = unpublished
         self._snapshot, self._project = snapshot, snapshot.project
@@ -207,7 +207,7 @@ class RunsPoll:
         return bool(found) and not unknown
 
     def _publish(self, attempt: Attempt) -> None:
-        """Commit what was learned and show it, by the settings that hold now."""
+        """Commit what was learned and show it, with the current settings."""
         slug = self._project.slug
         with self._store.lock(slug):
             base = self._store.get(slug)

@@ -33,10 +33,10 @@ DEFECT_PAUSE = 60.0
 
 
 def pool_size(concurrency: int, rate: float) -> int:
-    """How many polls go on at once, for so many requests at once and a second.
+    """How many polls run at once, for a number of requests in flight and a rate in requests per second.
 
-    Enough that projects which wait for a dripping server leave some to the others, and so few that each
-    has its turn within a minute.
+    Enough that projects with slow answers leave threads to the others; so few that each request has its turn
+    within a minute, if the rate allows that.
     """
     return max(concurrency, min(MAX_THREADS, 16 + 4 * concurrency, int(60 * rate)))
 
@@ -78,7 +78,7 @@ class Schedule:
             threading.Thread(target=work, name=name, daemon=True).start()
 
     def stop(self) -> None:
-        """Start no further job. Those under way end by the stop event that they wait on."""
+        """Start no further poll. Those under way end with the stop event that they wait on."""
         with self._changed:
             self._stopped.set()
             self._changed.notify()
@@ -143,7 +143,7 @@ class Schedule:
 
     @contextmanager
     def _guard(self, collector: str, what: str) -> Iterator[None]:
-        """Let a defect end what it meets, not the schedule; it is counted."""
+        """Let an unexpected error end one task, not the schedule; it is counted."""
         try:
             yield
         except Stopped:

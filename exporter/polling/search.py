@@ -68,7 +68,7 @@ class OrganizationSearch:
         return False
 
     def _publish(self, attempt: Attempt, found: Found) -> bool:
-        """Commit what was found and show it, by the settings that hold now; returns whether it is still asked."""
+        """Commit what was found and show it, with the current settings; returns whether it is still wanted."""
         slug = self._organization.slug
         with self._store.lock(slug):
             base = self._store.get(slug)
@@ -100,7 +100,7 @@ def find(attempt: Attempt, organization: Organization, known: Sightings, *, tota
     """Search one organization; `known` is what was found before.
 
     Without `totals` one reporting window is asked for, since any of them names the projects. A PollError
-    is counted and noted, and whatever it leaves untouched is found; it is not raised.
+    is counted and noted, not raised; whatever it does not affect is found.
     """
     found = Found()
     by_name = discovered_projects.by_name(organization.slug)
@@ -123,7 +123,7 @@ def _summaries(
 ) -> list[str] | None:
     """Ask for the organization's summaries; returns the names in them, None when none was answered.
 
-    A tolerant search takes it that CircleCI may have no summary of this kind of organization.
+    A tolerant search accepts that CircleCI may have no summary of this kind of organization.
     """
     collector = COLLECTORS[ORGANIZATIONS]
     windows = organization.template.windows if totals else organization.template.windows[:1]
@@ -164,7 +164,7 @@ def _pipelines(attempt: Attempt, slug: str, known: Sightings) -> Sightings | Non
 
 
 def _named(attempt: Attempt, organization: Organization, seen: Sightings) -> Sightings:
-    """Ask for the names that the choice of projects hangs on; each is asked for until it is known."""
+    """Ask for the names that the choice of projects depends on; each is asked for until it is known."""
     names = {}
     for slug in discovered_projects.nameless(organization, seen):
         if attempt.over():

@@ -1,4 +1,4 @@
-"""Steps of the system's clock: what is kept bears its times, so a step makes it look younger or older than it is."""
+"""Steps of the system clock, which make what is stored look younger or older than it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon: started from a configuration, changed by a reload, ended by a signal."""
+"""The daemon: starts from a configuration, changes with a reload, ends with a signal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Options:
 
 
 class Daemon:
-    """One process of the exporter; also the source from which the web side is served."""
+    """One process of the exporter; also the source of everything that the web side serves."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class Daemon:
         watch: FileWatch | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Build everything and take signals and addresses. Raises ConfigError or StartError; nothing runs yet.
+        """Build everything, handle signals and bind addresses. Raises ConfigError or StartError; nothing runs yet.
 
-        Call it, and `run`, from the main thread. With a `watch` on the configuration file a change of it is a reload.
+        Call it, and `run`, from the main thread. With a `watch` on the configuration file, a change reloads it.
         """
         self._options, self._log, self._watch = options, log, watch
         self._wishes = Wishes()
@@ -159,7 +159,7 @@ class Daemon:
         return self._ready
 
     def reload(self) -> tuple[bool, str] | None:
-        """Read the configuration anew for a caller of the HTTP route; None where that is not enabled."""
+        """Reload the configuration for the HTTP route; None if the route is not enabled."""
         return self._reload() if self._options.lifecycle else None
 
     def _each_second(self) -> None:
@@ -168,14 +168,14 @@ class Daemon:
         self._lifecycle_log.look()
 
     def _count_incident(self, kind: str) -> None:
-        """Count what a client of the web side did; nothing is served before the engine is there."""
+        """Count what a client of the web side did; nothing is served before the engine exists."""
         self._engine.telemetry.web_incident(kind)
 
     def _reload(self) -> tuple[bool, str]:
-        """Read the configuration file and, if it is good, change to it; a bad one changes nothing."""
+        """Read the configuration file and, if it is valid, adopt it; an invalid one changes nothing."""
         with self._reloading:
             if self._options.config_file is None:
-                return False, "there is no configuration file to read"
+                return False, "there is no configuration file to reload"
             try:
                 config = load(self._options.config_file)
                 self._engine.change(config)
@@ -187,7 +187,7 @@ class Daemon:
                 return self._not_reloaded(str(error))
             except Exception as defect:  # noqa: BLE001  a defect ends one reload, not the process
                 self._log.exception("unexpected error in a reload")
-                return self._not_reloaded(f"{type(defect).__name__}: a defect of the exporter, see its log")
+                return self._not_reloaded(f"internal error ({type(defect).__name__}); see the log")
             self._reload_ok, self._reloaded_at = True, time.time()
             self._engine.telemetry.reloaded(good=True)
             self._log.info(

@@ -1,4 +1,4 @@
-"""What asks CircleCI and keeps the answers, built from a configuration: for the daemon, `once` and `check` alike."""
+"""Everything that asks CircleCI and keeps the answers, for the daemon, `once` and `check` alike."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Engine:
         keep_state: bool = True,
         clocks: Clocks = SYSTEM_CLOCKS,
     ) -> None:
-        """Build it all. Raises ConfigError without a token, StartError when the state file cannot be used."""
+        """Build everything. Raises ConfigError without a token, StartError if the state file cannot be used."""
         self._config, self._total_shards, self._environ = config, total_shards, environ
         self.clocks, self.log, self.stop = clocks, log, threading.Event()
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
@@ -84,7 +84,7 @@ class Engine:
         )
 
     def change(self, config: Config) -> None:
-        """Ask by other settings from now on. Raises ConfigError for what only a restart can change."""
+        """Adopt other settings. Raises ConfigError for those that only a restart can change."""
         fixed = (
             ("circleci.url", self._config.circleci.url, config.circleci.url),
             ("state.path", self._config.state.path, config.state.path),
@@ -103,7 +103,7 @@ class Engine:
         self._config = config
 
     def close(self) -> None:
-        """Let everything that waits give up, and close the state file."""
+        """End all waits and close the state file."""
         self.stop.set()
         self.client.close()
         self.state.close()

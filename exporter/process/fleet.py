@@ -1,7 +1,6 @@
-"""The projects of this process: which there are, and what is polled, shown and kept for each.
+"""Keeps store, schedule and state file in step with the list of projects, at the start and at every change.
 
-Projects come from the configuration file and from discovery; `settle` makes the store, the schedule and
-the state file agree with the list, at the start and at every change, and touches nothing that stays.
+What stays the same is not touched.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Fleet:
-    """Keeps store, schedule and state at one with the list of projects."""
+    """The projects of this process."""
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         """Start without a project."""
@@ -45,7 +44,7 @@ class Fleet:
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project]) -> None:
-        """Show what the state file knows of these projects, before the first request is made."""
+        """Show what the state file knows about these projects, before the first request."""
         wanted = {project.slug: project for project in projects}
         stored = {found.slug: found for found in self._state.load(wanted)}
         found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
@@ -59,14 +58,14 @@ class Fleet:
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
     def start(self) -> None:
-        """Schedule what was restored: at once what is due or newly asked, the rest when its interval is over."""
+        """Schedule what was restored: at once if it is due or new, else when its interval is over."""
         for snapshot, kind, job in self._schedule_all():
             if kind.due(snapshot) is not None and kind.lacks(snapshot):
                 self._schedule.missing(job)
         self._lists.settle([snapshot.project for snapshot, _ in self._store.published.values()])
 
     def settle(self, projects: Iterable[Project]) -> None:
-        """Poll and show exactly these projects from now on."""
+        """Poll and show exactly these projects from now on; what stays the same is not touched."""
         with self._lock:
             wanted = {project.slug: project for project in projects}
             gone = self._store.published.keys() - wanted.keys()
@@ -90,7 +89,7 @@ class Fleet:
             self._lists.settle(wanted.values())
 
     def expire(self) -> None:
-        """Show no longer what has become too old since it was published."""
+        """Drop what has become stale since it was published, and follow steps of the system clock."""
         step, now = self._steps.look(), self._clocks.wall()
         if step:
             self._log.warning("system clock changed", seconds=round(step, 1))
@@ -113,13 +112,13 @@ class Fleet:
                 self._schedule.add(job, self._clocks.wall())
 
     def _set_back(self) -> None:
-        """Believe no time in the future: data would look fresh for as long as the clock was set back."""
+        """Move times that are now in the future to the present: their data would look fresh for too long."""
         now = self._clocks.wall()
         for slug in (*self._store.published, *self._store.organizations):
             self._renew(slug, lambda snapshot: no_later(snapshot, now))
 
     def _catch_up(self) -> None:
-        """Poll at once what is due by the clock: the machine may have slept."""
+        """Poll what is due by the new time: the machine may have slept."""
         for _ in self._schedule_all():
             pass
 
@@ -193,7 +192,7 @@ class Fleet:
         return snapshot.facts.default_branch if snapshot and snapshot.facts else ""
 
     def _jobs(self, project: Project) -> list[tuple[Kind, Job]]:
-        """What is polled for a project, each kind with its job."""
+        """The kinds of polls of a project, each with its job."""
         kinds = {name: self._kinds[name] for name in polls(project.collectors)}
         return [(kind, self._job(project.slug, name, kind)) for name, kind in kinds.items()]
 
@@ -211,7 +210,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """A poll after whose steps one looks whether it renamed the default branch, which asks for other answers."""
+    """A poll that tells when one of its steps learns of a renamed default branch: other answers are missing then."""
 
     poll: Poll
     default_branch: Callable[[], str]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class LifecycleLog:
-    """Logs what a configuration means: when it is adopted, and once more after the first poll of everything.
+    """Logs what a configuration needs: when it is adopted, and again after the first poll of everything.
 
-    The thread of reloads and the one that looks every second share it.
+    The thread that reloads and the one that looks every second share it.
     """
 
     def __init__(self, store: SnapshotStore, config: Config, log: Logger, *, shard: int, total_shards: int) -> None:
@@ -29,7 +29,7 @@ class LifecycleLog:
         self._pending: Config | None = config
 
     def starting(self) -> None:
-        """Log what starts, and whether it needs more calls than are allowed."""
+        """Log what starts, and warn if it needs more calls than are allowed."""
         config = self._config
         self._log.info(
             "starting",
@@ -50,7 +50,7 @@ class LifecycleLog:
         self._warn(config, self._calls(config))
 
     def look(self) -> None:
-        """Log the result of the first poll of all projects by the newest configuration. Call it again and again."""
+        """Log the result of the first poll of all projects with the newest configuration. Called every second."""
         config = self._pending
         if config is None or not self._all_polled():
             return

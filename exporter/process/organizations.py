@@ -1,7 +1,7 @@
-"""The organizations of the configuration: searched again and again, so that their projects come and go.
+"""Searches the organizations of the configuration at an interval, so that their projects come and go.
 
-What a search finds is kept like a project's answers, in memory and in the state file; a search that fails
-changes nothing but what it says of itself. `settle` gets all projects after each search and each reload.
+What a search finds is kept like a project's answers, in memory and in the state file. A failed search changes
+only its own outcome. `settle` gets all projects after each search and each reload.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Organizations:
-    """Keeps store, schedule and state at one with the list of organizations."""
+    """Keeps store, schedule and state in step with the list of organizations."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Organizations:
         self._lock = threading.Lock()
 
     def restore(self, config: Config) -> tuple[Project, ...]:
-        """Show what the state file knows of the organizations; returns the projects to begin with."""
+        """Show what the state file knows about the organizations; returns the projects to start with."""
         self._projects.adopt(config)
         organizations = self._projects.organizations
         if organizations:
@@ -59,12 +59,12 @@ class Organizations:
         return self._projects.projects()
 
     def start(self) -> None:
-        """Search what is due at once, and again and again from then on."""
+        """Search at once what is due, and then at each interval."""
         for slug in self._projects.organizations:
             self._schedule.add(self._job(slug), self._due(slug))
 
     def change(self, config: Config) -> None:
-        """Search by another configuration from now on; what is found already is settled at once."""
+        """Adopt another configuration; projects that are known already are settled at once."""
         with self._lock:
             self._projects.adopt(config)
             organizations = self._projects.organizations
@@ -83,7 +83,7 @@ class Organizations:
             self._settle(self._projects.projects())
 
     def begin(self, slug: str) -> OrganizationSearch | None:
-        """Start a search by the settings that hold now; None when the organization is gone."""
+        """Start a search with the current settings; None if the organization is gone."""
         organization = self._projects.organizations.get(slug)
         if organization is None:
             return None
@@ -94,7 +94,7 @@ class Organizations:
             self._settle(self._projects.projects())
 
     def _change(self, organization: Organization) -> None:
-        """Show an organization by the settings that hold now, and search it when that is due."""
+        """Show an organization with the current settings, and search it when due."""
         slug, project = organization.slug, discovered_projects.itself(organization)
         with self._store.lock(slug):
             old = self._store.get(slug)
@@ -122,7 +122,7 @@ class Organizations:
         return Job(slug, ORGANIZATIONS, interval, lambda _missing_only: self.begin(slug))
 
     def _due(self, slug: str) -> float:
-        """An interval after the newest search, or at once when something was never answered."""
+        """An interval after the newest search, or at once if something was never answered."""
         now, snapshot = self._now(), self._store.get(slug)
         if snapshot is None or snapshot.polled_at is None or not self._asked(snapshot.project) <= snapshot.parts.keys():
             return now

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ProjectList:
-    """The list of one shard, by the newest configuration and by what the store knows of organizations."""
+    """The projects of one shard, from the newest configuration and from what the store knows about organizations."""
 
     def __init__(self, store: SnapshotStore, telemetry: Telemetry, *, shard: int = 0, total_shards: int = 1) -> None:
         """Start with an empty configuration."""
@@ -26,7 +26,7 @@ class ProjectList:
         self.organizations: Mapping[str, Organization] = {}
 
     def adopt(self, config: Config) -> None:
-        """Take another configuration."""
+        """Adopt another configuration."""
         self._listed = config.projects
         self.organizations = {organization.slug: organization for organization in config.organizations}
 

@@ -1,4 +1,4 @@
-"""What signals and a changed file ask of the main thread: a stop goes first, and reloads that wait are one."""
+"""Requests of signals and of a changed file to the main thread: a stop goes first, pending reloads are merged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Wishes:
             self._changed.notify()
 
     def reload(self) -> None:
-        """Ask for a reload; one that nobody has begun yet serves for this too."""
+        """Ask for a reload; one that has not started yet serves for this too."""
         with self._changed:
             self._reload = True
             self._changed.notify()
