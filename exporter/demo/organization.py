@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.demo.aggregates import Metrics, job_metrics, workflow_metrics
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.clock import Clock
 from exporter.demo.draws import uuid_for
 from exporter.demo.generated import DAY, Stream, job_runs

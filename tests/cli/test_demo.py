@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from exporter.cli import main
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from tests.cli.commands import command
 from tests.running import COMMAND, Scrape
 from tests.waiting import wait_until

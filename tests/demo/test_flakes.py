@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from exporter.demo import flakes
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.clock import Clock
 from exporter.demo.model import DemoWorkflow, Run
 from exporter.demo.organization import Organization

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.generated import Stream, job_runs
 from exporter.demo.model import FINISHED, DemoJob, DemoWorkflow, Run
 from tests.demo.asking import DAY, NOON

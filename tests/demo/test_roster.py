@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.roster import Roster
 from tests.demo.asking import BILLING, PLATFORM, WEB, WEEK, ask
 

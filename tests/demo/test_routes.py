@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.demo.routes import ROUTES
 from exporter.demo.times import written

@@ -115,7 +115,7 @@ def test_a_damaged_record_is_dropped_alone_counted_and_logged_once(
 
 
 @pytest.mark.parametrize(("kind", "statement", "value"), CASES, ids=lambda each: str(each)[:30])
-def test_once_it_was_learnt_anew_nothing_is_damaged(path: Path, kind: str, statement: str, value: object) -> None:
+def test_once_it_was_learned_anew_nothing_is_damaged(path: Path, kind: str, statement: str, value: object) -> None:
     change(path, statement, value)
     with opened(path) as found:
         load(found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from exporter.demo.generated import Stream
 from exporter.demo.pipelines.book import PipelineBook
 from exporter.demo.pipelines.generated import Plan, make, plans_of_day

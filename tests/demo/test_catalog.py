@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from exporter.demo.catalogue import builtin
+from exporter.demo.catalog import builtin
 from tests.circleci.fleet import fleet
 
 
