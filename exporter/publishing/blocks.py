@@ -136,7 +136,7 @@ class Block:
 
     def _texts(self, first: int) -> dict[int, bytes]:
         """The plain lines of a fragment by their places."""
-        text, start, texts = inflate(self._fragment(first)), 0, {}
+        text, start, texts = inflate(self._fragment(first)) if self.lengths[first] else b"", 0, {}
         for place in range(first, first + self.firsts.count(first)):
             end = start + self.sizes[BLOCK + place]
             texts[place] = text[start:end]

@@ -36,9 +36,10 @@ class _Row(NamedTuple):
 
 
 class _Lines(NamedTuple):
-    """The samples of a part, and for each family its lines, or where they stand in those published before."""
+    """The samples of a part, and for each family its bytes: how many, and the lines or where they stood before."""
 
     samples: int
+    sizes: Sequence[int]
     texts: Sequence[bytes | slice]
 
 
@@ -49,21 +50,28 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
         return of_texts({})
     families = [table.families[place] for place in places]
     known = _published(before, project, len(families))
-    lines = []
+    lines, spliced = [], False
     for question, part in parts:
         rows, found = known.get(question, (b"", None))
         if found is None or rows != part.rows:
             found = _written(_rows(project, table, question, part, places), families)
+        else:
+            spliced = True
         lines.append(found)
-    samples, cut = sum(each.samples for each in lines), 0
+    samples, cut = sum([each.samples for each in lines]), 0
     if samples > room:
-        lines = [_written(_first(project, table, parts, places, room), families)]
+        lines, spliced = [_written(_first(project, table, parts, places, room), families)], False
         samples, cut = lines[0].samples, samples - lines[0].samples
-    texts = {family.name: _joined([each.texts[index] for each in lines]) for index, family in enumerate(families)}
+    texts = {}
+    for index, family in enumerate(families):
+        if any(each.sizes[index] for each in lines):
+            splice = Splice(tuple([each.texts[index] for each in lines]))
+            text = splice if spliced else splice.within(b"")
+            texts[family.name] = FamilyText(text, text)
     sizes = array("I")
     for each in () if cut else lines:
-        sizes.extend((each.samples, *map(_size, each.texts)))
-    return of_texts({name: FamilyText(text, text) for name, text in texts.items() if text}, samples, cut, sizes)
+        sizes.extend((each.samples, *each.sizes))
+    return of_texts(texts, samples, cut, sizes)
 
 
 def _published(before: Section | None, project: Project, families: int) -> Mapping[object, tuple[object, _Lines]]:
@@ -75,7 +83,7 @@ def _published(before: Section | None, project: Project, families: int) -> Mappi
     for number, (question, rows) in enumerate(zip(before.basis[1::2], before.basis[2::2], strict=True)):
         samples, *sizes = before.sizes[number * (families + 1) : (number + 1) * (families + 1)]
         ends = [start + size for start, size in zip(starts, sizes, strict=True)]
-        found[question] = rows, _Lines(samples, tuple(map(slice, starts, ends)))
+        found[question] = rows, _Lines(samples, sizes, tuple(map(slice, starts, ends)))
         starts = ends
     return found
 
@@ -116,7 +124,8 @@ def _written(rows: Sequence[_Row], families: Sequence[Family]) -> _Lines:
         ).encode()
         for index, family in enumerate(families)
     ]
-    return _Lines(sum([len(row.values) - row.values.count(None) for row in rows]), texts)
+    samples = sum([len(row.values) - row.values.count(None) for row in rows])
+    return _Lines(samples, tuple(map(len, texts)), texts)
 
 
 def _first(project: Project, table: Table, parts: Parts, places: Sequence[int], room: int) -> list[_Row]:
@@ -134,15 +143,3 @@ def _first(project: Project, table: Table, parts: Parts, places: Sequence[int], 
             break
         kept.append(row)
     return kept
-
-
-def _joined(pieces: Sequence[bytes | slice]) -> bytes | Splice:
-    """The lines of one family of all parts; nothing where there are none."""
-    if not any(map(_size, pieces)):
-        return b""
-    splice = Splice(tuple(pieces))
-    return splice if any(isinstance(piece, slice) for piece in pieces) else splice.within(b"")
-
-
-def _size(text: bytes | slice) -> int:
-    return text.stop - text.start if isinstance(text, slice) else len(text)
