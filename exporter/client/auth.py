@@ -32,7 +32,6 @@ class TokenAuth(AuthBase):
         self.header = "Circle-Token" if kind == "circle-token" else "Authorization"
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Set the header."""
         request.headers[self.header] = self._value(self.token.reveal())
         return request
 

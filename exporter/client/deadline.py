@@ -87,19 +87,16 @@ class BoundedSocket(socket.socket):
     """A TCP socket that keeps to its thread's budget."""
 
     def recv(self, *args: object) -> bytes:
-        """Receive, within the budget."""
         data: bytes = _patiently(self, super().recv, *args)
         _thread.budget.spend(len(data))
         return data
 
     def recv_into(self, *args: object) -> int:
-        """Receive into a buffer, within the budget."""
         received: int = _patiently(self, super().recv_into, *args)
         _thread.budget.spend(received)
         return received
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        """Send, within the budget."""
         self.settimeout(_thread.budget.left())
         super().sendall(data, flags)
 
@@ -125,7 +122,6 @@ class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
     """A TLS socket that keeps to its thread's budget, its handshake included."""
 
     def do_handshake(self, block: bool = False) -> None:
-        """Shake hands, within the budget."""
         try:
             _patiently(self, super().do_handshake, block)
         except (RequestTimeout, Stopped):  # for these the standard library would not close

@@ -35,7 +35,6 @@ class Quota:
 
     @property
     def nearly_spent(self) -> bool:
-        """Whether a tenth or less is left."""
         return self.share <= 1
 
     @property

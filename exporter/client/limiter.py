@@ -44,7 +44,6 @@ class Waiter:
         return threading.Condition(lock)
 
     def sleep(self, seconds: float, stop: threading.Event) -> None:
-        """Wait for so many seconds, or until `stop`."""
         stop.wait(seconds)
 
 
@@ -161,7 +160,6 @@ class Limiter:
             self._hand_out()
 
     def state(self) -> LimiterState:
-        """What the limiter does now."""
         with self._lock:
             pause = self._pace.paused_until - self._settle()
             return LimiterState(
@@ -175,7 +173,6 @@ class Limiter:
             )
 
     def _enter(self, slot: Slot) -> None:
-        """Wait until `slot` has its turn."""
         with self._lock:
             looked = self._settle()  # until now nobody may have waited
             self._queue.append(slot)

@@ -65,7 +65,6 @@ class _Bounded(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it can be used again."""
         return time.monotonic() - self.used_at < LONGEST_IDLE and super().is_connected
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]

@@ -36,8 +36,6 @@ class SecurityHeaders:
         self._configured = configured
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = merged(message.get("headers", []), self._configured())

@@ -26,7 +26,6 @@ class ExpositionResponse:
         self._headers = [*headers, (b"content-length", str(length).encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
-        """Send it."""
         await send({"type": "http.response.start", "status": 200, "headers": self._headers})
         if scope["method"] != "HEAD":
             for chunk in chunks(self._pieces):

@@ -18,7 +18,6 @@ class OriginForm:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         scheme, _, rest = scope["raw_path"].partition(b"://")
         if rest and scheme.lower() in SCHEMES:
             raw = b"/" + rest.partition(b"/")[2]

@@ -35,7 +35,6 @@ class Acceptor:
         self._attaching: set[asyncio.Task[None]] = set()
 
     def start(self, listeners: Iterable[socket.socket]) -> None:
-        """Begin to accept."""
         self._listeners.update(listeners)
         for listener in self._listeners:
             self._listen_on(listener)

@@ -153,7 +153,6 @@ class Connections:
                 del self._peers[connection.peer]
 
     def drop(self, connection: Connection) -> None:
-        """End a connection at once."""
         self.leave(connection)
         connection.abort()
 
@@ -167,7 +166,6 @@ class Connections:
                 self.drop(connection)
 
     def all(self) -> list[Connection]:
-        """List the connections."""
         return [connection for peers in self._peers.values() for connection in peers]
 
     def _rivals(self, peer: str) -> Collection[Connection]:

@@ -36,14 +36,9 @@ _FOREIGN_LOGGERS = ("asyncio", "uvicorn.error")
 class Log(Protocol):
     """The part of a structlog logger that the web side uses."""
 
-    def info(self, event: str, **fields: Any) -> Any:  # noqa: ANN401  structlog's own signature
-        """Log what an operator may want to know."""
-
-    def warning(self, event: str, **fields: Any) -> Any:  # noqa: ANN401
-        """Log what an operator should look at."""
-
-    def error(self, event: str, **fields: Any) -> Any:  # noqa: ANN401
-        """Log what is wrong."""
+    def info(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401  structlog's
+    def warning(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401  structlog's
+    def error(self, event: str, **fields: Any) -> Any: ...  # noqa: ANN401  structlog's
 
 
 class Incidents:

@@ -54,7 +54,6 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
         self._connections.leave(self._connection)
         super().connection_lost(exc)
 
@@ -121,7 +120,6 @@ class Protocol(H11Protocol):
             self._end()
 
     def _costs_too_much(self, piece: bytes) -> bool:
-        """Count a piece of a body."""
         self._body_bytes += len(piece)
         if any(name == b"transfer-encoding" for name, _ in self.headers):
             self._chunk_lines += piece.count(b"\n")
@@ -154,7 +152,6 @@ class Protocol(H11Protocol):
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Produce again."""
         self._connection.stall(stalled=False)
         super().resume_writing()
 
