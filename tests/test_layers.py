@@ -68,6 +68,7 @@ PURE = {
 # Pure modules of layers that are not pure as a whole.
 PURE_MODULES = {
     "exporter.cli.remedies",
+    "exporter.polling.agenda",
     "exporter.publishing.blocks",
     "exporter.publishing.exposition",
     "exporter.publishing.figures",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.config import parse
 from exporter.demo import SyntheticCircleCI
 from exporter.demo.organization import Organization
-from exporter.insights.collectors import NAMES, ORGANIZATIONS
+from exporter.insights.collectors import OF_PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
     with SyntheticCircleCI(Organization(seed=seed, refresh=REFRESH, delay=DELAY, pace=PACE)) as circle:
         text = CONFIGURATION.format(
             url=circle.url,
-            collectors=", ".join(name for name in NAMES if name != ORGANIZATIONS),
+            collectors=", ".join(OF_PROJECTS),
             organizations=", ".join(
                 f"{{slug: {slug}, discovery_interval: 10s}}" for slug in circle.organization.roster.owners()
             ),

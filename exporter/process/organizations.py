@@ -38,7 +38,8 @@ class Organizations:
         settle: Callable[[tuple[Project, ...]], None],
     ) -> None:
         """Start without an organization."""
-        self._engine, self._store, self._state = engine, engine.store, engine.state
+        self._store, self._state, self._search = engine.store, engine.state, engine.search
+        self._failures, self._discovered = engine.failures, engine.telemetry.discovered
         self._projects, self._schedule, self._settle = projects, schedule, settle
         self._now = engine.clocks.wall
         self._lock = threading.Lock()
@@ -74,10 +75,10 @@ class Organizations:
                     self._schedule.remove(slug)
                     held.enter_context(self._store.lock(slug))
                     with suppress(KeyError):  # nothing may have been found yet
-                        self._engine.telemetry.discovered.remove(slug)
+                        self._discovered.remove(slug)
                 self._store.withdraw(gone)
                 self._state.forget(gone)
-                self._engine.failures.forget(gone)
+                self._failures.forget(gone)
             for organization in organizations.values():
                 self._change(organization)
             self._settle(self._projects.projects())
@@ -87,7 +88,7 @@ class Organizations:
         organization = self._projects.organizations.get(slug)
         if organization is None:
             return None
-        return self._engine.search(organization, self._found, totals=self._projects.shows_totals(slug))
+        return self._search(organization, self._found, totals=self._projects.shows_totals(slug))
 
     def _found(self) -> None:
         with self._lock:

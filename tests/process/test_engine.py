@@ -8,6 +8,7 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from tests.circleci import Circle
 
@@ -90,9 +91,10 @@ def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learned(
 
 def test_a_change_of_projects_alone_keeps_the_connections(engine_of: Callable[..., Engine], circle: Circle) -> None:
     engine = engine_of()
-    client = engine.client
+    client, access = engine.client, engine.client._access
     engine.change(parse(text(circle.url).replace("acme/web", "acme/api")))
     assert engine.client is client
+    assert client._access is access
 
 
 def test_a_change_of_how_the_token_is_sent_holds_for_the_next_request(
@@ -104,6 +106,25 @@ def test_a_change_of_how_the_token_is_sent_holds_for_the_next_request(
     ask(engine)
     first, second = (set(one.header_names) & {"circle-token", "authorization"} for one in circle.requests)
     assert (first, second) == ({"circle-token"}, {"authorization"})
+
+
+def test_a_poll_under_way_goes_on_by_the_new_settings_and_one_request_is_of_one_of_them(
+    engine_of: Callable[..., Engine], circle: Circle
+) -> None:
+    engine = engine_of(", requests_per_second: 1000, burst: 1000")
+    engine.store.publish([Snapshot(parse(text(circle.url)).projects[0])], 0)
+    poll = engine.begin("gh/acme/web")
+    assert poll is not None
+    assert poll.step()
+    before = len(circle.requests)
+    engine.change(parse(text(circle.url, ", requests_per_second: 1000, burst: 1000, auth: bearer")))
+    assert not poll.step()
+    assert len(circle.requests) > before > 0
+    sent = [set(one.header_names) & {"circle-token", "authorization"} for one in circle.requests]
+    assert sent == [{"circle-token"}] * before + [{"authorization"}] * (len(sent) - before)
+    snapshot = engine.store.get("gh/acme/web")
+    assert snapshot is not None
+    assert all(outcome.success for outcome in snapshot.outcomes.values())
 
 
 def test_server_and_state_file_stay_as_they_are_until_a_restart(

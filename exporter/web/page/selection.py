@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlencode
 
+from exporter.insights.collectors import LISTING
 from exporter.web.page.overview import Health, Overview, ProjectView, WorkflowView
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _rank_project(view: ProjectView) -> Ranked[ProjectView]:
 
 
 def _state_of_workflows(project: Ranked[ProjectView]) -> Health:
-    states = (collector.state for collector in project.view.collectors if collector.name == "workflows")
+    states = (collector.state for collector in project.view.collectors if collector.name == LISTING.name)
     return next(states, project.state)
 
 
