@@ -30,8 +30,8 @@ PIPELINE_PAGES = 25
 LIST = "all_projects"
 """Where an organization's summary lists the names of its projects."""
 
-_TABLE = Table("found", (Family("seen_at", "", "When it was last seen."),), (), keys=("slug", "?name"))
-_COLLECTOR = Collector(ORGANIZATIONS, "/pipeline", (_TABLE,), paged=True)
+SIGHTINGS = Table("found", (Family("seen_at", "", "When it was last seen."),), (), keys=("slug", "?name"))
+_COLLECTOR = Collector(ORGANIZATIONS, "/pipeline", (SIGHTINGS,), paged=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,14 @@ def asked(project: Project, *, totals: bool) -> set[Question]:
 
 def packed(sightings: Sightings) -> bytes:
     """Sightings as they are kept in memory and on disk."""
-    return pack(_COLLECTOR, {_TABLE.name: [((each.slug, each.name), (each.seen_at,)) for each in sightings.values()]})
+    return pack(
+        _COLLECTOR, {SIGHTINGS.name: [((each.slug, each.name), (each.seen_at,)) for each in sightings.values()]}
+    )
 
 
 def unpacked(kept: bytes) -> Sightings:
     """Sightings from what was kept."""
-    return {slug: Sighting(slug, name, seen_at or 0.0) for (slug, name), (seen_at,) in unpack(kept, _TABLE)}
+    return {slug: Sighting(slug, name, seen_at or 0.0) for (slug, name), (seen_at,) in unpack(kept, SIGHTINGS)}
 
 
 def seen(snapshot: Snapshot) -> Sightings:
@@ -96,7 +98,11 @@ def of_pipelines(
     known: Sightings, organization: str, slugs: Iterable[str], now: float
 ) -> tuple[Sightings, Counter[str]]:
     """What was known and is not forgotten, with the projects of some pipelines, and how many slugs are none."""
-    found = {slug: each for slug, each in known.items() if now - each.seen_at < FORGOTTEN_AFTER}
+    found = {
+        slug: replace(each, seen_at=min(each.seen_at, now))  # the clock may have been ahead
+        for slug, each in known.items()
+        if now - each.seen_at < FORGOTTEN_AFTER
+    }
     provider = organization.split("/", 1)[0]
     unread = Counter[str]()
     for text in slugs:

@@ -18,7 +18,7 @@ from exporter.formats import deflate
 from exporter.formats.exposition import number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exporter.config import Project
     from exporter.insights.collectors import Collector, Table
@@ -131,10 +131,11 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     return _rows(json.loads(deflate.unpacked(packed), parse_int=str, parse_float=str), table)
 
 
-def verify(packed: bytes) -> None:
-    """Raise whatever the damage raises where rows cannot be unpacked: for what comes from a disk."""
+def verify(packed: bytes, tables: Iterable[Table]) -> None:
+    """Raise whatever the damage raises where rows of these tables cannot be unpacked: for what comes from a disk."""
     document = json.loads(deflate.unpacked(packed), parse_constant=_refused)
-    for table in document.values():
+    own = {table.name: len(table.keys) for table in tables}
+    for name, table in document.items():
         if not table.keys() >= {"columns", "labels", "numbers"}:
             continue  # packed by another version, and read as no rows
         widths = {len(numbers) for numbers in table["numbers"]} | {len(table["columns"])}
@@ -142,6 +143,7 @@ def verify(packed: bytes) -> None:
         numbers = chain.from_iterable(table["numbers"])
         if (
             len(widths) > 1
+            or (name in own and any(len(labels) != own[name] for labels in table["labels"]))
             or len(table["labels"]) != len(table["numbers"])
             or not all(isinstance(text, str) for text in texts)
             or not all(number is None or (isinstance(number, int | float) and isfinite(number)) for number in numbers)

@@ -111,8 +111,9 @@ def _parts(connection: sqlite3.Connection, project: int, slug: str, damage: Dama
             yield part
 
 
-def _part(question: object, columns: Iterable[object]) -> tuple[Question, Part]:
-    return records.read_question(question), records.read_part(*columns)
+def _part(stored: object, columns: Iterable[object]) -> tuple[Question, Part]:
+    question = records.read_question(stored)
+    return question, records.read_part(question, *columns)
 
 
 def write(

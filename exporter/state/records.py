@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
+from exporter.knowledge.discovered_projects import SIGHTINGS
 from exporter.knowledge.snapshots import Facts, Outcome, Part, verify
 from exporter.state.documents import Reader, parse, write
 
@@ -49,14 +51,22 @@ def read_question(written: object) -> Question:
 
 
 def read_part(  # noqa: PLR0917  the columns, in the order of the part's fields
-    rows: object, checked_at: object, answered_at: object, previous: object, basis: object, follow_ups: object
+    question: Question,
+    rows: object,
+    checked_at: object,
+    answered_at: object,
+    previous: object,
+    basis: object,
+    follow_ups: object,
 ) -> Part:
-    """A part, whose rows can be unpacked."""
+    """The part of a question, whose rows can be unpacked."""
     if not isinstance(rows, bytes) or not isinstance(previous, bytes) or not isinstance(follow_ups, int):
         raise TypeError
-    verify(rows)
+    collector = COLLECTORS.get(question.collector)  # another version may have others
+    tables = (SIGHTINGS, *(collector.tables if collector else ()))
+    verify(rows, tables)
     if previous:
-        verify(previous)
+        verify(previous, tables)
     return Part(rows, moment(checked_at), moment(answered_at), previous, label(basis), follow_ups)
 
 

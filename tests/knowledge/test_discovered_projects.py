@@ -54,6 +54,11 @@ def test_a_project_without_a_pipeline_for_as_long_as_insights_remembers_is_forgo
     assert set(discovered_projects.of_pipelines(before, ACME, [], NOW)[0]) == {"gh/acme/late"}
 
 
+def test_a_project_that_was_seen_by_a_clock_ahead_is_taken_to_be_seen_now() -> None:
+    before = known("gh/acme/web", at=NOW + 10 * FORGOTTEN_AFTER)
+    assert discovered_projects.of_pipelines(before, ACME, [], NOW)[0] == known("gh/acme/web", at=NOW)
+
+
 def test_a_pipeline_keeps_the_name_that_was_asked_for_before() -> None:
     before = {f"{APP}/p1": Sighting(f"{APP}/p1", "platform", NOW - 60)}
     found, _ = discovered_projects.of_pipelines(before, APP, [f"{APP}/p1", f"{APP}/p2"], NOW)

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
+from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
@@ -77,6 +78,18 @@ CASES: list[tuple[str, str, Any]] = [
     *[("part", PARTS.format("question = ?"), text) for text in NOT_JSON],
     ("part", PARTS.format("answer = ?"), b"garbage"),
     ("part", PARTS.format("answer = ?"), "text"),
+    *[
+        ("part", PARTS.format("answer = ?"), packed(rows.encode()))
+        for rows in (
+            *NOT_JSON,
+            '{"workflow":{"columns":[],"labels":[["a","b"]],"numbers":[[]]}}',
+            '{"workflow":{"columns":[],"labels":[[7]],"numbers":[[]]}}',
+            '{"workflow":{"columns":["a"],"labels":[["b"]],"numbers":[[]]}}',
+            '{"workflow":{"columns":["a"],"labels":[["b"]],"numbers":[["5"]]}}',
+            '{"workflow":{"columns":["a"],"labels":[["b"]],"numbers":[[NaN]]}}',
+            '{"workflow":{"columns":[],"labels":[["a"]],"numbers":[]}}',
+        )
+    ],
     ("part", PARTS.format("answer = substr(answer, 1, ?)"), 50),
     ("part", PARTS.format("previous = ?"), b"garbage"),
     ("part", PARTS.format("checked_at = ?"), "soon"),
@@ -125,6 +138,13 @@ def test_once_it_was_learned_anew_nothing_is_damaged(path: Path, kind: str, stat
         stored = load(found)
         assert damaged(found) == {}, kind
         assert stored[WEB] == Stored(WEB, FACTS, KNOWN.parts, OUTCOMES, NOW, NOW_LEDGER, LIVE)
+
+
+def test_an_answer_that_only_another_version_asks_for_is_no_damage(path: Path) -> None:
+    change(path, PARTS.format("question = replace(question, 'workflows', ?)"), "later")
+    with opened(path) as found:
+        assert len(load(found)[WEB].parts) == len(KNOWN.parts)
+        assert damaged(found) == {}
 
 
 def test_every_kind_is_at_0_from_the_start() -> None:
