@@ -15,14 +15,18 @@ from exporter.runs.pipeline_list import met
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.config import Project
     from exporter.polling.attempt import Attempt
-    from exporter.runs import Run
+    from exporter.runs import Ledger, Run
     from exporter.runs.counting import Book
     from exporter.state import StateStore
 
 NAMES_EVERY = 86_400.0
 """Seconds after which the names of workflows are asked for again: pipelines tell of new ones themselves."""
+MOST_DOUBLINGS = 3
+"""How often the time between two sweeps of a workflow doubles, while they bring nothing."""
 RESOLVED_AT_ONCE = 50
 """Runs that only Insights has told of whose pipelines are asked for in one go."""
 
@@ -32,10 +36,10 @@ def names_due(book: Book, now: float) -> bool:
     return now - min(book.ledger.names_at, now) >= NAMES_EVERY
 
 
-def sweep_due(book: Book, project: Project, now: float) -> list[str]:
-    """The workflows whose lists are to be read, the one that waits longest first."""
-    swept = {name: min(book.ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(book.ledger, project)}
-    return sorted((name for name, at in swept.items() if now - at >= project.runs.sweep), key=lambda name: swept[name])
+def sweeps(ledger: Ledger, project: Project, vain: Mapping[str, int], now: float) -> dict[str, float]:
+    """When each workflow's list is read next, Unix time; `vain` says how often in a row that has brought nothing."""
+    swept = {name: min(ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(ledger, project)}
+    return {name: at + project.runs.sweep * 2 ** min(vain.get(name, 0), MOST_DOUBLINGS) for name, at in swept.items()}
 
 
 class Insights:
@@ -55,13 +59,16 @@ class Insights:
         self._book.ledger = crediting.named(self._book.ledger, found, self._attempt.now())
         self._book.changes.whole = True
 
-    def sweep(self, name: str) -> None:
-        """Read one workflow's list of runs: credits, and what nothing else saw. Raises PollError or Stopped."""
+    def sweep(self, name: str) -> bool:
+        """Read one workflow's list of runs: credits, and what nothing else saw; returns whether it brought something.
+
+        Raises PollError or Stopped.
+        """
         book, attempt, project, now = self._book, self._attempt, self._project, self._attempt.now()
         start = runs.start_of(book.ledger.workflows[name], now, project.runs.lookback)
         rows: list[Run] = []
         for page in attempt.pages(runs.recent(project.slug, name, start)):
-            found, unread = runs.read_page(page, now)
+            found, unread = runs.read_page(page, attempt.date())
             attempt.unread(unread)
             rows += found
         keys = {row.key for row in rows}
@@ -76,6 +83,7 @@ class Insights:
             book.ledger = crediting.swept(book.ledger, name, rows, start=start, lookback=lookback, now=now)
             book.changes.workflows.add(name)
             book.changes.floors[name] = book.ledger.workflows[name].floor
+        return bool(sorted_rows.credits or sorted_rows.unseen)
 
     def _resolve(self, name: str, row: Run) -> None:
         """Watch the pipeline of a run that only Insights has told of; count the run as told where there is none."""

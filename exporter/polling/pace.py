@@ -6,7 +6,6 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter import runs
 from exporter.polling import crediting
 from exporter.runs import watching
 
@@ -27,6 +26,10 @@ class Postponed:
     until: dict[str, float] = field(default_factory=dict)
     shown_at: float = 0.0
     released_at: float | None = None
+    vain: dict[str, int] = field(default_factory=dict)
+    """By workflow: sweeps of its list of runs in a row that brought nothing."""
+    confirmed: int = 0
+    """Walks over the list in a row that found nothing but what the organization's list had shown."""
 
     def postpone(self, what: str, until: float) -> None:
         """Ask no more before a Unix time."""
@@ -66,7 +69,9 @@ class Pace:
         if self._coverage.waits(project.slug):
             return now
         covered = self._coverage.covers(project.slug, live, now)
-        moments = [postponed.due(LIST, watching.list_due(live, settings, now, covered=covered))]
+        moments = [
+            postponed.due(LIST, watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed))
+        ]
         if live is not None:
             for pipeline in live.pipelines.values():
                 due = watching.look_due(pipeline, settings, project.runs.lookback, now)
@@ -74,10 +79,8 @@ class Pace:
                     moments.append(postponed.due(pipeline.id, due))
         if live is not None and ledger is not None:
             moments.append(postponed.due(NAMES, ledger.names_at + crediting.NAMES_EVERY))
-            moments += [
-                postponed.due(f"runs of {name}", (ledger.workflows[name].swept_at or 0.0) + project.runs.sweep)
-                for name in runs.wanted(ledger, project)
-            ]
+            sweeps = crediting.sweeps(ledger, project, postponed.vain, now)
+            moments += [postponed.due(f"runs of {name}", at) for name, at in sweeps.items()]
         if postponed.released_at is not None:
             moments.append(postponed.released_at)
         return min(moments)

@@ -10,7 +10,7 @@ from exporter.errors import StateError
 from exporter.insights.collectors import RUNS
 from exporter.knowledge import facts
 from exporter.polling import pipeline_questions as ask
-from exporter.polling.crediting import Insights, names_due, sweep_due
+from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.pace import LIST, NAMES
 from exporter.polling.project_facts import refresh
 from exporter.runs import looks, opening, pipeline_list, watching
@@ -91,14 +91,18 @@ class Work:
         """Walk the project's own list of pipelines, where that is due."""
         attempt, project, now = self._attempt, self._project, self._attempt.now()
         covered = self._coverage.covers(self._slug, book.live, now)
-        if not self._due(LIST, watching.list_due(book.live, project.pipelines, now, covered=covered)):
+        confirmed = self._postponed.confirmed
+        due = watching.list_due(book.live, project.pipelines, now, covered=covered, confirmed=confirmed)
+        if not self._due(LIST, due):
             return
+        known = book.live.pipelines.keys()
         since = now - project.runs.lookback
         walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=pipeline_list.reached(book.live))
         pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walk.failure is None)
         self._met = set(walk.found)
         if walk.failure is None:
             self._postponed.clear(LIST)
+            self._postponed.confirmed = confirmed + 1 if covered and walk.found.keys() <= known else 0
             book.live = replace(book.live, listed_at=now)
         else:
             attempt.fail(walk.failure)
@@ -157,11 +161,13 @@ class Work:
             with attempt.guard("the names of workflows"):
                 insights.learn_names()
                 self._postponed.clear(NAMES)
-        due = [name for name in sweep_due(book, project, now) if self._due(f"runs of {name}", now)]
-        for name in due[:1]:
+        moments = sweeps(book.ledger, project, self._postponed.vain, now)
+        due = sorted((at, name) for name, at in moments.items() if self._due(f"runs of {name}", at))
+        for _, name in due[:1]:
             self._postponed.postpone(f"runs of {name}", now + project.runs.sweep)
             with attempt.guard(f"the runs of {name}"):
-                insights.sweep(name)
+                brought = insights.sweep(name)
                 self._postponed.clear(f"runs of {name}")
+                self._postponed.vain[name] = 0 if brought else self._postponed.vain.get(name, 0) + 1
         self.more = len(due) > 1
         self.insights = attempt

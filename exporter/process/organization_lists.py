@@ -9,6 +9,7 @@ from exporter.insights.collectors import PIPELINES
 from exporter.polling.agenda import Job
 from exporter.polling.coverage import organization_of
 from exporter.polling.organization_list import OrganizationList
+from exporter.runs.watching import LOOK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -47,7 +48,8 @@ class OrganizationLists:
     def _job(self, organization: str) -> Job:
         def interval() -> float | None:
             projects = self._shared.get(organization)
-            return min(projects.values()) * self._coverage.patience(organization) if projects else None
+            every = LOOK_EVERY * self._coverage.patience(organization)
+            return every * min(projects.values()) if projects else None
 
         def begin(_missing_only: bool) -> Poll | None:
             projects = self._shared.get(organization)

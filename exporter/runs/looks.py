@@ -11,7 +11,7 @@ from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Exemplar
 from exporter.runs.ledger import ALL_TAGS
 from exporter.runs.live import WatchedRun
-from exporter.runs.pipelines import CANCELED, NOT_RUN, OUTCOMES
+from exporter.runs.pipelines import CANCELED, NOT_RUN, OUTCOMES, SUCCESS
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def _settled(pipeline: WatchedPipeline, look: Look, counted: int, project: Proje
         return replace(pipeline, settled_at=None, revisits=0)
     if pipeline.settled_at is not None and not counted:
         return replace(pipeline, revisits=watching.next_revisit(pipeline, project.pipelines, now))
-    return replace(pipeline, settled_at=now if _is_over(pipeline, look.runs, project, now) else None, revisits=0)
+    if not _is_over(pipeline, look.runs, project, now):
+        return replace(pipeline, settled_at=None, revisits=0)
+    # What has failed may be run again at once, also by itself; what has succeeded hardly ever is.
+    succeeded = all(run.status == SUCCESS for run in look.runs)
+    return replace(pipeline, settled_at=now, revisits=int(succeeded))
 
 
 def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, now: float) -> bool:

@@ -23,7 +23,7 @@ COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
 CREATED, ERRORED = "created", "errored"
 OUTCOMES = (CREATED, ERRORED)
-NOT_RUN, CANCELED = "not_run", "canceled"
+NOT_RUN, CANCELED, SUCCESS = "not_run", "canceled", "success"
 UNDER_WAY = ("running", "failing", "on_hold", "queued", "other")
 """Label `status` of a workflow run under way; `other` is what no documentation knows."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")

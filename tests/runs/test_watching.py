@@ -41,17 +41,28 @@ def test_a_covered_list_is_walked_every_idle_interval_even_with_something_under_
     assert list_due(live(pipeline()), SETTINGS, CREATED + 9, covered=True) == CREATED + 900
 
 
+def test_a_covered_list_is_walked_ever_more_seldom_while_nothing_was_missing() -> None:
+    due = [list_due(live(), SETTINGS, CREATED, covered=True, confirmed=times) for times in range(7)]
+    assert due == [CREATED + 900 * factor for factor in (1, 2, 4, 8, 16, 16, 16)]
+
+
 def test_a_list_that_was_walked_in_the_future_is_walked_an_interval_from_now() -> None:
     assert list_due(live(pipeline(), listed_at=CREATED + DAY), SETTINGS, CREATED, covered=False) == CREATED + 60
 
 
 @pytest.mark.parametrize(
-    ("age", "gap"), [(10.0, 60.0), (HOUR - 1, 60.0), (HOUR, 360.0), (2 * HOUR, 720.0), (DAY, 900.0)]
+    ("age", "gap"), [(10.0, 84.0), (HOUR - 1, 84.0), (HOUR, 360.0), (2 * HOUR, 720.0), (DAY, 900.0)]
 )
 def test_a_pipeline_under_way_is_looked_at_less_often_as_it_ages(age: float, gap: float) -> None:
     now = CREATED + age
     watched = pipeline(looked_at=now, runs=(WATCHING,))
     assert look_due(watched, SETTINGS, LOOKBACK, now) == pytest.approx(now + gap)
+
+
+def test_a_pipeline_that_waits_for_a_person_is_looked_at_after_a_tenth_of_its_age() -> None:
+    now = CREATED + 1800.0
+    watched = pipeline(looked_at=now, runs=(replace(WATCHING, status="on_hold"),))
+    assert look_due(watched, SETTINGS, LOOKBACK, now) == pytest.approx(now + 180)
 
 
 def test_a_pipeline_that_was_never_looked_at_is_due_at_once() -> None:
