@@ -11,7 +11,7 @@ REMEDIES = {
     "redirect": "`circleci.url` redirects: it is not the final address, or a login page answers. "
     "Use the address that it redirects to.",
     "timeout": "CircleCI took longer than `circleci.timeout`. Raise it, or look for a slow proxy.",
-    "connection": "No connection. Check DNS, firewall and proxy (`HTTPS_PROXY`), and `ca_file` for a CircleCI server.",
+    "connection": "Check DNS, firewall and proxy (`HTTPS_PROXY`), and `ca_file` for a CircleCI server.",
     "truncated": "The connection closed in the middle of an answer. Look for a proxy that limits time or size.",
     "server": "CircleCI has a problem (5xx). Check its status page. The next poll tries again.",
     "client": "CircleCI rejects the request (4xx). Its message is in the log and on the page.",
@@ -21,7 +21,7 @@ REMEDIES = {
     "not_found": "The slug is wrong, or the token's user cannot see the project.",
     "throttled": "CircleCI answers 429: too many requests. Use fewer windows, branches and collectors, "
     "longer intervals, or a lower `requests_per_second`.",
-    "deadline": "The poll ran out of time. Run `check` to see whether the API calls fit the rate.",
+    "deadline": "Run `check` to see whether the API calls fit the rate.",
     "state": "The state file cannot be written, so no run is counted. Check disk space and permissions.",
     "internal": "A bug in the exporter. The log has a traceback; please report it.",
 }
