@@ -31,7 +31,9 @@ def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tupl
 
 def once(engine: Engine, projects: Iterable[Project], output: BinaryIO) -> bool:
     """Poll, write what succeeded in text format 0.0.4, and return whether everything did. Raises Stopped."""
-    engine.store.publish(map(Snapshot, projects), engine.clocks.wall())
+    chosen = tuple(projects)
+    engine.labels.reserve(chosen)
+    engine.store.publish(map(Snapshot, chosen), engine.clocks.wall())
 
     def poll(slug: str) -> None:
         snapshot = engine.store.get(slug)

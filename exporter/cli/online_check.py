@@ -10,7 +10,7 @@ from exporter.errors import PollError
 from exporter.insights.collectors import LISTING, counts
 from exporter.insights.payloads import Unreadable, at, optional_text
 from exporter.insights.questions import ALL_BRANCHES, Question
-from exporter.knowledge import plan
+from exporter.knowledge import labels, plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def examine(client: Client, project: Project) -> Finding:
         now = time.time()
         page = next(client.pages(Question(LISTING.name, PROJECT, project.slug), deadline=deadline))
         facts = of_project(page, None, now)
+        if project.name == project.slug and (label := labels.wanted(project, facts)):
+            project = project.model_copy(update={"name": label})
         if project.branch_globs:
             page = next(client.pages(Question(LISTING.name, BRANCH_LIST, project.slug), deadline=deadline))
             facts = with_branches(facts, page, now)

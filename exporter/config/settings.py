@@ -152,6 +152,12 @@ class ProjectSettings(Section):
         json_schema_extra={"additionalProperties": False},
         validate_default=True,
     )
+    project_label: Literal["auto", "slug", "name"] = Field(
+        "auto",
+        description="Value of the label `project` if no `name` is given: the `slug`, or the `name`, which is "
+        "`ORGANIZATION/PROJECT` as CircleCI knows them. `auto` is the slug for `gh/` and `bb/`, whose slugs are names, "
+        "and the name for `circleci/`.",
+    )
     max_series: SeriesLimit = Field(
         20_000, description="Maximum number of series per project. The rest is left out, counted and logged."
     )

@@ -207,7 +207,7 @@ class ProjectPoll:
             published = self._store.get(slug)
         self._changed.clear()
         if last and published:
-            self._failures.outcomes(self._before, merged)
+            self._failures.outcomes(self._before, published)
             self._failures.dropped(base, published)
 
 

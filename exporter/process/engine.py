@@ -17,6 +17,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
+from exporter.publishing.project_labels import ProjectLabels
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
@@ -58,7 +59,8 @@ class Engine:
             throttled=self.telemetry.throttled,
         )
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
-        self.store = SnapshotStore()
+        self.labels = ProjectLabels(log)
+        self.store = SnapshotStore(self.labels)
         path = config.state.path if keep_state else None
         self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)

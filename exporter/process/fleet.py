@@ -39,6 +39,7 @@ class Fleet:
         self._kinds, self._schedule, self._clocks = engine.kinds, schedule, engine.clocks
         self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._failures = engine.store, engine.state, engine.failures
+        self._labels = engine.labels
         self._telemetry, self._coverage = engine.telemetry, engine.coverage
         self._lists = OrganizationLists(engine, schedule, self._wake)
         self._lock = threading.Lock()
@@ -46,6 +47,7 @@ class Fleet:
     def restore(self, projects: Iterable[Project]) -> None:
         """Show what the state file knows about these projects, before the first request."""
         wanted = {project.slug: project for project in projects}
+        self._labels.reserve(wanted.values())
         stored = {found.slug: found for found in self._state.load(wanted)}
         found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
         for snapshot, gone in found:
@@ -68,6 +70,7 @@ class Fleet:
         """Poll and show exactly these projects from now on; what stays the same is not touched."""
         with self._lock:
             wanted = {project.slug: project for project in projects}
+            self._labels.reserve(wanted.values())
             gone = self._store.published.keys() - wanted.keys()
             with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
                 for slug in gone:
@@ -151,7 +154,7 @@ class Fleet:
         with ExitStack() as held:
             for project in projects:
                 found = self._store.get(project.slug)
-                if found is None or found.project == project:
+                if found is None or found.project == self._labels.of(project, found.facts):
                     continue
                 held.enter_context(self._store.lock(project.slug))
                 old = self._store.get(project.slug)

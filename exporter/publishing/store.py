@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.publishing.blocks import Block
+    from exporter.publishing.project_labels import ProjectLabels
     from exporter.publishing.rendering import Publication
     from exporter.publishing.sections import FamilyText
 
@@ -38,8 +39,9 @@ class SnapshotStore:
     scrapes and pages take no lock.
     """
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, labels: ProjectLabels | None = None) -> None:
+        """Start empty; `labels` gives projects their labels."""
+        self._labels = labels
         self.exposition = Exposition()
         self.published: Published = {}
         self.organizations: Published = {}
@@ -65,6 +67,8 @@ class SnapshotStore:
         """Render snapshots as of `now`, in Unix seconds, and show all of them at once, or none where one fails."""
         with self._swap:
             change = _Change(self)
+            if self._labels:
+                snapshots = map(self._labels.labeled, snapshots)
             for neighbors in _batches(snapshots):  # so that of a large fleet only some lines are in memory at once
                 for snapshot in neighbors:
                     change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)

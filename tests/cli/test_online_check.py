@@ -22,6 +22,17 @@ def test_the_workflows_of_every_scope_are_found() -> None:
     ]
 
 
+def test_a_project_of_ids_is_named_as_its_metrics_are() -> None:
+    platform = "circleci/8vLqd1AbCdEf/43G3kM5RtfFE"
+    with process(projects=platform) as running:
+        (snapshot, _) = running.engine.store.published[platform]
+        finding = examine(running.engine.client, snapshot.project)
+        running.poll(platform)
+        (polled, _) = running.engine.store.published[platform]
+    assert finding.project.name == polled.project.name != platform
+    assert finding.project.slug == platform
+
+
 def test_an_empty_scope_is_explained_by_wider_ones() -> None:
     with process("default_branch: false, branches: [never-built]") as running:
         (snapshot, _) = running.engine.store.published["gh/acme/web"]

@@ -409,3 +409,22 @@ def test_a_renamed_default_branch_is_asked_for_at_once_whoever_learns_of_it(
     process.now += 24 * HOUR
     process.poll(f"{WEB} runs")
     assert process.schedule.wanted == [WEB]
+
+
+def test_a_project_of_ids_is_shown_by_its_name_from_its_first_numbers_on_and_after_a_restart(
+    run: Callable[..., Run], tmp_path: Path
+) -> None:
+    platform = "circleci/8vLqd1AbCdEf/43G3kM5RtfFE"
+    process = run(platform, state=tmp_path / "state.db")
+    process.poll(platform)
+    name = process.project(platform).name
+    assert name.endswith("/platform")
+    assert name != platform
+    process.settle(platform, "windows: [last-7-days, last-30-days]")
+    assert process.project(platform).name == name
+    process.settle(f"{{slug: {platform}, project_label: slug}}")
+    assert process.project(platform).name == platform
+    process.settle(platform)
+    assert process.project(platform).name == name
+    process.engine.close()
+    assert run(platform, state=tmp_path / "state.db").project(platform).name == name
