@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from math import isfinite
+from math import inf, isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -133,20 +133,21 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
 
 def verify(packed: bytes, tables: Iterable[Table]) -> None:
     """Raise whatever the damage raises where rows of these tables cannot be unpacked: for what comes from a disk."""
-    document = json.loads(deflate.unpacked(packed), parse_constant=_refused)
+    document = _DECODER.decode(deflate.unpacked(packed).decode())
     own = {table.name: len(table.keys) for table in tables}
     for name, table in document.items():
         if not table.keys() >= {"columns", "labels", "numbers"}:
             continue  # packed by another version, and read as no rows
-        widths = {len(numbers) for numbers in table["numbers"]} | {len(table["columns"])}
-        texts = chain(table["columns"], chain.from_iterable(table["labels"]))
-        numbers = chain.from_iterable(table["numbers"])
-        if (
-            len(widths) > 1
-            or (name in own and any(len(labels) != own[name] for labels in table["labels"]))
-            or len(table["labels"]) != len(table["numbers"])
-            or not all(isinstance(text, str) for text in texts)
-            or not all(number is None or (isinstance(number, int | float) and isfinite(number)) for number in numbers)
+        columns, labels, rows = table["columns"], table["labels"], table["numbers"]
+        numbers = list(chain.from_iterable(rows))
+        if not (
+            set(map(len, rows)) <= {len(columns)}
+            and len(labels) == len(rows)
+            and set(map(len, labels)) <= {own.get(name, len(labels[0]) if labels else 0)}
+            and set(map(type, chain(columns, *labels))) <= {str}
+            and set(map(type, numbers)) <= {int, float, type(None)}
+            and inf not in numbers
+            and -inf not in numbers
         ):
             raise ValueError
 
@@ -163,6 +164,9 @@ def _document(table: Table, rows: Sequence[Row]) -> str:
 
 def _refused(constant: str) -> float:
     raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refused)
 
 
 def _json(value: object) -> str:

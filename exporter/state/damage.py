@@ -19,10 +19,10 @@ Other = TypeVar("Other")
 KINDS = ("server", "project", "facts", "outcomes", "part", "ledger", "workflow", "live", "pipeline", "counter")
 """Label `kind`."""
 _LOST = {
-    "ledger": "the project's run counters begin again at 0",
-    "workflow": "its run counters begin again at 0",
-    "live": "the project's job counters begin again at 0",
-    "counter": "one counter begins again at 0",
+    "ledger": "the project's run counters start at 0",
+    "workflow": "its run counters start at 0",
+    "live": "the project's job counters start at 0",
+    "counter": "one counter starts at 0",
 }
 
 

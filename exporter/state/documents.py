@@ -26,8 +26,9 @@ def parse(written: object) -> Any:  # noqa: ANN401  any JSON
     """The document that was written. Raises ValueError, TypeError or RecursionError for what is none."""
     if not isinstance(written, str):
         raise TypeError(f"{type(written).__name__} in the place of text")
-    document = json.loads(written, parse_float=_finite, parse_constant=_finite)
-    json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
+    document = _DECODER.decode(written)
+    if "\\u" in written or not written.isascii():
+        json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
     return document
 
 
@@ -60,3 +61,6 @@ def _finite(written: str) -> float:
     if not isfinite(number):
         raise ValueError(f"{written} is not finite")
     return number
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)

@@ -120,8 +120,7 @@ class StateStore:
             return
         if ledgers:
             self._log.error(
-                "the state file is older than the one used last, as after restoring a backup; "
-                "run counters begin again at 0",
+                "the state file is older than the one used last; run counters start at 0",
                 path=str(self._file.path),
             )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -184,3 +185,54 @@ def test_a_second_process_on_the_same_file_ends_with_1_and_harms_nothing(circle:
         assert "in use by another process" in second.log
         assert "Traceback" not in second.log
         assert told(first.scrape()) == told(before)
+
+
+def test_damaged_records_cost_themselves_alone_and_are_asked_for_again(circle: RemoteCircle, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    config = counting(circle, state, "10m")
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        before = exporter.until(settled, "all to be polled")
+        exporter.kill()
+    with closing(sqlite3.connect(state)) as file, file:
+        answers = file.execute(
+            "UPDATE part SET answer = substr(answer, 1, 20) WHERE project = (SELECT id FROM project WHERE slug = ?)",
+            (SLUGS[1],),
+        ).rowcount
+        assert answers > 1
+        assert file.execute("UPDATE project SET facts = '{' WHERE slug = ?", (SLUGS[2],)).rowcount == 1
+        assert file.execute("UPDATE ledger SET facts = 'null'").rowcount == 1
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        first = exporter.scrape()
+        for kind, count in (("part", answers), ("facts", 1), ("ledger", 1), ("workflow", 0)):
+            assert first.get("state_damaged_records_total", kind=kind) == count
+        assert len(exporter.events("a damaged record of the state file was dropped")) == 3
+        untouched = [name for name in told(before) if f'project="{SLUGS[3]}"' in name]
+        assert untouched
+        assert {name: told(first).get(name) for name in untouched} == {name: told(before)[name] for name in untouched}
+        exporter.until(lambda scrape: told(scrape) == told(before), "what was damaged to be known again")
+
+
+def test_a_backup_that_is_put_back_starts_run_counters_at_0(circle: RemoteCircle, tmp_path: Path) -> None:
+    state, kept = tmp_path / "state.db", tmp_path / "kept"
+    config = counting(circle, state)
+
+    def happen(count: int) -> None:
+        circle.add_runs(*({"slug": COUNTED, "workflow": "workflow-000"} for _ in range(count)))
+
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        series = runs_of(exporter.until(settled, "all to be polled"), "success")
+        happen(30)
+        exporter.until(lambda scrape: scrape.values.get(series) == 30, "the runs to be counted")
+        exporter.stop()
+        kept.write_bytes(state.read_bytes())
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        assert exporter.scrape().values[series] == 30
+        happen(20)
+        exporter.until(lambda scrape: scrape.values.get(series) == 50, "more runs to be counted")
+        exporter.stop()
+    state.write_bytes(kept.read_bytes())
+    with Exporter(tmp_path, config, token=TOKEN) as exporter:
+        exporter.until(lambda scrape: scrape.values.get(series) == 0, "the counter to start at 0")
+        assert len(exporter.events("the state file is older than the one used last; run counters start at 0")) == 1
+        happen(7)
+        exporter.until(lambda scrape: scrape.values.get(series) == 7, "what runs from now on to be counted")

@@ -165,7 +165,7 @@ def test_a_ledger_that_begins_again_says_so(path: Path) -> None:
         load(found)
         [(_, _, fields)] = found.log.events
         assert fields["project"] == WEB
-        assert fields["consequence"] == "the project's run counters begin again at 0"
+        assert fields["consequence"] == "the project's run counters start at 0"
         assert found.state.resume(WEB, 300.0) is None
 
 

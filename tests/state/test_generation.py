@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SLUG = "gh/acme/web"
-OLDER = "the state file is older than the one used last, as after restoring a backup; run counters begin again at 0"
+OLDER = "the state file is older than the one used last; run counters start at 0"
 
 
 @pytest.fixture
