@@ -39,6 +39,7 @@ UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.process"}
 
 # Each package with a world of its own behind it, and the only layers that may know it.
 DOORWAYS = {
+    "apscheduler": {"exporter.polling"},
     "bcrypt": {"exporter.web"},
     "click": {"exporter.cli"},
     "h11": {"exporter.web"},

@@ -1,20 +1,24 @@
 """When each project is polled: one job a project and kind of poll, due again when its poll ends.
 
-Time passes by the monotonic clock, so a step of the wall clock neither delays a poll nor hurries one.
+The agenda says what is due, APScheduler waits for it and has the threads. Time passes by the monotonic clock, so a
+step of the wall clock neither delays a poll nor hurries one.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from exporter.errors import InternalError, Stopped
 from exporter.insights.collectors import LISTING
 from exporter.polling.agenda import Agenda
 from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.steady_time import SteadyTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +34,8 @@ FIRST_POLLS_PER_SECOND = 20.0
 EXPIRY_EVERY = 1.0
 MAX_THREADS = 200
 DEFECT_PAUSE = 60.0
+CLOCK, EXPIRY = "clock", "expiry"
+"""Threads that no poll can keep busy."""
 
 
 def pool_size(concurrency: int, rate: float) -> int:
@@ -60,10 +66,18 @@ class Schedule:
     ) -> None:
         """Make a scheduler that does not run yet."""
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
-        self._agenda = Agenda()
-        self._changed = threading.Condition()
+        self._agenda, self._changed = Agenda(), threading.Lock()
         self._stopped = threading.Event()
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="poll")
+        self._time = SteadyTime(clocks.monotonic)
+        self._scheduler = BackgroundScheduler(
+            timezone=self._time,
+            executors={
+                "default": ThreadPoolExecutor(size),
+                CLOCK: ThreadPoolExecutor(1),
+                EXPIRY: ThreadPoolExecutor(1),
+            },
+            job_defaults={"misfire_grace_time": None, "max_instances": MAX_THREADS},
+        )
 
     @property
     def due(self) -> Mapping[str, float]:
@@ -74,21 +88,22 @@ class Schedule:
 
     def start(self, expire: Callable[[], None]) -> None:
         """Start to run jobs; `expire` is called every second."""
-        for name, work in (("schedule", self._run_what_is_due), ("expiry", lambda: self._each_second(expire))):
-            threading.Thread(target=work, name=name, daemon=True).start()
+        self._scheduler.start()
+        self._wait_for_expiry(expire)
+        with self._changed:
+            self._wait_for_what_is_due()
 
     def stop(self) -> None:
         """Start no further poll. Those under way end with the stop event that they wait on."""
-        with self._changed:
-            self._stopped.set()
-            self._changed.notify()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stopped.set()
+        self._scheduler.pause()
+        self._scheduler.shutdown(wait=False)
 
     def add(self, job: Job, due: float) -> None:
         """Poll a job from `due` on, in Unix seconds; one that is known already is only moved."""
         with self._changed:
             self._agenda.add(job, self._clocks.monotonic() + due - self._clocks.wall())
-            self._changed.notify()
+            self._wait_for_what_is_due()
 
     def missing(self, job: Job) -> None:
         """Ask at once for what a job asks and has no answer to, after the poll under way."""
@@ -100,22 +115,35 @@ class Schedule:
         with self._changed:
             self._agenda.remove(name)
 
+    def _wait_for_what_is_due(self) -> None:
+        """Let the scheduler wake when something is due next; called with the lock held."""
+        next_at = self._agenda.next_at()
+        if next_at is not None and self._scheduler.running and not self._stopped.is_set():
+            self._at(next_at, self._run_what_is_due, CLOCK)
+
     def _run_what_is_due(self) -> None:
         with self._changed:
-            while not self._stopped.is_set():
-                for turn in self._agenda.take(self._clocks.monotonic()):
-                    self._submit(turn)
-                next_at = self._agenda.next_at()
-                self._changed.wait(None if next_at is None else max(0.0, next_at - self._clocks.monotonic()))
+            for turn in self._agenda.take(self._clocks.monotonic()):
+                self._submit(turn)
+            self._wait_for_what_is_due()
 
-    def _each_second(self, expire: Callable[[], None]) -> None:
-        while not self._stopped.wait(EXPIRY_EVERY):
+    def _wait_for_expiry(self, expire: Callable[[], None]) -> None:
+        def look() -> None:
             with self._guard(LISTING.name, "dropping stale data"):
                 expire()
+            if not self._stopped.is_set():
+                self._wait_for_expiry(expire)
+
+        self._at(self._clocks.monotonic() + EXPIRY_EVERY, look, EXPIRY)
+
+    def _at(self, moment: float, work: Callable[[], None], name: str) -> None:
+        """Do something once, at a moment of the monotonic clock, on the thread of its name."""
+        when = self._time.at(moment)
+        self._scheduler.add_job(work, "date", run_date=when, id=name, executor=name, replace_existing=True)
 
     def _submit(self, turn: Turn | None) -> None:
         if turn is not None and not self._stopped.is_set():
-            self._pool.submit(self._step, turn)
+            self._scheduler.add_job(self._step, args=(turn,))
 
     def _step(self, turn: Turn) -> None:
         """Do one step of a poll; what comes after it queues behind every other job that is due."""
@@ -131,7 +159,7 @@ class Schedule:
         with self._changed:
             now, chance = self._clocks.monotonic(), self._chance()
             self._submit(self._agenda.stepped(turn, now, more=more, interval=interval, chance=chance))
-            self._changed.notify()
+            self._wait_for_what_is_due()
 
     def _advance(self, turn: Turn) -> bool:
         """Begin a poll, or go on with it; returns whether there is more to do."""
