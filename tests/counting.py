@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.insights.collectors import RUNS_POLL
+from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine

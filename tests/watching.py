@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.insights.collectors import PIPELINES, PIPELINES_POLL, RUNS_POLL
+from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
+from exporter.insights.collectors import PIPELINES
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine

@@ -25,7 +25,7 @@ from exporter.config.values import (
     TestCount,
     project_slug,
 )
-from exporter.insights.collectors import COLLECTORS, OF_PROJECTS
+from exporter.insights.collectors import OF_PROJECTS, interval
 
 Window = Literal["last-24-hours", "last-7-days", "last-30-days", "last-60-days", "last-90-days"]
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Project(ProjectSettings):
 
     def polled_every(self, collector: str) -> float:
         """Return the seconds between two polls of the collector."""
-        return COLLECTORS[collector].polled_every(self)
+        return interval(collector, self, self.collectors)
 
     def staleness(self, collector: str) -> float:
         """Return the age in seconds at which the collector's values are dropped unless they were renewed."""

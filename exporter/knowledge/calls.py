@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.config import Organization, Project
-    from exporter.insights.collectors import Collector
+    from exporter.insights.collector import Collector
     from exporter.knowledge.snapshots import Snapshot
 
 HOUR = 3600.0
@@ -61,7 +61,7 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
         counted = max(workflows.values(), default=0)
     for collector in map(COLLECTORS.__getitem__, project.collectors):
         if collector.counted:
-            runs = counted * HOUR / collector.polled_every(project) + HOUR / NAMES_EVERY
+            runs = counted * HOUR / project.polled_every(collector.name) + HOUR / NAMES_EVERY
             total += Calls(runs, runs)
     return total
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.config import Globs, project_slug
-from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS, Collector, Table
+from exporter.insights.collector import Collector, Table
+from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.families import Family
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import pack, unpack

@@ -24,12 +24,12 @@ BRANCHES_AGE = 3600.0
 
 def due(facts: Facts, now: float) -> bool:
     """Whether to ask about the project again: once a day. Times are Unix seconds."""
-    return now - facts.asked_at >= PROJECT_AGE
+    return not 0 <= now - facts.asked_at < PROJECT_AGE
 
 
 def branches_due(facts: Facts, now: float) -> bool:
     """Whether to ask for the branches again: once an hour."""
-    return now - facts.branches_asked_at >= BRANCHES_AGE
+    return not 0 <= now - facts.branches_asked_at < BRANCHES_AGE
 
 
 def default_branch(project: Project, facts: Facts | None) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from exporter.config import Globs
 from exporter.errors import PayloadError
-from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, PROJECT_POLL, counts
+from exporter.insights.collector import PROJECT_POLL
+from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, counts
 from exporter.insights.questions import ALL_BRANCHES, reachable
 from exporter.knowledge.facts import default_branch
 from exporter.knowledge.snapshots import Part, kept, unpack
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.config import Project
-    from exporter.insights.collectors import Collector
+    from exporter.insights.collector import Collector
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Facts, Snapshot
 
@@ -148,7 +149,7 @@ def unchanged(part: Part, digest: str | None, now: float, max_age: float) -> boo
     CircleCI may refresh jobs later than workflows, so that they are asked for at two more polls after
     a change, and at least once in `max_age` seconds.
     """
-    return digest is not None and part.basis == digest and not part.follow_ups and now - part.answered_at < max_age
+    return digest is not None and part.basis == digest and not part.follow_ups and 0 <= now - part.answered_at < max_age
 
 
 def answered(old: Part | None, rows: bytes, now: float, digest: str | None) -> Part:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exporter.config import Project
-    from exporter.insights.collectors import Collector, Table
+    from exporter.insights.collector import Collector, Table
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
     from exporter.runs import Ledger

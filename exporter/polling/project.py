@@ -22,7 +22,7 @@ from exporter.publishing.rendering import BRANCHES
 if TYPE_CHECKING:
     from collections import Counter
 
-    from exporter.insights.collectors import Collector
+    from exporter.insights.collector import Collector
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Outcome, Part, Snapshot

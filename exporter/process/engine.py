@@ -10,7 +10,8 @@ from exporter import __version__
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource
 from exporter.errors import ConfigError, Problem
-from exporter.insights.collectors import COLLECTORS, NAMES, PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
+from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
+from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.polling import pipelines, project, runs
 from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
 from exporter.polling.coverage import Coverage

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exporter.insights.collectors import PIPELINES, PIPELINES_POLL, PROJECT_POLL, counts, polls
+from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL
+from exporter.insights.collectors import PIPELINES, counts, polls
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.agenda import Job

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Project
-    from exporter.insights.collectors import Table
+    from exporter.insights.collector import Table
     from exporter.insights.families import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part

@@ -22,7 +22,7 @@ from tests import payloads
 from tests.samples import project
 
 if TYPE_CHECKING:
-    from exporter.insights.collectors import Collector, Table
+    from exporter.insights.collector import Collector, Table
     from exporter.insights.families import Family
 
 GOLDEN = Path(__file__).parents[1] / "golden"

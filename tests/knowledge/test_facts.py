@@ -6,6 +6,7 @@ import pytest
 
 from exporter.errors import PayloadError
 from exporter.knowledge import facts
+from exporter.knowledge.snapshots import Facts
 from tests import payloads
 from tests.samples import FACTS, NOW
 
@@ -51,3 +52,12 @@ def test_a_project_is_asked_for_once_a_day_and_its_branches_once_an_hour() -> No
     assert facts.due(known, NOW + 86_400)
     assert not facts.branches_due(known, NOW + 3599)
     assert facts.branches_due(known, NOW + 3600)
+
+
+def test_facts_from_the_future_are_asked_for_at_once() -> None:
+    assert facts.due(known_at(NOW + 1), NOW)
+    assert facts.branches_due(known_at(NOW + 1), NOW)
+
+
+def known_at(moment: float) -> Facts:
+    return Facts("main", "web", "acme", "GitHub", moment, ("main",), moment)

@@ -140,6 +140,7 @@ def test_jobs_of_an_unchanged_row_are_asked_for_twice_more_and_then_once_in_thei
     assert plan.unchanged(third, "d1", NOW + 3, day)
     assert not plan.unchanged(third, "d2", NOW + 3, day)
     assert not plan.unchanged(third, None, NOW + 3, day)
+    assert not plan.unchanged(third, "d1", NOW - 1, day), "an answer from the future"
     assert plan.unchanged(third, "d1", NOW + 2 + day - 1, day)
     assert not plan.unchanged(third, "d1", NOW + 2 + day, day)
     assert plan.answered(third, b"rows", NOW + 3, "d2").follow_ups == plan.FOLLOW_UPS

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from exporter.errors import Stopped
-from exporter.insights.collectors import RUNS_POLL
+from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs.reading import key_of
 from exporter.state import Remembered
