@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
-CHATTY = ("urllib3", "requests", "asyncio", "uvicorn")
+CHATTY = ("apscheduler", "urllib3", "requests", "asyncio", "uvicorn")
 
 Logger = structlog.stdlib.BoundLogger
 
