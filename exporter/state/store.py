@@ -59,6 +59,7 @@ class StateStore:
         self._damage = Damage(telemetry, log)
         self._lock = threading.Lock()
         self._owed: dict[str, Snapshot | None] = {}
+        self._notes: list[tuple[str, Callable[[sqlite3.Connection, int], None]]] = []
         self._closed = False
         if file.is_older:
             self._begin_again()
@@ -159,16 +160,7 @@ class StateStore:
 
         The same holds as for a project that was taken out: `resume` goes on only after a short while.
         """
-        with self._lock:
-            if self._closed:
-                return
-            try:
-                with self._transaction():
-                    project = self._number(slug)
-                    if project is not None:
-                        run_tables.leave(self._connection, project, self._wall())
-            except sqlite3.Error as error:
-                self._file.failed(error)
+        self._note(slug, partial(run_tables.leave, now=self._wall()))
 
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
@@ -198,8 +190,10 @@ class StateStore:
             project = self._number(slug)
             if project is None:
                 return None, None
+            if self._notes:
+                self._settle()  # that it was switched off may not have been written yet
+            now = self._wall()
             with self._transaction():
-                now = self._wall()
                 run_tables.resume(self._connection, project, now - away)
             ledger = run_tables.read(self._connection, project, slug, self._damage)
             live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
@@ -227,12 +221,15 @@ class StateStore:
             live_tables.write(self._connection, project, snapshot.live, changes, oldest)
 
     def forget_live(self, slug: str) -> None:
-        """Forget what is known of a project's pipelines; its ledger stays. Raises StateError."""
-        with self._counts():
-            project = self._number(slug)
-            if project is not None:
-                with self._transaction():
-                    live_tables.forget(self._connection, project)
+        """Forget what is known of a project's pipelines; its ledger stays. It fails no more than `commit` does."""
+        self._note(slug, live_tables.forget)
+
+    def _note(self, slug: str, write: Callable[[sqlite3.Connection, int], None]) -> None:
+        """Write something about a project, now or after the next write that succeeds."""
+        with self._lock:
+            self._notes.append((slug, write))
+            if not self._closed:
+                self._settle()
 
     def _number(self, slug: str) -> int | None:
         return project_tables.number(self._connection, self._server, slug)
@@ -276,6 +273,13 @@ class StateStore:
                     else:
                         project_tables.write(self._connection, self._server, snapshot, None, ())
                 del self._owed[slug]
+            while self._notes:
+                slug, write = self._notes[0]
+                with self._transaction():
+                    project = self._number(slug)
+                    if project is not None:
+                        write(self._connection, project)
+                del self._notes[0]
         except sqlite3.Error as error:
             self._file.failed(error)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.errors import StateError
+from exporter.insights.questions import Question
 from exporter.runs.counters import Cell
 from exporter.runs.counting import Changes
 from tests.samples import NOW
@@ -211,3 +213,15 @@ def test_a_damaged_record_is_dropped_alone_and_counted(path: Path, kind: str, st
     with opened(path) as found:
         load(found)
         assert damaged(found) == {}
+
+
+def test_pipelines_that_are_switched_off_while_the_disk_is_full_are_forgotten_once_there_is_room(path: Path) -> None:
+    with opened(path) as found:
+        found.fill()
+        question = Question("workflows", "/insights/{slug}/workflows", "gh/acme/api")
+        large = known(question, slug="gh/acme/api", rows=rows_of(os.urandom(500_000).hex()))
+        found.state.commit(large, [question], [])
+        assert found.metric("state_writable") == 0
+        found.state.forget_live(SLUG)
+        found.make_room()
+        assert found.state.resume_live(SLUG, 300.0) == (NOW_LEDGER, None)

@@ -340,3 +340,17 @@ def test_parts_and_ledger_do_not_touch_each_other(path: Path) -> None:
     [project] = stored(path)
     assert project.ledger == LEDGER
     assert project.parts == {SECOND: Part(ROWS, NOW, NOW - 1, BEFORE, "basis", 2)}
+
+
+def test_that_counting_stopped_while_the_disk_was_full_is_noted_once_there_is_room(path: Path) -> None:
+    with opened(path) as found:
+        remember(found, 1)
+        found.fill()
+        found.state.commit(known(FIRST, slug="gh/acme/api", rows=rows_of(os.urandom(500_000).hex())), [FIRST], [])
+        found.state.stop_counting(SLUG)
+        assert found.metric("state_writable") == 0
+        found.make_room()
+        found.now += 301.0
+        assert found.state.resume(SLUG, 300.0) is None
+        assert not found.state.known(SLUG, "build", [1])
+        assert found.metric("state_writable") == 1
