@@ -9,17 +9,21 @@ import gc
 import json
 import time
 from dataclasses import replace
-from statistics import median
+from statistics import quantiles
 from typing import TYPE_CHECKING
 
 from benchmarks import fleet
 from benchmarks.programs import rss_of
 from exporter.insights.collectors import NAMES
+from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
+from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from exporter.knowledge.snapshots import Snapshot
 
 SAMPLES, PUBLICATIONS, SETTLED, SCRAPED_EVERY = 100_000, 2_000, 200, 10
@@ -45,7 +49,17 @@ def main() -> None:
             resident = rss_of()
     gc.collect()
     after = rss_of()
-    same = [_publish(store, store.published[slug][0], now) for slug in list(store.published) for _ in range(2)]
+    slugs = list(store.published)
+    one = [_publish(store, _with_one_part(store, variants, number), now) for number in range(4 * count)]
+    none = [_publish(store, store.published[slug][0], now + number) for number in (1, 2) for slug in slugs]
+    loose = _bytes(store, telemetry)
+    began = time.process_time()
+    repacker = Repacker(store, configure("error", "logfmt"))
+    for _ in range(2):
+        repacker.look(lambda _seconds: False)
+    repacked = time.process_time() - began
+    small = _bytes(store, telemetry)
+    broken = [_publish(store, _with_one_part(store, variants, number), now) for number in range(0, count, 8)]
     print(
         json.dumps(
             {
@@ -53,11 +67,37 @@ def main() -> None:
                 "samples": sum(store.series.values()),
                 "settled": resident,
                 "ended": after,
-                "changed": median(changed),
-                "unchanged": median(same[1::2]),
+                "changed": _spread(changed[count:]),
+                "one": _spread(one),
+                "unchanged": _spread(none[count:]),
+                "broken": _spread(broken),
+                "repacked": repacked,
+                "loose": loose,
+                "small": small,
             }
         )
     )
+
+
+def _with_one_part(store: SnapshotStore, variants: Sequence[Sequence[Snapshot]], number: int) -> Snapshot:
+    """What is known of a project, with another answer for the jobs of one of its workflows."""
+    index = number % len(variants[0])
+    known = store.published[variants[0][index].project.slug][0]
+    question = list(known.parts)[1 + number % (len(known.parts) - 1)]
+    others = (each[index].parts[question] for each in variants)
+    other = next(part for part in others if part.rows != known.parts[question].rows)
+    return replace(known, parts={**known.parts, question: other})
+
+
+def _bytes(store: SnapshotStore, telemetry: Telemetry) -> int:
+    """The length of a gzip scrape."""
+    return scrape(store, telemetry, openmetrics=False, gzip=True)[1]
+
+
+def _spread(seconds: Sequence[float]) -> tuple[float, float, float]:
+    """The first decile, the median, the last decile."""
+    tenths = quantiles(seconds, n=10)
+    return tenths[0], tenths[4], tenths[8]
 
 
 def _publish(store: SnapshotStore, snapshot: Snapshot, now: float) -> float:

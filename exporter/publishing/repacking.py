@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.publishing.store import Place, SnapshotStore
     from exporter.system.logs import Logger
 
-LOOK_EVERY = 60.0
+LOOK_EVERY = 30.0
 """Seconds between two looks. A block that is the same at two of them is quiet."""
 AGAIN_AFTER = 900.0
 """Seconds until the same place is packed again."""

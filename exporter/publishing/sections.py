@@ -115,7 +115,7 @@ def _joined(lines: Sequence[FamilyLines]) -> FamilyText:
     return FamilyText(text, "".join([each.openmetrics for each in lines]).encode())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def names(families: frozenset[str]) -> frozenset[str]:
     """The same set for each project that has these families."""
     return families

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from dataclasses import replace
+from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -91,7 +92,8 @@ class SnapshotStore:
                 change.withdraw(slug, self._slots[slug])
             change.compress()
             self._show(change)
-            self._free += [self._slots.pop(slug) for slug in gone]
+            for slug in gone:
+                heappush(self._free, self._slots.pop(slug))
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
         """All blocks that are published."""
@@ -114,9 +116,9 @@ class SnapshotStore:
             return True
 
     def _slot(self, slug: str) -> int:
-        """The slot of a project, which it has until it is withdrawn."""
+        """The slot of a project until it is withdrawn: the lowest free one, so that the last blocks can go."""
         if slug not in self._slots:
-            self._slots[slug] = self._free.pop() if self._free else len(self._slots)
+            self._slots[slug] = heappop(self._free) if self._free else len(self._slots)
         return self._slots[slug]
 
     def _show(self, change: _Change) -> None:
