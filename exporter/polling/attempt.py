@@ -157,7 +157,8 @@ class Attempt:
             self.fail(error)
         except Exception as defect:  # noqa: BLE001  a defect costs what it meets, and is counted
             self._log.exception("unexpected error in one request", collector=self.collector, request=what)
-            self.fail(InternalError(f"{type(defect).__name__} while reading {what}"))
+            held.error = InternalError(f"{type(defect).__name__} while reading {what}")
+            self.fail(held.error)
 
     def outcome(self, before: Outcome | None) -> Outcome:
         """How it went; `before` is the outcome of the collector's poll before."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import Stopped
-from exporter.polling.attempt import Patience
 from tests.processes import Process, process
 
 if TYPE_CHECKING:
@@ -313,16 +312,6 @@ def test_a_stop_ends_a_poll() -> None:
         running.engine.stop.set()
         with pytest.raises(Stopped):
             running.poll()
-
-
-def test_a_question_has_five_minutes_also_when_the_time_of_the_poll_is_over() -> None:
-    patience = Patience(100.0, interval=60.0)
-    assert patience.deadline(100.0) == 400.0
-    assert patience.deadline(350.0) == 650.0
-    assert not patience.is_over(399.9)
-    assert patience.is_over(400.0)
-    hourly = Patience(100.0, interval=3600.0)
-    assert hourly.deadline(1000.0) == 3700.0
 
 
 def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:

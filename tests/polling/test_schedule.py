@@ -10,6 +10,7 @@ from structlog.testing import CapturingLogger
 
 from exporter.errors import Stopped
 from exporter.polling.agenda import Job
+from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import MAX_THREADS, Schedule, first_poll, pool_size
 from exporter.telemetry import Telemetry
 from tests.waiting import wait_until
@@ -150,6 +151,19 @@ def test_a_job_does_not_run_twice_at_the_same_time(scheduled: Scheduled) -> None
     gate.set()
     wait_until(lambda: work.begun == [False, True], why="what is missing to be asked after the poll under way")
     wait_until(again(work, 2))
+
+
+def test_a_wall_clock_that_is_set_back_delays_no_poll() -> None:
+    back = [0.0]
+    clocks = Clocks(lambda: time.time() - back[0])
+    schedule = Schedule(Telemetry("1", ("workflows",)), cast("Logger", CapturingLogger()), size=2, clocks=clocks)
+    work = Work(every=0.2)
+    schedule.add(work.job(), clocks.wall() + 0.2)
+    back[0] = 3600.0
+    schedule.start(lambda: None)
+    wait_until(again(work, 3), timeout=5)
+    assert schedule.due[work.name] == pytest.approx(clocks.wall(), abs=2)
+    schedule.stop()
 
 
 def test_what_is_missing_is_asked_at_once_and_the_job_keeps_its_time(scheduled: Scheduled) -> None:
