@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from structlog.testing import CapturingLogger
 
-from exporter.formats.deflate import inflate
+from exporter.formats.deflate import GZIP_HEADER, inflate, trailer
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
+from exporter.publishing.repacking import Repacker
 from exporter.publishing.store import SnapshotStore
+from tests import samples
 from tests.runs.job_lists import CREATED, job
 from tests.runs.watched import Watched, pipeline, run, uuid
 from tests.samples import FACTS, project
 
 if TYPE_CHECKING:
     from exporter.publishing.rendering import Publication
+    from exporter.system.logs import Logger
 
 
 def snapshot(watched: Watched) -> Snapshot:
@@ -142,3 +147,32 @@ def test_exemplars_are_in_openmetrics_alone_with_the_run_that_fell_into_the_buck
         ("circleci_workflow_run_duration_seconds_bucket", "120.0"): ({"workflow_id": uuid(1)}, 61.5, CREATED + 61.5),
         ("circleci_job_run_duration_seconds_bucket", "60.0"): ({"workflow_id": uuid(1)}, 40.25, CREATED + 41.25),
     }
+
+
+def test_only_families_with_exemplars_have_blocks_of_their_own_for_openmetrics() -> None:
+    watched = Watched()
+    after = watched.look(pipeline(), [run("running")], {1: [job("a", 1, None, status="running")]})
+    watched.settle()
+    watched.look(after, [run("success", 0, 61.5)], {1: [job("a", 1, 41.25)]})
+    store = SnapshotStore()
+    other = replace(samples.snapshot(), project=project("name: other", "gh/acme/api"))
+    store.publish([other, snapshot(watched)], watched.now)
+    histograms = {"circleci_workflow_run_duration_seconds", "circleci_job_run_duration_seconds"}
+    assert store.exposition.marked.keys() == histograms
+    assert {place[1] for place, _ in store.blocks() if place[0]} == histograms
+
+    def both() -> list[bytes]:
+        found = []
+        for joined in (store.exposition.text, store.exposition.openmetrics):
+            member = GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
+            found.append(gzip.decompress(member))
+        return found
+
+    text, openmetrics = both()
+    assert (text.count(b" # {"), openmetrics.count(b" # {")) == (0, 2)
+    repacker = Repacker(store, cast("Logger", CapturingLogger()))
+    repacker.look(lambda _seconds: False)
+    assert repacker.look(lambda _seconds: False) == len(list(store.blocks()))
+    assert both() == [text, openmetrics]
+    store.withdraw(["gh/acme/web"])
+    assert [found.count(b"job_run_duration") for found in both()] == [0, 0]

@@ -164,3 +164,18 @@ def test_a_store_shows_them_beside_the_rest() -> None:
     assert [known.family.name for known in store.exposition.families if known.family in families.RUNS] == [
         family.name for family in families.RUNS
     ]
+
+
+def test_a_ledger_whose_collector_is_off_is_neither_shown_nor_waited_for() -> None:
+    known = Snapshot(project("collectors: [workflows]"), ledger=polled(ledger(), run(1)))
+    publication = render(known, NOW, polled=True)
+    assert not publication.families & {family.name for family in families.RUNS}
+    assert (publication.series, publication.cut, publication.expires_at) == ({}, 0, None)
+    on = render(replace(known, project=project("collectors: [runs]")), NOW, polled=True)
+    assert on.series == {"runs": 14}
+    off_again = render(known, NOW, polled=True, before=on.shown())
+    assert not off_again.families & {family.name for family in families.RUNS}
+    store = SnapshotStore()
+    for each in (replace(known, project=project("collectors: [runs]")), known):
+        store.publish([each], NOW)
+    assert not [shown for shown in store.exposition.families if shown.family in families.RUNS]
