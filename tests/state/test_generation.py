@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,3 +114,28 @@ def test_a_file_beside_that_cannot_be_written_is_logged_and_costs_nothing_else(p
         assert found.log.told() == [
             "the file beside the state file cannot be written; a restored backup may go unnoticed"
         ]
+
+
+def test_a_commit_that_cannot_be_noted_beside_the_file_is_a_commit_all_the_same(path: Path) -> None:
+    path.with_name("state.db.generation").symlink_to("/dev/full")
+    with opened(path) as found:
+        count(found, 2)
+        assert found.log.told() == [
+            "the file beside the state file cannot be written; a restored backup may go unnoticed"
+        ]
+        assert found.metric("state_writable") == 1
+    assert counted(path)[0]
+
+
+def test_an_older_file_that_cannot_be_written_stops_no_start(path: Path) -> None:
+    with opened(path) as found:
+        count(found)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("CREATE TRIGGER kept BEFORE DELETE ON ledger BEGIN SELECT RAISE(FAIL, 'kept'); END")
+    shutil.copyfile(path, backup(path))
+    with opened(path) as found:
+        count(found)
+    shutil.copyfile(backup(path), path)
+    with opened(path) as found:
+        assert found.metric("state_writable") == 0
+        assert found.log.told() == ["the state file cannot be written; memory serves until it can"]
