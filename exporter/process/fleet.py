@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL
-from exporter.insights.collectors import PIPELINES, counts, polls
+from exporter.insights.collector import PIPELINES_POLL
+from exporter.insights.collectors import counts
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.agenda import Job
 from exporter.polling.schedule import first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.organization_lists import OrganizationLists
+from exporter.process.project_jobs import ProjectJobs, job_name
 from exporter.state import no_later
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from exporter.config import Project
     from exporter.insights.questions import Question
-    from exporter.polling.kind import Kind, Poll
+    from exporter.polling.agenda import Job
+    from exporter.polling.kind import Kind
     from exporter.polling.schedule import Schedule
     from exporter.process.engine import Engine
     from exporter.state import Stored
@@ -37,10 +38,11 @@ class Fleet:
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         """Start without a project."""
-        self._kinds, self._schedule, self._clocks = engine.kinds, schedule, engine.clocks
+        self._schedule, self._clocks = schedule, engine.clocks
         self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._failures = engine.store, engine.state, engine.failures
         self._labels = engine.labels
+        self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
         self._telemetry, self._coverage = engine.telemetry, engine.coverage
         self._lists = OrganizationLists(engine, schedule, self._wake)
         self._lock = threading.Lock()
@@ -75,8 +77,8 @@ class Fleet:
             gone = self._store.published.keys() - wanted.keys()
             with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
                 for slug in gone:
-                    for kind in self._kinds:
-                        self._schedule.remove(_name(slug, kind))
+                    for name in self._jobs.names(slug):
+                        self._schedule.remove(name)
                     held.enter_context(self._store.lock(slug))
                 self._store.withdraw(gone)
                 self._state.forget(gone)
@@ -85,7 +87,7 @@ class Fleet:
             now = self._clocks.wall()
             changed = self._change([*wanted.values()], [Snapshot(project) for project in fresh], now)
             for index, project in enumerate(fresh):
-                for _, job in self._jobs(project):
+                for _, job in self._jobs.of(project):
                     self._schedule.add(job, first_poll(index, len(fresh), now))
             for old, new in changed:
                 self._reschedule(old, new)
@@ -111,9 +113,9 @@ class Fleet:
         """Poll the pipelines of projects at once."""
         for slug in slugs:
             snapshot = self._store.get(slug)
-            if snapshot is not None and PIPELINES in snapshot.project.collectors:
-                job = self._job(slug, PIPELINES_POLL, self._kinds[PIPELINES_POLL])
-                self._schedule.add(job, self._clocks.wall())
+            for _, job in self._jobs.of(snapshot.project) if snapshot else ():
+                if job.name == job_name(slug, PIPELINES_POLL):
+                    self._schedule.add(job, self._clocks.wall())
 
     def _set_back(self) -> None:
         """Move times that are now in the future to the present: their data would look fresh for too long."""
@@ -138,7 +140,7 @@ class Fleet:
         snapshots = [snapshot for snapshot, _ in self._store.published.values()]
         for index, snapshot in enumerate(snapshots):
             soon = first_poll(index, len(snapshots), now)
-            for kind, job in self._jobs(snapshot.project):
+            for kind, job in self._jobs.of(snapshot.project):
                 due = kind.due(snapshot)
                 latest = now + kind.interval(snapshot)  # the clock may have been wrong
                 self._schedule.add(job, soon if due is None else max(soon, min(due, latest)))
@@ -149,31 +151,43 @@ class Fleet:
     ) -> list[tuple[Snapshot, Snapshot]]:
         """Give projects that stay their new settings; returns each that changed, before and after.
 
-        All is shown at once, and with the fresh ones: one project may have taken the name of another.
+        New names are shown at once, and with the fresh projects: one may have taken the name of another.
         """
-        changed: list[tuple[Snapshot, Snapshot]] = []
+        renamed: list[Project] = []
+        others: list[Project] = []
+        for project in projects:
+            known = self._store.get(project.slug)
+            if known is not None and known.project != (labeled := self._labels.of(project, known.facts)):
+                (others if known.project.name == labeled.name else renamed).append(project)
         with ExitStack() as held:
-            for project in projects:
-                found = self._store.get(project.slug)
-                if found is None or found.project == self._labels.of(project, found.facts):
-                    continue
+            for project in renamed:
                 held.enter_context(self._store.lock(project.slug))
-                old = self._store.get(project.slug)
-                if old is not None:
-                    new, gone = plan.pruned(replace(old, project=project))
-                    self._state.commit(new, (), gone)
-                    if not counts(project.collectors):
-                        self._state.stop_counting(project.slug)
-                    if old.live is not None and new.live is None:
-                        self._state.forget_live(project.slug)
-                    changed.append((old, new))
+            changed = [pair for project in renamed if (pair := self._changed(project))]
             self._store.publish([*fresh, *(new for _, new in changed)], now)
+        for project in others:
+            with self._store.lock(project.slug):
+                if pair := self._changed(project):
+                    self._store.publish([pair[1]], now)
+                    changed.append(pair)
         return changed
+
+    def _changed(self, project: Project) -> tuple[Snapshot, Snapshot] | None:
+        """A project before and after it got new settings, committed; called with its lock held."""
+        old = self._store.get(project.slug)
+        if old is None:
+            return None
+        new, gone = plan.pruned(replace(old, project=project))
+        self._state.commit(new, (), gone)
+        if not counts(project.collectors):
+            self._state.stop_counting(project.slug)
+        if old.live is not None and new.live is None:
+            self._state.forget_live(project.slug)
+        return old, new
 
     def _reschedule(self, old: Snapshot, new: Snapshot) -> None:
         """Keep the times of what stays, ask at once for what is new."""
-        before, now = {job.name for _, job in self._jobs(old.project)}, self._clocks.wall()
-        for kind, job in self._jobs(new.project):
+        before, now = {job.name for _, job in self._jobs.of(old.project)}, self._clocks.wall()
+        for kind, job in self._jobs.of(new.project):
             interval = kind.interval(new)
             if job.name not in before or kind.interval(old) != interval:
                 self._schedule.add(job, max(now, min(kind.due(new) or 0.0, now + interval)))
@@ -187,51 +201,9 @@ class Fleet:
         """Ask at once for what a project has no answer to, as after its default branch was renamed."""
         snapshot = self._store.get(slug)
         if snapshot is not None:
-            for kind, job in self._jobs(snapshot.project):
+            for kind, job in self._jobs.of(snapshot.project):
                 if kind.lacks(snapshot):
                     self._schedule.missing(job)
-
-    def _default_branch(self, slug: str) -> str:
-        snapshot = self._store.get(slug)
-        return snapshot.facts.default_branch if snapshot and snapshot.facts else ""
-
-    def _jobs(self, project: Project) -> list[tuple[Kind, Job]]:
-        """The kinds of polls of a project, each with its job."""
-        kinds = {name: self._kinds[name] for name in polls(project.collectors)}
-        return [(kind, self._job(project.slug, name, kind)) for name, kind in kinds.items()]
-
-    def _job(self, slug: str, name: str, kind: Kind) -> Job:
-        def interval() -> float | None:
-            snapshot = self._store.get(slug)
-            return kind.interval(snapshot) if snapshot else None
-
-        def begin(missing_only: bool) -> Poll | None:
-            poll = kind.begin(slug, missing_only=missing_only)
-            return poll and _Watched(poll, lambda: self._default_branch(slug), lambda: self._complete(slug))
-
-        return Job(_name(slug, name), kind.collector, interval, begin)
-
-
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """A poll that tells when one of its steps learns of a renamed default branch: other answers are missing then."""
-
-    poll: Poll
-    default_branch: Callable[[], str]
-    renamed: Callable[[], None]
-
-    def step(self) -> bool:
-        """Do a step of the poll."""
-        before = self.default_branch()
-        more = self.poll.step()
-        if before and self.default_branch() != before:
-            self.renamed()
-        return more
-
-
-def _name(slug: str, kind: str) -> str:
-    """The name of a job: no slug has a space."""
-    return slug if kind == PROJECT_POLL else f"{slug} {kind}"
 
 
 def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:

@@ -1,13 +1,12 @@
-"""Requests of signals and of a changed file to the main thread: a stop goes first, pending reloads are merged."""
+"""Requests of signals and of a changed file: a stop waits for nobody, and reloads that nobody began are one."""
 
 from __future__ import annotations
 
 import threading
-from typing import Literal
 
 
 class Wishes:
-    """Handed from any thread to the one that waits."""
+    """Handed from any thread to the two that wait: one for the stop, one for reloads."""
 
     def __init__(self) -> None:
         """Start without a wish."""
@@ -18,19 +17,22 @@ class Wishes:
         """Ask for the end."""
         with self._changed:
             self._stop = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def reload(self) -> None:
         """Ask for a reload; one that has not started yet serves for this too."""
         with self._changed:
             self._reload = True
-            self._changed.notify()
+            self._changed.notify_all()
 
-    def wait(self) -> Literal["stop", "reload"]:
-        """Wait for the next wish."""
+    def wait_for_stop(self) -> None:
+        """Wait for the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop)
+
+    def wait_for_reload(self) -> bool:
+        """Wait for the next reload; returns False at the end, whatever else is wanted."""
         with self._changed:
             self._changed.wait_for(lambda: self._stop or self._reload)
-            if self._stop:
-                return "stop"
             self._reload = False
-            return "reload"
+            return not self._stop

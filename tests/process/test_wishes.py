@@ -11,24 +11,30 @@ def test_a_stop_goes_before_the_reloads_that_wait() -> None:
     for _ in range(200):
         wishes.reload()
     wishes.stop()
-    assert wishes.wait() == "stop"
+    wishes.wait_for_stop()
+    assert not wishes.wait_for_reload()
 
 
 def test_reloads_that_wait_are_one_and_one_that_comes_later_is_another() -> None:
     wishes = Wishes()
     for _ in range(200):
         wishes.reload()
-    assert wishes.wait() == "reload"
+    assert wishes.wait_for_reload()
     wishes.reload()
-    assert wishes.wait() == "reload"
+    assert wishes.wait_for_reload()
     wishes.stop()
-    assert wishes.wait() == "stop"
+    assert not wishes.wait_for_reload()
 
 
 def test_whoever_waits_is_woken_from_another_thread() -> None:
-    wishes, heard = Wishes(), list[str]()
-    waiting = threading.Thread(target=lambda: heard.append(wishes.wait()))
-    waiting.start()
+    wishes, heard = Wishes(), list[object]()
+    waiting = [threading.Thread(target=lambda: heard.append(wishes.wait_for_reload())) for _ in range(2)]
+    waiting += [threading.Thread(target=wishes.wait_for_stop)]
+    for thread in waiting:
+        thread.start()
     wishes.reload()
-    wait_until(lambda: heard == ["reload"])
-    waiting.join(10)
+    wait_until(lambda: heard == [True], why="one of them to reload")
+    wishes.stop()
+    for thread in waiting:
+        thread.join(10)
+    assert heard == [True, False]
