@@ -17,6 +17,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
+from exporter.process.in_progress import InProgress
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -100,6 +101,7 @@ class Daemon:
             engine.store, config, log, shard=options.shard, total_shards=options.total_shards
         )
         self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due)
+        self._in_progress = InProgress(engine.store, config.circleci.url)
         self._reloading = threading.Lock()
         self._started_at = time.time()
         self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
@@ -152,6 +154,7 @@ class Daemon:
             api=figures.api_view(self._engine.telemetry, self._engine.limiter.state().rate),
             projects=projects,
             workflows=workflows,
+            now=self._in_progress.read(),
         )
 
     def ready(self) -> bool:

@@ -7,7 +7,16 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.web.page.overview import ApiView, CollectorView, Health, Overview, ProjectView, WorkflowView
+from exporter.web.page.overview import (
+    ApiView,
+    CollectorView,
+    Health,
+    Overview,
+    Phase,
+    ProjectView,
+    RunView,
+    WorkflowView,
+)
 from exporter.web.source import Source
 
 if TYPE_CHECKING:
@@ -44,6 +53,11 @@ def workflow(project_name: str, name: str, success_ratio: float | None = 0.9, **
         p95_seconds=420,
         runs=63,
     )
+    return replace(view, **changes)  # type: ignore[arg-type]
+
+
+def run_in_progress(workflow_name: str, phase: Phase = Phase.RUNNING, *, age: float = 60, **changes: object) -> RunView:
+    view = RunView("acme/web", workflow_name, "main", phase, phase.value.replace(" ", "_"), NOW - age)
     return replace(view, **changes)  # type: ignore[arg-type]
 
 

@@ -18,9 +18,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import exporter
-from exporter.web.page.overview import Health, Overview
+from exporter.web.page.overview import Health, NowView, Overview, Phase
 from tests.waiting import wait_until
-from tests.web.published import Published, collector, overview, project, workflow
+from tests.web.published import Published, collector, overview, project, run_in_progress, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +67,15 @@ def view() -> Overview:
         *(workflow(f"acme/service-{number % 25:02}", f"build-{number}", number / 60) for number in range(60)),
     ]
     return overview(projects, workflows)
+
+
+def view_of_runs() -> Overview:
+    runs = [
+        run_in_progress(LONG, branch="feature/" + "x" * 90, jobs=(("running", 1200), ("blocked", 34))),
+        run_in_progress(SCRIPT, Phase.WAITING, project=SCRIPT, link="https://app.circleci.com/pipelines/1"),
+        *(run_in_progress(f"deploy-{number}", Phase.ON_HOLD, age=90_000) for number in range(60)),
+    ]
+    return replace(view(), now=NowView(tuple(runs), unknown=2))
 
 
 class Browser:
@@ -149,6 +158,11 @@ def page(serve: Serve) -> Running:
     return serve(Published(view=view()), refresh_seconds=1)
 
 
+@pytest.fixture
+def page_of_runs(serve: Serve) -> Running:
+    return serve(Published(view=view_of_runs()), refresh_seconds=1)
+
+
 def test_the_page_shows_projects_and_workflows_worst_first(browser: Browser, page: Running) -> None:
     browser.open(page, "?refresh=off")
     assert browser.driver.title == "1 failing – CircleCI Insights exporter"
@@ -174,8 +188,8 @@ def test_the_browsers_color_scheme_is_followed(
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])
-def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, page: Running, width: int) -> None:
-    browser.open(page, "?refresh=off", width=width, height=1600)
+def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, page_of_runs: Running, width: int) -> None:
+    browser.open(page_of_runs, "?refresh=off", width=width, height=1600)
     assert browser.script("return document.documentElement.scrollWidth") <= width
     assert (
         browser.script(
@@ -189,6 +203,14 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, page: Run
     )
     assert browser.script(f"return {small}.length") == 0
     browser.screenshot(f"width-{width}")
+
+
+def test_what_happens_now_leads_to_circleci(browser: Browser, page_of_runs: Running) -> None:
+    browser.open(page_of_runs, "?refresh=off")
+    assert browser.texts("#now h3") == ["Running 1", "Waiting 1", "On hold 60"]
+    assert browser.texts(".runs a[rel]") == [SCRIPT]
+    address = browser.read(".runs a[rel]", lambda link: link.get_attribute("href"))
+    assert address == ["https://app.circleci.com/pipelines/1"]
 
 
 def test_a_search_narrows_both_lists_and_can_be_removed(browser: Browser, page: Running) -> None:

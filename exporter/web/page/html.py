@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.web.page import wording
+from exporter.web.page.now import now_card
 from exporter.web.page.overview import Health
 from exporter.web.page.selection import Query, Ranking
 from exporter.web.page.tables import api_tile, project_row, workflow_row
@@ -82,6 +83,7 @@ class Page:
             workflow_total=wording.count(len(overview.workflows)),
             series_total=wording.count(sum(project.series for project in overview.projects)),
             api=api_tile(overview.api),
+            now=overview.now and now_card(overview.now, self._ranking.runs(overview.now.runs, query), now),
             projects=projects,
             project_rows=[project_row(project, now) for project in projects.rows],
             workflows=workflows,

@@ -61,6 +61,46 @@ class WorkflowView:
     previous_p95_seconds: float | None = None
 
 
+class Phase(enum.Enum):
+    """What a workflow run in progress is doing, in the order of the page."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    ON_HOLD = "on hold"
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One workflow run in progress. `branch` is that of its pipeline, or the tag; `status` is CircleCI's word.
+
+    `jobs` counts its jobs in progress by status, where jobs are read. `waiting_since` is when the job that has waited
+    longest could have started. `link` is its address at CircleCI.
+    """
+
+    project: str
+    workflow: str
+    branch: str
+    phase: Phase
+    status: str
+    created_at: float
+    jobs: tuple[tuple[str, int], ...] = ()
+    waiting_since: float | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NowView:
+    """All runs in progress, oldest first.
+
+    `unknown` counts further ones that CircleCI could not be asked about for so long that they may have ended,
+    `pending` the projects that were never looked at.
+    """
+
+    runs: tuple[RunView, ...]
+    unknown: int = 0
+    pending: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ApiView:
     """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count.
@@ -83,6 +123,7 @@ class Overview:
 
     The page keeps their sorted order by identity, so a fresh tuple at each call costs a sort at each call.
     `reload_ok` is False while the file on disk was refused and still running the previous one.
+    `now` is None where no project has the collector `pipelines`.
     """
 
     version: str
@@ -95,3 +136,4 @@ class Overview:
     api: ApiView
     projects: tuple[ProjectView, ...]
     workflows: tuple[WorkflowView, ...]
+    now: NowView | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlencode
 
 from exporter.insights.collectors import LISTING
-from exporter.web.page.overview import Health, Overview, ProjectView, WorkflowView
+from exporter.web.page.overview import Health, Overview, ProjectView, RunView, WorkflowView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,6 +129,18 @@ class Ranking:
             Slice.cut(projects, query.projects_page, PROJECTS_A_PAGE),
             Slice.cut(workflows, query.workflows_page, WORKFLOWS_A_PAGE),
         )
+
+    def runs(self, runs: Sequence[RunView], query: Query) -> Sequence[RunView]:
+        """Return the runs in progress that a query asks for, in their order."""
+        text = query.text.casefold()
+        if query.state:
+            names = {project.view.name for project in self.projects if project.state is query.state}
+            runs = [run for run in runs if run.project in names]
+        if query.project:
+            runs = [run for run in runs if run.project == query.project]
+        if text:
+            runs = [run for run in runs if text in f"{run.project}\n{run.workflow}\n{run.branch}".casefold()]
+        return runs
 
 
 def _page_number(text: str) -> int:

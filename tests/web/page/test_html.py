@@ -12,8 +12,8 @@ import pytest
 
 import exporter.web.page.html
 from exporter.web.page.html import Page
-from exporter.web.page.overview import Health, Overview
-from tests.web.published import API, NOW, collector, overview, project, workflow
+from exporter.web.page.overview import Health, NowView, Overview, Phase
+from tests.web.published import API, NOW, collector, overview, project, run_in_progress, workflow
 
 FOLDER = Path(exporter.web.page.html.__file__).parent
 HOSTILE = [
@@ -138,6 +138,41 @@ def test_shard_file_and_reload_are_told_in_each_case() -> None:
     assert "Rate limit" not in render(replace(VIEW, api=bare)).text
 
 
+def test_it_shows_what_happens_now_where_pipelines_are_collected() -> None:
+    link = "https://app.circleci.com/pipelines/github/acme/web/7/workflows/9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829"
+    runs = (
+        run_in_progress("deploy", Phase.ON_HOLD, age=90_000),
+        run_in_progress("build", age=750, link=link, jobs=(("running", 2), ("queued", 1)), waiting_since=NOW - 120),
+    )
+    outline = render(replace(VIEW, now=NowView(runs, unknown=3, pending=1)))
+    for words in (
+        "Now 2 in progress",
+        "Running 1 build 12m acme/web · main · jobs: 2 running, 1 waiting for 2m",
+        "Waiting 0",
+        "On hold 1 deploy 1d acme/web · main",
+        "has waited 2m: build in acme/web",
+        "3 more may have ended: CircleCI could not be asked about them.",
+        "Projects not looked at yet: 1.",
+    ):
+        assert words in outline.text
+    assert [attributes["href"] for attributes in outline.all("a")].count(link) == 2
+    assert "in progress" not in render(VIEW).text
+
+
+def test_a_search_and_its_filters_hold_for_what_happens_now_too() -> None:
+    runs = (run_in_progress("build"), run_in_progress("deploy", project="acme/payments", branch="release"))
+    view = replace(VIEW, now=NowView(runs))
+    for parameters, total in (
+        ({"q": "BUILD"}, 1),
+        ({"q": "release"}, 1),
+        ({"q": "acme"}, 2),
+        ({"project": "acme/web"}, 1),
+        ({"state": "failing"}, 1),
+        ({"state": "failing", "q": "build"}, 0),
+    ):
+        assert f"Now {total} in progress" in render(view, **parameters).text
+
+
 def test_nothing_known_yet_and_nothing_found_are_told_apart() -> None:
     text = render(overview()).text
     assert "No project is configured for this shard." in text
@@ -166,6 +201,17 @@ def test_hostile_names_are_text_wherever_they_stand(name: str) -> None:
         assert not [attributes for _, attributes in outline.elements if any(key.startswith("on") for key in attributes)]
         links = [attributes["href"] or "" for attributes in outline.all("a")]
         assert all(link.startswith(("?", "#", "metrics", "-/")) for link in links)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_of_what_happens_now_are_text(name: str) -> None:
+    def links(text: str) -> Outline:
+        run = run_in_progress(text, project=text, branch=text, status=text, jobs=((text, 2),), waiting_since=NOW - 9)
+        return render(overview(now=NowView((run,))))
+
+    hostile, harmless = links(name), links("plain")
+    assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in harmless.elements]
+    assert all((each["href"] or "").startswith(("?", "#", "metrics", "-/")) for each in hostile.all("a"))
 
 
 def test_names_keep_their_writing_direction_to_themselves() -> None:
@@ -230,6 +276,10 @@ def test_thousands_of_projects_make_a_page_of_bounded_size_in_bounded_time() -> 
     page = Page(lambda: view, telemetry_path="/metrics", refresh_seconds=15)
     first = page.render({})
     assert len(first) < 150_000
+    runs = tuple(run_in_progress(f"build {number}", project=f"acme/{number:04}") for number in range(5000))
+    assert len(Page(lambda: replace(view, now=NowView(runs)), telemetry_path="/m", refresh_seconds=15).render({})) < (
+        len(first) + 10_000
+    )
     times = []
     for parameters in ({}, {"q": "build 12"}, {"pp": "200", "wp": "400"}, {"state": "ok"}):
         start = time.perf_counter()

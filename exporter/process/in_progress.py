@@ -1,0 +1,91 @@
+"""What the page shows as happening now: the workflow runs in progress, each with its address at CircleCI."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from exporter.insights.collectors import PIPELINES
+from exporter.publishing.live_lines import under_way
+from exporter.web.page.overview import NowView, Phase, RunView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.publishing.rendering import Publication
+    from exporter.publishing.store import SnapshotStore
+    from exporter.runs.live import WatchedPipeline, WatchedRun
+
+CLOUD, CLOUD_APP = "https://circleci.com", "https://app.circleci.com"
+"""CircleCI's pages are not where its API is; those of a CircleCI server are."""
+_HOSTS_OF_CODE = {"gh": "github", "bb": "bitbucket"}
+
+
+class InProgress:
+    """The runs in progress as the page shows them; the same object for a second while nothing changed."""
+
+    def __init__(self, store: SnapshotStore, circleci: str, clock: Callable[[], float] = time.time) -> None:
+        """Read from `store`; `circleci` is the address of CircleCI."""
+        self._store, self._circleci, self._clock = store, circleci, clock
+        self._seen: tuple[Mapping[str, tuple[Snapshot, Publication]], int] | None = None
+        self._view: NowView | None = None
+
+    def read(self) -> NowView | None:
+        """The runs of all projects that have the collector `pipelines`; None where there is no such project."""
+        published, now = self._store.published, self._clock()
+        if self._seen is None or self._seen[0] is not published or self._seen[1] != int(now):
+            self._view = _view((snapshot for snapshot, _ in published.values()), self._circleci, now)
+            self._seen = published, int(now)
+        return self._view
+
+
+def _view(snapshots: Iterable[Snapshot], circleci: str, now: float) -> NowView | None:
+    watched = [snapshot for snapshot in snapshots if PIPELINES in snapshot.project.collectors]
+    if not watched:
+        return None
+    runs: list[RunView] = []
+    unknown = 0
+    for snapshot in watched:
+        if snapshot.live is not None:
+            fresh, stale = under_way(snapshot.live, snapshot.project, now)
+            runs += _runs(snapshot, fresh, circleci)
+            unknown += sum(run.ended_seen_at is None for pipeline in stale for run in pipeline.runs)
+    runs.sort(key=lambda run: run.created_at)
+    return NowView(tuple(runs), unknown, sum(snapshot.live is None for snapshot in watched))
+
+
+def _runs(snapshot: Snapshot, watched: Iterable[WatchedPipeline], circleci: str) -> Iterator[RunView]:
+    project = snapshot.project
+    for pipeline in watched:
+        for run in pipeline.runs:
+            if run.ended_seen_at is None:  # one that was canceled has ended, though not all of its jobs
+                yield RunView(
+                    project.name,
+                    run.name,
+                    pipeline.tag or pipeline.branch,
+                    _phase(run),
+                    run.status,
+                    run.created_at,
+                    run.jobs,
+                    run.waiting_since,
+                    address(circleci, project.slug, pipeline.number, run.id),
+                )
+
+
+def _phase(run: WatchedRun) -> Phase:
+    if run.status == "on_hold":
+        return Phase.ON_HOLD
+    waits = run.waiting_since is not None and not dict(run.jobs).get("running")
+    return Phase.WAITING if waits or run.status == "queued" else Phase.RUNNING
+
+
+def address(circleci: str, slug: str, number: int | None, run: str) -> str | None:
+    """Where a person finds a workflow run at CircleCI; None while its pipeline's number is not known."""
+    if number is None:
+        return None
+    vcs, organization, name = slug.split("/")
+    where = "/".join(quote(part, safe="") for part in (_HOSTS_OF_CODE.get(vcs, vcs), organization, name))
+    base = CLOUD_APP if circleci == CLOUD else circleci
+    return f"{base}/pipelines/{where}/{number}/workflows/{quote(run, safe='')}"
