@@ -74,7 +74,8 @@ def test_the_demo_says_where_to_look_and_shows_six_projects_with_all_collectors(
     scrape = wait_until(demo.polled, 40, 0.2, why="everything to be polled")
     assert scrape is not None
     for project in builtin(1):
-        assert len(scrape.of_project(project.slug)) > 20
+        label = f"{project.owner.name}/{project.name}" if project.owner.vcs == "circleci" else project.slug
+        assert len(scrape.of_project(label)) > 20
     for collector in ("workflows", "jobs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"):
         assert (scrape.get("series", collector=collector) or 0) > 0
     assert scrape.get("up") == 1
@@ -86,6 +87,26 @@ def test_the_demo_says_where_to_look_and_shows_six_projects_with_all_collectors(
     # promtool takes CircleCI's word for the endpoint, a summary of a workflow, for Prometheus' type of that name.
     findings = [line for line in found.stderr.splitlines() if "workflow_summary" not in line]
     assert (findings, found.stdout) == ([], "")
+
+
+def test_the_demo_shows_runs_that_begin_and_end_while_somebody_looks(demo: Demo) -> None:
+    def counted() -> float:
+        return sum(
+            value for name, value in demo.scrape().values.items() if name.startswith("circleci_workflow_runs_total")
+        )
+
+    def of_lists() -> float:
+        return demo.scrape().get("api_requests_total", endpoint="/pipeline", code="200") or 0
+
+    before = counted()
+    wait_until(lambda: counted() > before, 60, 0.5, why="a run to end")
+    in_progress = [
+        value for name, value in demo.scrape().values.items() if name.startswith("circleci_workflow_runs_in_progress{")
+    ]
+    assert sum(in_progress) > 0
+    assert of_lists() > 0  # its projects share organizations
+    with OPEN(f"http://{demo.address()}/", timeout=10) as page:
+        assert b'id="now"' in page.read()
 
 
 def test_the_demo_ends_by_ctrl_c_with_exit_code_0_and_without_a_traceback(demo: Demo) -> None:
