@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.state import live_records
 from exporter.state.documents import write as document
+from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -54,21 +55,19 @@ def write(connection: sqlite3.Connection, project: int, live: Live, changes: Cha
 
     Jobs that stopped before `oldest` are forgotten, now and then: it takes a look at each of them.
     """
-    connection.execute(_LIVE, (project, live_records.write_live(live)))
+    connection.execute(_LIVE, (project, sealed(live_records.write_live(live))))
     kept = {id_: pipeline for id_, pipeline in changes.pipelines.items() if pipeline is not None}
     connection.executemany(
         "DELETE FROM pipeline WHERE project = ? AND id = ?",
         [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()],
     )
-    connection.executemany(_PIPELINE, [(project, id_, document(pipeline)) for id_, pipeline in kept.items()])
+    connection.executemany(_PIPELINE, [(project, id_, sealed(document(pipeline))) for id_, pipeline in kept.items()])
     cells = {key: cell for key, cell in changes.cells.items() if cell is not None}
     connection.executemany(
         "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?",
         [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()],
     )
-    connection.executemany(
-        _CELL, [(project, key.family, document(key.labels), document(cell)) for key, cell in cells.items()]
-    )
+    connection.executemany(_CELL, [(project, *_columns(key, cell)) for key, cell in cells.items()])
     connection.executemany(
         "INSERT OR IGNORE INTO job (project, key, stopped_at) VALUES (?, ?, ?)",
         [(project, key, stopped_at) for key, stopped_at in changes.jobs.items()],
@@ -82,7 +81,7 @@ def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage
     row = connection.execute("SELECT facts FROM live WHERE project = ?", (project,)).fetchone()
     if row is None:
         return None
-    live = damage.guard("live", slug, partial(live_records.read_live, row[0]), None)
+    live = damage.guard("live", slug, lambda: live_records.read_live(unsealed(row[0])), None)
     if live is None:
         for table in TABLES:
             damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
@@ -112,7 +111,7 @@ def _pipelines(
 ) -> Iterator[tuple[str, WatchedPipeline]]:
     rows = connection.execute("SELECT id, facts FROM pipeline WHERE project = ?", (project,)).fetchall()
     for stored_id, facts in rows:
-        pipeline = damage.guard("pipeline", slug, partial(live_records.read_pipeline, stored_id, facts), None)
+        pipeline = damage.guard("pipeline", slug, partial(_pipeline, stored_id, facts), None)
         if pipeline is None:
             damage.forget(connection, "DELETE FROM pipeline WHERE project = ? AND id = ?", project, stored_id)
         else:
@@ -124,9 +123,22 @@ def _cells(
 ) -> Iterator[tuple[Key, Cell]]:
     rows = connection.execute("SELECT family, labels, facts FROM counter WHERE project = ?", (project,)).fetchall()
     for family, labels, facts in rows:
-        cell = damage.guard("counter", slug, partial(live_records.read_cell, family, labels, facts, live), None)
+        cell = damage.guard("counter", slug, partial(_cell, family, labels, facts, live), None)
         if cell is None:
             delete = "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?"
             damage.forget(connection, delete, project, family, labels)
         else:
             yield cell
+
+
+def _columns(key: Key, cell: Cell) -> tuple[str, str, str]:
+    labels = document(key.labels)
+    return key.family, labels, sealed(document(cell), key.family, labels)
+
+
+def _cell(family: str, labels: str, facts: object, live: Live) -> tuple[Key, Cell]:
+    return live_records.read_cell(family, labels, unsealed(facts, family, labels), live)
+
+
+def _pipeline(identifier: object, facts: object) -> WatchedPipeline:
+    return live_records.read_pipeline(identifier, unsealed(facts))

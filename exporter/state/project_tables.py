@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.state import live_tables, records, run_tables
+from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,9 +89,9 @@ def read(connection: sqlite3.Connection, server: str, slug: str, damage: Damage)
     ledger = run_tables.read(connection, number, slug, damage)
     return records.Stored(
         slug,
-        damage.guard("facts", slug, lambda: records.read_facts(facts), None),
+        damage.guard("facts", slug, lambda: records.read_facts(unsealed(facts)), None),
         dict(_parts(connection, number, slug, damage)),
-        damage.guard("outcomes", slug, lambda: records.read_outcomes(outcomes), {}),
+        damage.guard("outcomes", slug, lambda: records.read_outcomes(unsealed(outcomes)), {}),
         damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
         ledger,
         live_tables.read(connection, number, slug, damage) if ledger else None,
@@ -138,8 +139,9 @@ def write(
 def write_project(connection: sqlite3.Connection, server: str, snapshot: Snapshot) -> int:
     """Write a project's own row; returns its number."""
     slug = snapshot.project.slug
-    facts, outcomes = records.write_facts(snapshot.facts), records.write_outcomes(snapshot.outcomes)
-    connection.execute(_PROJECT, (server, slug, facts, outcomes, snapshot.polled_at))
+    facts = records.write_facts(snapshot.facts)
+    columns = (server, slug, facts and sealed(facts), sealed(records.write_outcomes(snapshot.outcomes)))
+    connection.execute(_PROJECT, (*columns, snapshot.polled_at))
     written = number(connection, server, slug)
     assert written is not None  # noqa: S101  the row is there now
     return written

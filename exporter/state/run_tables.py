@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.runs import FURTHEST, WorkflowLedger
 from exporter.state import records, run_records
+from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,14 +74,14 @@ def write(
     whole: bool,
 ) -> None:
     """Write a ledger, the documents of the workflows that were read (or of all), and the keys of their runs."""
-    connection.execute(_LEDGER, (project, run_records.write_ledger(ledger)))
+    connection.execute(_LEDGER, (project, sealed(run_records.write_ledger(ledger))))
     connection.execute(
         "DELETE FROM workflow WHERE project = ? AND name NOT IN (SELECT value FROM json_each(?))",
         (project, json.dumps(list(ledger.workflows))),
     )
     names = ledger.workflows if whole else remembered
     connection.executemany(
-        _WORKFLOW, [(project, name, run_records.write_workflow(ledger.workflows[name])) for name in names]
+        _WORKFLOW, [(project, name, sealed(run_records.write_workflow(ledger.workflows[name]), name)) for name in names]
     )
     for name, of_workflow in remembered.items():
         row = connection.execute("SELECT id FROM workflow WHERE project = ? AND name = ?", (project, name)).fetchone()
@@ -125,7 +126,7 @@ def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage
     row = connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)).fetchone()
     if row is None:
         return None
-    ledger = damage.guard("ledger", slug, lambda: run_records.read_ledger(row[0], {}), None)
+    ledger = damage.guard("ledger", slug, lambda: run_records.read_ledger(unsealed(row[0]), {}), None)
     if ledger is None:
         damage.forget(connection, "DELETE FROM ledger WHERE project = ?", project)
         return None
@@ -136,13 +137,13 @@ def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage
         if name is None:
             damage.forget(connection, "DELETE FROM workflow WHERE id = ?", number)
             continue
-        reading = partial(_workflow, facts, ledger)
+        reading = partial(_workflow, name, facts, ledger)
         workflows[name] = damage.guard("workflow", slug, reading, WorkflowLedger(0, baseline=True), name=name)
     return replace(ledger, workflows=workflows)
 
 
-def _workflow(facts: object, ledger: Ledger) -> WorkflowLedger:
-    workflow = run_records.read_workflow(facts)
+def _workflow(name: str, facts: object, ledger: Ledger) -> WorkflowLedger:
+    workflow = run_records.read_workflow(unsealed(facts, name))
     if not run_records.fits(workflow, ledger):
         raise ValueError
     return workflow

@@ -127,6 +127,39 @@ def test_a_damaged_record_is_dropped_alone_counted_and_logged_once(
             assert web.ledger.workflows == {**NOW_LEDGER.workflows, "build": WorkflowLedger(0, baseline=True)}
 
 
+VALUES: list[tuple[str, str, str, str]] = [
+    ("facts", "main", "maim", "UPDATE project SET facts = replace(facts, ?, ?) WHERE slug = 'gh/acme/web'"),
+    ("outcomes", "true", "false", "UPDATE project SET outcomes = replace(outcomes, ?, ?) WHERE slug = 'gh/acme/web'"),
+    ("ledger", "60", "61", "UPDATE ledger SET facts = replace(facts, ?, ?) WHERE project = 1"),
+    ("workflow", "61.5", "71.5", "UPDATE workflow SET facts = replace(facts, ?, ?) WHERE id = 1"),
+    ("workflow", "build", "builf", "UPDATE workflow SET name = replace(name, ?, ?) WHERE id = 1"),
+    ("live", "60", "61", "UPDATE live SET facts = replace(facts, ?, ?) WHERE project = 1"),
+    ("pipeline", "main", "maim", "UPDATE pipeline SET facts = replace(facts, ?, ?) WHERE project = 1 AND id = 'p1'"),
+    ("counter", "3", "4", "UPDATE counter SET facts = replace(facts, ?, ?) WHERE project = 1 AND family LIKE '%runs%'"),
+    (
+        "counter",
+        "job",
+        "jab",
+        "UPDATE counter SET family = replace(family, ?, ?) WHERE project = 1 AND family LIKE '%runs%'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "before", "after", "statement"), VALUES)
+def test_a_value_that_became_another_good_one_is_damage(
+    path: Path, kind: str, before: str, after: str, statement: str
+) -> None:
+    change(path, statement, before, after)
+    with opened(path) as found:
+        web = load(found)[WEB]
+        assert damaged(found) == {kind: 1}
+        assert found.log.told() == [DROPPED]
+        assert (web.facts == FACTS) == (kind != "facts")
+        assert (web.outcomes == OUTCOMES) == (kind != "outcomes")
+        assert (web.ledger == NOW_LEDGER) == (kind not in {"ledger", "workflow"})
+        assert (web.live == LIVE) == (kind not in {"ledger", "live", "pipeline", "counter"})
+
+
 @pytest.mark.parametrize(("kind", "statement", "value"), CASES, ids=lambda each: str(each)[:30])
 def test_once_it_was_learned_anew_nothing_is_damaged(path: Path, kind: str, statement: str, value: object) -> None:
     change(path, statement, value)
