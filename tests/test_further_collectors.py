@@ -11,7 +11,8 @@ from exporter.cli import metrics_reference
 from exporter.config import TopTests
 from exporter.demo.clock import Clock
 from exporter.demo.organization import Organization
-from exporter.insights.collectors import COLLECTORS, NAMES, ORGANIZATIONS
+from exporter.insights.collector import PROJECT_POLL
+from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge import plan
 from exporter.process import figures
 from tests.circleci.fleet import fleet
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WEB, API = "gh/acme/web", "gh/acme/api"
-EVERY = [name for name in NAMES if name not in {ORGANIZATIONS, "runs"}]
+EVERY = [name for name, collector in COLLECTORS.items() if collector.poll == PROJECT_POLL]
 HOUR, DAY = 3600, 86_400
 
 

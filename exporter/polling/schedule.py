@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from exporter.errors import InternalError, Stopped
@@ -52,6 +53,15 @@ def first_poll(index: int, total: int, now: float) -> float:
     return now + index / total * min(FIRST_POLLS_WITHIN, total / FIRST_POLLS_PER_SECOND)
 
 
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+    """Accepts that a job is gone already: the scheduler may stop while it hands one to its thread."""
+
+    def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
+        """Remove a job, if it is there."""
+        with suppress(JobLookupError):
+            super().remove_job(job_id, jobstore)
+
+
 class Schedule:
     """Runs jobs when they are due, on a bounded number of threads."""
 
@@ -69,7 +79,7 @@ class Schedule:
         self._agenda, self._changed = Agenda(), threading.Lock()
         self._stopped = threading.Event()
         self._time = SteadyTime(clocks.monotonic)
-        self._scheduler = BackgroundScheduler(
+        self._scheduler = _Scheduler(
             timezone=self._time,
             executors={
                 "default": ThreadPoolExecutor(size),
