@@ -217,7 +217,8 @@ class StateStore:
         now = self._wall()
         with self._counting(snapshot) as (project, ledger):
             run_tables.write_changes(self._connection, project, ledger, changes, now)
-            oldest = int(now - snapshot.project.runs.lookback - DAY)
+            watched = min((each.created_at for each in snapshot.live.pipelines.values() if each.runs), default=now)
+            oldest = int(min(now - snapshot.project.runs.lookback - DAY, watched))
             live_tables.write(self._connection, project, snapshot.live, changes, oldest)
 
     def forget_live(self, slug: str) -> None:

@@ -9,6 +9,7 @@ from tests.watching import NOON, SLUG, Watching, watching
 if TYPE_CHECKING:
     from pathlib import Path
 
+DAY = 86_400.0
 SWEEPS = "runs: {sweep: 10m}"
 
 
@@ -189,3 +190,19 @@ def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path:
         running.restart(collectors="runs")
         running.looks(30, 300)
         assert (running.runs(), running.credits()) == (3, 12)
+
+
+def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once() -> None:
+    with watching(settings="runs: {lookback: 1d, sweep: 10m}") as running:
+        running.begin()
+        workflow = running.start()
+        running.circle.pipelines.change_workflow(workflow, status="on_hold")
+        running.looks(2, 90)
+        assert running.job_runs("build") == 1
+        for _ in range(5):
+            running.looks(3, DAY / 3)
+            running.start()  # something else goes on, and is committed
+            running.looks(2)
+        running.end(workflow)
+        running.looks(3, 900)
+        assert running.job_runs("build") == 6

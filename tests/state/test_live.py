@@ -114,10 +114,12 @@ def test_a_run_or_job_that_comes_again_is_remembered_as_it_was(path: Path) -> No
         assert jobs(found) == {11, 12, 13}
 
 
-def test_jobs_that_stopped_before_the_lookback_are_forgotten(path: Path) -> None:
+def test_jobs_that_stopped_before_the_lookback_are_forgotten_unless_their_pipeline_is_watched(path: Path) -> None:
     with opened(path) as found:
         found.now = NOW + 4 * DAY - 30  # a lookback of three days, and one more
         found.state.commit_live(snapshot(), Changes(floors={"build": 0}))
+        assert jobs(found) == {11, 12}
+        found.state.commit_live(snapshot(replace(LIVE, pipelines={})), Changes(floors={"build": 0}))
         assert jobs(found) == {11}
 
 
