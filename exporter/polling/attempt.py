@@ -69,6 +69,11 @@ class Attempts:
     telemetry: Telemetry
     log: BoundLogger
 
+    def ahead(self) -> float:
+        """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
+        now, date = self.clocks.wall(), self.client.date()
+        return 0.0 if date is None else now - date
+
     def begin(self, collector: str, interval: float, *, gave_up: PollError | None = None) -> Attempt:
         """Start to count; `interval` is in seconds, `gave_up` what already made asking on useless."""
         patience = Patience(self.clocks.monotonic(), interval)
@@ -114,6 +119,10 @@ class Attempt:
         """CircleCI's clock, in Unix seconds; the wall clock while it has not said what time it is."""
         date = self._client.date()
         return self.now() if date is None else date
+
+    def ahead(self) -> float:
+        """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
+        return self.now() - self.date()
 
     def pages(self, question: Question) -> Generator[object, None, None]:
         """All pages of an answer, until the poll's deadline. Raises PollError or Stopped."""

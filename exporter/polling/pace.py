@@ -47,9 +47,9 @@ class Postponed:
 class Pace:
     """What the polls of a process remember of each project besides what was learned."""
 
-    def __init__(self, coverage: Coverage, wall: Callable[[], float]) -> None:
-        """Start with nothing postponed; `wall` gives Unix seconds."""
-        self._coverage, self._wall = coverage, wall
+    def __init__(self, coverage: Coverage, wall: Callable[[], float], ahead: Callable[[], float]) -> None:
+        """Start with nothing postponed; `wall` gives Unix seconds, `ahead` by how many it is ahead of CircleCI's."""
+        self._coverage, self._wall, self._ahead = coverage, wall, ahead
         self._lock = threading.Lock()
         self._projects: dict[str, Postponed] = {}
 
@@ -65,16 +65,15 @@ class Pace:
     def due(self, snapshot: Snapshot) -> float:
         """When something of a project is due, in Unix seconds."""
         now, project, live, ledger = self._wall(), snapshot.project, snapshot.live, snapshot.ledger
-        postponed, settings = self.of(project.slug), project.pipelines
+        postponed, settings, ahead = self.of(project.slug), project.pipelines, self._ahead()
         if self._coverage.waits(project.slug):
             return now
         covered = self._coverage.covers(project.slug, live, now)
-        moments = [
-            postponed.due(LIST, watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed))
-        ]
+        listed = watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed, ahead=ahead)
+        moments = [postponed.due(LIST, listed)]
         if live is not None:
             for pipeline in live.pipelines.values():
-                due = watching.look_due(pipeline, settings, project.runs.lookback, now)
+                due = watching.look_due(pipeline, settings, project.runs.lookback, now, ahead)
                 if due is not None:
                     moments.append(postponed.due(pipeline.id, due))
         if live is not None and ledger is not None:

@@ -16,7 +16,7 @@ from exporter.polling.project_facts import refresh
 from exporter.runs import looks, opening, pipeline_list, watching
 from exporter.runs.counting import Book
 from exporter.runs.looks import Look
-from exporter.runs.pipelines import ERRORED, OUTCOMES, pipelines_of
+from exporter.runs.pipelines import OUTCOMES, pipelines_of
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Work:
         if not self.more and not attempt.over():
             self._read_insights(book)
         book.release()
-        pipeline_list.forget(book, project.runs.lookback, attempt.now())
+        pipeline_list.forget(book, project.runs.lookback, attempt.date())
         book.close()
         self._postponed.released_at = attempt.now() + book.hold if book.holds else None
 
@@ -92,11 +92,13 @@ class Work:
         attempt, project, now = self._attempt, self._project, self._attempt.now()
         covered = self._coverage.covers(self._slug, book.live, now)
         confirmed = self._postponed.confirmed
-        due = watching.list_due(book.live, project.pipelines, now, covered=covered, confirmed=confirmed)
+        due = watching.list_due(
+            book.live, project.pipelines, now, covered=covered, confirmed=confirmed, ahead=attempt.ahead()
+        )
         if not self._due(LIST, due):
             return
         known = book.live.pipelines.keys()
-        since = now - project.runs.lookback
+        since = attempt.date() - project.runs.lookback
         walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=pipeline_list.reached(book.live))
         pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walk.failure is None)
         self._met = set(walk.found)
@@ -110,17 +112,17 @@ class Work:
 
     def _look(self, book: Book) -> None:
         """Look at the pipelines that are due, those that wait longest first."""
-        project, now = self._project, self._attempt.now()
+        project, now, ahead = self._project, self._attempt.now(), self._attempt.ahead()
         due = []
         for pipeline in book.live.pipelines.values():
-            moment = watching.look_due(pipeline, project.pipelines, project.runs.lookback, now)
+            moment = watching.look_due(pipeline, project.pipelines, project.runs.lookback, now, ahead)
             if moment is not None and self._due(pipeline.id, moment):
                 due.append((moment, pipeline.created_at, pipeline.id))
         for *_, identifier in sorted(due)[:LOOKS_A_STEP]:
             if self._attempt.over():
                 return
             pipeline = book.live.pipelines[identifier]
-            self._postponed.postpone(identifier, now + watching.gap(pipeline, project.pipelines, now))
+            self._postponed.postpone(identifier, now + watching.gap(pipeline, project.pipelines, now - ahead))
             with self._attempt.guard(f"pipeline {identifier}"):
                 self._look_at(book, pipeline)
                 self._postponed.clear(identifier)
@@ -130,9 +132,6 @@ class Work:
         attempt, project = self._attempt, self._project
         if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
             pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
-        if pipeline.state == ERRORED:
-            book.watch(book.pipeline(replace(pipeline, looked_at=attempt.now(), runs=())))
-            return
         found = ask.workflows(attempt, self._slug, pipeline.id)
         look = Look(pipeline, found, known_runs=self._known_runs(found))
         jobs: dict[str, list[Job]] = {}
@@ -143,7 +142,7 @@ class Work:
                 jobs[run.id] = ask.jobs_of(attempt, self._slug, run.id)
         ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
         look = replace(look, jobs=jobs, known_jobs=self._state.known_jobs(self._slug, ended))
-        looks.add(look, book, project, attempt.now())
+        looks.add(look, book, project, attempt.now(), attempt.ahead())
 
     def _known_runs(self, found: list[WorkflowRun]) -> set[int]:
         ended: dict[str, set[int]] = {}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, coverage: Coverage) -> Kind:
     """The polls for pipelines of the projects that a store knows."""
-    pace, unpublished = Pace(coverage, attempts.clocks.wall), Unpublished()
+    pace, unpublished = Pace(coverage, attempts.clocks.wall, attempts.ahead), Unpublished()
 
     def begin(slug: str, *, missing_only: bool = False) -> PipelinesPoll | None:
         snapshot = store.get(slug)

@@ -11,7 +11,7 @@ from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Exemplar
 from exporter.runs.ledger import ALL_TAGS
 from exporter.runs.live import WatchedRun
-from exporter.runs.pipelines import CANCELED, NOT_RUN, OUTCOMES, SUCCESS
+from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
@@ -55,36 +55,42 @@ def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
     return [run for run in look.runs if wanted(run)]
 
 
-def add(look: Look, book: Book, project: Project, now: float) -> None:
-    """Add what a look saw to the book, and keep the pipeline as it is to be watched from now on."""
+def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0) -> None:
+    """Add what a look saw to the book, and keep the pipeline as it is to be watched from now on.
+
+    `ahead` is by how many seconds `now`, this machine's time, is ahead of CircleCI's.
+    """
     adding = _Adding(look, book, project, now)
     watched = {run.id: run for run in look.pipeline.runs}
     wanted = [run for run in look.runs if project.workflows.match(run.name)]
     still = [after for run in wanted if (after := adding.run(run, watched.get(run.id))) is not None]
     pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now)
-    book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now)))
+    book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
 
 
-def _settled(pipeline: WatchedPipeline, look: Look, counted: int, project: Project, now: float) -> WatchedPipeline:
+def _settled(
+    pipeline: WatchedPipeline, look: Look, counted: int, project: Project, *, now: float, date: float
+) -> WatchedPipeline:
     """The pipeline with the moment since when all of it has ended, and how often it was looked at since."""
     if pipeline.runs:
         return replace(pipeline, settled_at=None, revisits=0)
     if pipeline.settled_at is not None and not counted:
         return replace(pipeline, revisits=watching.next_revisit(pipeline, project.pipelines, now))
-    if not _is_over(pipeline, look.runs, project, now):
+    if not _is_over(pipeline, look.runs, project, date):
         return replace(pipeline, settled_at=None, revisits=0)
     # What has failed may be run again at once, also by itself; what has succeeded hardly ever is.
     succeeded = all(run.status == SUCCESS for run in look.runs)
     return replace(pipeline, settled_at=now, revisits=int(succeeded))
 
 
-def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, now: float) -> bool:
+def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, date: float) -> bool:
     """Whether nothing is under way, nor about to begin: a setup workflow is followed by others."""
     settings = project.pipelines
     if not runs:
-        return watching.is_empty(pipeline, settings, now) or now - pipeline.created_at > project.runs.lookback
+        never = pipeline.state == ERRORED or date - pipeline.created_at > project.runs.lookback
+        return never or watching.is_empty(pipeline, settings, date)
     ended = max(run.stopped_at or run.created_at for run in runs)
-    return pipeline.state in OUTCOMES or now - ended >= watching.LOOKS_WITHOUT_WORKFLOW * settings.interval
+    return pipeline.state in OUTCOMES or date - ended >= watching.LOOKS_WITHOUT_WORKFLOW * settings.interval
 
 
 class _Adding:

@@ -1,4 +1,8 @@
-"""When a project's list of pipelines, and each pipeline, is looked at next. Pure. Times are Unix seconds."""
+"""When a project's list of pipelines, and each pipeline, is looked at next. Pure.
+
+Times are Unix seconds of this machine, but those of creations, which are CircleCI's; `ahead` is by how many seconds
+this machine's clock is ahead of CircleCI's, and `date` what CircleCI's says now.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,9 @@ CANCELED_SETTLES_WITHIN = 120.0
 CANCELED_LOOKS_EVERY = 30.0
 
 
-def list_due(live: Live | None, settings: Pipelines, now: float, *, covered: bool, confirmed: int = 0) -> float:
+def list_due(
+    live: Live | None, settings: Pipelines, now: float, *, covered: bool, confirmed: int = 0, ahead: float = 0.0
+) -> float:
     """When the project's own list is walked next: often while something is under way or was lately, else seldom.
 
     One that the list of its organization is seen to cover needs its own only now and then, ever more seldom as
@@ -40,29 +46,31 @@ def list_due(live: Live | None, settings: Pipelines, now: float, *, covered: boo
         return last + settings.longest * (1 << min(confirmed, MOST_DOUBLINGS))
     if any(not settled(pipeline) for pipeline in live.pipelines.values()):
         return last + settings.interval
-    quiet = inf if live.newest_at is None else max(now - live.newest_at, 0.0)
+    quiet = inf if live.newest_at is None else max(now - ahead - live.newest_at, 0.0)
     return last + _between(settings, TENTH * quiet)
 
 
-def look_due(pipeline: WatchedPipeline, settings: Pipelines, lookback: float, now: float) -> float | None:
+def look_due(
+    pipeline: WatchedPipeline, settings: Pipelines, lookback: float, now: float, ahead: float = 0.0
+) -> float | None:
     """When a pipeline is looked at next; None when it is not looked at again."""
-    if pipeline.state == pipelines.ERRORED:
-        return None
     if pipeline.settled_at is not None:
+        if pipeline.state == pipelines.ERRORED:
+            return None
         due = pipeline.settled_at + settings.interval * REVISIT_FACTOR**pipeline.revisits
-        return due if due < pipeline.created_at + lookback else None
+        return due if due - ahead < pipeline.created_at + lookback else None
     if pipeline.looked_at is None:
         return now
-    return min(pipeline.looked_at, now) + gap(pipeline, settings, now)
+    return min(pipeline.looked_at, now) + gap(pipeline, settings, now - ahead)
 
 
-def gap(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> float:
+def gap(pipeline: WatchedPipeline, settings: Pipelines, date: float) -> float:
     """Seconds between two looks at a pipeline that has not settled."""
     if any(settling(run) for run in pipeline.runs):
         return min(settings.interval, CANCELED_LOOKS_EVERY)
     if any(run.counted for run in pipeline.runs):
         return settings.interval  # only jobs are still to be read
-    age = max(now - pipeline.created_at, 0.0)
+    age = max(date - pipeline.created_at, 0.0)
     every = LOOK_EVERY * settings.interval if age < YOUNG else 0.0
     if every and not (pipeline.runs and all(run.status == ON_HOLD for run in pipeline.runs)):
         return every
@@ -71,7 +79,7 @@ def gap(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> float:
 
 def settled(pipeline: WatchedPipeline) -> bool:
     """Whether nothing of a pipeline is under way."""
-    return pipeline.settled_at is not None or pipeline.state == pipelines.ERRORED
+    return pipeline.settled_at is not None or (pipeline.state == pipelines.ERRORED and not pipeline.runs)
 
 
 def settling(run: WatchedRun) -> bool:
@@ -84,9 +92,9 @@ def has_settled(run: WatchedRun, now: float) -> bool:
     return run.ended_seen_at is not None and now - run.ended_seen_at >= CANCELED_SETTLES_WITHIN
 
 
-def is_empty(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> bool:
+def is_empty(pipeline: WatchedPipeline, settings: Pipelines, date: float) -> bool:
     """Whether a pipeline that is created and has no workflow will not get one any more."""
-    waited = now - pipeline.created_at >= LOOKS_WITHOUT_WORKFLOW * settings.interval
+    waited = date - pipeline.created_at >= LOOKS_WITHOUT_WORKFLOW * settings.interval
     return pipeline.state == pipelines.CREATED and waited
 
 

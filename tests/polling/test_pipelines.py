@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.watching import NOON, SLUG, Watching, watching
 
 if TYPE_CHECKING:
@@ -190,6 +192,38 @@ def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path:
         running.restart(collectors="runs")
         running.looks(30, 300)
         assert (running.runs(), running.credits()) == (3, 12)
+
+
+def test_the_setup_workflow_of_a_pipeline_that_then_errs_is_counted() -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start(state="errored", before=[("setup", NOON + 200)])
+        running.end(workflow, at=NOON + 121)
+        running.look(900)
+        running.look(60)
+        assert counted(running) == (1, 1, 1)
+        assert running.value("circleci_pipelines_total", outcome="errored", branch="main") == 1
+        running.asked()
+        running.looks(3, 900)
+        assert [path for path in running.asked() if path.endswith("/workflow")] == []
+
+
+@pytest.mark.parametrize("days", [-4, 4])
+def test_a_clock_that_is_days_wrong_neither_hides_a_pipeline_nor_ends_it_early(days: int) -> None:
+    with watching() as running:
+        running.now += days * DAY
+        running.begin()
+        workflow = running.start(state="created", before=[("setup", NOON + 300)])
+        running.look(90)
+        assert running.in_progress() == {"running": 1}
+        assert running.value("circleci_pipelines_total", outcome="created", branch="main") is None
+        running.end(workflow, at=NOON + 121)
+        running.looks(8)
+        assert running.runs() == 1
+        assert running.value("circleci_pipelines_total", outcome="created", branch="main") == 1
+        running.end(running.start(), at=running.circle.clock.now() + 60)
+        running.looks(4)
+        assert running.runs() == 2
 
 
 def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once() -> None:

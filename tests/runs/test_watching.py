@@ -82,8 +82,10 @@ def test_a_settled_pipeline_is_looked_at_ever_more_seldom_until_the_lookback() -
     assert look_due(replace(settled, revisits=7), SETTINGS, LOOKBACK, CREATED) is None
 
 
-def test_an_errored_pipeline_is_not_looked_at() -> None:
-    assert look_due(pipeline(state="errored"), SETTINGS, LOOKBACK, CREATED) is None
+def test_an_errored_pipeline_is_looked_at_once_since_its_setup_workflow_may_have_run() -> None:
+    errored = pipeline(state="errored")
+    assert look_due(errored, SETTINGS, LOOKBACK, CREATED) == CREATED
+    assert look_due(replace(errored, settled_at=CREATED), SETTINGS, LOOKBACK, CREATED) is None
 
 
 def test_looks_that_a_downtime_has_missed_are_made_up_for_once() -> None:
