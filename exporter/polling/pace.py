@@ -71,6 +71,8 @@ class Pace:
         covered = self._coverage.covers(project.slug, live, now)
         listed = watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed, ahead=ahead)
         moments = [postponed.due(LIST, listed)]
+        if covered and live is not None:  # what is known stays current, though it costs no call
+            moments.append(max(live.listed_at or 0.0, live.covered_at or 0.0) + settings.longest)
         if live is not None:
             for pipeline in live.pipelines.values():
                 due = watching.look_due(pipeline, settings, project.runs.lookback, now, ahead)

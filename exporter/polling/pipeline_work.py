@@ -96,6 +96,8 @@ class Work:
             book.live, project.pipelines, now, covered=covered, confirmed=confirmed, ahead=attempt.ahead()
         )
         if not self._due(LIST, due):
+            if covered:
+                book.live = replace(book.live, covered_at=now)
             return
         known = book.live.pipelines.keys()
         since = attempt.date() - project.runs.lookback

@@ -50,7 +50,7 @@ def under_way(live: Live, project: Project, now: float) -> tuple[list[WatchedPip
 
 def counters_expire_at(live: Live, project: Project) -> float:
     """When counters are too old to be shown, since the list could not be read; Unix time."""
-    return 0.0 if live.listed_at is None else live.listed_at + project.staleness(PIPELINES)
+    return max(live.listed_at or 0.0, live.covered_at or 0.0) + project.staleness(PIPELINES)
 
 
 def expiries(live: Live, project: Project) -> Iterator[float]:

@@ -71,9 +71,9 @@ class Live:
 
     `began` is the moment of the first look, by CircleCI's clock. What had ended by then is not counted, but where
     runs were counted before, without pipelines: `fresh` says that none were. `listed_at` is when the list was last
-    walked to its end, `newest_at` the creation of its newest pipeline. Of pipelines created before `floor` none is
-    remembered. `bounds` and `wait_bounds` are those of the histograms; `held` the keys of cells that hold something
-    back.
+    walked to its end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at`
+    the creation of the newest pipeline. Of pipelines created before `floor` none is remembered. `bounds` and
+    `wait_bounds` are those of the histograms; `held` the keys of cells that hold something back.
     """
 
     began: float
@@ -81,6 +81,7 @@ class Live:
     wait_bounds: tuple[float, ...]
     fresh: bool = True
     listed_at: float | None = None
+    covered_at: float | None = None
     newest_at: float | None = None
     floor: float = 0.0
     pipelines: Mapping[str, WatchedPipeline] = field(default_factory=lambda: _NO_PIPELINES)

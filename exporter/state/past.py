@@ -56,5 +56,5 @@ def past_live(live: Live, now: float) -> Live:
         )
         for id_, pipeline in live.pipelines.items()
     }
-    earlier: Live = past(live, now, "listed_at")
+    earlier: Live = past(live, now, "listed_at", "covered_at")
     return replace(earlier, cells=cells, pipelines=pipelines)

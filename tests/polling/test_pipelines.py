@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.insights.collector import PIPELINES_POLL
+from exporter.runs.pipelines import ListedPipeline
 from tests.watching import NOON, SLUG, Watching, watching
 
 if TYPE_CHECKING:
@@ -240,3 +242,28 @@ def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once()
         running.end(workflow)
         running.looks(3, 900)
         assert running.job_runs("build") == 6
+
+
+def test_what_is_counted_stays_shown_while_the_organizations_list_shows_that_nothing_is_new() -> None:
+    with watching(settings="pipelines: {idle_interval: 5m}") as running:
+        running.begin()
+        workflow = running.start()
+        running.looks(2, 90)
+        running.end(workflow)
+        running.looks(3)
+        coverage, kind = running.engine.coverage, running.engine.kinds[PIPELINES_POLL]
+        [pipeline] = running.circle.pipelines.truth()
+        newest = ListedPipeline(pipeline["id"], SLUG, 1, "created", pipeline["created"], "webhook", "main", "")
+        running.asked()
+        for _ in range(180):
+            coverage.saw("gh/acme", [newest.id], [newest], running.now, 60)
+            running.pass_time(60)
+            snapshot = running.engine.store.get(SLUG)
+            assert snapshot is not None
+            if (kind.due(snapshot) or 0) <= running.now:
+                running.look()
+            renewed = running.engine.store.get(SLUG)
+            assert renewed is not None
+            running.engine.store.publish([renewed], running.now)
+            assert running.runs() == 1
+        assert len([path for path in running.asked() if path.endswith("/pipeline")]) < 10
