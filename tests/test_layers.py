@@ -72,6 +72,7 @@ PURE_MODULES = {
     "exporter.polling.agenda",
     "exporter.publishing.blocks",
     "exporter.publishing.exposition",
+    "exporter.publishing.family_blocks",
     "exporter.publishing.figures",
     "exporter.publishing.own_lines",
     "exporter.publishing.rendering",

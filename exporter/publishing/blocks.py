@@ -1,15 +1,9 @@
-"""One family over all projects: its sample lines, compressed in blocks of neighboring projects.
-
-A project has the same slot in every family. A publication replaces one block of each family that it changes and shares
-the others with what was published before: a scrape under way keeps what it began with.
-"""
+"""Blocks: the sample lines of one family in neighboring slots, compressed together or one by one."""
 
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,8 +12,6 @@ from exporter.formats.deflate import compressed, inflate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from exporter.insights.families import Family
 
 BLOCK = 32
 """Slots of a block: the more, the fewer bytes they take when compressed as one, and the more a change costs."""
@@ -55,14 +47,14 @@ class Block:
     sizes: array[int]
 
     @property
-    def crc(self) -> int:
-        """The CRC-32 of all plain lines."""
-        return self.crcs[1]
-
-    @property
     def size(self) -> int:
         """The length of all plain lines, in bytes."""
         return self.sizes[1]
+
+    @property
+    def checksum(self) -> tuple[int, int]:
+        """The CRC-32 of all plain lines, and their length in bytes."""
+        return self.crcs[1], self.sizes[1]
 
     @property
     def is_loose(self) -> bool:
@@ -189,48 +181,3 @@ def _built(
         lengths[places[0]] = len(piece)
         firsts[places[0] : places[-1] + 1] = bytes((places[0],)) * len(places)
     return Block(b"".join(pieces), bytes(firsts), lengths, small, crcs, sizes)
-
-
-@dataclass(frozen=True, eq=False)
-class FamilyBlocks:
-    """The blocks of one family, in the order of their slots. Nothing here is changed once it is made."""
-
-    family: Family
-    blocks: tuple[Block, ...] = ()
-
-    @cached_property
-    def checksum(self) -> tuple[int, int]:
-        """The CRC-32 of all plain lines and their length in bytes, summed up at the first scrape of them."""
-        crc = size = 0
-        for block in self.blocks:
-            crc = combine(crc, block.crc, block.size)
-            size += block.size
-        return crc, size
-
-    def text(self, slot: int) -> bytes:
-        """The plain lines of a slot."""
-        number = slot // BLOCK
-        return self.blocks[number].text(slot % BLOCK) if number < len(self.blocks) else b""
-
-    def replaced(self, changes: Mapping[int, bytes | Splice]) -> FamilyBlocks:
-        """The family with these lines in their slots; itself where it holds them already."""
-        by_block: defaultdict[int, dict[int, bytes | Splice]] = defaultdict(dict)
-        for slot, change in changes.items():
-            by_block[slot // BLOCK][slot % BLOCK] = change
-        blocks = list(self.blocks)
-        blocks += [NOTHING] * (max(by_block, default=0) + 1 - len(blocks))
-        changed = False
-        for number, places in by_block.items():
-            block = blocks[number].replaced(places)
-            changed |= block is not blocks[number]
-            blocks[number] = block
-        return self._with(blocks) if changed else self
-
-    def with_block(self, number: int, block: Block) -> FamilyBlocks:
-        """The family with one block in another form."""
-        return self._with([*self.blocks[:number], block, *self.blocks[number + 1 :]])
-
-    def _with(self, blocks: list[Block]) -> FamilyBlocks:
-        while blocks and not blocks[-1].size:
-            blocks.pop()
-        return FamilyBlocks(self.family, tuple(blocks))

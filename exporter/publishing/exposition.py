@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.formats.deflate import Fragment
     from exporter.insights.families import Family
-    from exporter.publishing.blocks import FamilyBlocks
+    from exporter.publishing.family_blocks import FamilyBlocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from exporter.insights.collectors import ORGANIZATIONS
-from exporter.publishing.blocks import BLOCK, FamilyBlocks
+from exporter.publishing.blocks import BLOCK
 from exporter.publishing.exposition import Exposition
+from exporter.publishing.family_blocks import FamilyBlocks
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
 from exporter.publishing.sections import NO_TEXT
 
@@ -111,7 +112,7 @@ class SnapshotStore:
             known = families[name]
             if number >= len(known.blocks) or known.blocks[number] is not block:
                 return False
-            families[name] = known.with_block(number, repacked)
+            families[name] = known.with_blocks({number: repacked})
             self._show(change)
             return True
 
