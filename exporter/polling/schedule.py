@@ -174,9 +174,10 @@ class Schedule:
     def _advance(self, turn: Turn) -> bool:
         """Begin a poll, or go on with it; returns whether there is more to do."""
         if turn.poll is None:
-            if turn.due is not None:
-                self._telemetry.poll_delay.set(max(0.0, self._clocks.monotonic() - turn.due))
+            began = self._clocks.monotonic()
             turn.poll = turn.job.begin(turn.due is None)
+            if turn.poll is not None and turn.due is not None:
+                self._telemetry.poll_delay.set(max(0.0, began - turn.due))
         return turn.poll is not None and turn.poll.step()
 
     @contextmanager

@@ -247,6 +247,18 @@ def test_how_late_a_poll_began_is_told(scheduled: Scheduled) -> None:
     assert late == pytest.approx(30, abs=5)
 
 
+def test_a_job_that_had_nothing_to_do_tells_nothing_of_delays(scheduled: Scheduled) -> None:
+    work = Work(every=60)
+    idle = Job("idle", "workflows", lambda: 60.0, lambda _missing_only: None)
+    scheduled.schedule.add(work.job(), time.time() - 30)
+    scheduled.schedule.add(idle, time.time())
+    scheduled.start()
+    wait_until(again(work, 1))
+    wait_until(lambda: scheduled.schedule.due["idle"] > time.time() + 30, why="the other one to have been looked at")
+    late = scheduled.telemetry.registry.get_sample_value("circleci_exporter_poll_delay_seconds")
+    assert late == pytest.approx(30, abs=5)
+
+
 def test_every_second_there_is_a_look_at_what_is_too_old_even_while_all_threads_are_busy(scheduled: Scheduled) -> None:
     gate = threading.Event()
     for number in range(8):
