@@ -14,6 +14,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from tests.circleci import Circle
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -428,3 +429,41 @@ def test_a_project_of_ids_is_shown_by_its_name_from_its_first_numbers_on_and_aft
     assert process.project(platform).name == name
     process.engine.close()
     assert run(platform, state=tmp_path / "state.db").project(platform).name == name
+
+
+def test_after_a_storm_of_reloads_every_project_is_polled(circle: Circle) -> None:
+    slugs = [f"gh/storm/project-{number}" for number in range(40)]
+    for slug in slugs:
+        circle.organization.roster.add(slug)
+    reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, concurrency: 16}}\n"
+
+    def projects(wanted: Iterable[str]) -> tuple[Project, ...]:
+        return parse(f"{reach}defaults: {{interval: 1s}}\nprojects: [{', '.join(wanted)}]\n").projects
+
+    log = cast("Logger", CapturingLogger())
+    config = parse(f"{reach}projects: [{', '.join(slugs)}]\n")
+    engine = Engine(config, log, environ={"CIRCLECI_TOKEN": circle.token})
+    schedule = Schedule(engine.telemetry, log, size=16)
+    fleet = Fleet(engine, schedule)
+    fleet.restore(projects(slugs))
+    fleet.start()
+    schedule.start(fleet.expire)
+    try:
+        until, turn = time.monotonic() + 3, 0
+        while time.monotonic() < until:
+            turn += 1
+            fleet.settle(projects(slugs[turn % 3 :: 3]))
+            fleet.settle(projects(slugs))
+        calm = time.time()
+        assert turn > 3
+
+        def late() -> list[str]:
+            polled = {slug: snapshot.polled_at or 0 for slug, (snapshot, _) in engine.store.published.items()}
+            return [slug for slug in slugs if polled.get(slug, 0) < calm]
+
+        wait_until(lambda: not late(), 30, why="every project to be polled again")
+        assert schedule.due.keys() == set(slugs)
+    finally:
+        engine.stop.set()
+        schedule.stop()
+        engine.close()
