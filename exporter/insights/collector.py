@@ -25,7 +25,7 @@ Params = tuple[tuple[str, str], ...]
 
 
 class Period(Protocol):
-    """Parameters that bound the time of an answer; they move with `now`, so they do not identify the question."""
+    """Parameters that limit an answer in time; they move with `now`, so they do not identify the question."""
 
     def __call__(self, question: Question, now: float) -> Params:
         """Give them for a moment, in Unix seconds."""
@@ -37,7 +37,7 @@ def all_time(question: Question, now: float) -> Params:  # noqa: ARG001  a Perio
 
 
 def recent_buckets(question: Question, now: float) -> Params:
-    """From the start of a bucket on: three days of daily ones, two of hourly ones, which live no longer."""
+    """Start at a bucket: three days ago for daily ones, two for hourly ones, since CircleCI keeps no more."""
     length = BUCKETS[question.granularity]
     days = 3 if question.granularity == "daily" else 2
     start = (now - days * DAY) // length * length
@@ -112,21 +112,21 @@ class Collector:
 
     @property
     def scoped(self) -> bool:
-        """Whether it tells branches apart, so that a project must choose some."""
+        """Whether it has numbers by branch, so a project must choose some."""
         return any("branch" in table.labels for table in self.shown)
 
     @property
     def of_organization(self) -> bool:
-        """Whether organizations have it, and no project."""
+        """Whether it belongs to organizations, not to projects."""
         return self.poll == ORGANIZATION_POLL
 
     def holds(self, project: object) -> float:
-        """The seconds for which an answer holds while its workflow's row stays the same, by a project's settings."""
+        """The seconds for which an answer is valid while its workflow's row is the same, from a project's settings."""
         seconds: float = attrgetter(self.max_age)(project) if self.max_age else 0.0
         return seconds
 
     def polled_every(self, project: object, replaced: Collection[str]) -> float:
-        """The seconds between two polls by a project's settings; `replaced` are the kinds of polls that others do."""
+        """The seconds between two polls, from a project's settings; other polls do the work of the `replaced` kinds."""
         interval: float = attrgetter(self.interval_replaced if self.poll in replaced else self.interval)(project)
         return interval
 

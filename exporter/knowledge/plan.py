@@ -1,7 +1,7 @@
-"""What is asked next: pure, from a project's settings and what is known of it.
+"""What to ask next, from a project's settings and what is known about it. Pure.
 
-A project's branches give its scopes, its workflows' rows the workflows whose jobs are asked for. What
-is no longer asked is shown no longer.
+A project's branches are its scopes; the rows of its workflows name the workflows whose jobs are asked for.
+What is no longer asked is no longer shown.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def collectors(project: Project) -> list[Collector]:
 
 
 def questions(collector: Collector, snapshot: Snapshot) -> Iterator[Question]:
-    """All that one collector asks of a project, by what is known now. Raises PayloadError as `branches` does."""
+    """All questions of one collector about a project, from what is known now. Raises PayloadError like `branches`."""
     project = snapshot.project
     scopes = branches(project, snapshot.facts) if "branch" in collector.over else [""]
     if "workflow" not in collector.over:
@@ -104,7 +104,7 @@ def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) ->
 
 
 def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
-    """Everything that is asked of a project by what is known now, and the collectors of which that is unknown."""
+    """All questions about a project, from what is known now, and the collectors whose questions are not known yet."""
     known: set[Question] = set()
     unknown: set[str] = set()
     for collector in collectors(snapshot.project):
@@ -130,12 +130,12 @@ def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
 
 
 def missing(snapshot: Snapshot) -> bool:
-    """Whether something is asked of which there is no answer yet."""
+    """Whether a question has no answer yet."""
     return snapshot.facts is None or not asked(snapshot)[0] <= snapshot.parts.keys()
 
 
 def digests(rows: Iterable[object]) -> dict[str, str]:
-    """A digest of each workflow's whole row, by name: what tells whether its jobs may have changed."""
+    """A digest of each workflow's whole row, by name: if it changes, the jobs may have changed."""
     return {
         row["name"]: blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=8).hexdigest()
         for row in rows
@@ -144,10 +144,10 @@ def digests(rows: Iterable[object]) -> dict[str, str]:
 
 
 def unchanged(part: Part, digest: str | None, now: float, max_age: float) -> bool:
-    """Whether a workflow's jobs need not be asked for: its row is as it was, and was at the last polls too.
+    """Whether a workflow's jobs need not be asked for: its row has not changed, nor at the last polls.
 
-    CircleCI may refresh jobs later than workflows, so that they are asked for at two more polls after
-    a change, and at least once in `max_age` seconds.
+    CircleCI may refresh jobs later than workflows, so they are asked for at two more polls after a change, and at
+    least once in `max_age` seconds.
     """
     return digest is not None and part.basis == digest and not part.follow_ups and 0 <= now - part.answered_at < max_age
 

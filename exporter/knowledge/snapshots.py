@@ -1,7 +1,7 @@
-"""What is known of a project at one moment, as immutable facts: never as text of metrics.
+"""What is known about a project at one moment, as immutable facts, never as text of metrics.
 
 A snapshot consists of parts, one per question. A part's rows are packed: compressed JSON that names its
-own columns, in memory and on disk alike, so that another version of the exporter reads what it knows.
+own columns, in memory and on disk alike, so another version of the exporter can read what it knows.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is known of one project, with the settings by which it was asked and is shown."""
+    """All that is known about one project, with the settings with which it is polled and shown."""
 
     project: Project
     facts: Facts | None = None
@@ -113,7 +113,7 @@ def kept(snapshot: Snapshot, wanted: Callable[[Question], bool]) -> tuple[Snapsh
 
 
 def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
-    """Rows by table, as they are kept in memory and on disk: JSON whose numbers are spelt as a sample spells them.
+    """Rows by table, as they are kept in memory and on disk: JSON with numbers written as in a sample.
 
     Raises PayloadError for a number that is not finite: what is kept must be read back.
     """

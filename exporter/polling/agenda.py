@@ -1,4 +1,4 @@
-"""What becomes of each job: when it is due, whether it is under way, and what comes after. No clock, no thread."""
+"""The state of each job: when it is due, whether it is running, and what comes next. No clock, no thread."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def next_poll(due: float, ended: float, interval: float, chance: float) -> float
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something that is polled again and again.
+    """Something that is polled at an interval.
 
     `interval` gives the seconds from one poll to the next, `begin` starts a poll of everything or of
-    what is missing; both give None when the job is no longer wanted. `collector` names it in counts.
+    what is missing; both give None when the job is no longer wanted. Its failures count for `collector`.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Agenda:
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     def add(self, job: Job, due: float) -> None:
-        """Have a job polled from `due` on; one that is known already is only moved."""
+        """Poll a job from `due` on; one that is known already is only moved."""
         entry = self._entries.get(job.name)
         if entry is None:
             entry = self._entries[job.name] = _Entry(job, due)
@@ -101,7 +101,7 @@ class Agenda:
         return self._begin(entry, None)
 
     def take(self, now: float) -> list[Turn]:
-        """The polls that are due, the longest due first; they are under way from now on."""
+        """The polls that are due, the longest due first; they are running from now on."""
         turns = []
         while self._queue and self._queue[0][0] <= now:
             due, number, name = heappop(self._queue)
@@ -140,7 +140,7 @@ class Agenda:
         return {name: entry.due for name, entry in self._entries.items() if entry.wanted}
 
     def running(self) -> set[str]:
-        """The jobs of which a poll is under way."""
+        """The jobs with a poll under way."""
         return {name for name, entry in self._entries.items() if entry.running is not None}
 
     def _begin(self, entry: _Entry, due: float | None) -> Turn:

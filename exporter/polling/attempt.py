@@ -35,7 +35,7 @@ SYSTEM_CLOCKS = Clocks()
 
 @dataclass(slots=True)
 class Held:
-    """What a guard held: the failure, if there was one."""
+    """What happened inside a guard: the failure, if there was one."""
 
     error: PollError | None = None
 
@@ -104,7 +104,7 @@ class Attempt:
         self.error = self.gave_up = gave_up
 
     def beside(self, collector: str) -> Attempt:
-        """Start to count for another collector of the same poll: it has the same time, and gives up likewise."""
+        """Start to count for another collector of the same poll: same deadline, and it has given up if this one has."""
         return Attempt(collector, self._patience, self.gave_up, self._client, self._clocks, self._telemetry, self._log)
 
     def over(self) -> bool:
@@ -155,7 +155,7 @@ class Attempt:
 
     @contextmanager
     def guard(self, what: str) -> Iterator[Held]:
-        """Hold a failure, or a defect of the exporter, to what is done inside; `what` names it in the log."""
+        """Limit a failure, or an unexpected error, to what is done inside; `what` names it in the log."""
         held = Held()
         try:
             yield held

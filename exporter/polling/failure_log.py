@@ -1,4 +1,4 @@
-"""What polls log: when something starts and when it ends, not at every poll in between."""
+"""What polls log: when a failure starts and when it ends, not at every poll in between."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class FailureLog:
                 self._log.warning("limit exceeded, data dropped", project=project.name, reason=reason, count=dropped)
 
     def forget(self, slugs: Iterable[str]) -> None:
-        """Begin anew with projects that were removed, should they come back."""
+        """Forget projects that were removed: if they come back, their failures are logged again."""
         gone = set(slugs)
         with self._lock:
             for slug in gone:

@@ -1,4 +1,4 @@
-"""The label of each project, which stays what it is while the process runs, and is no other project's."""
+"""The label of each project: unique, and the same as long as the process runs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ProjectLabels:
-    """Gives projects without a name the one that CircleCI knows them by, where the settings want that.
+    """Labels projects without a name with their name at CircleCI, if the settings want that.
 
-    The first label that is known holds until the process ends: a rename would end all series of a project.
+    The first known label stays until the process ends: a rename would end all series of a project.
     """
 
     def __init__(self, log: BoundLogger) -> None:
@@ -33,7 +33,7 @@ class ProjectLabels:
         self._renamed: set[tuple[str, str]] = set()
 
     def reserve(self, projects: Iterable[Project]) -> None:
-        """Leave to these projects the names and slugs that the configuration gives them, and forget all others."""
+        """Keep the names and slugs of the configuration for its projects, and forget all other projects."""
         known = tuple(projects)
         slugs = {project.slug for project in known}
         with self._lock:
@@ -48,7 +48,7 @@ class ProjectLabels:
         return snapshot if project.name == snapshot.project.name else replace(snapshot, project=project)
 
     def of(self, project: Project, facts: Facts | None) -> Project:
-        """A project with its label: the name that it is given, or else the one by which CircleCI knows it."""
+        """A project with its label: the configured name, or else its name at CircleCI."""
         slug, wanted = project.slug, labels.wanted(project, facts)
         with self._lock:
             label = self._labels.get(slug)
@@ -66,7 +66,7 @@ class ProjectLabels:
         return project.model_copy(update={"name": label})
 
     def _free(self, slug: str, wanted: str) -> str:
-        """The label that is wanted, or the slug where it is another project's."""
+        """The wanted label, or the slug if another project has that label."""
         if self._owners.setdefault(wanted, slug) == slug == self._given.get(wanted, slug):
             return wanted
         self._log.warning("another project has this name, its slug is the label", slug=slug, name=wanted)
