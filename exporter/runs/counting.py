@@ -111,6 +111,8 @@ class Book:
 
     def remember(self, name: str, key: int, created_at: float, *, credited: bool) -> None:
         """Remember a run, so that nothing counts it any more."""
+        if name not in self.ledger.workflows:
+            self._keep(name, WorkflowLedger(self.ledger.began))
         self.changes.runs.setdefault(name, {})[key] = (int(created_at), credited)
 
     def count(self, name: str, branch: str, run: FinishedRun, told_by: str, *, credited: bool) -> None:
@@ -225,6 +227,8 @@ class Book:
 
     def _put(self, name: str, branch: str, counters: BranchCounters) -> None:
         workflow = self.ledger.workflows.get(name) or WorkflowLedger(self.ledger.began)
-        workflow = replace(workflow, branches={**workflow.branches, branch: counters})
+        self._keep(name, replace(workflow, branches={**workflow.branches, branch: counters}))
+
+    def _keep(self, name: str, workflow: WorkflowLedger) -> None:
         self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})
         self.changes.workflows.add(name)

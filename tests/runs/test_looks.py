@@ -128,6 +128,14 @@ def test_what_had_ended_at_the_first_look_is_remembered_and_not_counted() -> Non
     assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
 
 
+def test_a_workflow_of_which_nothing_counts_is_in_the_ledger_that_remembers_its_runs() -> None:
+    watched = Watched(date=CREATED + 100)
+    watched.look(pipeline(), [run("success", 0, 100)])
+    assert watched.ledger is not None
+    assert "build" in watched.ledger.workflows
+    assert watched.changes.workflows == {"build"}
+
+
 def test_what_was_under_way_at_the_first_look_counts_whole_but_for_jobs_that_had_ended() -> None:
     watched = Watched(date=CREATED + 80)
     jobs = [job("a", 5, 60), job("b", 65, 100, "a")]
