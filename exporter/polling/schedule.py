@@ -78,6 +78,7 @@ class Schedule:
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
         self._agenda, self._changed = Agenda(), threading.Lock()
         self._stopped = threading.Event()
+        self._wakes_at: float | None = None
         self._time = SteadyTime(clocks.monotonic)
         self._scheduler = _Scheduler(
             timezone=self._time,
@@ -128,11 +129,14 @@ class Schedule:
     def _wait_for_what_is_due(self) -> None:
         """Let the scheduler wake when something is due next; called with the lock held."""
         next_at = self._agenda.next_at()
-        if next_at is not None and self._scheduler.running and not self._stopped.is_set():
-            self._at(next_at, self._run_what_is_due, CLOCK)
+        if next_at in {None, self._wakes_at} or not self._scheduler.running or self._stopped.is_set():
+            return
+        self._wakes_at = next_at
+        self._at(next_at, self._run_what_is_due, CLOCK)
 
     def _run_what_is_due(self) -> None:
         with self._changed:
+            self._wakes_at = None
             for turn in self._agenda.take(self._clocks.monotonic()):
                 self._submit(turn)
             self._wait_for_what_is_due()
