@@ -18,7 +18,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
-from benchmarks.pipelines_made import DAY, DAYS, HOUR, MINUTE, START, Days, plain_calls, projects
+from benchmarks.pipelines_made import DAY, DAYS, HOUR, MINUTE, PIPELINES_A_DAY, START, Days, plain_calls, projects
 from exporter.config import parse
 from exporter.demo.clock import Clock
 from exporter.demo.messages import Request
@@ -110,27 +110,32 @@ class Simulation:
     """The days, lived through by the polls of one collector."""
 
     def __init__(
-        self, settings: str, count: int = PROJECTS, active: int = PROJECTS, collector: str = PIPELINES
+        self,
+        settings: str,
+        count: int = PROJECTS,
+        active: int = PROJECTS,
+        collector: str = PIPELINES,
+        a_day: int = PIPELINES_A_DAY,
     ) -> None:
-        """`active` of the projects have pipelines; `settings` stand under `defaults`."""
+        """`active` of the projects have pipelines, `a_day` together; `settings` stand under `defaults`."""
         made = projects(count)
         self._now = START - HOUR
         self._clock = Clock(self._now, 0)
         organization = Organization(made, clock=self._clock, quiet=True, refresh=1)
         self.slugs = [project.slug for project in made]
-        self.days = Days(organization, self.slugs[:active])
+        self.days = Days(organization, self.slugs[:active], a_day=a_day)
         listed = ", ".join(self.slugs)
         config = parse(f"defaults: {{collectors: [{collector}], {settings}}}\nprojects: [{listed}]")
         self.result, self._client = Result(), Direct(organization)
         telemetry, log = Telling(self.result.delays), configure("error", "logfmt")
         clocks = Clocks(lambda: self._now, lambda: self._now)
-        self._attempts = Attempts(cast("Client", self._client), clocks, telemetry, log)
-        self._store, self._coverage = SnapshotStore(), Coverage()
+        self.attempts = Attempts(cast("Client", self._client), clocks, telemetry, log)
+        self.store, self._coverage = SnapshotStore(), Coverage()
         state = StateStore.open(None, "bench", telemetry, log, wall=clocks.wall)
-        kept = self._attempts, self._store, state, FailureLog(log)
+        kept = self.attempts, self.store, state, FailureLog(log)
         watches = collector == PIPELINES
         self._kind = pipelines.kind(*kept, self._coverage) if watches else runs.kind(*kept)
-        self._store.publish(map(Snapshot, config.projects), self._now)
+        self.store.publish(map(Snapshot, config.projects), self._now)
         self._list_due = self._now if watches and count > 1 else math.inf
         self._due = {slug: self._now + number / count * 10 for number, slug in enumerate(self.slugs)}
         self._queue = [(due, slug) for slug, due in self._due.items()]
@@ -149,7 +154,7 @@ class Simulation:
             self._clock.advance(self._now - self._clock.now())
             if self._list_due <= moment:
                 OrganizationList(
-                    "gh/acme", frozenset(self.slugs), MINUTE, self._attempts, self._coverage, arrived=self._wake
+                    "gh/acme", frozenset(self.slugs), MINUTE, self.attempts, self._coverage, arrived=self._wake
                 ).step()
                 self._list_due = self._now + LOOK_EVERY * MINUTE
             else:
@@ -166,7 +171,7 @@ class Simulation:
         poll = self._kind.begin(slug)
         while poll is not None and poll.step():
             pass
-        snapshot = self._store.get(slug)
+        snapshot = self.store.get(slug)
         if snapshot is not None:
             self._at(slug, self._now + self._kind.interval(snapshot))
 

@@ -50,11 +50,13 @@ def projects(count: int) -> tuple[DemoProject, ...]:
 class Days:
     """Pipelines of some days, put into an organization; `spans` are their runs."""
 
-    def __init__(self, organization: Organization, slugs: list[str], seed: int = 1) -> None:
+    def __init__(
+        self, organization: Organization, slugs: list[str], seed: int = 1, a_day: int = PIPELINES_A_DAY
+    ) -> None:
         """Make them for these projects."""
         self._chance, self._making = random.Random(seed), Pipelines(organization)  # noqa: S311  the same in each run
         self.spans: list[Span] = []
-        for number in range(DAYS * PIPELINES_A_DAY):
+        for number in range(DAYS * a_day):
             (hour,) = self._chance.choices(range(24), BUSY)
             self._pipeline(
                 self._chance.choice(slugs), START + number % DAYS * DAY + (hour + self._chance.random()) * HOUR

@@ -16,12 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.once import found
-from exporter.cli.online_check import examine, token_owner
+from exporter.cli.online_check import examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
 from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.collectors import ORGANIZATIONS
-from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, searches_per_hour
+from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, lists_per_hour, searches_per_hour
 from exporter.knowledge.discovered_projects import chosen, seen
+from exporter.knowledge.organization_lists import organization_of
 from exporter.process.engine import Engine
 from exporter.system.signals import on_signals
 
@@ -89,6 +90,10 @@ def _write(document: dict[str, Any], *, as_json: bool, text: str) -> None:
 
 def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> list[Finding]:
     """Ask about every project, with a bar on standard error that shows how far it is."""
+
+    def examined_of(project: Project) -> Finding:
+        return with_pipelines(examine(engine.client, project), engine.attempts)
+
     examined: dict[str, Finding] = {}
     bar = Progress(
         TextColumn("{task.description}"),
@@ -99,7 +104,7 @@ def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> l
     )
     with bar, ThreadPoolExecutor(concurrency) as pool:
         task = bar.add_task("checking projects", total=len(projects))
-        futures = [pool.submit(examine, engine.client, project) for project in projects]
+        futures = [pool.submit(examined_of, project) for project in projects]
         for future in as_completed(futures):
             finding = future.result()
             examined[finding.project.slug] = finding
@@ -136,8 +141,11 @@ def _organizations(engine: Engine, config: Config, document: dict[str, Any]) -> 
 def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[str, Any]:
     """Everything that was found, for a program."""
     projects = []
-    total = NONE
+    findings = tuple(findings)
+    lists = lists_per_hour(finding.project for finding in findings if not finding.error)
+    total = sum(lists.values(), NONE)
     for finding in findings:
+        pipelines = finding.pipelines
         calls = calls_per_hour(
             finding.project,
             {
@@ -145,6 +153,8 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
                 for scope in finding.scopes
             },
             None if finding.counted is None else len(finding.counted),
+            day=pipelines.day if pipelines else None,
+            listed=organization_of(finding.project.slug) in lists,
         )
         total += calls
         projects.append(
@@ -157,6 +167,7 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
                 "default_branch": finding.default_branch,
                 "scopes": [asdict(scope) for scope in finding.scopes],
                 "calls_per_hour": calls._asdict(),
+                "pipelines": pipelines and {"a_day": round(pipelines.day.a_day), "first_look": pipelines.first_look},
             }
         )
     allowed = config.circleci.requests_per_second * HOUR
@@ -164,6 +175,10 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
         "ok": all(project["ok"] for project in projects),
         "token": {"accepted": True, "login": owner},
         "projects": projects,
+        "pipeline_lists": [
+            {"organization": organization, "calls_per_hour": calls._asdict()} for organization, calls in lists.items()
+        ],
+        "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
         "calls_per_hour": {**total._asdict(), "allowed": allowed},
     }
 
@@ -176,6 +191,9 @@ def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]
     longest = max((len(finding.project.name) for finding in findings), default=0)
     table.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
     table.add_column("calls/h", justify="right", no_wrap=True)
+    watches = any(finding.pipelines for finding in findings)
+    if watches:
+        table.add_column("pipelines/day", justify="right")
     for heading in ("branches", "workflows", "result"):
         table.add_column(heading, overflow="fold")
     for finding, entry in zip(findings, document["projects"], strict=True):
@@ -183,6 +201,7 @@ def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]
         table.add_row(
             Text(finding.project.name),
             "" if finding.error else f"{calls['least']:.0f}–{calls['most']:.0f}",
+            *([f"{finding.pipelines.day.a_day:.0f}" if finding.pipelines else ""] if watches else []),
             Text(_names(scope.branch for scope in finding.scopes)),
             Text(_names(name for scope in finding.scopes for name in scope.workflows)),
             _result(finding),
@@ -203,6 +222,8 @@ def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]
             f"the {calls['allowed']:.0f} that requests_per_second allows."
         )
     )
+    if watches:
+        console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
 
 
 def _names(all_names: Iterable[str]) -> str:

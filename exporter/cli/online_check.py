@@ -6,16 +6,19 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from exporter.cli.pipeline_check import survey
 from exporter.errors import PollError
-from exporter.insights.collectors import LISTING, counts
+from exporter.insights.collectors import LISTING, PIPELINES, counts
 from exporter.insights.payloads import Unreadable, at, optional_text
 from exporter.insights.questions import ALL_BRANCHES, Question
 from exporter.knowledge import labels, plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 
 if TYPE_CHECKING:
+    from exporter.cli.pipeline_check import Survey
     from exporter.client import Client
     from exporter.config import Project
+    from exporter.polling.attempt import Attempts
 
 WIDEST_WINDOW = "last-90-days"
 PATIENCE = 300.0
@@ -35,7 +38,8 @@ class Scope:
 class Finding:
     """One project: whether it can be polled, or the error in words and its reason where CircleCI caused it.
 
-    `counted` are the workflows whose runs are counted, where they are.
+    `counted` are the workflows whose runs are counted, where they are; `pipelines` is what its pipelines are like,
+    where they are looked at.
     """
 
     project: Project
@@ -44,6 +48,7 @@ class Finding:
     error: str = ""
     reason: str = ""
     counted: tuple[str, ...] | None = None
+    pipelines: Survey | None = None
 
 
 def token_owner(client: Client) -> str:
@@ -93,6 +98,16 @@ def examine(client: Client, project: Project) -> Finding:
         return Finding(project, facts.default_branch, tuple(explained), error, counted=counted)
     except PollError as error:
         return Finding(project, error=str(error), reason=error.reason)
+
+
+def with_pipelines(finding: Finding, attempts: Attempts) -> Finding:
+    """Add what a project's pipelines are like, where they are looked at. Raises Stopped."""
+    if finding.error or PIPELINES not in finding.project.collectors:
+        return finding
+    try:
+        return replace(finding, pipelines=survey(attempts, finding.project))
+    except PollError as error:
+        return replace(finding, error=str(error), reason=error.reason)
 
 
 def _names(client: Client, project: Project, branch: str, window: str, deadline: float) -> tuple[str, ...]:

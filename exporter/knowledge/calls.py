@@ -9,12 +9,13 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import PayloadError
-from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge import discovered_projects, plan
+from exporter.insights.collectors import COLLECTORS, PIPELINES
+from exporter.knowledge import discovered_projects, organization_lists, pipeline_calls, plan
+from exporter.knowledge.pipeline_calls import PipelineDay
 from exporter.runs import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from exporter.config import Organization, Project
     from exporter.insights.collector import Collector
@@ -29,7 +30,10 @@ DEFAULT_BRANCH = "the default branch"
 
 
 class Calls(NamedTuple):
-    """API calls per hour: if no workflow's row changes, and if all of them change all the time."""
+    """API calls per hour: if no workflow's row changes, and if all of them change all the time.
+
+    For pipelines: if their organization's list shows them all, and if it shows none.
+    """
 
     least: float
     most: float
@@ -44,11 +48,19 @@ class Calls(NamedTuple):
 NONE = Calls(0.0, 0.0)
 
 
-def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], counted: int | None = None) -> Calls:
+def calls_per_hour(
+    project: Project,
+    workflows: Mapping[tuple[str, str], int],
+    counted: int | None = None,
+    *,
+    day: PipelineDay | None = None,
+    listed: bool = False,
+) -> Calls:
     """Add up what is asked in an hour; `workflows` counts them by branch and reporting window.
 
     `counted` are the workflows whose runs are counted, on whatever branch they run; where that is not known,
-    they are those of the fullest scope. Other answers than lists of workflows are counted with one page.
+    they are those of the fullest scope. `day` has the project's pipelines of a day; `listed` says that its
+    organization's list is read. Other answers than lists of workflows are counted with one page.
     """
     known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
     total = Calls(known, known)
@@ -59,6 +71,12 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
         total += Calls(asked * unchanged, asked * polls)
     if counted is None:
         counted = max(workflows.values(), default=0)
+    if PIPELINES in project.collectors:
+        day = day or PipelineDay()
+        return total + Calls(
+            pipeline_calls.calls_per_hour(project, day, counted, covered=listed, vain=True),
+            pipeline_calls.calls_per_hour(project, day, counted, covered=False, vain=False),
+        )
     for collector in map(COLLECTORS.__getitem__, project.collectors):
         if collector.counted:
             runs = counted * HOUR / project.polled_every(collector.name) + HOUR / NAMES_EVERY
@@ -66,8 +84,17 @@ def calls_per_hour(project: Project, workflows: Mapping[tuple[str, str], int], c
     return total
 
 
-def expected(snapshot: Snapshot) -> Calls:
-    """The same, from what is known about a project now: before its first poll, without a workflow."""
+def lists_per_hour(projects: Iterable[Project]) -> Mapping[str, Calls]:
+    """What the lists of pipelines that these projects share need, by organization."""
+    calls = {
+        organization: pipeline_calls.organization_list_calls_per_hour(min(each.values()))
+        for organization, each in organization_lists.shared(projects).items()
+    }
+    return {organization: Calls(each, each) for organization, each in calls.items()}
+
+
+def expected(snapshot: Snapshot, *, listed: bool = False) -> Calls:
+    """The same, from what is known about a project now: before its first poll, without a workflow or pipeline."""
     project = snapshot.project
     try:
         branches = plan.branches(project, snapshot.facts)
@@ -79,7 +106,10 @@ def expected(snapshot: Snapshot) -> Calls:
     names = plan.workflows(snapshot, branches, per_window=True)
     scopes = [(branch, window) for branch in branches for window in project.windows]
     counted = len(wanted(snapshot.ledger, project)) if snapshot.ledger else None
-    return calls_per_hour(project, {scope: len(names.get(scope, ())) for scope in scopes}, counted)
+    day = pipeline_calls.known_day(snapshot)
+    return calls_per_hour(
+        project, {scope: len(names.get(scope, ())) for scope in scopes}, counted, day=day, listed=listed
+    )
 
 
 def searches_per_hour(organization: Organization) -> Calls:

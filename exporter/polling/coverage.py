@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.knowledge.organization_lists import organization_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -112,8 +114,3 @@ class Coverage:
 
     def _of(self, organization: str) -> _Organization:
         return self._organizations.setdefault(organization, _Organization())
-
-
-def organization_of(slug: str) -> str:
-    """The slug of a project's organization."""
-    return slug.rpartition("/")[0]

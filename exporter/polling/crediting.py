@@ -10,6 +10,7 @@ from exporter.errors import ForbiddenError, NotFoundError
 from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
 from exporter.runs import crediting
+from exporter.runs.asking import SWEEP_DOUBLINGS
 from exporter.runs.entries import entries
 from exporter.runs.pipeline_list import met
 from exporter.runs.reading import key_of
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 NAMES_EVERY = 86_400.0
 """Seconds after which the names of workflows are asked for again: pipelines tell of new ones themselves."""
-MOST_DOUBLINGS = 3
-"""How often the time between two sweeps of a workflow doubles, while they bring nothing."""
 RESOLVED_AT_ONCE = 50
 """Runs that only Insights has told of whose pipelines are asked for in one go."""
 
@@ -39,7 +38,7 @@ def names_due(book: Book, now: float) -> bool:
 def sweeps(ledger: Ledger, project: Project, vain: Mapping[str, int], now: float) -> dict[str, float]:
     """When each workflow's list is read next, Unix time; `vain` says how often in a row that has brought nothing."""
     swept = {name: min(ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(ledger, project)}
-    return {name: at + project.runs.sweep * 2 ** min(vain.get(name, 0), MOST_DOUBLINGS) for name, at in swept.items()}
+    return {name: at + project.runs.sweep * 2 ** min(vain.get(name, 0), SWEEP_DOUBLINGS) for name, at in swept.items()}
 
 
 class Insights:

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk over a list met, newest first; `failure` is why it broke off, if it did."""
+    """What a walk over a list met, newest first; `failure` is why it broke off, if it did.
+
+    `cut` says that it ended since it had read as many pages as it may.
+    """
 
     found: dict[str, ListedPipeline]
     failure: PollError | None = None
+    cut: bool = False
 
 
 def walk(
@@ -48,7 +52,7 @@ def walk(
                         return Walk(found)
                     found.setdefault(pipeline.id, pipeline)
                 if number == pages:
-                    break
+                    return Walk(found, cut=True)
     except PollError as error:
         return Walk(found, error)
     return Walk(found)

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.knowledge.calls import HOUR, NONE, Calls, expected, searches_per_hour
+from exporter.knowledge.calls import HOUR, NONE, Calls, expected, lists_per_hour, searches_per_hour
+from exporter.knowledge.organization_lists import organization_of
 
 if TYPE_CHECKING:
     from exporter.config import Config
@@ -78,8 +79,10 @@ class LifecycleLog:
         return [snapshot for snapshot, _ in self._store.published.values()]
 
     def _calls(self, config: Config) -> Calls:
-        searches = map(searches_per_hour, config.organizations)
-        return sum([*map(expected, self._snapshots()), *searches], NONE)
+        snapshots, searches = self._snapshots(), map(searches_per_hour, config.organizations)
+        lists = lists_per_hour(snapshot.project for snapshot in snapshots)
+        known = (expected(each, listed=organization_of(each.project.slug) in lists) for each in snapshots)
+        return sum([*known, *lists.values(), *searches], NONE)
 
     def _allowed(self, config: Config) -> float:
         return config.circleci.share(self._total_shards).requests_per_second * HOUR

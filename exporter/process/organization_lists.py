@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import PIPELINES
+from exporter.knowledge.organization_lists import shared
 from exporter.polling.agenda import Job
-from exporter.polling.coverage import organization_of
 from exporter.polling.organization_list import OrganizationList
 from exporter.runs.watching import LOOK_EVERY
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from exporter.polling.kind import Poll
     from exporter.polling.schedule import Schedule
     from exporter.process.engine import Engine
-
-SHARED_BY = 2
-"""Projects of an organization from which on its list is cheaper than theirs."""
 
 
 class OrganizationLists:
@@ -34,15 +30,10 @@ class OrganizationLists:
 
     def settle(self, projects: Iterable[Project]) -> None:
         """Read the lists that these projects share, and no others."""
-        found: defaultdict[str, dict[str, float]] = defaultdict(dict)
-        for project in projects:
-            if PIPELINES in project.collectors:
-                found[organization_of(project.slug)][project.slug] = project.pipelines.interval
-        shared = {organization: each for organization, each in found.items() if len(each) >= SHARED_BY}
-        before, self._shared = self._shared, shared
-        for organization in before.keys() - shared.keys():
+        before, self._shared = self._shared, shared(projects)
+        for organization in before.keys() - self._shared.keys():
             self._schedule.remove(_name(organization))
-        for organization in shared.keys() - before.keys():
+        for organization in self._shared.keys() - before.keys():
             self._schedule.add(self._job(organization), self._wall())
 
     def _job(self, organization: str) -> Job:

@@ -15,6 +15,8 @@ DAY = 86_400
 FURTHEST = 90 * DAY
 """How far back CircleCI has runs."""
 NAMES_EVERY = 3600.0
+SWEEP_DOUBLINGS = 3
+"""How often the time between two sweeps doubles while they bring nothing, where pipelines are watched."""
 
 
 def listing(slug: str) -> Question:

@@ -166,6 +166,32 @@ def test_runs_are_counted_of_workflows_on_every_branch(circle: Circle, tmp_path:
     assert document["calls_per_hour"]["least"] == pytest.approx(1 + 4 * 12 + 1 / 24)
 
 
+def test_pipelines_are_counted_and_what_they_cost_is_told(tmp_path: Path) -> None:
+    with Circle(quiet=True, refresh=1) as circle:
+        now = circle.clock.now()
+        for slug, count in (("gh/acme/web", 30), ("gh/acme/api", 0)):
+            for number in range(count):
+                begun = now - 3600 * number - 1800
+                run = {"name": "build", "status": "success", "created": begun, "stopped": begun + 840}
+                circle.pipelines.add(slug, created=begun, workflows=[run])
+        config = "defaults: {collectors: [pipelines]}\nprojects: [gh/acme/web, gh/acme/api]"
+        _, document = as_json(circle, tmp_path, config)
+        _, said = run_check(circle, tmp_path, config, width=120)
+    web, api = document["projects"]
+    assert (web["pipelines"], api["pipelines"]) == ({"a_day": 24, "first_look": 32}, {"a_day": 0, "first_look": 1})
+    assert document["first_look"] == 33
+    (of_lists,) = document["pipeline_lists"]
+    assert (of_lists["organization"], round(of_lists["calls_per_hour"]["most"])) == ("gh/acme", 43)
+    # 11 looks at a run of 14 minutes and 11 at its jobs, 6 for a re-run, once an hour; the list, and two names a day.
+    assert web["calls_per_hour"]["least"] == pytest.approx(11 + 11 + 6 + 1 / 4 + 1 / 20 + 2 / 24, rel=0.01)
+    assert api["calls_per_hour"]["most"] == pytest.approx(4 + 2 / 24)
+    total = sum(each["calls_per_hour"]["least"] for each in (web, api, of_lists))
+    assert document["calls_per_hour"]["least"] == pytest.approx(total)
+    (row,) = (line for line in said.splitlines() if "gh/acme/web " in line)
+    assert row.split()[2] == "24"
+    assert "The first look at all pipelines needs about 33 more, once." in said
+
+
 def test_organizations_are_searched_and_their_projects_checked(circle: Circle, tmp_path: Path) -> None:
     code, said = run_check(circle, tmp_path, "organizations: [bb/initech, gh/nosuch]", width=160)
 

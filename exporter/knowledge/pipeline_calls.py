@@ -1,0 +1,172 @@
+"""How many API calls the collector `pipelines` makes, from what a project's pipelines of a day were like. Pure.
+
+It lives through the looks at a pipeline by the rules of `runs/watching.py`, and adds up the lists.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.runs import watching
+from exporter.runs.asking import SWEEP_DOUBLINGS
+from exporter.runs.counters import Distribution
+from exporter.runs.counting import PIPELINES
+from exporter.runs.live import WatchedPipeline
+from exporter.runs.pipelines import CREATED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.config import Pipelines, Project
+    from exporter.knowledge.snapshots import Snapshot
+
+HOUR, DAY = 3600.0, 86_400.0
+PIPELINES_A_PAGE, RUNS_A_PAGE = 20, 250
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A pipeline that stands for others: for how many seconds something of it, and each of its runs, was under way.
+
+    One that is `errored` has a configuration that does not compile, and is looked at once.
+    """
+
+    lasts: float
+    runs: tuple[float, ...] = ()
+    succeeded: bool = True
+    errored: bool = False
+
+
+TYPICAL = Sampled(600.0, (600.0,))
+"""What a pipeline is taken to be like while nothing is known of any: one run of 10 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineDay:
+    """The pipelines of the newest `seconds`: the Unix times of their creation, ascending, and what some were like.
+
+    `job_pages` are the pages of a list of jobs.
+    """
+
+    created: tuple[float, ...] = ()
+    seconds: float = DAY
+    sampled: tuple[Sampled, ...] = ()
+    job_pages: float = 1.0
+
+    @property
+    def a_day(self) -> float:
+        """How many pipelines a day that makes."""
+        return len(self.created) * DAY / self.seconds
+
+
+def calls_per_hour(project: Project, day: PipelineDay, workflows: int, *, covered: bool, vain: bool) -> float:
+    """API calls an hour, if each day is like this one; `workflows` are those whose runs are counted.
+
+    With `covered` its organization's list shows all of its pipelines, else only its own list does.
+    With `vain` Insights' lists of runs bring nothing.
+    """
+    sampled = day.sampled or (TYPICAL,)
+    a_pipeline = sum(_of_pipeline(each, project, day.job_pages) for each in sampled) / len(sampled)
+    runs = day.a_day * sum(len(each.runs) for each in sampled) / len(sampled) * project.runs.lookback / DAY
+    pages = max(float(workflows), runs / RUNS_A_PAGE) if workflows else 0.0
+    sweeps = pages * HOUR / project.runs.sweep / (2**SWEEP_DOUBLINGS if vain else 1)
+    walks = _covered_walks(project.pipelines, day.a_day) if covered and day.created else _walks(project, day, sampled)
+    names = HOUR / DAY
+    return day.a_day * a_pipeline * HOUR / DAY + walks + sweeps + names
+
+
+def organization_list_calls_per_hour(interval: float) -> float:
+    """API calls an hour for the list of an organization, of whose projects the shortest interval is this."""
+    return HOUR / (watching.LOOK_EVERY * interval)
+
+
+def first_look_calls(pipelines: float) -> int:
+    """API calls of the first look at a project: pages of its list, and one for each pipeline of the lookback."""
+    return max(math.ceil(pipelines / PIPELINES_A_PAGE), 1) + math.ceil(pipelines)
+
+
+def known_day(snapshot: Snapshot) -> PipelineDay:
+    """The newest day as far as it is known of a project; what its runs were like on average, if any was counted."""
+    live, ledger = snapshot.live, snapshot.ledger
+    if live is None or live.listed_at is None:
+        return PipelineDay()
+    seconds, until = min(DAY, snapshot.project.runs.lookback), max(live.listed_at, live.covered_at or 0.0)
+    times = [each.created_at for each in live.pipelines.values() if each.created_at > until - seconds]
+    tallies = [
+        counters.counted
+        for workflow in (ledger.workflows.values() if ledger else ())
+        for counters in workflow.branches.values()
+    ]
+    measured = sum(sum(tally.buckets) for tally in tallies)
+    sampled: tuple[Sampled, ...] = ()
+    if measured:
+        lasts = sum(tally.seconds for tally in tallies) / measured
+        values = (cell.value for key, cell in live.cells.items() if key.family == PIPELINES)
+        counted = sum(value for value in values if not isinstance(value, Distribution))
+        runs = max(round(measured / counted), 1) if counted and live.fresh else 1
+        sampled = (Sampled(lasts, (lasts,) * runs),)
+    return PipelineDay(tuple(sorted(times)), seconds, sampled)
+
+
+def _of_pipeline(sampled: Sampled, project: Project, job_pages: float) -> float:
+    """Calls for one pipeline in its life: looks at it and its jobs while it is under way, and later for re-runs."""
+    if sampled.errored:
+        return 1.0
+    settings = project.pipelines
+    jobs = sum(_looks(lasts, settings) for lasts in sampled.runs) * job_pages if settings.jobs else 0.0
+    return _looks(sampled.lasts, settings) + jobs + _revisits(sampled, settings, project.runs.lookback)
+
+
+def _looks(lasts: float, settings: Pipelines) -> float:
+    """Looks at something that is under way for so many seconds; the last one sees its end."""
+    pipeline = WatchedPipeline("", 0.0, CREATED)
+    looks, age = 1.0, 0.0
+    while age < lasts:
+        gap = watching.gap(pipeline, settings, age)
+        looks += min(1.0, (lasts - age) / gap)
+        age += gap
+    return looks
+
+
+def _revisits(sampled: Sampled, settings: Pipelines, lookback: float) -> int:
+    first = int(sampled.succeeded)
+    revisits = first
+    while watching.look_due(_settled(sampled.lasts, revisits), settings, lookback, 0.0) is not None:
+        revisits += 1
+    return revisits - first
+
+
+def _settled(at: float, revisits: int) -> WatchedPipeline:
+    return WatchedPipeline("", 0.0, CREATED, settled_at=at, revisits=revisits)
+
+
+def _covered_walks(settings: Pipelines, a_day: float) -> float:
+    """Calls an hour for the list of a project of which the organization's list shows everything."""
+    every = settings.longest * (1 << watching.MOST_DOUBLINGS)
+    return HOUR / every + a_day * HOUR / DAY / PIPELINES_A_PAGE
+
+
+def _walks(project: Project, day: PipelineDay, sampled: Sequence[Sampled]) -> float:
+    """Calls an hour for the list of a project by itself: often while something is under way, then ever more seldom."""
+    settings = project.pipelines
+    if not day.created:
+        return HOUR / settings.longest
+    lasts = sum(each.lasts for each in sampled) / len(sampled)
+    later = (*day.created[1:], day.created[0] + day.seconds)  # the next day is like this one
+    walks = 0.0
+    for created, following in zip(day.created, later, strict=True):
+        apart = max(following - created, 0.0)
+        busy = min(lasts, apart)
+        walks += busy / settings.interval + _between(busy, apart, settings)
+    return walks * HOUR / day.seconds
+
+
+def _between(start: float, end: float, settings: Pipelines) -> float:
+    """Walks while the newest pipeline grows from one age to another: each after a tenth of that, within bounds."""
+    shortest, longest = settings.interval, settings.longest
+    rising, level = shortest / watching.TENTH, longest / watching.TENTH
+    walks = max(min(end, rising) - start, 0.0) / shortest + max(end - max(start, level), 0.0) / longest
+    low, high = max(start, rising), min(end, level)
+    return walks + (math.log(high / low) / watching.TENTH if low < high else 0.0)
