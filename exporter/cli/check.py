@@ -9,12 +9,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
-from rich.text import Text
 
+from exporter.cli.check_table import count, table
 from exporter.cli.once import found
 from exporter.cli.online_check import examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
     from exporter.cli.online_check import Finding
     from exporter.config import Config, Project
     from exporter.system.logs import Logger
-
-SHOWN = 5
-"""How many names of a project's workflows or branches are shown."""
-LONGEST_NAME = 40
 
 
 def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
@@ -66,7 +60,7 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _table(config, findings, document)
+        table(config, findings, document)
     return bool(document["ok"])
 
 
@@ -75,13 +69,9 @@ def _offline(config: Config, *, as_json: bool) -> None:
     _write(
         {"ok": True, "projects": projects, "organizations": organizations},
         as_json=as_json,
-        text=f"{config.file} is valid: {_count(projects, 'project')}, {_count(organizations, 'organization')}. "
+        text=f"{config.file} is valid: {count(projects, 'project')}, {count(organizations, 'organization')}. "
         "CircleCI was not contacted.",
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _write(document: dict[str, Any], *, as_json: bool, text: str) -> None:
@@ -181,76 +171,3 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
         "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
         "calls_per_hour": {**total._asdict(), "allowed": allowed},
     }
-
-
-def _table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
-    """The same for a person: a row a project."""
-    table = Table(
-        box=box.SIMPLE_HEAD, title=f"{config.file} checked against {config.circleci.url}", title_justify="left"
-    )
-    longest = max((len(finding.project.name) for finding in findings), default=0)
-    table.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
-    table.add_column("calls/h", justify="right", no_wrap=True)
-    watches = any(finding.pipelines for finding in findings)
-    if watches:
-        table.add_column("pipelines/day", justify="right")
-    for heading in ("branches", "workflows", "result"):
-        table.add_column(heading, overflow="fold")
-    for finding, entry in zip(findings, document["projects"], strict=True):
-        calls = entry["calls_per_hour"]
-        table.add_row(
-            Text(finding.project.name),
-            "" if finding.error else f"{calls['least']:.0f}–{calls['most']:.0f}",
-            *([f"{finding.pipelines.day.a_day:.0f}" if finding.pipelines else ""] if watches else []),
-            Text(_names(scope.branch for scope in finding.scopes)),
-            Text(_names(name for scope in finding.scopes for name in scope.workflows)),
-            _result(finding),
-        )
-    console = Console(highlight=False)
-    console.print(table)
-    for finding in findings:
-        _explain(console, finding)
-    for entry in document["organizations"]:
-        result = entry["error"] or f"{_count(entry['projects'], 'project')} found"
-        console.print(Text(f"{entry['organization']}: {result}"))
-    login, calls = document["token"]["login"], document["calls_per_hour"]
-    console.print(Text(f"Token accepted{f' (user {login})' if login else ''}."))
-    verdict = "more than" if calls["most"] > calls["allowed"] else "within"
-    console.print(
-        Text(
-            f"{calls['least']:.0f} to {calls['most']:.0f} API calls an hour, {verdict} "
-            f"the {calls['allowed']:.0f} that requests_per_second allows."
-        )
-    )
-    if watches:
-        console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
-
-
-def _names(all_names: Iterable[str]) -> str:
-    """How many different ones there are where it is more than one, and the first of them."""
-    names = list(dict.fromkeys(all_names))
-    more = len(names) - SHOWN
-    count = f"{len(names)}: " if len(names) > 1 else ""
-    return f"{count}{', '.join(names[:SHOWN])}{f' and {more} more' if more > 0 else ''}"
-
-
-def _result(finding: Finding) -> Text:
-    """One word; the others follow below the table."""
-    if finding.error:
-        return Text("fails", style="red")
-    empty = sum(not scope.workflows for scope in finding.scopes)
-    if not empty:
-        return Text("good", style="green")
-    return Text("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
-
-
-def _explain(console: Console, finding: Finding) -> None:
-    """Why a project fails and what to do about it, or why it is empty."""
-    name = finding.project.name
-    if finding.error:
-        console.print(Text(f"{name} fails: {finding.error}", style="red"))
-        if finding.reason:
-            console.print(Text(f"    {REMEDIES[finding.reason]}"))
-    for scope in finding.scopes:
-        if scope.reason:
-            console.print(Text(f"{name} has no workflow: {scope.reason}", style="yellow"))

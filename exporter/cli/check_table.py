@@ -1,0 +1,100 @@
+"""What `check` found, for a person: a table on standard output, and the reasons below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.cli.remedies import REMEDIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exporter.cli.online_check import Finding
+    from exporter.config import Config
+
+SHOWN = 5
+"""How many names of a project's workflows or branches are shown."""
+LONGEST_NAME = 40
+
+
+def table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
+    """Print a row a project, what is wrong below it, and what all of it costs."""
+    rows = Table(
+        box=box.SIMPLE_HEAD, title=f"{config.file} checked against {config.circleci.url}", title_justify="left"
+    )
+    longest = max((len(finding.project.name) for finding in findings), default=0)
+    rows.add_column("project", overflow="fold", no_wrap=longest <= LONGEST_NAME)
+    rows.add_column("calls/h", justify="right", no_wrap=True)
+    watches = any(finding.pipelines for finding in findings)
+    if watches:
+        rows.add_column("pipelines/day", justify="right")
+    for heading in ("branches", "workflows", "result"):
+        rows.add_column(heading, overflow="fold")
+    for finding, entry in zip(findings, document["projects"], strict=True):
+        calls = entry["calls_per_hour"]
+        rows.add_row(
+            Text(finding.project.name),
+            "" if finding.error else f"{calls['least']:.0f}–{calls['most']:.0f}",
+            *([f"{finding.pipelines.day.a_day:.0f}" if finding.pipelines else ""] if watches else []),
+            Text(_names(scope.branch for scope in finding.scopes)),
+            Text(_names(name for scope in finding.scopes for name in scope.workflows)),
+            _result(finding),
+        )
+    console = Console(highlight=False)
+    console.print(rows)
+    for finding in findings:
+        _explain(console, finding)
+    for entry in document["organizations"]:
+        result = entry["error"] or f"{count(entry['projects'], 'project')} found"
+        console.print(Text(f"{entry['organization']}: {result}"))
+    login, calls = document["token"]["login"], document["calls_per_hour"]
+    console.print(Text(f"Token accepted{f' (user {login})' if login else ''}."))
+    verdict = "more than" if calls["most"] > calls["allowed"] else "within"
+    console.print(
+        Text(
+            f"{calls['least']:.0f} to {calls['most']:.0f} API calls an hour, {verdict} "
+            f"the {calls['allowed']:.0f} that requests_per_second allows."
+        )
+    )
+    if watches:
+        console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
+
+
+def _names(all_names: Iterable[str]) -> str:
+    """How many different ones there are where it is more than one, and the first of them."""
+    names = list(dict.fromkeys(all_names))
+    more = len(names) - SHOWN
+    count = f"{len(names)}: " if len(names) > 1 else ""
+    return f"{count}{', '.join(names[:SHOWN])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _result(finding: Finding) -> Text:
+    """One word; the others follow below the table."""
+    if finding.error:
+        return Text("fails", style="red")
+    empty = sum(not scope.workflows for scope in finding.scopes)
+    if not empty:
+        return Text("good", style="green")
+    return Text("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
+
+
+def _explain(console: Console, finding: Finding) -> None:
+    """Why a project fails and what to do about it, or why it is empty."""
+    name = finding.project.name
+    if finding.error:
+        console.print(Text(f"{name} fails: {finding.error}", style="red"))
+        if finding.reason:
+            console.print(Text(f"    {REMEDIES[finding.reason]}"))
+    for scope in finding.scopes:
+        if scope.reason:
+            console.print(Text(f"{name} has no workflow: {scope.reason}", style="yellow"))
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where there is not one."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
