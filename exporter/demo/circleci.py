@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEMO_TOKEN = "circleci-demo-token"  # noqa: S105  opens nothing but this
 _CACHED = 50_000
+_PAGES = "/pipelines/"
+_NO_PAGE = b"This CircleCI is synthetic and has no pages. At the real one, this link leads to the workflow run.\n"
 
 
 class SyntheticCircleCI:
@@ -68,6 +70,8 @@ class SyntheticCircleCI:
         return reply.header("Date", formatdate(self.organization.clock.now(), usegmt=True))
 
     def _reply(self, request: Request, *, token_ok: bool) -> Reply:
+        if request.path.startswith(_PAGES):  # a person who follows a link has no token
+            return Reply(200, _NO_PAGE, (("Content-Type", "text/plain; charset=utf-8"),))
         return self._cached(request) if token_ok else message(401, "Invalid token provided.")
 
     def _cached(self, request: Request) -> Reply:

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.demo.organization import Organization
 from tests.circleci import Circle
-from tests.demo.asking import DAY, NOON, WEB, ask
+from tests.demo.asking import DAY, NOON, WEB, ask, fetch
 
 PATH = f"/insights/{WEB}/workflows"
 
@@ -49,3 +49,9 @@ def test_every_answer_is_dated_by_the_clock_of_the_organization(circle: Circle, 
     assert ask(circle, "/me", headers=headers).headers["date"] == "Tue, 22 Sep 2026 12:00:00 GMT"
     circle.clock.advance(61.5)
     assert ask(circle, "/nothing", headers=headers).headers["date"] == "Tue, 22 Sep 2026 12:01:01 GMT"
+
+
+def test_a_person_who_follows_a_link_reads_that_there_is_no_page(circle: Circle) -> None:
+    answer = fetch(circle, "/pipelines/github/acme/web/7/workflows/1", headers={})
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert b"synthetic" in answer.body
