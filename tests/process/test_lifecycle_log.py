@@ -12,6 +12,7 @@ from exporter.knowledge import calls, discovered_projects, plan
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.publishing.store import SnapshotStore
+from exporter.runs.live import Live, WatchedPipeline
 
 if TYPE_CHECKING:
     from exporter.system.logs import Logger
@@ -125,6 +126,25 @@ def test_runs_have_to_be_polled_too() -> None:
     about.look()
 
     assert lines.events() == ["first poll of all projects complete"]
+
+
+def test_pipelines_are_estimated_from_those_of_the_last_day_and_the_list_that_projects_share() -> None:
+    lines, store = Lines(), SnapshotStore()
+    config = parse("defaults: {collectors: [pipelines]}\nprojects: [gh/acme/web, gh/acme/api]")
+    about = lifecycle_log(config, lines, store)
+    (web, api) = (snapshot for snapshot, _ in store.published.values())
+    times = {f"p{hour}": NOW - 3600 * hour - 60 for hour in range(24)}
+    pipelines = {each: WatchedPipeline(each, created, "created", settled_at=NOW) for each, created in times.items()}
+    live = Live(NOW - 86_400, (60.0,), (1.0,), listed_at=NOW)
+    outcomes = dict.fromkeys(web.project.collectors, GOOD)
+    store.publish([replace(web, outcomes=outcomes, live=replace(live, pipelines=pipelines))], NOW)
+    store.publish([replace(api, outcomes=outcomes, live=live)], NOW)
+
+    about.look()
+
+    # One pipeline an hour: 8.1 looks, as many at its jobs, 6 for a re-run. The quiet project 4, the shared list 42.9.
+    # Its own list, if that one shows nothing: every minute for 10 minutes, and 17.9 times until the next pipeline.
+    assert lines.entries[-1][1]["api_calls_per_hour"] == "70 to 97"
 
 
 def test_a_configuration_that_asks_for_too_much_is_warned_of_at_the_start_and_when_more_is_known() -> None:
