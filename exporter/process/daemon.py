@@ -24,6 +24,7 @@ from exporter.process.project_list import ProjectList
 from exporter.process.wishes import Wishes
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
+from exporter.system.heap import share_one_heap
 from exporter.system.signals import on_signals
 from exporter.web.http.incidents import KINDS
 from exporter.web.page.overview import Overview
@@ -69,6 +70,7 @@ class Daemon:
 
         Call it, and `run`, from the main thread. With a `watch` on the configuration file, a change reloads it.
         """
+        share_one_heap()  # before any thread starts
         self._options, self._log, self._watch = options, log, watch
         self._wishes = Wishes()
         on_signals(
