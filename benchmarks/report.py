@@ -71,7 +71,7 @@ def markdown(sections: list[Section], took: float) -> str:
     text = [
         "# Benchmark results",
         "",
-        "Written by `make bench`; measured figures only. " + machine(),
+        "Written by `make bench`; measured figures only. What pipelines cost is in PIPELINES.md. " + machine(),
         f"The run took {took / 60:.1f} minutes. Walls are medians; CPU is the server process's, from `/proc/PID/stat`.",
         "",
         "| goal | wanted | found | |",
