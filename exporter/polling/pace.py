@@ -28,6 +28,8 @@ class Postponed:
     released_at: float | None = None
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""
+    torn: int = 0
+    """Walks over the list in a row that met an entry which could not be read."""
     confirmed: int = 0
     """Walks over the list in a row that found nothing but what the organization's list had shown."""
 

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 class Walk:
     """What a walk over a list met, newest first; `failure` is why it broke off, if it did.
 
-    `cut` says that it ended since it had read as many pages as it may.
+    `torn` says that some entries could not be read, and are not among those that were met; `cut` that it ended since
+    it had read as many pages as it may.
     """
 
     found: dict[str, ListedPipeline]
     failure: PollError | None = None
+    torn: bool = False
     cut: bool = False
 
 
@@ -42,20 +44,22 @@ def walk(
     What was met before a failure is met all the same. Raises Stopped.
     """
     found: dict[str, ListedPipeline] = {}
+    torn = False
     try:
         with closing(attempt.pages(question)) as answer:
             for number, page in enumerate(answer, 1):
                 read, unread = pipelines.read_pipelines(page)
                 attempt.unread(unread)
+                torn = torn or bool(unread)
                 for pipeline in read:
                     if pipeline.created_at < since or pipeline.id in reached:
-                        return Walk(found)
+                        return Walk(found, None, torn)
                     found.setdefault(pipeline.id, pipeline)
                 if number == pages:
-                    return Walk(found, cut=True)
+                    return Walk(found, None, torn, cut=True)
     except PollError as error:
-        return Walk(found, error)
-    return Walk(found)
+        return Walk(found, error, torn)
+    return Walk(found, None, torn)
 
 
 def workflows(attempt: Attempt, slug: str, pipeline: str) -> list[WorkflowRun]:
@@ -70,14 +74,16 @@ def workflows(attempt: Attempt, slug: str, pipeline: str) -> list[WorkflowRun]:
     return list(found.values())
 
 
-def jobs_of(attempt: Attempt, slug: str, run: str) -> list[Job]:
-    """All jobs of a workflow run. Raises PollError or Stopped."""
+def jobs_of(attempt: Attempt, slug: str, run: str) -> tuple[list[Job], bool]:
+    """All jobs of a workflow run, and whether each field of them could be read. Raises PollError or Stopped."""
     found: list[Job] = []
+    whole = True
     for page in attempt.pages(pipelines.jobs_of(slug, run)):
         read, unread = jobs.read_jobs(page)
         attempt.unread(unread)
         found += read
-    return found
+        whole = whole and not unread
+    return found, whole
 
 
 def pipeline(attempt: Attempt, slug: str, identifier: str) -> ListedPipeline:

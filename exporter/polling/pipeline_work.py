@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from exporter.runs.pipelines import WorkflowRun
     from exporter.state import StateStore
 
+TORN_WALKS = 5
+"""Walks in a row that may meet an unreadable entry before what is behind it is taken to be known all the same."""
 LOOKS_A_STEP = 10
 """Looks after which what they saw is committed and shown, before the next ones."""
 
@@ -102,7 +104,10 @@ class Work:
         known = book.live.pipelines.keys()
         since = attempt.date() - project.runs.lookback
         walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=pipeline_list.reached(book.live))
-        pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walk.failure is None)
+        torn = walk.torn and self._postponed.torn < TORN_WALKS
+        self._postponed.torn = self._postponed.torn + 1 if walk.torn else 0
+        walked = walk.failure is None and not torn
+        pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walked)
         self._met = set(walk.found)
         if walk.failure is None:
             self._postponed.clear(LIST)
@@ -136,14 +141,17 @@ class Work:
             pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
         found = ask.workflows(attempt, self._slug, pipeline.id)
         look = Look(pipeline, found, known_runs=self._known_runs(found))
+        settled = {run.id for run in pipeline.runs if watching.has_settled(run, attempt.now())}
         jobs: dict[str, list[Job]] = {}
+        torn: dict[str, list[Job]] = {}
         for run in looks.jobs_wanted(look, book, project):
             if attempt.over():
                 break
             with attempt.guard(f"the jobs of workflow {run.id}"):
-                jobs[run.id] = ask.jobs_of(attempt, self._slug, run.id)
+                read, whole = ask.jobs_of(attempt, self._slug, run.id)
+                (jobs if whole or run.id in settled else torn)[run.id] = read
         ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
-        look = replace(look, jobs=jobs, known_jobs=self._state.known_jobs(self._slug, ended))
+        look = replace(look, jobs=jobs, torn_jobs=torn, known_jobs=self._state.known_jobs(self._slug, ended))
         looks.add(look, book, project, attempt.now(), attempt.ahead())
 
     def _known_runs(self, found: list[WorkflowRun]) -> set[int]:

@@ -24,8 +24,8 @@ class WatchedRun:
     """A workflow run that is under way, or that ended and has not settled.
 
     `jobs` counts its jobs under way by status, `waiting_since` is since when the job that has waited longest
-    could have started. `ended_seen_at` is when its end was first seen; with `counted` only its jobs are still
-    to be read. `told_by` is who told of it first.
+    could have started. `ended_seen_at` is when its end was first seen, `unlisted_at` since when its pipeline does
+    not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who told of it first.
     """
 
     id: str
@@ -36,6 +36,7 @@ class WatchedRun:
     jobs: tuple[tuple[str, int], ...] = ()
     waiting_since: float | None = None
     ended_seen_at: float | None = None
+    unlisted_at: float | None = None
     counted: bool = False
     told_by: str = "pipelines"
 

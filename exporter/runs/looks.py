@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from exporter.runs.pipelines import WorkflowRun
 
 
+UNLISTED_LOOKS = 5
+"""How many of the longest times between two looks a run is watched on while its pipeline does not list it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a look at a pipeline saw: all its workflow runs, and the jobs of those whose jobs were read, by run id.
 
-    `known_runs` and `known_jobs` are the keys of those that are remembered.
+    Where some of a run's jobs could not be read, they are among `torn_jobs`: they show what the run is at, but they
+    are asked for again before any of them counts. `known_runs` and `known_jobs` are the keys of those that are
+    remembered.
     """
 
     pipeline: WatchedPipeline
@@ -36,6 +42,7 @@ class Look:
     jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
     known_runs: Collection[int] = ()
     known_jobs: Collection[int] = ()
+    torn_jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
 
 
 def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
@@ -64,6 +71,10 @@ def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0
     watched = {run.id: run for run in look.pipeline.runs}
     wanted = [run for run in look.runs if project.workflows.match(run.name)]
     still = [after for run in wanted if (after := adding.run(run, watched.get(run.id))) is not None]
+    seen = {run.id for run in look.runs}
+    unlisted = [replace(run, unlisted_at=run.unlisted_at or now) for run in look.pipeline.runs if run.id not in seen]
+    patience = UNLISTED_LOOKS * project.pipelines.longest
+    still += [run for run in unlisted if now - (run.unlisted_at or now) < patience]
     pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now)
     book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
 
@@ -106,10 +117,11 @@ class _Adding:
         """Add one workflow run; returns it if it is to be watched on."""
         jobs = self._look.jobs.get(run.id)
         after = watched or WatchedRun(run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by)
-        after = replace(after, status=run.status, stopped_at=run.stopped_at)
+        after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None)
         if not run.ended:
             self._add_jobs(run, jobs)
-            return _with_jobs(replace(after, ended_seen_at=None), run, jobs)
+            at = self._look.torn_jobs.get(run.id) if jobs is None else jobs
+            return _with_jobs(replace(after, ended_seen_at=None), run, at)
         if run.status == NOT_RUN or (not after.counted and self._is_done(run, watched, jobs)):
             return None
         self._add_jobs(run, jobs)

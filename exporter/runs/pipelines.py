@@ -102,8 +102,8 @@ def read_pipelines(page: object) -> tuple[list[ListedPipeline], Counter[str]]:
 
 def read_pipeline(entry: Entry) -> ListedPipeline:
     """One pipeline. Raises Unreadable."""
-    tag = entry.may("vcs.tag", optional_text) or entry.may("trigger_parameters.git.tag", optional_text) or ""
-    branch = entry.may("vcs.branch", optional_text) or entry.may("trigger_parameters.git.branch", optional_text) or ""
+    tag = entry.must("vcs.tag", optional_text) or entry.must("trigger_parameters.git.tag", optional_text)
+    branch = entry.must("vcs.branch", optional_text) or entry.must("trigger_parameters.git.branch", optional_text)
     return ListedPipeline(
         entry.must("id", identifier),
         entry.must("project_slug", text),

@@ -49,7 +49,7 @@ def past_live(live: Live, now: float) -> Live:
     cells = {key: past(cell, now, "born", "grown_at") for key, cell in live.cells.items()}
     pipelines = {
         id_: past(
-            replace(pipeline, runs=tuple(past(run, now, "ended_seen_at") for run in pipeline.runs)),
+            replace(pipeline, runs=tuple(past(run, now, "ended_seen_at", "unlisted_at") for run in pipeline.runs)),
             now,
             "looked_at",
             "settled_at",

@@ -267,3 +267,46 @@ def test_what_is_counted_stays_shown_while_the_organizations_list_shows_that_not
             running.engine.store.publish([renewed], running.now)
             assert running.runs() == 1
         assert len([path for path in running.asked() if path.endswith("/pipeline")]) < 10
+
+
+def test_an_answer_with_an_entry_that_cannot_be_read_costs_nothing_once_it_can_be_read() -> None:
+    with watching() as running:
+        running.begin()
+        workflow, tag = running.start(), running.start(None, tag="v1")
+        running.look(90)
+        running.circle.fail("put", "/workflow/[^/]*/job", path="items.0.id")
+        running.circle.fail("put", "/pipeline/[^/]*/workflow", times=2, path="items.0.name", value=7)
+        running.look(90)
+        assert running.in_progress() == {"running": 1}
+        for each in (workflow, tag):
+            running.end(each)
+        running.looks(2, 90)
+        running.circle.heal()
+        running.looks(3, 90)
+        assert (running.runs(), running.runs(branch="all tags")) == (1, 1)
+        assert (running.job_runs("build"), running.job_runs("test")) == (2, 2)
+        assert running.in_progress() == {}
+
+
+def test_a_pipeline_that_could_not_be_read_in_the_list_is_found_by_the_next_walk() -> None:
+    with watching() as running:
+        running.begin()
+        running.start()
+        running.circle.fail("put", "/project/gh/acme/web/pipeline", times=1, path="items.1.created_at", value="noon")
+        running.pass_time(1)
+        running.start()
+        running.look(90)
+        assert running.in_progress() == {"running": 1}
+        running.look(60)
+        assert running.in_progress() == {"running": 2}
+
+
+def test_jobs_that_can_never_be_read_cost_only_themselves() -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start()
+        running.circle.fail("put", "/workflow/[^/]*/job", path="items.0.id")
+        running.look(90)
+        running.end(workflow)
+        running.looks(6)
+        assert (running.runs(), running.job_runs("build"), running.job_runs("test")) == (1, None, 1)
