@@ -14,6 +14,7 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
+from exporter.runs import opening
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Watching:
         snapshot = Snapshot(self.project)
         for found in engine.state.load():
             live = found.live if PIPELINES in self.project.collectors else None
-            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=found.ledger, live=live)
+            ledger = found.ledger
+            if ledger is not None and live is not None:
+                ledger, live = opening.shown_anew(ledger, live, self.now)
+            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
         engine.store.publish([snapshot], self.now)
 
     def close(self) -> None:

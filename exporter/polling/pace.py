@@ -86,6 +86,8 @@ class Pace:
             moments += [postponed.due(f"runs of {name}", at) for name, at in sweeps.items()]
         if postponed.released_at is not None:
             moments.append(postponed.released_at)
+        elif live is not None and live.held:  # from before a restart
+            moments.append(now)
         return min(moments)
 
     def tells(self, before: Snapshot, after: Snapshot, collector: str) -> bool:

@@ -19,6 +19,7 @@ from exporter.polling.schedule import first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.organization_lists import OrganizationLists
 from exporter.process.project_jobs import ProjectJobs, job_name
+from exporter.runs import opening
 from exporter.state import no_later
 
 if TYPE_CHECKING:
@@ -52,13 +53,14 @@ class Fleet:
         wanted = {project.slug: project for project in projects}
         self._labels.reserve(wanted.values())
         stored = {found.slug: found for found in self._state.load(wanted)}
-        found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
+        now = self._clocks.wall()
+        found = [_restored(project, stored.get(slug), now) for slug, project in wanted.items()]
         for snapshot, gone in found:
             if gone:
                 self._state.commit(snapshot, (), gone)
             if not counts(snapshot.project.collectors):
                 self._state.stop_counting(snapshot.project.slug)
-        self._store.publish([snapshot for snapshot, _ in found], self._clocks.wall())
+        self._store.publish([snapshot for snapshot, _ in found], now)
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
@@ -206,10 +208,13 @@ class Fleet:
                     self._schedule.missing(job)
 
 
-def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:
+def _restored(project: Project, stored: Stored | None, now: float) -> tuple[Snapshot, list[Question]]:
     """What is known of a project from before, as far as it is still asked, and what is not."""
     if stored is None:
         return Snapshot(project), []
+    ledger, live = stored.ledger, stored.live
+    if ledger is not None and live is not None:
+        ledger, live = opening.shown_anew(ledger, live, now)
     return plan.pruned(
         Snapshot(
             project,
@@ -217,7 +222,7 @@ def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Q
             stored.parts,
             stored.outcomes,
             polled_at=stored.polled_at,
-            ledger=stored.ledger,
-            live=stored.live,
+            ledger=ledger,
+            live=live,
         )
     )

@@ -41,6 +41,32 @@ def fitted(ledger: Ledger, live: Live, project: Project, now: float) -> tuple[Le
     return ledger, live
 
 
+def shown_anew(ledger: Ledger, live: Live, now: float) -> tuple[Ledger, Live]:
+    """Both after a restart: what has not risen yet is shown at 0 from now on, for as long as when it was new.
+
+    Nobody may have seen it before: the process may have ended as soon as it was written.
+    """
+    cells = {key: replace(cell, born=now) if _unrisen(cell) else cell for key, cell in live.cells.items()}
+    workflows = {
+        name: replace(
+            workflow,
+            branches={
+                branch: replace(counters, born=now)
+                if counters.held is not None or not any(counters.counted.runs.values())
+                else counters
+                for branch, counters in workflow.branches.items()
+            },
+        )
+        for name, workflow in ledger.workflows.items()
+    }
+    return replace(ledger, workflows=workflows), replace(live, cells=cells)
+
+
+def _unrisen(cell: Cell) -> bool:
+    none = not any(cell.value.counts) if isinstance(cell.value, Distribution) else not cell.value
+    return none or cell.held is not None
+
+
 def _begin_anew(cells: dict[Key, Cell], family: str, bounds: tuple[float, ...], now: float) -> None:
     for key, cell in cells.items():
         if key.family == family and isinstance(cell.value, Distribution):

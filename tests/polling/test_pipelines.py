@@ -269,6 +269,24 @@ def test_what_is_counted_stays_shown_while_the_organizations_list_shows_that_not
         assert len([path for path in running.asked() if path.endswith("/pipeline")]) < 10
 
 
+def test_what_is_held_back_is_seen_at_0_once_more_after_a_restart_then_rises(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        running.end(running.start(), at=NOON + 71)
+        running.look(90)  # born, and held back
+        running.close()
+        running.pass_time(100)
+        running.restart()
+        assert counted(running) == (0, 0, 0)
+        running.look(1)
+        assert counted(running) == (0, 0, 0)
+        snapshot = running.engine.store.get(SLUG)
+        assert snapshot is not None
+        assert running.engine.kinds[PIPELINES_POLL].interval(snapshot) <= 60
+        running.look(60)
+        assert counted(running) == (1, 1, 1)
+
+
 def test_an_answer_with_an_entry_that_cannot_be_read_costs_nothing_once_it_can_be_read() -> None:
     with watching() as running:
         running.begin()
