@@ -8,6 +8,7 @@ import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from exporter.formats.deflate import GZIP_HEADER, inflate, trailer
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.families import JOB, WORKFLOW
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.blocks import BLOCK
 from exporter.publishing.store import SnapshotStore
 from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
@@ -166,3 +168,30 @@ def test_a_store_shows_the_same_whatever_it_has_shown_before(
         fresh.publish([api, web], NOW + later - 9000)
         assert scraped(store.exposition) == scraped(fresh.exposition)
         assert store.series == fresh.series
+
+
+def test_of_projects_that_are_published_together_all_are_shown_or_none() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web")], NOW)
+    before, shown = scraped(store.exposition), store.published
+    broken = of("gh/acme/docs")
+    question = next(iter(broken.parts))
+    broken = replace(broken, parts={question: replace(broken.parts[question], rows=b"no rows")})
+    fleet = [of(f"gh/acme/new-{number}") for number in range(BLOCK + 1)]
+    with pytest.raises(zlib.error):
+        store.publish([of("gh/acme/web", ("other",)), *fleet, broken], NOW)
+    assert scraped(store.exposition) == before
+    assert store.published is shown
+    store.publish([of("gh/acme/docs"), of("gh/acme/web", ("other",))], NOW)
+    fresh = SnapshotStore()
+    fresh.publish([of("gh/acme/docs"), of("gh/acme/web", ("other",))], NOW)
+    assert sorted(scraped(store.exposition).splitlines()) == sorted(scraped(fresh.exposition).splitlines())
+
+
+def test_a_project_that_is_published_twice_at_once_shows_the_newer() -> None:
+    store = SnapshotStore()
+    store.publish([of("gh/acme/web"), of("gh/acme/web", ("build", "other"))], NOW)
+    fresh = SnapshotStore()
+    fresh.publish([of("gh/acme/web", ("build", "other"))], NOW)
+    assert scraped(store.exposition) == scraped(fresh.exposition)
+    assert store.series == fresh.series
