@@ -1,0 +1,86 @@
+"""The shipped inhibitions, in a real Alertmanager: what explains an alert mutes it, and nothing else is muted."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import find_program
+from tests.waiting import wait_until
+from tests_deploy.processes import fetch, free_port, running
+from tests_deploy.prometheus import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HERE, ELSEWHERE, THIRD = ({"job": "circleci", "namespace": name} for name in ("ci", "other", "third"))
+BUILD = {"project": "gh/acme/web", "workflow": "build", "branch": "main"}
+DEPLOY = {**BUILD, "workflow": "deploy"}
+CAUSES = [
+    ("CircleCITokenRefused", HERE),
+    ("CircleCIFailureBudgetBurnsFast", BUILD),
+]
+MUTED = [
+    ("CircleCIUnreachable", {**HERE, "instance": "a"}),
+    ("CircleCIProjectFailing", {**HERE, "project": "gh/acme/web", "collector": "jobs"}),
+    ("CircleCIDataStale", {**HERE, "project": "gh/acme/web", "collector": "jobs"}),
+    ("CircleCINoData", HERE),
+    ("CircleCIDefaultBranchFailing", BUILD),
+    ("CircleCIFailureBudgetBurnsSlowly", BUILD),
+]
+HEARD = [
+    # The token of one organization says nothing about another exporter.
+    ("CircleCIUnreachable", {**ELSEWHERE, "instance": "a"}),
+    ("CircleCIProjectFailing", {**THIRD, "project": "gh/acme/web", "collector": "jobs"}),
+    ("CircleCIDefaultBranchFailing", DEPLOY),
+    ("CircleCIShardMissing", HERE),
+    *CAUSES,
+]
+Alert = tuple[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("alertmanager")
+    address = f"127.0.0.1:{free_port()}"
+    command: list[str | Path] = [
+        find_program("prometheus-alertmanager"),
+        f"--config.file={RULES.parent / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with running(command, f"http://{address}/-/ready", folder / "log"):
+        yield f"http://{address}/api/v2/alerts"
+
+
+def raised(url: str, alerts: list[Alert]) -> list[dict[str, Any]]:
+    """Raise the alerts, and give what Alertmanager makes of them once it knows all."""
+    body = json.dumps([{"labels": {"alertname": name, **labels}} for name, labels in alerts]).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+    def known() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(fetch(url))
+        return (
+            found
+            if len(found) == len(alerts) and all(each["status"]["state"] != "unprocessed" for each in found)
+            else []
+        )
+
+    return wait_until(known, 20, 0.1, why="the alerts")
+
+
+def test_what_explains_an_alert_mutes_it_and_nothing_of_another_exporter_or_workflow(alertmanager: str) -> None:
+    found = raised(alertmanager, MUTED + HEARD)
+    silent = [each["labels"] for each in found if each["status"]["inhibitedBy"]]
+
+    def key(labels: dict[str, str]) -> list[tuple[str, str]]:
+        return sorted(labels.items())
+
+    assert sorted(map(key, silent)) == sorted(key({"alertname": name, **labels}) for name, labels in MUTED)
