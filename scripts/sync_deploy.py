@@ -81,7 +81,7 @@ def documents() -> dict[Path, str]:
         text = path.read_text(encoding="utf-8")
         made[CHART / "files" / "dashboards" / path.name] = text
         made[OPERATOR / "dashboards" / f"circleci-{path.name}"] = text
-    parts = [groups(RULES / name) for name in ("thresholds.yml", "recording.yml", "alerts.yml")]
+    parts = [groups(RULES / name) for name in ("recording.yml", "alerts.yml")]
     made[OPERATOR / "prometheusrule.yaml"] = RULE + "".join(parts)
     return made
 

@@ -53,13 +53,14 @@ def exposed() -> dict[str, frozenset[str]]:
             labels[metric["name"]] = names
     labels["circleci_insights_project_info"] |= {TEAM}
     # Of the process, by prometheus_client.
-    return labels | dict.fromkeys(("process_cpu_seconds_total", "process_resident_memory_bytes"), frozenset[str]())
+    process = ("process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds")
+    return labels | dict.fromkeys(process, frozenset[str]())
 
 
 @cache
 def recorded() -> frozenset[str]:
     """The names of all recorded series."""
-    return frozenset(rule["record"] for name in ("thresholds.yml", "recording.yml") for rule in rules(name))
+    return frozenset(rule["record"] for rule in rules("recording.yml"))
 
 
 @cache

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 STRING = re.compile(r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'")
 GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+COMMENT = re.compile(r"#.*")
 RANGE = re.compile(r"\[[^\]]*\]")
 OFFSET = re.compile(r"\boffset\s+-?\w+")
 NUMBER = re.compile(r"(?<![\w:])\d[\w.]*")
@@ -36,7 +37,7 @@ WORDS = frozenset(
 
 def selectors(expression: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each metric that is named, with the labels that it is selected by."""
-    bare = STRING.sub('""', expression)
+    bare = COMMENT.sub("", STRING.sub('""', expression))
     for name, inside in SELECTOR.findall(bare):
         yield name, tuple(re.findall(r"([a-zA-Z_]\w*)\s*[=!]", inside))
     for pattern in (SELECTOR, GROUPING, RANGE, OFFSET, NUMBER):

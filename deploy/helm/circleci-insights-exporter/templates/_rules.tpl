@@ -1,19 +1,26 @@
-{{- define "exporter.thresholds" -}}
+{{- /* Thresholds of single projects: alerts look for them, and use their constants where there are none. */ -}}
+{{- define "exporter.projectThresholds" -}}
 - name: circleci-insights-thresholds
   rules:
-    {{- range $name, $value := .Values.prometheusRule.thresholds }}
+    {{- range $project, $thresholds := .Values.prometheusRule.projectThresholds }}
+    {{- range $name, $value := $thresholds }}
     - record: circleci:threshold:{{ $name }}
       expr: vector({{ $value }})
+      labels: {project: {{ quote $project }}}
+    {{- end }}
     {{- end }}
 {{- end -}}
 
-{{- /* A file of rules as the values have it: runbook, job, and the labels that come from the exporter's configuration. */ -}}
+{{- /* A file of rules as the values have it: thresholds, runbook, job, and the labels of the exporter's configuration. */ -}}
 {{- define "exporter.ruleFile" -}}
 {{- $values := .root.Values.prometheusRule -}}
 {{- $text := .root.Files.Get .path -}}
 {{- $text = $text | replace "https://runbooks.example.com/circleci-insights-exporter" $values.runbookUrl -}}
 {{- $text = $text | replace "job=\"circleci-insights-exporter\"" (printf "job=%q" (default (include "exporter.name" .root) $values.job)) -}}
 {{- $text = $text | replace "(project, team)" (printf "(%s)" (prepend $values.projectLabels "project" | join ", ")) -}}
+{{- range $name, $value := $values.thresholds -}}
+{{- $text = regexReplaceAll (printf "[0-9.]+  # %s\n" $name) $text (printf "%v  # %s\n" $value $name) -}}
+{{- end -}}
 {{- $text | replace "group_left (team)" (printf "group_left (%s)" ($values.projectLabels | join ", ")) -}}
 {{- end -}}
 
