@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.web.page.overview import NowView, RunView
 
-RUNS_A_GROUP = 6
+RUNS_A_GROUP = 5
 _TITLES = {Phase.RUNNING: "Running", Phase.WAITING: "Waiting", Phase.ON_HOLD: "On hold"}
 _JOBS = (
     ("running", {"running"}),
