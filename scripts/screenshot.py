@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-WIDTH, HEIGHT = 1200, 1000
+WIDTH, HEIGHT = 1200, 1350
 PATIENCE = 60.0
 LONG_ENOUGH = 25.0
 """Seconds until there is a trend to show: the synthetic CircleCI counts anew every 10 s."""
