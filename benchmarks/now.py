@@ -30,6 +30,7 @@ from exporter.polling import pipelines, runs
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
+from exporter.polling.inbox import Inbox
 from exporter.polling.organization_list import OrganizationList
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.watching import LOOK_EVERY
@@ -56,7 +57,7 @@ class Direct:
         self.organization = organization
         self.calls: Counter[str] = Counter()
 
-    def pages(self, question: Question, *, deadline: float) -> Iterator[object]:  # noqa: ARG002  a Client
+    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  a Client
         """All pages of an answer."""
         token = None
         while True:
@@ -133,8 +134,8 @@ class Simulation:
         self.store, self._coverage = SnapshotStore(), Coverage()
         state = StateStore.open(None, "bench", telemetry, log, wall=clocks.wall)
         kept = self.attempts, self.store, state, FailureLog(log)
-        watches = collector == PIPELINES
-        self._kind = pipelines.kind(*kept, self._coverage) if watches else runs.kind(*kept)
+        watches, self.inbox = collector == PIPELINES, Inbox(state, clocks.wall)
+        self._kind = pipelines.kind(*kept, self._coverage, self.inbox) if watches else runs.kind(*kept)
         self.store.publish(map(Snapshot, config.projects), self._now)
         self._list_due = self._now if watches and count > 1 else math.inf
         self._due = {slug: self._now + number / count * 10 for number, slug in enumerate(self.slugs)}

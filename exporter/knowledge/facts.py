@@ -62,7 +62,15 @@ def of_project(page: object, old: Facts | None, now: float) -> Facts:
     except Unreadable:
         raise PayloadError("the project's name or default branch is not a string") from None
     known = (old.branches, old.branches_asked_at) if old else ((), 0.0)
-    return Facts(branch, name, organization, provider, now, *known)
+    return Facts(branch, name, organization, provider, now, *known, id_of_project(page))
+
+
+def id_of_project(page: object) -> str:
+    """The UUID of a project in `GET /project/{slug}`, empty where it is not named: events name it too."""
+    try:
+        return optional_text(at(page, "id")).lower()
+    except Unreadable:
+        return ""
 
 
 def with_branches(facts: Facts, page: object, now: float) -> Facts:

@@ -36,7 +36,10 @@ NO_DROPS: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `GET /project/{slug}` and `GET /insights/{slug}/branches` say. Times are Unix seconds."""
+    """What `GET /project/{slug}` and `GET /insights/{slug}/branches` say. Times are Unix seconds.
+
+    `id` is the project's UUID, empty where it was not named.
+    """
 
     default_branch: str
     project_name: str
@@ -45,6 +48,7 @@ class Facts:
     asked_at: float
     branches: tuple[str, ...] = ()
     branches_asked_at: float = 0.0
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

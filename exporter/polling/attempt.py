@@ -124,14 +124,14 @@ class Attempt:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
         return self.now() - self.date()
 
-    def pages(self, question: Question) -> Generator[object, None, None]:
-        """All pages of an answer, until the poll's deadline. Raises PollError or Stopped."""
+    def pages(self, question: Question, *, ahead: bool = False) -> Generator[object, None, None]:
+        """All pages of an answer until the poll's deadline, `ahead` of other questions. Raises PollError or Stopped."""
         deadline = self._patience.deadline(self._clocks.monotonic())
-        yield from self._client.pages(question, deadline=deadline)
+        yield from self._client.pages(question, deadline=deadline, ahead=ahead)
 
-    def document(self, question: Question) -> object:
+    def document(self, question: Question, *, ahead: bool = False) -> object:
         """An answer that has one page. Raises PollError or Stopped."""
-        return next(self.pages(question))
+        return next(self.pages(question, ahead=ahead))
 
     def fail(self, error: PollError) -> None:
         """Count a failure, and remember the first."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.polling.coverage import Coverage
+    from exporter.polling.inbox import Inbox
 
 LIST, NAMES = "list", "names"
 SOON = 1.0
@@ -49,9 +50,9 @@ class Postponed:
 class Pace:
     """What the polls of a process remember of each project besides what was learned."""
 
-    def __init__(self, coverage: Coverage, wall: Callable[[], float], ahead: Callable[[], float]) -> None:
+    def __init__(self, coverage: Coverage, inbox: Inbox, wall: Callable[[], float], ahead: Callable[[], float]) -> None:
         """Start with nothing postponed; `wall` gives Unix seconds, `ahead` by how many it is ahead of CircleCI's."""
-        self._coverage, self._wall, self._ahead = coverage, wall, ahead
+        self._coverage, self._inbox, self._wall, self._ahead = coverage, inbox, wall, ahead
         self._lock = threading.Lock()
         self._projects: dict[str, Postponed] = {}
 
@@ -88,6 +89,9 @@ class Pace:
             moments.append(postponed.released_at)
         elif live is not None and live.held:  # from before a restart
             moments.append(now)
+        hinted = self._inbox.next_due(project.slug)
+        if hinted is not None:
+            moments.append(hinted)
         return min(moments)
 
     def tells(self, before: Snapshot, after: Snapshot, collector: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exporter.polling.attempt import Attempt
     from exporter.runs.entries import Value
     from exporter.runs.jobs import Job
-    from exporter.runs.pipelines import ListedPipeline, WorkflowRun
+    from exporter.runs.pipelines import FoundRun, ListedPipeline, WorkflowRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,11 @@ def workflows(attempt: Attempt, slug: str, pipeline: str) -> list[WorkflowRun]:
     return list(found.values())
 
 
-def jobs_of(attempt: Attempt, slug: str, run: str) -> tuple[list[Job], bool]:
+def jobs_of(attempt: Attempt, slug: str, run: str, *, ahead: bool = False) -> tuple[list[Job], bool]:
     """All jobs of a workflow run, and whether each field of them could be read. Raises PollError or Stopped."""
     found: list[Job] = []
     whole = True
-    for page in attempt.pages(pipelines.jobs_of(slug, run)):
+    for page in attempt.pages(pipelines.jobs_of(slug, run), ahead=ahead):
         read, unread = jobs.read_jobs(page)
         attempt.unread(unread)
         found += read
@@ -86,20 +86,24 @@ def jobs_of(attempt: Attempt, slug: str, run: str) -> tuple[list[Job], bool]:
     return found, whole
 
 
-def pipeline(attempt: Attempt, slug: str, identifier: str) -> ListedPipeline:
+def pipeline(attempt: Attempt, slug: str, identifier: str, *, ahead: bool = False) -> ListedPipeline:
     """One pipeline by its id. Raises PollError or Stopped."""
-    return _document(attempt, pipelines.pipeline_of(slug, identifier), pipelines.read_pipeline)
+    return _document(attempt, pipelines.pipeline_of(slug, identifier), pipelines.read_pipeline, ahead=ahead)
 
 
-def pipeline_of_run(attempt: Attempt, slug: str, run: str) -> str:
+def pipeline_of_run(attempt: Attempt, slug: str, identifier: str) -> str:
     """The id of the pipeline that a workflow run belongs to. Raises PollError or Stopped."""
-    return _document(
-        attempt, pipelines.workflow_of(slug, run), lambda entry: entry.must("pipeline_id", pipelines.identifier)
-    )
+    question = pipelines.workflow_of(slug, identifier)
+    return _document(attempt, question, lambda entry: entry.must("pipeline_id", pipelines.identifier))
 
 
-def _document(attempt: Attempt, question: Question, read: Callable[[Entry], Value]) -> Value:
-    document = attempt.document(question)
+def run(attempt: Attempt, slug: str, identifier: str) -> FoundRun:
+    """One workflow run by its id, ahead of what else waits. Raises PollError or Stopped."""
+    return _document(attempt, pipelines.workflow_of(slug, identifier), pipelines.read_found, ahead=True)
+
+
+def _document(attempt: Attempt, question: Question, read: Callable[[Entry], Value], *, ahead: bool = False) -> Value:
+    document = attempt.document(question, ahead=ahead)
     unread = Counter[str]()
     try:
         if isinstance(document, dict):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from exporter import runs
 from exporter.errors import StateError
-from exporter.insights.collectors import RUNS
+from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.crediting import Insights, names_due, sweeps
+from exporter.polling.hint_work import HintWork
 from exporter.polling.pace import LIST, NAMES
 from exporter.polling.project_facts import refresh
 from exporter.runs import looks, opening, pipeline_list, watching
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
     from exporter.polling.attempt import Attempt
     from exporter.polling.coverage import Coverage
+    from exporter.polling.inbox import Inbox
     from exporter.polling.pace import Postponed
     from exporter.runs.jobs import Job
     from exporter.runs.live import WatchedPipeline
@@ -38,11 +40,18 @@ LOOKS_A_STEP = 10
 class Work:
     """One step. Afterwards `book` has what was learned, if anything could be; `more` says that more is due.
 
-    `insights` is how reading from Insights went, where something was read.
+    `insights` is how reading from Insights went, where something was read; `hints` what became of the hints, and
+    `hurried` that nothing else was done.
     """
 
-    def __init__(
-        self, attempt: Attempt, snapshot: Snapshot, state: StateStore, postponed: Postponed, coverage: Coverage
+    def __init__(  # noqa: PLR0917  what one step is made of
+        self,
+        attempt: Attempt,
+        snapshot: Snapshot,
+        state: StateStore,
+        postponed: Postponed,
+        coverage: Coverage,
+        inbox: Inbox,
     ) -> None:
         """Begin with what is known of the project."""
         self._attempt, self._state, self._postponed, self._coverage = attempt, state, postponed, coverage
@@ -53,20 +62,33 @@ class Work:
         self.book: Book | None = None
         self.more = False
         self.insights: Attempt | None = None
+        self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, inbox)
+        self.hurried = False
 
-    def do(self, *, resume: bool) -> None:
-        """Ask for what is due. Raises PollError or Stopped; what was learned until then is in the book."""
+    def do(self, *, resume: bool, hurry: bool) -> None:
+        """Ask for what is due, and with `hurry` for nothing but what hints tell of, if there are any.
+
+        Raises PollError or Stopped; what was learned until then is in the book.
+        """
         attempt, project = self._attempt, self._project
         book = self.book = self._opened(resume=resume)
-        pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
-        self._list(book)
-        self._look(book)
-        if not self.more and not attempt.over():
-            self._read_insights(book)
+        self.hurried = self.hints.follow(book) and hurry
+        if self.hurried:
+            self.more = True
+        else:
+            self._ask(book)
         book.release()
         pipeline_list.forget(book, project.runs.lookback, attempt.date())
         book.close()
         self._postponed.released_at = attempt.now() + book.hold if book.holds else None
+
+    def _ask(self, book: Book) -> None:
+        """Ask for what is due by itself."""
+        pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
+        self._list(book)
+        self._look(book)
+        if not self.more and not self._attempt.over():
+            self._read_insights(book)
 
     def _opened(self, *, resume: bool) -> Book:
         """What is counted so far, by the settings that hold now. Raises PollError where it cannot be known."""

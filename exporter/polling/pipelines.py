@@ -22,13 +22,22 @@ if TYPE_CHECKING:
     from exporter.polling.attempt import Attempt, Attempts
     from exporter.polling.coverage import Coverage
     from exporter.polling.failure_log import FailureLog
+    from exporter.polling.inbox import Inbox, Waiting
     from exporter.publishing.store import SnapshotStore
+    from exporter.runs.pipelines import FoundRun
     from exporter.state import StateStore
 
 
-def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, coverage: Coverage) -> Kind:
+def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
+    attempts: Attempts,
+    store: SnapshotStore,
+    state: StateStore,
+    failures: FailureLog,
+    coverage: Coverage,
+    inbox: Inbox,
+) -> Kind:
     """The polls for pipelines of the projects that a store knows."""
-    pace, unpublished = Pace(coverage, attempts.clocks.wall, attempts.ahead), Unpublished()
+    pace, unpublished = Pace(coverage, inbox, attempts.clocks.wall, attempts.ahead), Unpublished()
 
     def begin(slug: str, *, missing_only: bool = False) -> PipelinesPoll | None:
         snapshot = store.get(slug)
@@ -36,7 +45,7 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
             return None
         if missing_only and snapshot.live is not None:
             return None
-        return PipelinesPoll(slug, attempts, store, state, failures, unpublished, pace, coverage)
+        return PipelinesPoll(slug, attempts, store, state, failures, unpublished, pace, coverage, inbox)
 
     return Kind(PIPELINES, begin, pace.interval, pace.due, lambda _snapshot: False)
 
@@ -54,10 +63,12 @@ class PipelinesPoll:
         unpublished: Unpublished,
         pace: Pace,
         coverage: Coverage,
+        inbox: Inbox,
     ) -> None:
         """Each step takes the settings that hold when it begins."""
         self._slug, self._attempts, self._store, self._state = slug, attempts, store, state
         self._failures, self._unpublished, self._pace, self._coverage = failures, unpublished, pace, coverage
+        self._inbox, self._hurried = inbox, False
 
     def step(self) -> bool:
         """Ask for some of what is due, commit what was learned and show it; returns whether more is due."""
@@ -65,10 +76,14 @@ class PipelinesPoll:
         if snapshot is None or PIPELINES not in snapshot.project.collectors:
             return False
         attempt = self._attempts.begin(PIPELINES, snapshot.project.polled_every(PIPELINES))
-        work = Work(attempt, snapshot, self._state, self._pace.of(self._slug), self._coverage)
+        work = Work(attempt, snapshot, self._state, self._pace.of(self._slug), self._coverage, self._inbox)
         with attempt.guard("the project's pipelines"):
-            work.do(resume=self._slug in self._unpublished)
-        return self._publish(attempt, snapshot, work) and work.more and not attempt.over()
+            work.do(resume=self._slug in self._unpublished, hurry=not self._hurried and PIPELINES in snapshot.outcomes)
+        self._hurried = work.hurried
+        there = self._publish(attempt, snapshot, work)
+        if attempt.over() or work.book is None:
+            self._inbox.failed(self._slug)
+        return there and work.more and not attempt.over()
 
     def _publish(self, attempt: Attempt, before: Snapshot, work: Work) -> bool:
         """Commit what was learned and show it; returns whether the project is still there."""
@@ -92,19 +107,32 @@ class PipelinesPoll:
         book = work.book
         if book is None:
             return self._tried(attempt, base, work), False
-        if not book.changes:
-            return replace(self._tried(attempt, base, work), ledger=book.ledger, live=book.live), False
         merged = replace(self._tried(attempt, base, work), ledger=book.ledger, live=book.live)
+        followed = work.hints.followed
         try:
-            self._state.commit_live(merged, book.changes)
+            if book.changes:
+                self._state.commit_live(merged, book.changes, followed)
+            elif followed:
+                self._state.drop_hints(followed)
         except StateError as error:
             attempt.fail(error)
             return self._tried(attempt, base, work), False
-        return merged, True
+        self._inbox.followed(self._slug, followed)
+        for waiting, found, slug in work.hints.moved:
+            self._move(waiting, found, slug)
+        return merged, bool(book.changes)
+
+    def _move(self, waiting: Waiting, found: FoundRun, slug: str) -> None:
+        """Hand a hint to the project that CircleCI names for its run, if its pipelines are polled here."""
+        named = self._store.get(slug)
+        if named is not None and PIPELINES in named.project.collectors:
+            self._inbox.move(waiting, found, slug)
 
     def _tried(self, attempt: Attempt, base: Snapshot, work: Work) -> Snapshot:
         """The snapshot after this step, but for what it counted."""
-        outcomes = {**base.outcomes, PIPELINES: attempt.outcome(base.outcomes.get(PIPELINES))}
+        outcomes = dict(base.outcomes)
+        if attempt.error is not None or not work.hurried:  # what hints led to is not all that was due
+            outcomes[PIPELINES] = attempt.outcome(base.outcomes.get(PIPELINES))
         if work.insights is not None:
             outcomes[RUNS] = work.insights.outcome(base.outcomes.get(RUNS))
         return replace(base, facts=facts.newer(base.facts, work.facts), outcomes=outcomes)

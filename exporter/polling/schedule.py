@@ -35,8 +35,9 @@ FIRST_POLLS_PER_SECOND = 20.0
 EXPIRY_EVERY = 1.0
 MAX_THREADS = 200
 DEFECT_PAUSE = 60.0
-CLOCK, EXPIRY = "clock", "expiry"
-"""Threads that no poll can keep busy."""
+CLOCK, EXPIRY, HURRIED = "clock", "expiry", "hurried"
+"""Threads that no poll can keep busy, and those of polls that do not queue behind all that are due."""
+HURRIED_THREADS = 4
 
 
 def pool_size(concurrency: int, rate: float) -> int:
@@ -77,6 +78,7 @@ class Schedule:
         """Make a scheduler that does not run yet."""
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
         self._agenda, self._changed = Agenda(), threading.Lock()
+        self._hurried: set[str] = set()
         self._stopped = threading.Event()
         self._wakes_at: float | None = None
         self._time = SteadyTime(clocks.monotonic)
@@ -86,6 +88,7 @@ class Schedule:
                 "default": ThreadPoolExecutor(size),
                 CLOCK: ThreadPoolExecutor(1),
                 EXPIRY: ThreadPoolExecutor(1),
+                HURRIED: ThreadPoolExecutor(HURRIED_THREADS),
             },
             job_defaults={"misfire_grace_time": None, "max_instances": MAX_THREADS},
         )
@@ -116,6 +119,13 @@ class Schedule:
             self._agenda.add(job, self._clocks.monotonic() + due - self._clocks.wall())
             self._wait_for_what_is_due()
 
+    def hurry(self, job: Job) -> None:
+        """Poll a job at once, or after the poll under way; its first step does not queue behind all that are due."""
+        with self._changed:
+            self._hurried.add(job.name)
+            self._agenda.add(job, self._clocks.monotonic())
+            self._wait_for_what_is_due()
+
     def missing(self, job: Job) -> None:
         """Ask at once for what a job asks and has no answer to, after the poll under way."""
         with self._changed:
@@ -124,6 +134,7 @@ class Schedule:
     def remove(self, name: str) -> None:
         """Poll a job no longer; a poll under way ends by itself."""
         with self._changed:
+            self._hurried.discard(name)
             self._agenda.remove(name)
 
     def _wait_for_what_is_due(self) -> None:
@@ -138,7 +149,9 @@ class Schedule:
         with self._changed:
             self._wakes_at = None
             for turn in self._agenda.take(self._clocks.monotonic()):
-                self._submit(turn)
+                hurried = turn.job.name in self._hurried
+                self._hurried.discard(turn.job.name)
+                self._submit(turn, HURRIED if hurried else "default")
             self._wait_for_what_is_due()
 
     def _wait_for_expiry(self, expire: Callable[[], None]) -> None:
@@ -155,9 +168,9 @@ class Schedule:
         when = self._time.at(moment)
         self._scheduler.add_job(work, "date", run_date=when, id=name, executor=name, replace_existing=True)
 
-    def _submit(self, turn: Turn | None) -> None:
+    def _submit(self, turn: Turn | None, executor: str = "default") -> None:
         if turn is not None and not self._stopped.is_set():
-            self._scheduler.add_job(self._step, args=(turn,))
+            self._scheduler.add_job(self._step, args=(turn,), executor=executor)
 
     def _step(self, turn: Turn) -> None:
         """Do one step of a poll; what comes after it queues behind every other job that is due."""

@@ -16,6 +16,7 @@ from exporter.polling import pipelines, project, runs
 from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
 from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
+from exporter.polling.inbox import Inbox
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
 from exporter.publishing.project_labels import ProjectLabels
@@ -68,11 +69,11 @@ class Engine:
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)
         kept = (self.attempts, self.store, self.state, self.failures)
-        self.coverage = Coverage()
+        self.coverage, self.inbox = Coverage(), Inbox(self.state, clocks.wall)
         self.kinds: Mapping[str, Kind] = {
             PROJECT_POLL: project.kind(*kept),
             RUNS_POLL: runs.kind(*kept),
-            PIPELINES_POLL: pipelines.kind(*kept, self.coverage),
+            PIPELINES_POLL: pipelines.kind(*kept, self.coverage, self.inbox),
         }
         """The kinds of polls of a project, by their names in the table of collectors."""
 
@@ -91,6 +92,7 @@ class Engine:
         fixed = (
             ("circleci.url", self._config.circleci.url, config.circleci.url),
             ("state.path", self._config.state.path, config.state.path),
+            ("webhooks.secret_file", self._config.webhooks.secret_file, config.webhooks.secret_file),
         )
         problems = tuple(
             Problem(config.file, path, f"cannot change from {old} to {new} while running", "restart the exporter")

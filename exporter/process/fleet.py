@@ -46,6 +46,8 @@ class Fleet:
         self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
         self._telemetry, self._coverage = engine.telemetry, engine.coverage
         self._lists = OrganizationLists(engine, schedule, self._wake)
+        self._inbox = engine.inbox
+        self._inbox.arrived = self._hurry
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project]) -> None:
@@ -61,6 +63,7 @@ class Fleet:
             if not counts(snapshot.project.collectors):
                 self._state.stop_counting(snapshot.project.slug)
         self._store.publish([snapshot for snapshot, _ in found], now)
+        self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
@@ -94,6 +97,7 @@ class Fleet:
             for old, new in changed:
                 self._reschedule(old, new)
             self._coverage.forget(gone)
+            self._inbox.forget([*gone, *(slug for slug, each in wanted.items() if PIPELINES not in each.collectors)])
             self._lists.settle(wanted.values())
 
     def expire(self) -> None:
@@ -118,6 +122,12 @@ class Fleet:
             for _, job in self._jobs.of(snapshot.project) if snapshot else ():
                 if job.name == job_name(slug, PIPELINES_POLL):
                     self._schedule.add(job, self._clocks.wall())
+
+    def _hurry(self, slug: str) -> None:
+        """Follow the hints of a project at once."""
+        snapshot = self._store.get(slug)
+        if snapshot is not None and PIPELINES in snapshot.project.collectors:
+            self._schedule.hurry(self._job(slug, PIPELINES_POLL, self._kinds[PIPELINES_POLL]))
 
     def _set_back(self) -> None:
         """Move times that are now in the future to the present: their data would look fresh for too long."""

@@ -34,7 +34,7 @@ class Look:
 
     Where some of a run's jobs could not be read, they are among `torn_jobs`: they show what the run is at, but they
     are asked for again before any of them counts. `known_runs` and `known_jobs` are the keys of those that are
-    remembered.
+    remembered, `told_by` who told of what has ended, where it is not who told of each first.
     """
 
     pipeline: WatchedPipeline
@@ -43,6 +43,7 @@ class Look:
     known_runs: Collection[int] = ()
     known_jobs: Collection[int] = ()
     torn_jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+    told_by: str = ""
 
 
 def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
@@ -77,6 +78,23 @@ def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0
     still += [run for run in unlisted if now - (run.unlisted_at or now) < patience]
     pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now)
     book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
+
+
+def add_run(look: Look, book: Book, project: Project, now: float) -> None:
+    """Add what asking for one run of a pipeline saw; its other runs stay as they are.
+
+    Whether the pipeline is over, the next look at all of it says.
+    """
+    (run,) = look.runs
+    adding = _Adding(look, book, project, now)
+    watched = {each.id: each for each in look.pipeline.runs}
+    before = watched.pop(run.id, None)
+    after = adding.run(run, before)
+    if before is None and after is None and not adding.counted:
+        return  # it was counted before, or never is
+    runs = (*watched.values(), *([after] if after else []))
+    pipeline = replace(look.pipeline, runs=runs, looked_at=now, settled_at=None, revisits=0)
+    book.watch(book.pipeline(pipeline))
 
 
 def _settled(
@@ -161,7 +179,8 @@ class _Adding:
         finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at)
         if stopped_at is not None and finished.duration is not None:
             finished = replace(finished, exemplar=Exemplar(run.id, finished.duration, stopped_at))
-        self._book.count(run.name, self._branch, finished, after.told_by, credited=self._branch == ALL_TAGS)
+        told_by = self._look.told_by or after.told_by
+        self._book.count(run.name, self._branch, finished, told_by, credited=self._branch == ALL_TAGS)
         self.counted += 1
 
 

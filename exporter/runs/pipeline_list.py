@@ -26,6 +26,12 @@ def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bo
         book.watch(book.pipeline(_watched(pipeline, known, book.live, told_by=told_by, walked=walked)))
 
 
+def learned(book: Book, pipeline: ListedPipeline) -> WatchedPipeline:
+    """A pipeline that no list has shown, as it would be watched."""
+    known = book.live.pipelines.get(pipeline.id)
+    return book.pipeline(_watched(pipeline, known, book.live, told_by="pipelines", walked=False))
+
+
 def reached(live: Live | None) -> set[str]:
     """The pipelines at which a walk over the list ends."""
     return set() if live is None else {each.id for each in live.pipelines.values() if each.listed}

@@ -61,6 +61,15 @@ class WorkflowRun:
         return self.status not in UNDER_WAY and self.stopped_at is not None
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A workflow run that was asked for by its id, and the pipeline and project that CircleCI names for it."""
+
+    run: WorkflowRun
+    pipeline: str
+    slug: str
+
+
 def pipelines_of(slug: str) -> Question:
     """Asks for a project's pipelines, newest first."""
     return Question(COLLECTOR, "/project/{slug}/pipeline", slug)
@@ -134,6 +143,11 @@ def read_workflow(entry: Entry) -> WorkflowRun:
         entry.must("created_at", moment),
         entry.may("stopped_at", timestamp),
     )
+
+
+def read_found(entry: Entry) -> FoundRun:
+    """One workflow run with its pipeline and project. Raises Unreadable."""
+    return FoundRun(read_workflow(entry), entry.must("pipeline_id", identifier), entry.must("project_slug", text))
 
 
 def shown_status(status: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.errors import StartError
-from exporter.state import generation, live_tables, project_tables, run_tables
+from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -34,10 +34,17 @@ _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, 
 """What statements that are right fail with on a file that is wrong."""
 FOREIGN = "it belongs to another program"
 _PRIMARY = 0xFF  # the low byte of an extended error code
-_SCHEMA = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *generation.SCHEMA)
+_SCHEMA = (
+    *project_tables.SCHEMA,
+    *run_tables.SCHEMA,
+    *live_tables.SCHEMA,
+    *hint_tables.SCHEMA,
+    *generation.SCHEMA,
+)
 _FROM_1 = (
     "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
     *live_tables.SCHEMA,
+    *hint_tables.SCHEMA,
     *generation.SCHEMA,
 )
 _HEADER = 100

@@ -49,6 +49,8 @@ _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT value FROM json_each(?))"""
 
+_IS_KNOWN = "SELECT 1 FROM run WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) AND key = ? LIMIT 1"
+
 
 class Remembered(NamedTuple):
     """What one workflow's poll changes among the runs that are remembered.
@@ -153,6 +155,11 @@ def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Col
     """Those of the keys that are remembered of a workflow, and whether their credits have come."""
     rows = connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))
     return {key: bool(credited) for key, credited in rows}
+
+
+def is_known(connection: sqlite3.Connection, project: int, key: int) -> bool:
+    """Whether a run is remembered of any workflow of a project."""
+    return connection.execute(_IS_KNOWN, (project, key)).fetchone() is not None
 
 
 def leave(connection: sqlite3.Connection, project: int, now: float) -> None:

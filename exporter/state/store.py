@@ -10,10 +10,11 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
-from exporter.state import live_tables, past, project_tables, run_tables
+from exporter.state import hint_tables, live_tables, past, project_tables, run_tables
 from exporter.state.damage import Damage
 from exporter.state.file import StateFile
 
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import Ledger
     from exporter.runs.counting import Changes
+    from exporter.runs.hints import Hint
     from exporter.runs.live import Live
     from exporter.state.records import Stored
     from exporter.state.run_tables import Remembered
     from exporter.telemetry import Telemetry
 
 DAY = 86_400.0
+NO_HINTS: Mapping[str, int] = MappingProxyType({})
 
 
 class StateStore:
@@ -171,6 +174,12 @@ class StateStore:
             project = self._number(slug)
             return {} if project is None else run_tables.known(self._connection, project, workflow, keys)
 
+    def is_known(self, slug: str, key: int) -> bool:
+        """Whether a run is remembered of any workflow of a project, by its key. Raises StateError."""
+        with self._counts():
+            project = self._number(slug)
+            return project is not None and run_tables.is_known(self._connection, project, key)
+
     def known_jobs(self, slug: str, keys: Collection[int]) -> set[int]:
         """Those of some jobs' keys that are remembered of a project. Raises StateError."""
         with self._counts():
@@ -207,10 +216,11 @@ class StateStore:
         with self._counting(snapshot) as (project, ledger):
             run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
 
-    def commit_live(self, snapshot: Snapshot, changes: Changes) -> None:
+    def commit_live(self, snapshot: Snapshot, changes: Changes, followed: Mapping[str, int] = NO_HINTS) -> None:
         """Write what has changed of a snapshot's ledger and live side, in one transaction.
 
-        Raises StateError; then nothing is written.
+        The hints that were `followed`, by their ids in the versions that were read, go with it. Raises StateError;
+        then nothing is written.
         """
         if snapshot.live is None:
             raise StateError("nothing is known of the project's pipelines")
@@ -220,10 +230,36 @@ class StateStore:
             watched = min((each.created_at for each in snapshot.live.pipelines.values() if each.runs), default=now)
             oldest = int(min(now - snapshot.project.runs.lookback - DAY, watched))
             live_tables.write(self._connection, project, snapshot.live, changes, oldest)
+            hint_tables.delete(self._connection, self._server, followed)
 
     def forget_live(self, slug: str) -> None:
         """Forget what is known of a project's pipelines; its ledger stays. It fails no more than `commit` does."""
         self._note(slug, live_tables.forget)
+
+    def hints(self) -> list[tuple[Hint, int]]:
+        """Every hint that waits on this server, with its version."""
+        with self._lock:
+            reading = partial(hint_tables.read, self._connection, self._server, self._damage)
+            return self._damage.guard("hint", "", lambda: list(reading()), [])
+
+    def keep_hint(self, hint: Hint, version: int) -> None:
+        """Write a hint; of those with the same id the newest stays. Raises StateError or Stopped."""
+        with self._hinting():
+            hint_tables.write(self._connection, self._server, hint, version)
+
+    def drop_hints(self, followed: Mapping[str, int]) -> None:
+        """Delete hints by their ids, unless a newer version has come. Raises StateError or Stopped."""
+        with self._hinting():
+            hint_tables.delete(self._connection, self._server, followed)
+
+    @contextmanager
+    def _hinting(self) -> Iterator[None]:
+        if not self.lasting:
+            raise StateError("the state file could not be opened for writing")
+        with self._counts():
+            with self._transaction():
+                yield
+            self._settle()
 
     def _note(self, slug: str, write: Callable[[sqlite3.Connection, int], None]) -> None:
         """Write something about a project, now or after the next write that succeeds."""

@@ -1,0 +1,62 @@
+"""Hints that wait in the state file: statements, without locks or transactions of their own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from exporter.runs.hints import Hint
+from exporter.runs.pipelines import identifier
+from exporter.state.documents import Reader, parse
+from exporter.state.documents import write as document
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping
+
+    from exporter.state.damage import Damage
+
+SCHEMA = (
+    """CREATE TABLE hint (
+        server TEXT NOT NULL,
+        id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        facts TEXT NOT NULL,
+        PRIMARY KEY (server, id)) WITHOUT ROWID""",
+)
+_WRITE = """INSERT INTO hint (server, id, version, facts) VALUES (?, ?, ?, ?)
+    ON CONFLICT (server, id) DO UPDATE SET version = excluded.version, facts = excluded.facts"""
+_HINT = Reader[Hint](Hint)
+
+
+def write(connection: sqlite3.Connection, server: str, hint: Hint, version: int) -> None:
+    """Write one hint; of those with the same id the newest version stays."""
+    connection.execute(_WRITE, (server, hint.id, version, document(hint)))
+
+
+def delete(connection: sqlite3.Connection, server: str, followed: Mapping[str, int]) -> None:
+    """Delete hints, by their ids, in the versions that were followed: a newer one stays."""
+    connection.executemany(
+        "DELETE FROM hint WHERE server = ? AND id = ? AND version = ?",
+        [(server, id_, version) for id_, version in followed.items()],
+    )
+
+
+def read(connection: sqlite3.Connection, server: str, damage: Damage) -> Iterator[tuple[Hint, int]]:
+    """Every hint that waits, with its version."""
+    rows = connection.execute("SELECT id, version, facts FROM hint WHERE server = ?", (server,)).fetchall()
+    for stored_id, version, facts in rows:
+        found = damage.guard("hint", "", partial(_read, stored_id, version, facts), None)
+        if found is None:
+            damage.forget(connection, "DELETE FROM hint WHERE server = ? AND id = ?", server, stored_id)
+        else:
+            yield found
+
+
+def _read(stored_id: object, version: object, facts: object) -> tuple[Hint, int]:
+    hint = _HINT.read(parse(facts))
+    if hint.id != stored_id or type(version) is not int:
+        raise ValueError
+    for each in filter(None, (hint.id, hint.workflow, hint.pipeline)):
+        identifier(each)  # it becomes part of a path
+    return hint, version
