@@ -8,6 +8,7 @@ from exporter import __version__
 from exporter.insights import families
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.telemetry import Telemetry
+from exporter.web.webhooks import EVENTS, RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,9 @@ def _own() -> Iterator[Entry]:
     for family in families.OWN:
         labels = ["project", "reason"] if family is families.DROPPED_SERIES else ["project", "collector"]
         yield _entry(family, labels, about)
-    for name, kind, text, names in Telemetry(__version__, NAMES).described():
+    telemetry = Telemetry(__version__, NAMES)
+    telemetry.webhooks(EVENTS, RESULTS)
+    for name, kind, text, names in telemetry.described():
         yield {"name": name, "type": kind, "labels": names, "help": text, "collector": about, "field": ""}
 
 

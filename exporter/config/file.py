@@ -65,11 +65,23 @@ class StateSettings(Section):
     )
 
 
+class Webhooks(Section):
+    """The route that CircleCI's webhooks are sent to; without a secret there is none."""
+
+    secret_file: FilePath | None = Field(
+        None,
+        description="File with the secrets that webhooks are signed with, one per line, all of them valid; read again "
+        "when it changes. Default: the environment variable `CIRCLECI_WEBHOOK_SECRET`. Without a secret there is no "
+        "`/webhooks/circleci`.",
+    )
+
+
 class Config(Section):
     """A configuration. Once it is loaded, its projects and organizations have the `defaults` in them."""
 
     circleci: CircleCI = Field(default_factory=CircleCI, description="How CircleCI is reached.")
     state: StateSettings = Field(default_factory=StateSettings, description="What survives a restart.")
+    webhooks: Webhooks = Field(default_factory=Webhooks, description="Events that CircleCI sends.")
     defaults: ProjectSettings = Field(default_factory=ProjectSettings, description="Settings of every project.")
     projects: Items[ProjectEntry] = Field((), description="Projects, by slug alone or with settings of their own.")
     organizations: Items[OrganizationEntry] = Field(

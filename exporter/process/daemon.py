@@ -21,6 +21,7 @@ from exporter.process.in_progress import InProgress
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
+from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
@@ -29,6 +30,8 @@ from exporter.system.signals import on_signals
 from exporter.web.http.incidents import KINDS
 from exporter.web.page.overview import Overview
 from exporter.web.server import WebServer
+from exporter.web.webhook_secrets import webhook_secrets
+from exporter.web.webhooks import EVENTS, RESULTS, Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +83,8 @@ class Daemon:
                 signal.SIGHUP: self._wishes.reload,
             }
         )
+        secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
+        door = WebhookDoor(lambda: self._engine)
         self._web = WebServer(
             self,
             addresses=options.listen,
@@ -87,6 +92,7 @@ class Daemon:
             web_config=options.web_config,
             log=log,
             counted=self._count_incident,
+            webhooks=Webhooks(door, secrets.current, self._count_webhook) if secrets else None,
         )
         self.addresses = self._web.bind()
         self._engine = engine = Engine(
@@ -94,6 +100,8 @@ class Daemon:
         )
         for kind in KINDS:
             engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
+        if secrets:
+            self._webhook_counted = engine.telemetry.webhooks(EVENTS, RESULTS)
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
         self._fleet = Fleet(engine, self._schedule)
         shard, total = options.shard, options.total_shards
@@ -180,6 +188,9 @@ class Daemon:
     def _count_incident(self, kind: str) -> None:
         """Count what a client of the web side did; nothing is served before the engine exists."""
         self._engine.telemetry.web_incident(kind)
+
+    def _count_webhook(self, event: str, result: str) -> None:
+        self._webhook_counted(event, result)
 
     def _reload(self) -> tuple[bool, str]:
         """Read the configuration file and, if it is valid, adopt it; an invalid one changes nothing."""

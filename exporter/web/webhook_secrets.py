@@ -25,6 +25,11 @@ LOOK_EVERY: Final = 1.0
 HINT: Final = f"it must hold 1 to {MOST} secrets, one per line, in UTF-8"
 
 
+def webhook_secrets(file: Path | None, environ: Mapping[str, str], log: Log) -> WebhookSecrets | None:
+    """Return the secrets of the file or else of the environment; None where neither is set. Raise ConfigError."""
+    return WebhookSecrets(file, environ, log) if file or VARIABLE in environ else None
+
+
 class WebhookSecrets:
     """The secrets as they are now: a file is read again after it has changed, at most once a second.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.config import CircleCI, Organization, Project, ProjectSettings, StateSettings, markdown
+from exporter.config.file import Webhooks
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,7 +22,12 @@ def test_the_reference_is_a_table_of_four_columns() -> None:
 
 
 def test_every_key_stands_in_it_once() -> None:
-    sections: dict[str, type[BaseModel]] = {"circleci": CircleCI, "state": StateSettings, "defaults": ProjectSettings}
+    sections: dict[str, type[BaseModel]] = {
+        "circleci": CircleCI,
+        "state": StateSettings,
+        "webhooks": Webhooks,
+        "defaults": ProjectSettings,
+    }
     own: dict[str, type[BaseModel]] = {"projects[]": Project, "organizations[]": Organization}
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields}
     keys |= {
