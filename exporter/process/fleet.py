@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from exporter.insights.collector import PIPELINES_POLL
-from exporter.insights.collectors import counts
+from exporter.insights.collectors import PIPELINES, counts
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.schedule import first_poll
@@ -117,17 +117,20 @@ class Fleet:
 
     def _wake(self, slugs: Iterable[str]) -> None:
         """Poll the pipelines of projects at once."""
-        for slug in slugs:
-            snapshot = self._store.get(slug)
-            for _, job in self._jobs.of(snapshot.project) if snapshot else ():
-                if job.name == job_name(slug, PIPELINES_POLL):
-                    self._schedule.add(job, self._clocks.wall())
+        for job in map(self._pipelines_job, slugs):
+            if job is not None:
+                self._schedule.add(job, self._clocks.wall())
 
     def _hurry(self, slug: str) -> None:
         """Follow the hints of a project at once."""
-        snapshot = self._store.get(slug)
-        if snapshot is not None and PIPELINES in snapshot.project.collectors:
-            self._schedule.hurry(self._job(slug, PIPELINES_POLL, self._kinds[PIPELINES_POLL]))
+        job = self._pipelines_job(slug)
+        if job is not None:
+            self._schedule.hurry(job)
+
+    def _pipelines_job(self, slug: str) -> Job | None:
+        snapshot, name = self._store.get(slug), job_name(slug, PIPELINES_POLL)
+        jobs = self._jobs.of(snapshot.project) if snapshot else ()
+        return next((job for _, job in jobs if job.name == name), None)
 
     def _set_back(self) -> None:
         """Move times that are now in the future to the present: their data would look fresh for too long."""
