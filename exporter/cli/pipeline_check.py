@@ -73,7 +73,7 @@ def _sampled(
         runs = [run for run in found if run.status != NOT_RUN and project.workflows.match(run.name)]
         sampled.append(_like(runs, project, now))
         if runs and project.pipelines.jobs and not job_pages:
-            jobs = ask.jobs_of(attempt, project.slug, runs[0].id)
+            jobs, _ = ask.jobs_of(attempt, project.slug, runs[0].id)
             job_pages = max(math.ceil(len(jobs) / JOBS_A_PAGE), 1)
     return tuple(sampled), max(job_pages, 1)
 
