@@ -146,18 +146,17 @@ class Block:
 
     def _sums(self, new: Mapping[int, bytes]) -> tuple[array[int], array[int]]:
         """The trees with new lines; each node above some of them is summed up once."""
-        crcs, sizes = self.crcs[:], self.sizes[:]
-        nodes = set()
+        crcs, sizes, above = self.crcs[:], self.sizes[:], set()
         for place, text in new.items():
             node = BLOCK + place
             crcs[node], sizes[node] = crc32(text), len(text)
-            nodes.add(node >> 1)
-        while nodes:
-            for node in nodes:
-                left, right = 2 * node, 2 * node + 1
-                crcs[node] = combine(crcs[left], crcs[right], sizes[right])
-                sizes[node] = sizes[left] + sizes[right]
-            nodes = {node >> 1 for node in nodes} - {0}
+            while node := node >> 1:
+                above.add(node)
+        for node in sorted(above, reverse=True):  # what is below has greater numbers
+            left = 2 * node
+            after = sizes[left + 1]
+            crcs[node] = combine(crcs[left], crcs[left + 1], after)
+            sizes[node] = sizes[left] + after
         return crcs, sizes
 
 

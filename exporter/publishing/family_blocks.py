@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.formats.crc import combine
 from exporter.publishing.blocks import BLOCK, NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.insights.families import Family
     from exporter.publishing.blocks import Block, Splice
@@ -29,18 +28,22 @@ class Summed(Protocol):
         """The CRC-32 of all plain lines, and their length in bytes."""
 
 
-@dataclass(frozen=True, eq=False)
 class Pair:
     """Two neighbors, summed up at the first scrape of them and never again."""
 
-    left: Summed
-    right: Summed
+    __slots__ = ("_checksum", "_left", "_right")
 
-    @cached_property
+    def __init__(self, left: Summed, right: Summed) -> None:
+        self._left, self._right = left, right
+        self._checksum: tuple[int, int] | None = None
+
+    @property
     def checksum(self) -> tuple[int, int]:
         """The CRC-32 of all plain lines, and their length in bytes."""
-        (left, before), (right, after) = self.left.checksum, self.right.checksum
-        return combine(left, right, after), before + after
+        if self._checksum is None:
+            (left, before), (right, after) = self._left.checksum, self._right.checksum
+            self._checksum = combine(left, right, after), before + after
+        return self._checksum
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +93,15 @@ class FamilyBlocks:
     def _above(self, blocks: list[Block], new: Iterable[int]) -> tuple[tuple[Summed, ...], ...]:
         """The pairs above some blocks; those of before where nothing below them is new."""
         same = len(blocks) == len(self.blocks)
-        below: list[Summed] = list(blocks)
-        numbers, levels = set(new if same else range(len(blocks))), list[tuple[Summed, ...]]()
+        numbers: Iterable[int] = new if same else range(len(blocks))
+        below: Sequence[Summed] = blocks
+        levels: list[tuple[Summed, ...]] = []
         while len(below) > 1:
             numbers = {number >> 1 for number in numbers}
             level = list(self.above[len(levels)]) if same else [below[0]] * (len(below) + 1 >> 1)
             for number in numbers:
-                left, *right = below[2 * number : 2 * number + 2]
-                level[number] = Pair(left, *right) if right else left
+                right = 2 * number + 1
+                level[number] = Pair(below[right - 1], below[right]) if right < len(below) else below[right - 1]
             levels.append(tuple(level))
             below = level
         return tuple(levels)
