@@ -52,6 +52,9 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     for entry in document["organizations"]:
         result = entry["error"] or f"{count(entry['projects'], 'project')} found"
         console.print(Text(f"{entry['organization']}: {result}"))
+    for entry in document["pipeline_lists"]:
+        needed = entry["calls_per_hour"]["most"]
+        console.print(Text(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(Text(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"

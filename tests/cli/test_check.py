@@ -189,6 +189,7 @@ def test_pipelines_are_counted_and_what_they_cost_is_told(tmp_path: Path) -> Non
     assert document["calls_per_hour"]["least"] == pytest.approx(total)
     (row,) = (line for line in said.splitlines() if "gh/acme/web " in line)
     assert row.split()[2] == "24"
+    assert "gh/acme: 43 calls an hour for its list of newest pipelines" in said
     assert "The first look at all pipelines needs about 33 more, once." in said
 
 
