@@ -41,7 +41,8 @@ def walk(
 ) -> Walk:
     """Read a list of pipelines down to a creation, to a pipeline that was reached before, or for so many pages.
 
-    What was met before a failure is met all the same. Raises Stopped.
+    The last page is read to its end, since a pipeline may be listed later than a newer one. What was met before a
+    failure is met all the same. Raises Stopped.
     """
     found: dict[str, ListedPipeline] = {}
     torn = False
@@ -51,10 +52,11 @@ def walk(
                 read, unread = pipelines.read_pipelines(page)
                 attempt.unread(unread)
                 torn = torn or bool(unread)
-                for pipeline in read:
-                    if pipeline.created_at < since or pipeline.id in reached:
-                        return Walk(found, None, torn)
+                young = [pipeline for pipeline in read if pipeline.created_at >= since]
+                for pipeline in young:
                     found.setdefault(pipeline.id, pipeline)
+                if len(young) < len(read) or any(pipeline.id in reached for pipeline in young):
+                    return Walk(found, None, torn)
                 if number == pages:
                     return Walk(found, None, torn, cut=True)
     except PollError as error:

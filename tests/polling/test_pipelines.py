@@ -328,3 +328,14 @@ def test_jobs_that_can_never_be_read_cost_only_themselves() -> None:
         running.end(workflow)
         running.looks(6)
         assert (running.runs(), running.job_runs("build"), running.job_runs("test")) == (1, None, 1)
+
+
+def test_a_pipeline_that_is_listed_later_than_a_newer_one_is_found() -> None:
+    with watching() as running:
+        running.begin()
+        running.pass_time(30)
+        running.start()
+        running.look(30)
+        running.start(created=NOON + 5)
+        running.look(60)
+        assert running.in_progress() == {"running": 2}
