@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from exporter.insights.questions import ALL_BRANCHES, Question, scoped
+from exporter.insights.questions import ALL_BRANCHES, Question, scoped, shared
 from exporter.insights.readers import BUCKETS, Asked, plain
 
 if TYPE_CHECKING:
@@ -141,9 +141,9 @@ class Collector:
             if name in self.over:
                 key = "reporting-window" if name == "window" else name
                 for value in values:
-                    yield Question(self.name, self.endpoint, slug, workflow, (*scope, (key, value)))
+                    yield Question(self.name, self.endpoint, slug, workflow, shared((*scope, (key, value))))
                 return
-        yield Question(self.name, self.endpoint, slug, workflow, scope)
+        yield Question(self.name, self.endpoint, slug, workflow, shared(scope))
 
     def fields(self) -> tuple[str, ...]:
         """The dotted paths of all that is read of an answer, each once."""

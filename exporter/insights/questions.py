@@ -7,8 +7,11 @@ whole, its rows are one part of a project's snapshot, and it is the key of that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
+Params = tuple[tuple[str, str], ...]
+"""Parameters of a query, in the order in which they are sent."""
 ALL_BRANCHES = "all branches"
 """Label `branch` of what is asked for all branches together: no git branch can have a space."""
 
@@ -26,7 +29,7 @@ class Question:
     endpoint: str
     slug: str
     workflow: str = ""
-    params: tuple[tuple[str, str], ...] = ()
+    params: Params = ()
     id: str = ""
 
     @property
@@ -53,7 +56,13 @@ class Question:
         return dict(self.params).get("granularity", "")
 
 
-def scoped(branch: str) -> tuple[tuple[str, str], ...]:
+@lru_cache(maxsize=4096)
+def shared(params: Params) -> Params:
+    """The same object for equal parameters: a fleet has many questions, and few parameters."""
+    return params
+
+
+def scoped(branch: str) -> Params:
     """Parameters that ask for one branch, or for all branches together."""
     return (("all-branches", "true"),) if branch == ALL_BRANCHES else (("branch", branch),)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from exporter.insights.collectors import COLLECTORS
-from exporter.insights.questions import Question
+from exporter.insights.questions import Question, shared
 from exporter.knowledge.discovered_projects import SIGHTINGS
 from exporter.knowledge.snapshots import Facts, Outcome, Part, verify
 from exporter.state.documents import Reader, parse, write
@@ -46,8 +47,8 @@ def write_question(question: Question) -> str:
 def read_question(written: object) -> Question:
     """The question of a part."""
     *names, params = parse(written)
-    collector, endpoint, slug, workflow = map(label, names)
-    return Question(collector, endpoint, slug, workflow, _PARAMS.read(params))
+    collector, endpoint, slug, workflow = (intern(label(name)) for name in names)  # many questions, few texts
+    return Question(collector, endpoint, slug, workflow, shared(_PARAMS.read(params)))
 
 
 def read_part(  # noqa: PLR0917  the columns, in the order of the part's fields

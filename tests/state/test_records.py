@@ -47,3 +47,14 @@ def test_what_another_version_wrote_is_read_as_far_as_it_is_known() -> None:
     del written["provider"]
     assert records.read_facts(json.dumps(written)) is None
     assert records.read_outcomes('{"workflows": {"success": true}}') == {}
+
+
+def test_questions_that_are_read_share_what_they_have_in_common() -> None:
+    first, second = (
+        records.read_question(
+            records.write_question(Question("jobs", "/jobs", "gh/acme/web", name, (("branch", "main"),)))
+        )
+        for name in ("build", "deploy")
+    )
+    assert first.params is second.params
+    assert (first.collector is second.collector, first.slug is second.slug) == (True, True)
