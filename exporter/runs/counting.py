@@ -227,7 +227,7 @@ class Book:
 
     def _put(self, name: str, branch: str, counters: BranchCounters) -> None:
         workflow = self.ledger.workflows.get(name) or WorkflowLedger(self.ledger.began)
-        self._keep(name, replace(workflow, branches={**workflow.branches, branch: counters}))
+        self._keep(name, replace(workflow, branches={**workflow.branches, branch: counters}, unlisted_at=None))
 
     def _keep(self, name: str, workflow: WorkflowLedger) -> None:
         self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})

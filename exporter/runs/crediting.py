@@ -72,7 +72,9 @@ def named(ledger: Ledger, names: Iterable[str], now: float) -> Ledger:
     listed = set(names)
     workflows = {}
     for name, workflow in ledger.workflows.items():
-        runs_on = name in listed or (workflow.newest is not None and now - workflow.newest < FURTHEST)
+        seen = [counters.seen for counters in workflow.branches.values()]  # Insights never lists those of tags alone
+        newest = max([*seen, *([] if workflow.newest is None else [workflow.newest])], default=None)
+        runs_on = name in listed or (newest is not None and now - newest < FURTHEST)
         if runs_on:
             workflows[name] = replace(workflow, unlisted_at=None)
         elif workflow.unlisted_at is None or now - min(workflow.unlisted_at, now) < FURTHEST:

@@ -339,3 +339,15 @@ def test_a_pipeline_that_is_listed_later_than_a_newer_one_is_found() -> None:
         running.start(created=NOON + 5)
         running.look(60)
         assert running.in_progress() == {"running": 2}
+
+
+def test_a_workflow_that_insights_does_not_list_is_shown_all_the_same() -> None:
+    with watching(settings=SWEEPS) as running:
+        running.begin()
+        running.end(running.start(None, tag="v1"), at=NOON + 61)
+        running.looks(3)
+        running.looks(30, 3600)  # the names of Insights' workflows are read again
+        assert running.runs(branch="all tags") == 1
+        running.end(running.start(None, tag="v2"), at=running.now + 61)
+        running.looks(3)
+        assert running.runs(branch="all tags") == 2
