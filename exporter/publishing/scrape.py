@@ -10,6 +10,9 @@ from exporter.formats.crc import combine
 from exporter.formats.exposition import EOF
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.publishing.beside import Beside
     from exporter.publishing.store import SnapshotStore
     from exporter.telemetry import Telemetry
 
@@ -35,19 +38,24 @@ class Inflated(Sequence[bytes]):
         return deflate.inflate(found) if isinstance(found, bytes) else Inflated(found)
 
 
-def scrape(store: SnapshotStore, telemetry: Telemetry, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+def scrape(
+    store: SnapshotStore, telemetry: Telemetry, *, openmetrics: bool, gzip: bool, beside: Iterable[Beside] = ()
+) -> tuple[Sequence[bytes], int]:
     """One scrape: pieces to be sent in order, and their length together.
 
-    With `gzip` they are one gzip member (RFC 1952). Nothing here waits for a poll or for a lock that one holds.
+    `beside` are families of no project. With `gzip` the pieces are one gzip member (RFC 1952). Nothing here waits for a
+    poll or for a lock that one holds.
     """
     exposition = store.exposition
     joined = exposition.openmetrics if openmetrics else exposition.text
     telemetry.show(len(store.published), store.series)
     own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
-    tail = deflate.fragment(own)
+    others = [each.openmetrics if openmetrics else each.text for each in beside]
+    pieces, crc, size = list(joined.pieces), joined.crc, joined.size
+    for fragment in (*others, deflate.fragment(own)):
+        crc, size = combine(crc, fragment.crc, fragment.size), size + fragment.size
+        pieces.append(fragment.deflated)
     if not gzip:
-        return Inflated((*joined.pieces, tail.deflated)), joined.size + tail.size
-    crc = combine(joined.crc, tail.crc, tail.size)
-    end = deflate.trailer(crc, joined.size + tail.size)
-    pieces = (deflate.GZIP_HEADER, *joined.pieces, tail.deflated, end)
-    return pieces, sum(map(len, pieces))
+        return Inflated(pieces), size
+    packed = (deflate.GZIP_HEADER, *pieces, deflate.trailer(crc, size))
+    return packed, sum(map(len, packed))
