@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.config.document import file_error, read_document
-from exporter.config.file import CircleCI, Config, StateSettings
+from exporter.config.file import CircleCI, Config, RunnerSettings, StateSettings
 from exporter.config.load import load, parse
 from exporter.config.reference import markdown
 from exporter.config.schema import json_schema
@@ -31,6 +31,7 @@ __all__ = [
     "Pipelines",
     "Project",
     "ProjectSettings",
+    "RunnerSettings",
     "Runs",
     "Secret",
     "StateSettings",

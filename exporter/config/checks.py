@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from exporter.config.document import file_error
 from exporter.config.places import dotted
@@ -13,19 +14,20 @@ from exporter.insights.collectors import COLLECTORS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.config.file import CircleCI
+    from exporter.config.file import CircleCI, RunnerSettings
     from exporter.config.places import Document
     from exporter.config.settings import Organization, Project
 
     Lists = Mapping[str, Mapping[int, Project | Organization]]
     """By the lists' keys: the entries that have no mistake of their own, by their index in the list."""
 
+CLOUD: Final = "circleci.com"
 _SCOPE_KEYS: Final = frozenset({"default_branch", "all_branches", "branches", "collectors"})
 
 
-def check_entries(document: Document) -> None:
-    """Report a file that names nothing to poll."""
-    if all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
+def check_entries(document: Document, *, runners: bool) -> None:
+    """Report a file that names nothing to poll; `runners` says whether it names runners."""
+    if not runners and all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
         document.report(
             ("projects",), "no projects and no organizations", "add at least one, such as gh/ORGANIZATION/REPOSITORY"
         )
@@ -42,6 +44,21 @@ def check_reach(document: Document, circleci: CircleCI) -> None:
             document.report(("circleci", "ca_file"), f"no PEM certificate in {circleci.ca_file}")
         except OSError as error:
             document.report(("circleci", "ca_file"), f"{circleci.ca_file}: {file_error(error)}")
+
+
+def check_runners(document: Document, circleci: CircleCI, runners: RunnerSettings) -> None:
+    """Report a runner API that is not known to belong to CircleCI's address, or gets the token in the clear.
+
+    The default of `runners.url` would send the token of a CircleCI server to circleci.com.
+    """
+    if not runners.wanted:
+        return
+    if "url" not in runners.model_fields_set and urlsplit(circleci.url).hostname != CLOUD:
+        hint = f"set it to the address of your server's runner API; circleci.url is not {CLOUD}"
+        document.report(("runners", "url"), "required key is missing", hint)
+    if runners.url.startswith("http://") and not circleci.allow_insecure and not is_loopback(runners.url):
+        hint = "https://; to send the token unencrypted, set circleci.allow_insecure: true"
+        document.expected(("runners", "url"), hint)
 
 
 def check_slugs(document: Document, lists: Lists) -> None:

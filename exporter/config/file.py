@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
 from exporter.config.section import Items, Section
 from exporter.config.settings import OrganizationEntry, ProjectEntry, ProjectSettings
-from exporter.config.values import Burst, Concurrency, FilePath, RequestRate, Timeout, TokenFile, Url
+from exporter.config.values import (
+    Burst,
+    Concurrency,
+    Duration,
+    FilePath,
+    Namespace,
+    Once,
+    RequestRate,
+    ResourceClass,
+    Timeout,
+    TokenFile,
+    Url,
+)
 
 Auth = Literal["circle-token", "bearer", "basic"]
 
@@ -76,6 +88,33 @@ class Webhooks(Section):
     )
 
 
+class RunnerSettings(Section):
+    """Whose self-hosted runners are counted. `url` has no trailing slash and no `/api/v3`; `interval` is in seconds."""
+
+    url: Url = Field(
+        "https://runner.circleci.com",
+        description="Address of CircleCI's runner API. Required if `circleci.url` is a CircleCI server. "
+        "`/api/v3/runner` is added.",
+        validate_default=True,
+    )
+    namespaces: Annotated[Items[Namespace], Once] = Field(
+        (), description="Namespaces. All their resource classes are found automatically."
+    )
+    resource_classes: Annotated[Items[ResourceClass], Once] = Field(
+        (), description="Resource classes, such as `acme/linux`."
+    )
+    interval: Duration = Field(
+        "30s",
+        description="How often to ask. A value that cannot be updated disappears after 3 intervals.",
+        validate_default=True,
+    )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to ask."""
+        return bool(self.namespaces or self.resource_classes)
+
+
 class Config(Section):
     """A configuration. Once it is loaded, its projects and organizations have the `defaults` in them."""
 
@@ -83,6 +122,7 @@ class Config(Section):
     state: StateSettings = Field(default_factory=StateSettings, description="What survives a restart.")
     webhooks: Webhooks = Field(default_factory=Webhooks, description="Events that CircleCI sends.")
     defaults: ProjectSettings = Field(default_factory=ProjectSettings, description="Settings of every project.")
+    runners: RunnerSettings = Field(default_factory=RunnerSettings, description="Self-hosted runners.")
     projects: Items[ProjectEntry] = Field((), description="Projects, by slug alone or with settings of their own.")
     organizations: Items[OrganizationEntry] = Field(
         (), description="Organizations. Their projects are found automatically."

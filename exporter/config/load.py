@@ -45,8 +45,9 @@ def _config(document: Document, directory: Path) -> Config:
     }
     entries = {key: _entries(document, key, directory, parts["defaults"]) for key in _LISTS}
     projects, organizations = entries.values()
-    checks.check_entries(document)
+    checks.check_entries(document, runners=read["runners"] is None or read["runners"].wanted)
     checks.check_reach(document, parts["circleci"])
+    checks.check_runners(document, parts["circleci"], parts["runners"])
     checks.check_slugs(document, entries)
     checks.check_names(document, projects, organizations)
     if read["defaults"] is not None:

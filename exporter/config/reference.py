@@ -56,7 +56,8 @@ def _kind(value: dict[str, Any]) -> str:
     if "enum" in value:
         return " or ".join(f"`{choice}`" for choice in value["enum"])
     if value["type"] == "array":
-        return f"list of {_kind(value['items'])}{'' if 'enum' in value['items'] else 's'}"
+        kind = _kind(value["items"])
+        return f"list of {kind}{'' if 'enum' in value['items'] else 'es' if kind.endswith('s') else 's'}"
     if value["type"] == "object":
         return "mapping of text"
     limits = f", {value['minimum']} to {value['maximum']}" if "minimum" in value else ""

@@ -23,7 +23,9 @@ def json_schema() -> dict[str, Any]:
     for section in (Project, Organization):
         for key in ProjectSettings.model_fields:  # their defaults are in `defaults`
             schema["$defs"][section.__name__]["properties"][key].pop("default", None)
-    some = [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("projects", "organizations")]
+    some = [_filled(key) for key in ("projects", "organizations")]
+    runners = {"anyOf": [_filled(key) for key in ("namespaces", "resource_classes")]}
+    some.append({"required": ["runners"], "properties": {"runners": runners}})
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": IDENTIFIER,
@@ -31,3 +33,8 @@ def json_schema() -> dict[str, Any]:
         "title": "Configuration of the CircleCI Insights exporter",
         "anyOf": some,
     }
+
+
+def _filled(key: str) -> dict[str, Any]:
+    """Return the schema of a mapping whose list under `key` is not empty."""
+    return {"required": [key], "properties": {key: {"minItems": 1}}}

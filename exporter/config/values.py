@@ -198,6 +198,10 @@ SeriesLimit = Annotated[int, _number(1, 10_000_000, whole=True)]
 
 Glob = Annotated[str, _text("glob", "a name or glob (* ? [ab] [!ab])", ".+")]
 Branch = Annotated[str, _text("branch glob", "a branch name or glob without spaces", r"\S+")]
+Namespace = Annotated[str, _text("namespace", "the namespace of runners, such as acme", _SEGMENT)]
+ResourceClass = Annotated[
+    str, _text("resource class", "NAMESPACE/RESOURCE-CLASS, such as acme/linux", rf"{_SEGMENT}/{_SEGMENT}")
+]
 Name = Annotated[
     str,
     _text("name", "a name of 1 to 200 characters that neither starts nor ends with a space", r"(?! ).{1,200}(?<! )"),

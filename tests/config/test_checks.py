@@ -98,3 +98,59 @@ def test_slugs_and_names_stand_once(projects: str, expected: list[str]) -> None:
 )
 def test_collectors_that_ask_about_branches_have_one(text: str, expected: list[str]) -> None:
     assert paths(text) == expected
+
+
+CLASSES = "resource_classes: [acme/linux]"
+
+
+@pytest.mark.parametrize(
+    ("circleci", "runners", "expected"),
+    [
+        ("{}", CLASSES, []),
+        ("{url: 'https://CircleCI.com/'}", "namespaces: [acme]", []),
+        ("{url: 'https://circleci.example.com'}", "interval: 10s", []),
+        ("{url: 'https://circleci.example.com'}", CLASSES, ["runners.url"]),
+        ("{url: 'https://circleci.example.com'}", "namespaces: [acme]", ["runners.url"]),
+        ("{url: 'https://notcircleci.com'}", CLASSES, ["runners.url"]),
+        ("{url: 'https://circleci.example.com'}", f"url: 'https://runner.circleci.com', {CLASSES}", []),
+        ("{url: 'https://circleci.example.com'}", f"url: 'https://runner.example.com', {CLASSES}", []),
+    ],
+)
+def test_the_token_of_a_circleci_server_goes_to_a_runner_api_that_is_named_alone(
+    circleci: str, runners: str, expected: list[str]
+) -> None:
+    assert paths(f"circleci: {circleci}\nrunners: {{{runners}}}\nprojects: [gh/a/b]") == expected
+
+
+@pytest.mark.parametrize(
+    ("circleci", "url", "expected"),
+    [
+        ("{}", "http://10.0.0.1", ["runners.url"]),
+        ("{allow_insecure: true}", "http://10.0.0.1", []),
+        ("{}", "http://[::1]:8000", []),
+        ("{}", "ftp://10.0.0.1", ["runners.url"]),
+        ("{}", "https://user:word@10.0.0.1", ["runners.url"]),
+    ],
+)
+def test_the_token_reaches_a_runner_api_in_the_clear_only_by_consent(
+    circleci: str, url: str, expected: list[str]
+) -> None:
+    assert paths(f"circleci: {circleci}\nrunners: {{url: '{url}', {CLASSES}}}") == expected
+
+
+@pytest.mark.parametrize(
+    ("runners", "expected"),
+    [
+        ("{}", ["projects"]),
+        ("{namespaces: [], resource_classes: []}", ["projects"]),
+        ("{namespaces: [acme]}", []),
+        (f"{{{CLASSES}}}", []),
+        ("{namespaces: [acme/linux]}", ["runners.namespaces[0]"]),
+        ("{resource_classes: [linux]}", ["runners.resource_classes[0]"]),
+        ("{resource_classes: [a/b/c, ../b, 7]}", [f"runners.resource_classes[{index}]" for index in range(3)]),
+        ("{namespaces: ['a b'], interval: 100ms}", ["runners.namespaces[0]", "runners.interval"]),
+        ("{names: [acme]}", ["runners.names"]),
+    ],
+)
+def test_runners_alone_are_enough_and_each_mistake_in_them_is_named(runners: str, expected: list[str]) -> None:
+    assert sorted(paths(f"runners: {runners}")) == sorted(expected)

@@ -107,7 +107,10 @@ def test_a_file_that_is_no_mapping_is_refused(content: str, found: str) -> None:
 
     (problem,) = caught.value.problems
     assert (problem.file, problem.path, problem.found) == ("config.yaml", "", found)
-    assert problem.allowed == "a mapping with the keys circleci, state, webhooks, defaults, projects, organizations"
+    assert (
+        problem.allowed
+        == "a mapping with the keys circleci, state, webhooks, defaults, runners, projects, organizations"
+    )
 
 
 def test_a_mistake_in_the_defaults_is_told_once_for_all_projects() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.config import CircleCI, Organization, Project, ProjectSettings, StateSettings, markdown
+from exporter.config import CircleCI, Organization, Project, ProjectSettings, RunnerSettings, StateSettings, markdown
 from exporter.config.file import Webhooks
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def test_every_key_stands_in_it_once() -> None:
         "circleci": CircleCI,
         "state": StateSettings,
         "webhooks": Webhooks,
+        "runners": RunnerSettings,
         "defaults": ProjectSettings,
     }
     own: dict[str, type[BaseModel]] = {"projects[]": Project, "organizations[]": Organization}
