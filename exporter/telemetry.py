@@ -220,9 +220,13 @@ class Telemetry:
         self._of_requests.families.append(delays)
         return delays
 
-    def request(self, endpoint: str, code: str, seconds: float) -> None:
-        """Count one request; `code` is the status, or `error` where no answer came."""
-        self.recent.add(code)
+    def request(self, endpoint: str, code: str, seconds: float, *, beside: bool = False) -> None:
+        """Count one request; `code` is the status, or `error` where no answer came.
+
+        One `beside` goes to another host: it says nothing about whether CircleCI's API is up.
+        """
+        if not beside:
+            self.recent.add(code)
         self._requests.labels(endpoint, code).inc()
         self._durations.labels(endpoint).observe(seconds)
         self._of_requests.changed()
@@ -247,6 +251,14 @@ class Telemetry:
     def api_up(self, up: bool) -> None:
         """Whether the API answered the newest request and took the token; absent before the first one."""
         self.up.value = float(up)
+
+    def fails_as(self, collector: str, fields: Iterable[str] = ()) -> None:
+        """Show the failures of a collector that is no project's, each at 0; `fields` are the paths that it reads."""
+        for reason in REASONS:
+            self.failures.labels(collector, reason)
+        for path in fields:
+            self.unreadable.labels(collector, path)
+        self._of_failures.changed()
 
     def failed(self, collector: str, reason: str) -> None:
         """Count one failed question."""

@@ -27,6 +27,7 @@ LAYERS = (
     "exporter.state",
     "exporter.publishing",
     "exporter.polling",
+    "exporter.runners",
     "exporter.web",
     "exporter.process",
     "exporter.demo",
@@ -35,7 +36,7 @@ LAYERS = (
 )
 
 # A scrape must have no way to the API.
-UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.process"}
+UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.runners", "exporter.process"}
 
 # Each package with a world of its own behind it, and the only layers that may know it.
 DOORWAYS = {
@@ -79,6 +80,10 @@ PURE_MODULES = {
     "exporter.publishing.run_lines",
     "exporter.publishing.sections",
     "exporter.publishing.tables",
+    "exporter.runners.answers",
+    "exporter.runners.families",
+    "exporter.runners.lines",
+    "exporter.runners.questions",
 }
 # Clock, threads, logs, files, sockets, chance.
 IMPURE_MODULES = {

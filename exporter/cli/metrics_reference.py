@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from exporter import __version__
 from exporter.insights import families
 from exporter.insights.collectors import COLLECTORS, NAMES
+from exporter.runners.families import LABELS as RUNNER_FAMILIES
 from exporter.telemetry import Telemetry
 from exporter.web.webhooks import EVENTS, RESULTS
 
@@ -61,6 +62,8 @@ def _collected() -> Iterator[Entry]:
         for table in collector.shown:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
+    for family, names in RUNNER_FAMILIES.items():
+        yield _entry(family, list(names), "self-hosted runners")
 
 
 def _own() -> Iterator[Entry]:

@@ -25,6 +25,7 @@ PACE = 200.0
 # Insights is a minute late here: sweeps every 10 s bring the credits of a run soon after.
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 200, burst: 100}}
+runners: {{url: "{url}", namespaces: [acme], interval: 5s}}
 defaults:
   interval: 10s
   windows: [last-7-days, last-30-days]

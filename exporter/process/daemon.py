@@ -21,6 +21,7 @@ from exporter.process.in_progress import InProgress
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
+from exporter.process.sources import sources
 from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
 from exporter.publishing.repacking import Repacker
@@ -100,6 +101,7 @@ class Daemon:
         )
         for kind in KINDS:
             engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
+        self._sources = sources(config, engine, options.shard, environ)
         if secrets:
             self._webhook_counted = engine.telemetry.webhooks(EVENTS, RESULTS)
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
@@ -126,6 +128,8 @@ class Daemon:
         self._organizations.start()
         self._schedule.add(Reachability(self._engine.attempts).job(), time.time())
         self._schedule.start(self._each_second)
+        for source in self._sources:
+            source.start()
         Repacker(self._engine.store, self._log).start(self._engine.stop)
         if self._watch:
             self._watch.start(self._wishes.reload, self._engine.stop)
@@ -136,6 +140,8 @@ class Daemon:
         self._ready = False
         self._engine.stop.set()
         self._schedule.stop()
+        for source in self._sources:
+            source.stop()
         self._web.stop()
         # A write that the disk holds up is not waited for: the file is as good as after a crash, which is good.
         closing = threading.Thread(target=self._engine.close, daemon=True)
@@ -148,7 +154,8 @@ class Daemon:
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         """One scrape's body, in pieces, and its length."""
-        return scrape(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip)
+        beside = [source.shown for source in self._sources]
+        return scrape(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip, beside=beside)
 
     def overview(self) -> Overview:
         """What the page shows."""
@@ -201,6 +208,8 @@ class Daemon:
                 config = load(self._options.config_file)
                 self._engine.change(config)
                 self._organizations.change(config)
+                for source in self._sources:
+                    source.change(config)
             except (ConfigError, StartError) as error:
                 problems = error.problems if isinstance(error, ConfigError) else (error,)
                 for problem in problems:

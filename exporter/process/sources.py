@@ -1,0 +1,38 @@
+"""What is read beside projects. Each source stands alone; this list is all that names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from exporter.runners import RunnerCounts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.config import Config
+    from exporter.process.engine import Engine
+    from exporter.publishing.beside import Beside
+
+
+class Source(Protocol):
+    """Asks nothing, and runs no thread, unless the configuration turns it on."""
+
+    @property
+    def shown(self) -> Beside:
+        """What a scrape has of it."""
+
+    def start(self) -> None:
+        """Begin to ask."""
+
+    def change(self, config: Config) -> None:
+        """Adopt another configuration. Raises ConfigError or StartError."""
+
+    def stop(self) -> None:
+        """Ask no more."""
+
+
+def sources(config: Config, engine: Engine, shard: int, environ: Mapping[str, str]) -> tuple[Source, ...]:
+    """Every source of a process; only the first shard has some. Raises ConfigError or StartError."""
+    if shard:
+        return ()
+    return (RunnerCounts(config, engine.telemetry, engine.log, engine.stop, environ=environ, clocks=engine.clocks),)

@@ -1,0 +1,203 @@
+"""Keeps the counts of self-hosted runners: asks each question at the interval, and shows only what is fresh.
+
+Whoever scales a fleet by these numbers must never see one that is frozen: each answer is shown for three intervals by
+the monotonic clock and no longer, whatever becomes of its question. Nothing is stored.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.client import Limiter
+from exporter.errors import PollError
+from exporter.polling.agenda import Job
+from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.schedule import Schedule
+from exporter.publishing.beside import Beside, beside
+from exporter.runners import questions
+from exporter.runners.answers import read
+from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
+from exporter.runners.families import RUNNING, UNCLAIMED
+from exporter.runners.lines import sample_lines
+from exporter.runners.questions import CLASSES_PATH, COLLECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.config import Config
+    from exporter.insights.payloads import Row
+    from exporter.insights.questions import Question
+    from exporter.polling.attempt import Clocks
+    from exporter.telemetry import Telemetry
+
+STALE_AFTER = 3
+"""Intervals for which an answer is shown."""
+FIELDS = (UNCLAIMED.path, RUNNING.path, "resource_class", "version", "last_connected")
+POLLS_AT_ONCE = 2 * CONCURRENCY
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A poll of one question."""
+
+    counts: RunnerCounts
+    question: Question
+
+    def step(self) -> bool:
+        """Ask once; returns that there is no more to do."""
+        self.counts.ask(self.question)
+        return False
+
+
+class RunnerCounts:
+    """Asks on a schedule and threads of its own, so that neither CircleCI's API nor projects can hold it up."""
+
+    def __init__(
+        self,
+        config: Config,
+        telemetry: Telemetry,
+        log: BoundLogger,
+        stop: threading.Event,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        clocks: Clocks = SYSTEM_CLOCKS,
+    ) -> None:
+        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does."""
+        self._telemetry, self._log, self._stop = telemetry, log, stop
+        self._environ, self._clocks = environ, clocks
+        self._lock = threading.RLock()
+        self._limiter: Limiter | None = None
+        self._schedule: Schedule | None = None
+        self._asked: dict[Question, Job] = {}
+        self._found: dict[str, tuple[str, ...]] = {}
+        self._rows: dict[Question, tuple[Sequence[Row], float]] = {}
+        self._failing: set[Question] = set()
+        self._dropped = 0
+        self.shown = Beside()
+        self._config = config
+        self._api = self._opened(config)
+
+    def start(self) -> None:
+        """Ask everything at once, and then at each interval; without a class and a namespace do nothing."""
+        with self._lock:
+            if self._api is None or self._schedule is not None:
+                return
+            self._telemetry.fails_as(COLLECTOR, FIELDS)
+            self._schedule = Schedule(self._telemetry, self._log, size=POLLS_AT_ONCE, clocks=self._clocks)
+            self._settle()
+            self._schedule.start(self.expire)
+
+    def change(self, config: Config) -> None:
+        """Adopt other settings: what is no longer asked is no longer shown. Raises as above."""
+        with self._lock:
+            before, api = self._config, self._api
+            if (config.circleci, config.runners) != (before.circleci, before.runners):
+                self._api = self._opened(config)
+                if api is not None:
+                    api.close()
+            self._config = config
+            if config.runners.url != before.runners.url:
+                self._rows.clear()
+                self._found.clear()
+            if config.runners.interval != before.runners.interval:
+                self._forget(self._asked)
+            self.start()
+            self._settle()
+            self._publish()
+
+    def stop(self) -> None:
+        """Ask no more. Requests under way end with the stop event."""
+        if self._schedule is not None:
+            self._schedule.stop()
+
+    def ask(self, question: Question) -> None:
+        """Ask one question, and show what was answered."""
+        api = self._api
+        if api is None or question not in self._asked:
+            return
+        try:
+            payload, date = api.ask(question)
+            reading = read(question, payload, self._clocks.wall() if date is None else date)
+        except PollError as error:
+            self._failed(question, error)
+            return
+        with self._lock:
+            if api is not self._api or question not in self._asked:
+                return  # the settings changed meanwhile
+            self._recovered(question)
+            self._telemetry.unread(COLLECTOR, reading.unread)
+            self._rows[question] = (reading.rows, self._clocks.monotonic())
+            if question.endpoint == CLASSES_PATH:
+                self._found[question.slug] = tuple(labels[0] for labels, _ in reading.rows)
+                self._settle()
+            self._publish()
+
+    def expire(self) -> None:
+        """Take away what is too old; called every second."""
+        with self._lock:
+            oldest = self._clocks.monotonic() - STALE_AFTER * self._config.runners.interval
+            gone = [question for question, (_, received) in self._rows.items() if received <= oldest]
+            for question in gone:
+                del self._rows[question]
+            if gone:
+                self._publish()
+
+    def _opened(self, config: Config) -> RunnerApi | None:
+        if not config.runners.wanted:
+            return None
+        if self._limiter is None:
+            self._limiter = Limiter(RATE, BURST, CONCURRENCY, stop=self._stop)
+        return RunnerApi(config, self._environ, self._limiter, self._telemetry, self._stop)
+
+    def _settle(self) -> None:
+        """Ask exactly what settings and known classes say; called with the lock held."""
+        settings = self._config.runners
+        for namespace in self._found.keys() - set(settings.namespaces):
+            del self._found[namespace]
+        wanted = questions.questions(settings, self._found)
+        self._forget(self._asked.keys() - set(wanted))
+        for question in wanted:
+            if question not in self._asked and self._schedule is not None:
+                self._asked[question] = job = self._job(question)
+                self._schedule.add(job, self._clocks.wall())
+
+    def _forget(self, gone: Iterable[Question]) -> None:
+        """Ask some questions no longer."""
+        for question in list(gone):
+            job = self._asked.pop(question)
+            if self._schedule is not None:
+                self._schedule.remove(job.name)
+            self._failing.discard(question)
+
+    def _job(self, question: Question) -> Job:
+        name = f"{question.endpoint} {question.slug}"
+        return Job(name, COLLECTOR, lambda: self._config.runners.interval, lambda _missing: _Ask(self, question))
+
+    def _publish(self) -> None:
+        """Show the newest rows of what is asked; called with the lock held."""
+        settings = self._config.runners
+        self._rows = {question: kept for question, kept in self._rows.items() if question in self._asked}
+        rows = {question: rows for question, (rows, _) in self._rows.items()}
+        classes = questions.known_classes(settings, self._found)
+        lines = sample_lines(classes, settings.namespaces, rows, self._config.defaults.max_series)
+        if lines.dropped and not self._dropped:
+            self._log.warning("limit exceeded, runners dropped", reason="max_series", count=lines.dropped)
+        self._dropped = lines.dropped
+        self.shown = beside(lines.families)
+
+    def _failed(self, question: Question, error: PollError) -> None:
+        with self._lock:
+            self._telemetry.failed(COLLECTOR, error.reason)
+            if question in self._asked and question not in self._failing:
+                self._failing.add(question)
+                self._log.warning("runners are failing", reason=error.reason, error=str(error))
+
+    def _recovered(self, question: Question) -> None:
+        if question in self._failing:
+            self._failing.discard(question)
+            self._log.info("runners recovered", path=question.endpoint, subject=question.slug)

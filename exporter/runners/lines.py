@@ -1,0 +1,80 @@
+"""From rows to the sample lines of the families of runners. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.formats.exposition import label_text, sample_line
+from exporter.runners import questions
+from exporter.runners.answers import CONNECTED, LOST
+from exporter.runners.families import LABELS, RUNNERS, RUNNING, UNCLAIMED
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from exporter.insights.families import Family
+    from exporter.insights.payloads import Row
+    from exporter.insights.questions import Question
+
+NO_RUNNER = ""
+"""Label `version` of a class without runners."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The sample lines of each family that has some, and how many more there was no room for."""
+
+    families: tuple[tuple[Family, str], ...]
+    dropped: int
+
+
+def sample_lines(
+    classes: Sequence[str], namespaces: Collection[str], rows: Mapping[Question, Sequence[Row]], room: int
+) -> Lines:
+    """Write the rows of these classes, at most `room` samples for each namespace; the classes are in order.
+
+    A question without an answer has no lines. A class of which an answer shows no runner has both states at 0.
+    """
+    written: dict[Family, list[str]] = {family: [] for family in LABELS}
+    left: defaultdict[str, int] = defaultdict(lambda: room)
+    dropped = 0
+    listed = {question: _by_class(rows[question]) for question in rows if question.endpoint == questions.RUNNERS_PATH}
+    for each in classes:
+        namespace = each.partition("/")[0]
+        for family, labels, value in _samples(each, namespaces, rows, listed):
+            left[namespace] -= 1
+            if left[namespace] < 0:
+                dropped += 1
+                continue
+            written[family].append(sample_line(family.name, label_text(LABELS[family], labels), value))
+    return Lines(tuple((family, "".join(lines)) for family, lines in written.items() if lines), dropped)
+
+
+def _samples(
+    resource_class: str,
+    namespaces: Collection[str],
+    rows: Mapping[Question, Sequence[Row]],
+    listed: Mapping[Question, Mapping[str, Sequence[Row]]],
+) -> Iterator[tuple[Family, tuple[str, ...], float]]:
+    counts = ((UNCLAIMED, questions.unclaimed(resource_class)), (RUNNING, questions.running(resource_class)))
+    for family, question in counts:
+        yield from _numbers(family, rows.get(question, ()))
+    found = listed.get(questions.runners(resource_class, namespaces))
+    if found is not None:
+        nobody = [((resource_class, state, NO_RUNNER), (0,)) for state in (CONNECTED, LOST)]
+        yield from _numbers(RUNNERS, found.get(resource_class, nobody))
+
+
+def _numbers(family: Family, rows: Sequence[Row]) -> Iterator[tuple[Family, tuple[str, ...], float]]:
+    for labels, (value,) in rows:
+        if value is not None:
+            yield family, labels, value
+
+
+def _by_class(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[0][0]].append(row)
+    return dict(found)
