@@ -249,6 +249,8 @@ def test_every_example_of_a_configuration_is_valid(document: Path, tmp_path: Pat
         elif "scrape_configs" in block:
             (job,) = yaml.safe_load(block)["scrape_configs"]
             assert not job.keys() - {"job_name", "scrape_interval", "static_configs"}
+        elif "kind: ScaledObject" in block:
+            assert name_of(document) == "docs/runners.md"  # tests/runners/test_scaling.py reads it
         else:
             given = yaml.safe_load(block)
             complete = block if {"projects", "organizations"} & given.keys() else f"{block}\nprojects: [gh/acme/web]\n"
