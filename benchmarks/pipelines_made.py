@@ -28,11 +28,13 @@ ON_HOLD, RERUN = 0.02, 0.03
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One workflow run: its pipeline, its creation and its stop, in Unix seconds."""
+    """One workflow run of a project: its pipeline, its creation and its stop, in Unix seconds, and its id."""
 
     pipeline: str
     created: float
     stopped: float
+    slug: str
+    workflow: str
 
 
 def projects(count: int) -> tuple[DemoProject, ...]:
@@ -67,12 +69,12 @@ class Days:
         pipeline = self._making.add(slug, created=created)
         hold = chance.uniform(2, 8) * HOUR if chance.random() < ON_HOLD else 0.0
         for name in NAMES:
-            self._run(pipeline.id, name, created, hold if name == NAMES[-1] else 0.0)
+            self._run(slug, pipeline.id, name, created, hold if name == NAMES[-1] else 0.0)
         if chance.random() < RERUN:
             over = max(span.stopped for span in self.spans[-len(NAMES) :])
-            self._run(pipeline.id, NAMES[0], over + chance.uniform(0.05, 6) * HOUR, 0.0)
+            self._run(slug, pipeline.id, NAMES[0], over + chance.uniform(0.05, 6) * HOUR, 0.0)
 
-    def _run(self, pipeline: str, name: str, created: float, hold: float) -> None:
+    def _run(self, slug: str, pipeline: str, name: str, created: float, hold: float) -> None:
         """One run of 2 to 40 minutes, its jobs one after the other; half of them wait behind an approval, if any."""
         chance = self._chance
         length = min(max(chance.lognormvariate(math.log(8 * MINUTE), 0.7), 2 * MINUTE), 40 * MINUTE)
@@ -88,10 +90,10 @@ class Days:
             at = end + 1
         stopped = float(jobs[-1]["stopped"])
         shown = stopped + chance.uniform(1, 20) * HOUR
-        self._making.add_workflow(
+        made = self._making.add_workflow(
             pipeline, name, "success", created=created, stopped=stopped, jobs=jobs, shown=shown, credits=10
         )
-        self.spans.append(Span(pipeline, created, stopped))
+        self.spans.append(Span(pipeline, created, stopped, slug, made.id))
 
 
 def _job(name: str, before: list[dict[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401  fields of a job

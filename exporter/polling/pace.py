@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from exporter.polling import crediting
@@ -41,6 +42,11 @@ class Postponed:
     def due(self, what: str, due: float) -> float:
         """When something is due that would be due then."""
         return max(due, self.until.get(what, 0.0))
+
+    def hold(self, now: float, seconds: float | None) -> None:
+        """Something is held back for up to so many seconds, or nothing is; what was to be released still is."""
+        pending = self.released_at if self.released_at is not None and self.released_at > now else inf
+        self.released_at = None if seconds is None else min(pending, now + seconds)
 
     def clear(self, what: str) -> None:
         """Asking has succeeded."""

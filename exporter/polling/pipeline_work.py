@@ -80,7 +80,7 @@ class Work:
         book.release()
         pipeline_list.forget(book, project.runs.lookback, attempt.date())
         book.close()
-        self._postponed.released_at = attempt.now() + book.hold if book.holds else None
+        self._postponed.hold(attempt.now(), book.hold if book.holds else None)
 
     def _ask(self, book: Book) -> None:
         """Ask for what is due by itself."""

@@ -47,7 +47,8 @@ class WatchedPipeline:
 
     `listed` says that a complete walk over the project's list reached it, `counted` that it is counted as a
     pipeline, or is not to be. `looked_at` is when it was last looked at, `settled_at` since when all of it has
-    ended, `revisits` how often it was looked at since. `told_by` is who told of it first.
+    ended, `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event
+    told of the end of its newest run.
     """
 
     id: str
@@ -64,6 +65,7 @@ class WatchedPipeline:
     revisits: int = 0
     runs: tuple[WatchedRun, ...] = ()
     told_by: str = "pipelines"
+    hinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

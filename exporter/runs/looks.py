@@ -93,7 +93,8 @@ def add_run(look: Look, book: Book, project: Project, now: float) -> None:
     if before is None and after is None and not adding.counted:
         return  # it was counted before, or never is
     runs = (*watched.values(), *([after] if after else []))
-    pipeline = replace(look.pipeline, runs=runs, looked_at=now, settled_at=None, revisits=0)
+    hinted = look.pipeline.hinted or bool(adding.counted)
+    pipeline = replace(look.pipeline, runs=runs, looked_at=now, settled_at=None, revisits=0, hinted=hinted)
     book.watch(book.pipeline(pipeline))
 
 
@@ -109,7 +110,9 @@ def _settled(
         return replace(pipeline, settled_at=None, revisits=0)
     # What has failed may be run again at once, also by itself; what has succeeded hardly ever is.
     succeeded = all(run.status == SUCCESS for run in look.runs)
-    return replace(pipeline, settled_at=now, revisits=int(succeeded))
+    hinted = pipeline.hinted and not counted
+    revisits = watching.REVISITS_SPARED if hinted else int(succeeded)
+    return replace(pipeline, settled_at=now, revisits=revisits, hinted=hinted)
 
 
 def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Project, date: float) -> bool:

@@ -27,6 +27,8 @@ MOST_DOUBLINGS = 4
 LOOKS_WITHOUT_WORKFLOW = 5
 """Intervals after which a pipeline without a workflow is taken to have none."""
 REVISIT_FACTOR = 4
+REVISITS_SPARED = 4
+"""Of a pipeline whose end an event told of: another event is to tell of a re-run."""
 CANCELED_SETTLES_WITHIN = 120.0
 CANCELED_LOOKS_EVERY = 30.0
 

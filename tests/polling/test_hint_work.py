@@ -301,3 +301,21 @@ def test_while_one_project_gets_event_after_event_its_list_is_read_all_the_same(
             running.look(61)
             seen += of_hints(running)
         assert seen.count("list") >= 3
+
+
+def test_a_pipeline_whose_end_an_event_told_of_is_looked_at_once_more_and_then_only_much_later() -> None:
+    with watching(settings="pipelines: {interval: 1m, idle_interval: 1d}") as running:
+        running.begin()
+        workflow = running.start()
+        running.pass_time(60)
+        running.end(workflow)
+        tell(running, workflow)
+        running.look(1)
+        running.asked()
+        looks = []
+        for _ in range(250):
+            running.look(60)
+            looks.append(of_hints(running).count("look"))
+        assert (sum(looks), looks.index(1)) == (1, 1)
+        running.looks(20)
+        assert of_hints(running).count("look") == 1
