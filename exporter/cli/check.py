@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,8 +17,9 @@ from exporter.cli.check_table import count, table
 from exporter.cli.once import found
 from exporter.cli.online_check import examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
+from exporter.cli.webhook_check import webhook_of
 from exporter.errors import PollError, UnauthorizedError
-from exporter.insights.collectors import ORGANIZATIONS
+from exporter.insights.collectors import ORGANIZATIONS, PIPELINES
 from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, lists_per_hour, searches_per_hour
 from exporter.knowledge.discovered_projects import chosen, seen
 from exporter.knowledge.organization_lists import organization_of
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.cli.online_check import Finding
-    from exporter.config import Config, Project
+    from exporter.config import CircleCI, Config, Project
     from exporter.system.logs import Logger
 
 
-def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
+def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_url: str = "") -> bool:
     """Write what was found to standard output; returns whether all of it is good.
 
+    With `webhook_url`, projects whose pipelines are polled are asked for a webhook with that address.
     Raises ConfigError, StartError, and Stopped after SIGINT.
     """
     if offline:
@@ -55,7 +57,7 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool) -> bool:
         )
         return False
     projects, _ = found(engine, config, 0, 1)
-    findings = _examine(engine, projects, config.circleci.concurrency)
+    findings = _examine(engine, projects, config.circleci, webhook_url)
     document = _document(config, findings, owner)
     document |= _organizations(engine, config, document)
     document["runners"] = runner_check.entries(config, engine)
@@ -81,11 +83,15 @@ def _write(document: dict[str, Any], *, as_json: bool, text: str) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text)
 
 
-def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> list[Finding]:
+def _examine(engine: Engine, projects: Sequence[Project], circleci: CircleCI, webhook_url: str) -> list[Finding]:
     """Ask about every project, with a bar on standard error that shows how far it is."""
 
     def examined_of(project: Project) -> Finding:
-        return with_pipelines(examine(engine.client, project), engine.attempts)
+        finding = with_pipelines(examine(engine.client, project), engine.attempts)
+        if not webhook_url or finding.error or PIPELINES not in project.collectors:
+            return finding
+        registered = webhook_of(engine.client, project.slug, finding.project_id, webhook_url, circleci.api_url)
+        return replace(finding, webhook=registered)
 
     examined: dict[str, Finding] = {}
     bar = Progress(
@@ -95,7 +101,7 @@ def _examine(engine: Engine, projects: Sequence[Project], concurrency: int) -> l
         console=Console(stderr=True),
         transient=True,
     )
-    with bar, ThreadPoolExecutor(concurrency) as pool:
+    with bar, ThreadPoolExecutor(circleci.concurrency) as pool:
         task = bar.add_task("checking projects", total=len(projects))
         futures = [pool.submit(examined_of, project) for project in projects]
         for future in as_completed(futures):
@@ -154,13 +160,14 @@ def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[s
             {
                 "project": finding.project.name,
                 "slug": finding.project.slug,
-                "ok": not finding.error,
+                "ok": not finding.error and (finding.webhook is None or finding.webhook.good),
                 "error": finding.error,
                 "reason": finding.reason,
                 "default_branch": finding.default_branch,
                 "scopes": [asdict(scope) for scope in finding.scopes],
                 "calls_per_hour": calls._asdict(),
                 "pipelines": pipelines and {"a_day": round(pipelines.day.a_day), "first_look": pipelines.first_look},
+                "webhook": finding.webhook and asdict(finding.webhook),
             }
         )
     allowed = config.circleci.requests_per_second * HOUR

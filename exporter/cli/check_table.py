@@ -51,6 +51,8 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
         console.print(rows)
     for finding in findings:
         _explain(console, finding)
+    for finding in findings:
+        _explain_webhook(console, finding)
     for entry in document["organizations"]:
         result = entry["error"] or f"{count(entry['projects'], 'project')} found"
         console.print(Text(f"{entry['organization']}: {result}"))
@@ -69,6 +71,23 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     )
     if watches:
         console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
+
+
+def _explain_webhook(console: Console, finding: Finding) -> None:
+    """What is wrong with a project's webhook, and what to do about it."""
+    webhook, name = finding.webhook, finding.project.name
+    if webhook is None:
+        return
+    match webhook.state:
+        case "signed":
+            console.print(Text(f"{name}: webhook found, with a secret"))
+        case "no secret":
+            console.print(Text(f"{name}: the webhook has no secret, so its events are rejected; set one", style="red"))
+        case "missing":
+            console.print(Text(f"{name}: no webhook with this address. To make one:", style="red"))
+            console.print(Text(webhook.make), soft_wrap=True)
+        case "unknown":
+            console.print(Text(f"{name}: webhook not checked: {webhook.error}", style="yellow"))
 
 
 def _names(all_names: Iterable[str]) -> str:

@@ -98,7 +98,12 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
 @flags.flags(flags.config_file, flags.log_level, flags.log_format)
 @click.option("--offline", is_flag=True, help="Check only the file; needs no token.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool) -> None:
+@click.option(
+    "--webhook-url", default="", metavar="URL", help="Check that each project has a webhook with this address."
+)
+def check(
+    config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool, webhook_url: str
+) -> None:
     """Check the configuration, the token and every project against CircleCI, and estimate the API calls per hour.
 
     Exit code 0: all good; 2: errors in the file; 3: something failed at CircleCI.
@@ -109,7 +114,7 @@ def check(config_file: Path, log_level: str, log_format: str, *, offline: bool, 
     def start() -> None:
         nonlocal good
         config = load(config_file)
-        good = check_projects(config, log, offline=offline, as_json=as_json)
+        good = check_projects(config, log, offline=offline, as_json=as_json, webhook_url=webhook_url)
 
     code = _guarded(start, log, config_file, plain=True, as_json=as_json)
     _end(code or (GOOD if good else SOME_FAILED))

@@ -16,6 +16,7 @@ from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_bran
 
 if TYPE_CHECKING:
     from exporter.cli.pipeline_check import Survey
+    from exporter.cli.webhook_check import Registered
     from exporter.client import Client
     from exporter.config import Project
     from exporter.polling.attempt import Attempts
@@ -39,7 +40,7 @@ class Finding:
     """One project: whether it can be polled, or the error in words and its reason where CircleCI caused it.
 
     `counted` are the workflows whose runs are counted, where they are; `pipelines` is what its pipelines are like,
-    where they are looked at.
+    where they are looked at. `project_id` is the project's UUID; `webhook` says whether it has one, if that was asked.
     """
 
     project: Project
@@ -49,6 +50,8 @@ class Finding:
     reason: str = ""
     counted: tuple[str, ...] | None = None
     pipelines: Survey | None = None
+    project_id: str = ""
+    webhook: Registered | None = None
 
 
 def token_owner(client: Client) -> str:
@@ -95,7 +98,7 @@ def examine(client: Client, project: Project) -> Finding:
             counted = tuple(
                 filter(project.workflows.match, _names(client, project, ALL_BRANCHES, WIDEST_WINDOW, deadline))
             )
-        return Finding(project, facts.default_branch, tuple(explained), error, counted=counted)
+        return Finding(project, facts.default_branch, tuple(explained), error, counted=counted, project_id=facts.id)
     except PollError as error:
         return Finding(project, error=str(error), reason=error.reason)
 

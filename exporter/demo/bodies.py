@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.demo.aggregates import job_metrics, workflow_metrics
 from exporter.demo.draws import uuid_for
+from exporter.demo.messages import Refused
 from exporter.demo.model import BOT, DemoProject, Owner
 from exporter.demo.organization import ALL_BRANCHES, RETENTION, Organization
 from exporter.demo.query import ALL_BRANCHES as ALL
-from exporter.demo.query import BRANCH, END, JOB, START, WORKFLOW, Query
+from exporter.demo.query import BRANCH, END, JOB, SCOPE_ID, SCOPE_TYPE, START, WORKFLOW, Query
 from exporter.demo.times import written
 
 if TYPE_CHECKING:
@@ -71,6 +72,16 @@ def project(call: Call) -> dict[str, Any]:
             "default_branch": found.default_branch,
         },
     }
+
+
+def webhooks(call: Call) -> dict[str, Any]:
+    """GET /webhook. Secrets are masked; the list has one page."""
+    scope = call.query.one(SCOPE_ID)
+    if scope is None or call.query.one(SCOPE_TYPE) is None:
+        raise Refused(400, "scope-id and scope-type are required")
+    if all(project.id != scope for project in call.organization.projects):
+        raise Refused(404, "Scope not found")
+    return {"items": call.organization.webhooks.get(scope, []), "next_page_token": None}
 
 
 def branches(call: Call) -> dict[str, Any]:

@@ -58,6 +58,8 @@ class Organization:
         self.delay = delay
         self.ledger = Ledger()
         self.book = PipelineBook()
+        self.webhooks: dict[str, list[dict[str, object]]] = {}
+        """The webhooks of a project, by its UUID, as they are listed."""
         self.roster = Roster(builtin(seed) if projects is None else projects)
         self._quiet = quiet
         self._pace = pace

@@ -42,6 +42,7 @@ BRANCHES, WORKFLOWS, PROJECTS = (
     Parameter(name, repeats=True) for name in ("branches", "workflow-names", "project-names")
 )
 ORGANIZATION = Parameter("org-slug")
+SCOPE_ID, SCOPE_TYPE = Parameter("scope-id"), Parameter("scope-type", lambda text: text == "project")
 MINE = Parameter("mine", lambda text: text in ("true", "false"))
 
 

@@ -23,6 +23,8 @@ from exporter.demo.query import (
     ORGANIZATION,
     PAGE_TOKEN,
     PROJECTS,
+    SCOPE_ID,
+    SCOPE_TYPE,
     START,
     WINDOW,
     WORKFLOW,
@@ -64,6 +66,7 @@ ROUTES = (
     Route("/me", bodies.me),
     Route("/me/collaborations", bodies.collaborations),
     Route("/project/{project}", bodies.project),
+    Route("/webhook", bodies.webhooks, (SCOPE_ID, SCOPE_TYPE), live=True),
     Route(
         "/pipeline",
         now.organization_pipelines,

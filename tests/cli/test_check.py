@@ -242,3 +242,61 @@ def test_it_ends_at_once_and_quietly_at_ctrl_c(circle: Circle, tmp_path: Path, s
         assert time.monotonic() - began < 1
     assert (process.returncode, output) == (130, "")
     assert "Traceback" not in said
+
+
+# ---- webhooks
+
+HOOK = "https://hooks.example.com/webhooks/circleci"
+WATCHED = "projects: [{slug: gh/acme/web, collectors: [pipelines]}, gh/acme/api]"
+
+
+def web_id(circle: Circle) -> str:
+    return next(project.id for project in circle.organization.projects if project.slug == "gh/acme/web")
+
+
+def registered(circle: Circle, secret: str, url: str = HOOK) -> None:
+    hook: dict[str, object] = {"id": web_id(circle), "name": "x", "url": url, "signing_secret": secret}
+    circle.organization.webhooks = {web_id(circle): [hook]}
+
+
+def test_a_webhook_with_a_secret_is_found_and_only_projects_with_pipelines_are_asked(
+    circle: Circle, tmp_path: Path
+) -> None:
+    registered(circle, "****", f"{HOOK}/")
+    code, said = run_check(circle, tmp_path, WATCHED, "--webhook-url", HOOK, width=200)
+    assert code == 0
+    assert "web: webhook found, with a secret" in said
+    assert "api: " not in said
+
+
+def test_a_webhook_without_a_secret_or_with_another_address_is_a_problem_and_the_call_that_makes_one_is_shown(
+    circle: Circle, tmp_path: Path
+) -> None:
+    registered(circle, "")
+    code, said = run_check(circle, tmp_path, WATCHED, "--webhook-url", HOOK, width=200)
+    assert code == 3
+    assert "has no secret" in said
+    registered(circle, "****", "https://elsewhere.example.com")
+    code, said = run_check(circle, tmp_path, WATCHED, "--webhook-url", HOOK, width=200)
+    assert code == 3
+    (line,) = [line for line in said.splitlines() if line.startswith("curl ")]
+    shell = f"curl() {{ printf '%s' \"${{!#}}\"; }}; CIRCLECI_TOKEN=t CIRCLECI_WEBHOOK_SECRET=s; {line}"
+    sent = json.loads(subprocess.run(["/bin/bash", "-c", shell], capture_output=True, text=True, check=True).stdout)
+    assert sent["signing_secret"] == "s"
+    assert (sent["url"], sent["events"]) == (HOOK, ["workflow-completed"])
+    assert sent["scope"] == {"id": web_id(circle), "type": "project"}
+
+
+def test_a_token_that_may_not_see_webhooks_is_told_so_and_is_no_failure(circle: Circle, tmp_path: Path) -> None:
+    circle.fail("forbidden", "/webhook")
+    code, said = run_check(circle, tmp_path, WATCHED, "--webhook-url", HOOK, width=200)
+    assert code == 0
+    assert "web: webhook not checked: the token may not see the project's webhooks" in said
+
+
+def test_a_program_reads_what_became_of_each_webhook(circle: Circle, tmp_path: Path) -> None:
+    circle.organization.webhooks = {}
+    code, said = run_check(circle, tmp_path, WATCHED, "--webhook-url", HOOK, "--json")
+    web, api = json.loads(said)["projects"]
+    assert code == 3
+    assert (web["ok"], web["webhook"]["state"], api["webhook"]) == (False, "missing", None)

@@ -39,6 +39,7 @@ ENDPOINTS = [
     ("jobs", f"{DEPLOY}/jobs?job-name=deploy"),
     ("job-timeseries", f"/insights/time-series/{WEB}/workflows/deploy/jobs?granularity=hourly"),
     *(("project", f"/project/{slug}") for slug in SLUGS),
+    *(("webhooks", f"/webhook?scope-id={project.id}&scope-type=project") for project in builtin(1)),
     *(("branches", f"/insights/{slug}/branches") for slug in SLUGS),
     *(("flaky-tests", f"/insights/{slug}/flaky-tests") for slug in SLUGS),
     *(("workflows", f"/insights/{slug}/workflows?all-branches=true") for slug in SLUGS),
