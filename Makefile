@@ -39,9 +39,9 @@ test-pythons: ## Run all tests on every Python that pyproject.toml names
 	@scripts/test-pythons.sh $(ARGS)
 
 .PHONY: soak
-soak: $(SETUP) ## Run the long exactly-once test with Prometheus; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1
+soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60
 	@scripts/system-packages.sh
-	$(BIN)/python -m pytest tests/soak/exactly_once.py --no-cov -s $(ARGS)
+	$(BIN)/python -m pytest tests/soak/exactly_once.py tests/soak/hinted.py --no-cov -s $(ARGS)
 
 .PHONY: format
 format: $(SETUP) ## Format the code
