@@ -86,7 +86,7 @@ def _publications(costs: Costs) -> Section:
     section.say(
         f"CPU an hour at {COMPARED:,} samples with a gzip scrape each 15 seconds, from the figures above. Ours with "
         "two publications a poll of every project, first with every number new each time, then with none. Where all is "
-        f"new each hour, blocks are packed {PACKED_AN_HOUR:.0f} times an hour, and each project leaves its neighbors once:"
+        f"is new each hour, blocks are packed {PACKED_AN_HOUR:.0f} times, and each project leaves its neighbors once:"
     )
     packing = PACKED_AN_HOUR * found["repacked"] + found["projects"] * found["broken"][1]
     rows = []
