@@ -85,7 +85,7 @@ def read_jobs(page: object) -> tuple[list[Job], Counter[str]]:
         try:
             jobs.append(
                 Job(
-                    entry.must("id", text),
+                    entry.must("id", text).lower(),  # UUIDs are the same in any case
                     entry.must("name", text),
                     entry.must("status", optional_text),
                     entry.may("type", optional_text) == APPROVAL,
@@ -170,4 +170,4 @@ def _texts(value: object) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list):
         raise Unreadable
-    return tuple(text(each) for each in value)
+    return tuple(text(each).lower() for each in value)

@@ -168,11 +168,14 @@ def branch_label(branch: str, tag: str, label: Callable[[str], str]) -> str:
 
 
 def identifier(value: object) -> str:
-    """A UUID as it was sent: it becomes part of a path. Raises Unreadable for all else."""
+    """A UUID in lower case, so that one id is one run in whatever case it came. Raises Unreadable for all else.
+
+    It becomes part of a path.
+    """
     found = text(value)
     if not _UUID.fullmatch(found):
         raise Unreadable
-    return found
+    return found.lower()
 
 
 def moment(value: object) -> float:

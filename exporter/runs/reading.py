@@ -28,7 +28,7 @@ class Run:
     """One run. `key` is a digest of its id, `status` nothing until the run has finished.
 
     Times are Unix seconds; the creation is in whole ones, so that it compares with a start date.
-    `approval` marks runs whose duration is a person's. `id` and `created` are id and creation as they were sent.
+    `approval` marks runs whose duration is a person's. `id` is in lower case, `created` the creation as it was sent.
     """
 
     key: int
@@ -81,7 +81,7 @@ def _run(row: object, unread: Counter[str]) -> Run | None:
             return None
 
     try:
-        identifier = read("id", text)
+        identifier = read("id", text).lower()  # UUIDs are the same in any case
         branch = read("branch", optional_text)
         created = read("created_at", _creation)
         status = read("status", optional_text)

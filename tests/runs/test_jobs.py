@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from exporter.errors import PayloadError
 from exporter.runs.jobs import STATUSES, UNDER_WAY, by_id, oldest_wait, read_jobs, ready_at, under_way, wait_of
 from tests.runs.job_lists import CREATED, approval, job, jobs
 
-ENTRY = {
+ENTRY: dict[str, Any] = {
     "id": "2e9c7b10-0000-4000-8000-000000000001",
     "name": "test",
     "type": "build",
@@ -25,6 +26,12 @@ def test_a_job_is_read_with_its_times_and_what_it_depends_on() -> None:
     assert (read.name, read.status, read.approval, read.duration) == ("test", "success", False, 60.5)
     assert read.dependencies == ("2e9c7b10-0000-4000-8000-000000000002",)
     assert unread == Counter()
+
+
+def test_an_id_in_upper_case_is_the_same_job_also_as_a_dependency() -> None:
+    shouted = {**ENTRY, "id": ENTRY["id"].upper(), "dependencies": [each.upper() for each in ENTRY["dependencies"]]}
+    [read], _ = read_jobs({"items": [ENTRY]})
+    assert read_jobs({"items": [shouted]}) == ([read], Counter())
 
 
 def test_a_job_without_times_or_dependencies_is_read_as_one_that_has_none() -> None:

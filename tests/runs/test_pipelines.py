@@ -48,6 +48,12 @@ def test_an_id_that_is_no_uuid_never_gets_into_a_path(identifier: object) -> Non
     assert unread == {"id": 1}
 
 
+def test_an_id_in_upper_case_is_the_same_pipeline_and_the_same_run() -> None:
+    pipelines, _ = read_pipelines({"items": [PIPELINE, {**PIPELINE, "id": ID.upper()}]})
+    runs, _ = read_workflows({"items": [WORKFLOW, {**WORKFLOW, "id": ID.upper()}]})
+    assert {each.id for each in pipelines} == {each.id for each in runs} == {ID}
+
+
 @pytest.mark.parametrize("status", ["success", "failed", "error", "canceled", "unauthorized", "not_run"])
 def test_a_final_status_ends_a_run(status: str) -> None:
     [read], _ = read_workflows({"items": [{**WORKFLOW, "status": status}]})

@@ -25,6 +25,11 @@ def test_a_row_becomes_a_run_with_its_creation_in_whole_seconds() -> None:
     assert not unread
 
 
+def test_an_id_in_upper_case_is_the_same_run() -> None:
+    [one, other], _ = read(row(), row(id=row()["id"].upper()))
+    assert (one.key, one.id) == (other.key, other.id)
+
+
 @pytest.mark.parametrize("status", ["success", "failed", "error", "canceled", "unauthorized"])
 def test_a_documented_status_is_final_even_without_a_stop(status: str) -> None:
     [found], _ = read(row(status=status, stopped_at=None))
