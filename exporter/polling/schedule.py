@@ -74,9 +74,11 @@ class Schedule:
         size: int,
         clocks: Clocks = SYSTEM_CLOCKS,
         chance: Callable[[], float] = random.random,
+        late: Callable[[float], None] | None = None,
     ) -> None:
-        """Make a scheduler that does not run yet."""
+        """Make a scheduler that does not run yet; `late` gets how late each poll began, by default for all to see."""
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
+        self._late = late or telemetry.poll_delay.set
         self._agenda, self._changed = Agenda(), threading.Lock()
         self._hurried: set[str] = set()
         self._stopped = threading.Event()
@@ -194,7 +196,7 @@ class Schedule:
             began = self._clocks.monotonic()
             turn.poll = turn.job.begin(turn.due is None)
             if turn.poll is not None and turn.due is not None:
-                self._telemetry.poll_delay.set(max(0.0, began - turn.due))
+                self._late(max(0.0, began - turn.due))
         return turn.poll is not None and turn.poll.step()
 
     @contextmanager

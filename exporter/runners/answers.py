@@ -73,7 +73,8 @@ def _runners(_question: Question, payload: object, now: float) -> Reading:
         contact = field(entry, "last_connected", timestamp)
         state = CONNECTED if contact is not None and now - contact <= CONTACT_WITHIN else LOST
         counts.update({(resource_class, each, version): int(each == state) for each in (CONNECTED, LOST)})
-    reading.rows += [(labels, (count,)) for labels, count in sorted(counts.items())]
+    by_version = sorted(counts.items(), key=lambda counted: (counted[0][0], counted[0][2], counted[0][1]))
+    reading.rows += [(labels, (count,)) for labels, count in by_version]
     return reading
 
 

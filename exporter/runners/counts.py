@@ -88,7 +88,13 @@ class RunnerCounts:
             if self._api is None or self._schedule is not None:
                 return
             self._telemetry.fails_as(COLLECTOR, FIELDS)
-            self._schedule = Schedule(self._telemetry, self._log, size=POLLS_AT_ONCE, clocks=self._clocks)
+            self._schedule = Schedule(
+                self._telemetry,
+                self._log,
+                size=POLLS_AT_ONCE,
+                clocks=self._clocks,
+                late=lambda _: None,  # or it would hide how late the polls of projects are
+            )
             self._settle()
             self._schedule.start(self.expire)
 

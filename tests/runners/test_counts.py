@@ -21,6 +21,7 @@ from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from exporter.config import Config
 
@@ -112,6 +113,9 @@ def test_a_listed_class_is_shown_with_its_counts_and_runners(api: FakeRunnerApi)
         assert shown.failures() == {}
         assert shown.telemetry.registry.get_sample_value("circleci_exporter_up") is None
         assert shown.telemetry.recent.by_code() == {}
+        shown.telemetry.poll_delay.set(77)
+        wait_until(lambda: len(api.asked(TASKS, A)) >= 3)
+        assert shown.telemetry.registry.get_sample_value("circleci_exporter_poll_delay_seconds") == 77, "of projects"
     assert {request.headers["circle-token"] for request in api.requests} == {TOKEN}
 
 
@@ -227,6 +231,23 @@ def test_a_refused_token_shows_nothing_and_says_so(api: FakeRunnerApi) -> None:
     finally:
         shown.stop.set()
         other.stop()
+
+
+def test_a_new_token_in_its_file_is_used_after_the_old_one_is_refused(api: FakeRunnerApi, tmp_path: Path) -> None:
+    api.resource_class(A, 1)
+    (tmp_path / "token").write_text("an-old-one")
+    with running(settings(api, f"resource_classes: [{A}]", f"token_file: '{tmp_path / 'token'}'")) as shown:
+        wait_until(lambda: shown.failures().get("unauthorized"))
+        (tmp_path / "token").write_text(TOKEN)
+        shown.until({**both(A, 1), **none_of(A)})
+
+
+def test_more_series_than_a_namespace_may_have_are_dropped(api: FakeRunnerApi) -> None:
+    api.resource_class(A, 1, 2, tuple(runner(A, f"3.{number}") for number in range(10)))
+    with running(settings(api, f"resource_classes: [{A}]}}\ndefaults: {{max_series: 5")) as shown:
+        wait_until(lambda: len(shown.samples()) == 5)
+        wait_until(lambda: len(api.asked(RUNNERS, A)) >= 3)
+        assert shown.samples() == {**both(A, 1, 2), **listed(A, "3.0", 1, 0), ("runners", A, "connected", "3.1"): 1}
 
 
 def test_null_takes_a_number_away_at_once(api: FakeRunnerApi) -> None:
