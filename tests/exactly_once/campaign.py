@@ -16,10 +16,11 @@ from tests.running import PATIENCE, Exporter
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.counting import Branch
+    from tests.running import Scrape
 
 TOKEN = "CCIPAT_exactly-once_must-be-seen-nowhere"
 BOUNDS = (30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 14400)
@@ -132,11 +133,13 @@ class Campaign:
 
     def let_runs_happen(self, *, a_second: int, every: float = 0.1) -> threading.Thread:
         """Produce runs in a thread of its own until `end`."""
+        return self._in_a_thread(lambda: self.producer.some(max(1, int(a_second * every))), every)
 
+    def _in_a_thread(self, some: Callable[[], None], every: float) -> threading.Thread:
         def produce() -> None:
             try:
                 while not self._done.wait(every):
-                    self.producer.some(max(1, int(a_second * every)))
+                    some()
             except BaseException as trouble:
                 self._troubles.append(trouble)
                 raise
@@ -160,8 +163,14 @@ class Campaign:
         """Scrape for a while; no counter may fall."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.see(self.exporter.scrape().values)
+            self.look()
             time.sleep(0.05)
+
+    def look(self) -> Scrape:
+        """Scrape once."""
+        scrape = self.exporter.scrape()
+        self.see(scrape.values)
+        return scrape
 
     def see(self, values: dict[str, float]) -> None:
         self.scrapes += 1
@@ -178,7 +187,7 @@ class Campaign:
         """Kill the exporter and start it again; its first scrape shows no less than its last."""
         self.exporter.kill()
         self.exporter = self.start()
-        self.see(self.exporter.scrape().values)
+        self.look()
         self.kills += 1
 
     def kill_often(self, times: int, *, within: float) -> None:
@@ -192,15 +201,19 @@ class Campaign:
 
     def end(self, producing: Iterable[threading.Thread]) -> None:
         """No more runs, no more faults; wait until everything that ran has been polled."""
-        self._done.set()
-        for thread in producing:
-            thread.join(PATIENCE)
-        assert not self._troubles
+        self.halt(producing)
         self.producer.release()
         self.circle.heal()
         time.sleep(3.2)  # until the last run has stopped and is shown
         self.until(lambda found: found == self.truth(), "the counters to be those of the truth", 60)
         self.watch(3.5)  # a sweep more changes nothing
+
+    def halt(self, producing: Iterable[threading.Thread]) -> None:
+        """Produce no more."""
+        self._done.set()
+        for thread in producing:
+            thread.join(PATIENCE)
+        assert not self._troubles
 
     def all_series(self) -> set[Branch]:
         return set(self.counters(self.circle.truth()))

@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
 
 from tests.waiting import wait_until
 
@@ -38,7 +39,9 @@ class Answered:
 class Prometheus:
     """One process; use it as a context."""
 
-    def __init__(self, program: Path, folder: Path, *, target: str, port: int, interval: str = "500ms") -> None:
+    def __init__(
+        self, program: Path, folder: Path, *flags: str, target: str, port: int, interval: str = "500ms"
+    ) -> None:
         folder.mkdir(parents=True)
         self.url = f"http://127.0.0.1:{port}"
         configuration, self._log = folder / "prometheus.yml", (folder / "prometheus.log").open("wb")
@@ -50,6 +53,7 @@ class Prometheus:
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=warn",
+                *flags,
             ],
             stdout=self._log,
             stderr=self._log,
@@ -57,7 +61,7 @@ class Prometheus:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def __enter__(self) -> Self:
-        wait_until(lambda: self._opener.open(f"{self.url}/-/ready", timeout=5).read(), 60, 0.1, why="Prometheus")
+        wait_until(self._is_ready, 60, 0.1, why="Prometheus")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,13 +73,26 @@ class Prometheus:
             self.process.wait(5)
         self._log.close()
 
+    def _is_ready(self) -> bool:
+        try:
+            with self._opener.open(f"{self.url}/-/ready", timeout=5):
+                return True
+        except HTTPError as error:  # it is up, and not ready yet
+            error.close()
+            return False
+
+    def exemplars(self, query: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The exemplars of the series that a query selects, by series, as Prometheus answers."""
+        return list(self._get("query_exemplars", query=query, start=str(start), end=str(end)))
+
+    def _get(self, what: str, **asked: str) -> Any:
+        with self._opener.open(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}", timeout=30) as answer:
+            return json.load(answer)["data"]
+
     def ask(self, query: str) -> list[Answered]:
         """An instant query now; a range selector gives all samples of the range."""
-        asked = urllib.parse.urlencode({"query": query})
-        with self._opener.open(f"{self.url}/api/v1/query?{asked}", timeout=30) as answer:
-            document: dict[str, Any] = json.load(answer)
         found = []
-        for each in document["data"]["result"]:
+        for each in self._get("query", query=query)["result"]:
             samples = each["values"] if "values" in each else [each["value"]]
             found.append(Answered(each["metric"], tuple((float(at), float(value)) for at, value in samples)))
         return found

@@ -1,0 +1,57 @@
+"""What a scrape shows of pipelines, by family and sorted labels; no label of a campaign holds quotes or commas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.exactly_once.pipelines.truth import IN_PROGRESS, OLDEST
+
+if TYPE_CHECKING:
+    from tests.exactly_once.pipelines.truth import Samples
+
+COUNTERS = (
+    "circleci_pipelines_total",
+    "circleci_workflow_runs_total",
+    "circleci_workflow_run_duration_seconds_",
+    "circleci_workflow_run_credits_total",
+    "circleci_job_runs_total",
+    "circleci_job_run_duration_seconds_",
+    "circleci_job_run_wait_seconds_",
+    "circleci_job_critical_path_seconds_total",
+)
+
+
+def read(text: str) -> Samples:
+    """The samples of CircleCI's families in a text of format 0.0.4."""
+    found: Samples = {}
+    for line in text.splitlines():
+        if line.startswith("circleci_") and not line.startswith(("circleci_exporter", "circleci_insights")):
+            name, _, rest = line.partition("{")
+            inside, _, value = rest.rpartition("} ")
+            labels = (pair.split("=", 1) for pair in inside.split(","))
+            found[name, tuple(sorted((key, quoted.strip('"')) for key, quoted in labels))] = float(value)
+    return found
+
+
+def counters_of(samples: Samples) -> Samples:
+    """The counters and histograms among them."""
+    return {series: value for series, value in samples.items() if series[0].startswith(COUNTERS)}
+
+
+def gauges_of(samples: Samples) -> Samples:
+    """What is in progress, among them."""
+    return {series: value for series, value in samples.items() if series[0] in (*IN_PROGRESS, *OLDEST)}
+
+
+def shown(series: str) -> bool:
+    """Whether a series, as it stands in a text, is one of the counters and histograms."""
+    return series.startswith(COUNTERS)
+
+
+def differences(shown: Samples, true: Samples) -> list[str]:
+    """What is not the same, for a person to read."""
+    return [
+        f"{family}{dict(labels)}: shown {shown.get((family, labels))}, true {true.get((family, labels))}"
+        for family, labels in sorted(shown.keys() | true.keys())
+        if shown.get((family, labels), 0) != true.get((family, labels), 0)
+    ]

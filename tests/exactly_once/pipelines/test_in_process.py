@@ -1,0 +1,30 @@
+"""Many small campaigns in this process: what happens to pipelines, with faults, downtimes, restarts, wrong clocks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.exactly_once.pipelines.reading import differences
+from tests.exactly_once.pipelines.story import Story
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEEDS = int(os.environ.get("EXACTLY_ONCE_STORIES", "2"))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_everything_is_counted_once_whatever_comes_together(tmp_path: Path, seed: int) -> None:
+    story = Story(tmp_path / "state.db", seed)
+    try:
+        story.begin()
+        for _ in range(8):
+            story.chapter()
+        story.end()
+        assert differences(story.counted(), story.truth()) == []
+        assert differences(*story.in_progress()) == []
+    finally:
+        story.close()
