@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from tests_deploy.manifests import Object
 
 VALUES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
-FOLDERS = ("base", "overlays/sharded", "overlays/prometheus-operator")
+FOLDERS = ("base", "overlays/sharded", "overlays/prometheus-operator", "overlays/webhooks")
 SOURCES = [*VALUES, *FOLDERS]
 CONFIGURED = [source for source in SOURCES if source != "token-by-variable"]
-WITH_VOLUME = {"full", "sharded", "created-secret", "community", "overlays/sharded"}
+WITH_VOLUME = {"full", "sharded", "created-secret", "community", "overlays/sharded", "overlays/webhooks"}
 SHARDED = {"sharded": 3, "sharded-in-memory": 2, "overlays/sharded": 3}
 
 
@@ -466,12 +466,21 @@ def test_what_the_values_add_reaches_the_pod_and_the_objects() -> None:
     assert {"rel-circleci-insights-exporter-notes", "rel-more"} < maps
 
 
-def test_the_ingress_lets_in_webhooks_alone() -> None:
-    (ingress,) = of_kind(rendered("community"), "Ingress")
+@pytest.mark.parametrize("source", ["community", "overlays/webhooks"])
+def test_the_ingress_lets_in_webhooks_alone(source: str) -> None:
+    (ingress,) = of_kind(rendered(source), "Ingress")
     (rule,) = ingress["spec"]["rules"]
 
     assert [(each["path"], each["pathType"]) for each in rule["http"]["paths"]] == [("/webhooks/circleci", "Exact")]
     assert all(not of_kind(rendered(source), "Ingress") for source in VALUES if source != "community")
+
+
+@pytest.mark.parametrize("source", ["full", "overlays/webhooks"])
+def test_the_secret_of_the_webhooks_is_a_file_of_the_pod(source: str) -> None:
+    found = rendered(source)
+    (mount,) = [each for each in container(found)["volumeMounts"] if each["name"] == "webhooks"]
+
+    assert yaml.safe_load(configuration(found))["webhooks"]["secret_file"] == f"{mount['mountPath']}/secret"
 
 
 def test_a_webhook_secret_is_mounted_where_the_configuration_looks_for_it() -> None:
