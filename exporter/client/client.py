@@ -79,13 +79,15 @@ class Client:
         before, self._access = self._access, self._opened(settings, tokens)
         before.transport.close()
 
-    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[dict[str, object]]:
-        """Every page of an answer. Raises PollError or Stopped.
+    def pages(
+        self, question: Question, *, deadline: float, ahead: bool = False, after: str | None = None
+    ) -> Iterator[dict[str, object]]:
+        """Every page of an answer, or those from a page token on. Raises PollError or Stopped.
 
         `deadline` is a moment of the clock. The time that requests wait for their turn does not count. A question
         that goes `ahead` waits for those under way and the rate, but for no other that waits.
         """
-        token: str | None = None
+        token = after
         seen: set[str] = set()
         while True:
             page, deadline = self._fetch(question, deadline, token, ahead=ahead)

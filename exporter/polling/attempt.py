@@ -124,10 +124,15 @@ class Attempt:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
         return self.now() - self.date()
 
-    def pages(self, question: Question, *, ahead: bool = False) -> Generator[object, None, None]:
-        """All pages of an answer until the poll's deadline, `ahead` of other questions. Raises PollError or Stopped."""
+    def pages(
+        self, question: Question, *, ahead: bool = False, after: str | None = None
+    ) -> Generator[object, None, None]:
+        """All pages of an answer until the poll's deadline, or those from a page token on. Raises PollError or Stopped.
+
+        A question that goes `ahead` waits for no other that waits.
+        """
         deadline = self._patience.deadline(self._clocks.monotonic())
-        yield from self._client.pages(question, deadline=deadline, ahead=ahead)
+        yield from self._client.pages(question, deadline=deadline, ahead=ahead, after=after)
 
     def document(self, question: Question, *, ahead: bool = False) -> object:
         """An answer that has one page. Raises PollError or Stopped."""

@@ -253,7 +253,7 @@ class Answering:
     def __init__(self, draw: Callable[[], bytes]) -> None:
         self._draw = draw
 
-    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  the client's
+    def pages(self, question: Question, *, deadline: float, **_: object) -> Iterator[object]:  # noqa: ARG002  the client's
         pages = read_pages([self._draw()])
         if pages is None:
             raise PayloadError("spoilt")

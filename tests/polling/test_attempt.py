@@ -37,7 +37,7 @@ class Answering:
     def __init__(self) -> None:
         self.deadlines: list[float] = []
 
-    def pages(self, _question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  the client's
+    def pages(self, _question: Question, *, deadline: float, **_: object) -> Iterator[object]:
         self.deadlines.append(deadline)
         yield from ({"page": 1}, {"page": 2})
 
