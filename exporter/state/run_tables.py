@@ -90,6 +90,11 @@ def write(
         _remember(connection, int(row[0]), of_workflow, now)
 
 
+def begin_anew(connection: sqlite3.Connection, project: int) -> None:
+    """Forget all that was counted of a project."""
+    connection.execute("DELETE FROM ledger WHERE project = ?", (project,))
+
+
 def write_changes(connection: sqlite3.Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
     """Write what has changed of a ledger; a run that is remembered already is as it was."""
     remembered = {}

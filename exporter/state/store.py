@@ -216,6 +216,23 @@ class StateStore:
         with self._counting(snapshot) as (project, ledger):
             run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
 
+    def begin_counting(self, counting: Iterable[tuple[Snapshot, Mapping[str, Remembered]]]) -> None:
+        """Write ledgers and remembered runs in place of what was counted of these projects, in one transaction.
+
+        Raises StateError; then nothing is written.
+        """
+        if not self.lasting:
+            raise StateError("the state file could not be opened for writing")
+        with self._counts():
+            with self._transaction():
+                for snapshot, remembered in counting:
+                    project = project_tables.write_project(self._connection, self._server, snapshot)
+                    run_tables.begin_anew(self._connection, project)
+                    if snapshot.ledger is not None:
+                        ledger, now = snapshot.ledger, self._wall()
+                        run_tables.write(self._connection, project, ledger, remembered, now, whole=True)
+            self._settle()
+
     def commit_live(self, snapshot: Snapshot, changes: Changes, followed: Mapping[str, int] = NO_HINTS) -> None:
         """Write what has changed of a snapshot's ledger and live side, in one transaction.
 
