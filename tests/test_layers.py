@@ -28,6 +28,7 @@ LAYERS = (
     "exporter.publishing",
     "exporter.polling",
     "exporter.runners",
+    "exporter.history",
     "exporter.web",
     "exporter.process",
     "exporter.demo",
@@ -52,7 +53,7 @@ DOORWAYS = {
     "pydantic_core": {"exporter.config", "exporter.web"},
     "requests": {"exporter.client"},
     "rich": {"exporter.cli"},
-    "sqlite3": {"exporter.state"},
+    "sqlite3": {"exporter.history", "exporter.state"},
     "starlette": {"exporter.web"},
     "urllib3": {"exporter.client"},
     "uvicorn": {"exporter.web"},
@@ -70,6 +71,10 @@ PURE = {
 # Pure modules of layers that are not pure as a whole.
 PURE_MODULES = {
     "exporter.cli.remedies",
+    "exporter.history.grid",
+    "exporter.history.growth",
+    "exporter.history.ledgers",
+    "exporter.history.lines",
     "exporter.polling.agenda",
     "exporter.publishing.blocks",
     "exporter.publishing.exposition",

@@ -9,11 +9,13 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from exporter import __version__
+from exporter.cli import backfill as past
 from exporter.cli import flags, metrics_reference, telling
 from exporter.cli.check import check as check_projects
 from exporter.cli.once import found
@@ -29,7 +31,6 @@ from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from exporter.system.logs import Logger
 
@@ -117,6 +118,51 @@ def check(
         good = check_projects(config, log, offline=offline, as_json=as_json, webhook_url=webhook_url)
 
     code = _guarded(start, log, config_file, plain=True, as_json=as_json)
+    _end(code or (GOOD if good else SOME_FAILED))
+
+
+@main.command(short_help="Write the last 90 days of run counters as files for Prometheus.")
+@flags.flags(flags.config_file)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="New or empty directory for the files.",
+)
+@click.option(
+    "--days", type=click.IntRange(1, 90), default=90, show_default=True, metavar="N", help="Days to read, 90 at most."
+)
+@click.option(
+    "--step", type=flags.DURATION, default="1h", show_default=True, metavar="TIME", help="Time between two samples."
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Label that your scrape adds, such as job=circleci. Repeatable; set job and instance.",
+)
+@click.option("--restart-counters", is_flag=True, help="Discard counters that exist and start them again.")
+@click.option("--prometheus", metavar="URL", help="Prometheus to ask for its retention.")
+@flags.flags(flags.log_level, flags.log_format)
+def backfill(config_file: Path, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
+    """Write the last 90 days of run counters as OpenMetrics files for Prometheus, before the first `run`.
+
+    It reads the runs that CircleCI still lists and leaves the counters in the state file, so that `run` continues
+    from them. If it ends early, run it again: it continues where it was.
+
+    Exit code 0: done; 1: could not start or write; 2: bad configuration or flags, or counters exist; 3: something
+    could not be read, and nothing was written.
+    """
+    log = configure(log_level, log_format)
+    good = False
+
+    def start() -> None:
+        nonlocal good
+        good = past.backfill(load(config_file), past.Flags(**options), log, plain=telling.at_terminal(log_format))
+
+    code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))
     _end(code or (GOOD if good else SOME_FAILED))
 
 

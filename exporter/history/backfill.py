@@ -1,0 +1,151 @@
+"""From what was read to files and ledger: both appear, or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.errors import StartError, StateError
+from exporter.history import ledgers
+from exporter.history.files import Files, move
+from exporter.history.grid import Grid
+from exporter.history.growth import Growth
+from exporter.history.lines import Lines
+from exporter.insights.collectors import PIPELINES, RUNS
+from exporter.knowledge import facts
+from exporter.knowledge.snapshots import Snapshot
+from exporter.runs import labels_of
+from exporter.state import Remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.history.spool import Known, Spool
+    from exporter.publishing.project_labels import ProjectLabels
+    from exporter.runs import Ledger
+    from exporter.state import StateStore, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be done. `step` is in seconds, `labels` are those of the scrape."""
+
+    output: Path
+    days: int
+    step: int
+    labels: Mapping[str, str]
+
+
+class Written(NamedTuple):
+    """What was written: the files, their bytes, and the runs in them."""
+
+    files: list[Path]
+    size: int
+    runs: int
+
+
+def counted(state: StateStore, slugs: Sequence[str]) -> dict[str, Ledger]:
+    """The ledgers that there are already, by slug."""
+    return {stored.slug: stored.ledger for stored in state.load(slugs) if stored.ledger is not None}
+
+
+def committed(spool: Spool, state: StateStore) -> bool:
+    """Whether an earlier call committed its ledgers, and ended before its files were in place."""
+    ready = spool.get("ready")
+    if ready is None:
+        return False
+    found = counted(state, ready["slugs"])
+    return all(slug in found and found[slug].began == ready["start"] for slug in ready["slugs"])
+
+
+def finish(spool: Spool) -> Written:
+    """Move the files of committed ledgers into place, and forget what was read. Raises StartError."""
+    ready = spool.get("ready")
+    output = Path(ready["output"])
+    try:
+        move(output, ready["files"])
+    except OSError as error:
+        raise StartError(f"{output}: {error}") from None
+    spool.forget()
+    return Written([output / name for name in ready["files"]], ready["size"], ready["runs"])
+
+
+class Writing:
+    """Writes what was read: files first, in a folder of their own, then the ledgers in one transaction."""
+
+    def __init__(
+        self, asked: Asked, spool: Spool, state: StateStore, labels: ProjectLabels, *, start: int, now: float
+    ) -> None:
+        """All runs created since `start` were read; nothing is written of times after `now`. Both in Unix seconds."""
+        self._asked, self._spool, self._state, self._labels = asked, spool, state, labels
+        self._start, self._grid = start, Grid.over(start, now, asked.step)
+        self._spans = self._grid.spans(asked.days)
+
+    def stage(self, projects: Sequence[Project]) -> list[Snapshot]:
+        """Write the files of these projects, not yet in place; returns what `commit` takes. Raises StartError."""
+        stored = {each.slug: each for each in self._state.load([project.slug for project in projects])}
+        counting = []
+        try:
+            with Files(self._asked.output, self._grid, self._spans) as files:
+                for project in projects:
+                    known = self._spool.known(project.slug)
+                    assert known is not None  # noqa: S101  it was read
+                    ledger = self._project(self._labels.of(project, known.facts), known, files)
+                    counting.append(_snapshot(project, known, stored.get(project.slug), ledger))
+                size = files.assemble()
+        except OSError as error:
+            raise StartError(f"{self._asked.output}: {error}") from None
+        ready = {
+            "output": str(self._asked.output.absolute()),
+            "files": files.names,
+            "size": size,
+            "runs": self._spool.count(),
+            "slugs": [project.slug for project in projects],
+            "start": self._start,
+        }
+        self._spool.put("ready", ready)
+        return counting
+
+    def commit(self, counting: Sequence[Snapshot]) -> None:
+        """Commit the ledgers, all in one transaction; `finish` comes next. Raises StartError."""
+        try:
+            self._state.begin_counting((snapshot, self._remembered(snapshot)) for snapshot in counting)
+        except StateError as error:
+            raise StartError(str(error)) from None
+
+    def _project(self, project: Project, known: Known, files: Files) -> Ledger:
+        """Write the lines of one project; returns its ledger."""
+        label = labels_of(project, facts.default_branch(project, known.facts))
+        bounds, lines = project.runs.buckets, Lines(project, self._asked.labels, self._grid)
+        invented: list[str] = []
+        workflows = {}
+        for place in self._spool.places(project.slug):
+            growth = Growth(bounds, self._grid, label, invented, by_stop=ledgers.by_stop(project))
+            growth.add(self._spool.runs(place))
+            for name, branch in sorted(growth.close().items()):
+                for family, span, text in lines.of(place.name, name, branch, self._spans):
+                    files.write(family, span, text)
+            began = self._grid.last * self._grid.step if place.began is None else place.began
+            lookback = project.runs.lookback
+            workflows[place.name] = ledgers.of_workflow(growth, start=self._start, began=began, lookback=lookback)
+        return ledgers.of_project(project, known, workflows, start=self._start, invented=invented)
+
+    def _remembered(self, snapshot: Snapshot) -> dict[str, Remembered]:
+        """The keys of the runs that `run` will meet again, by workflow."""
+        assert snapshot.ledger is not None  # noqa: S101  it was just made
+        workflows = snapshot.ledger.workflows
+        return {
+            place.name: Remembered(self._spool.finished(place, workflows[place.name].floor))
+            for place in self._spool.places(snapshot.project.slug)
+        }
+
+
+def _snapshot(project: Project, known: Known, before: Stored | None, ledger: Ledger) -> Snapshot:
+    """A project as it is stored: with its ledger, and without outcomes that would delay the first poll for runs."""
+    if before is None:
+        return Snapshot(project, facts=known.facts, ledger=ledger)
+    outcomes = {name: each for name, each in before.outcomes.items() if name not in {RUNS, PIPELINES}}
+    learned = facts.newer(before.facts, known.facts)
+    return Snapshot(project, facts=learned, outcomes=outcomes, polled_at=before.polled_at, ledger=ledger)

@@ -1,0 +1,88 @@
+"""The OpenMetrics files: written in a folder of their own, whole and on the disk before they are moved into place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING, Self
+
+from exporter.formats.exposition import EOF, header
+from exporter.history.lines import FAMILIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from exporter.history.grid import Grid, Span
+
+UNFINISHED = ".unfinished"
+_BUFFER = 1 << 20
+
+
+class Files:
+    """Takes lines in any order of families and files; use it as a context. Raises OSError."""
+
+    def __init__(self, output: Path, grid: Grid, spans: list[Span]) -> None:
+        """Begin anew in a folder inside `output`."""
+        self.folder = output / UNFINISHED
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.names = [grid.file_name(span) for span in spans]
+        self._open = ExitStack()
+        self._parts: list[list[IO[str]]] = [
+            [self._part(f"{name}.{family.name}") for family in FAMILIES] for name in self.names
+        ]
+
+    def __enter__(self) -> Self:
+        """Nothing more."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close what is open."""
+        self._open.close()
+
+    def write(self, family: int, span: int, text: str) -> None:
+        """Add lines of a family to the file of a span, both by their numbers."""
+        self._parts[span][family].write(text)
+
+    def assemble(self) -> int:
+        """Put the families of each file together; returns the bytes of all files, which are on the disk then."""
+        self._open.close()
+        size = 0
+        for name in self.names:
+            with (self.folder / name).open("wb") as file:
+                for family in FAMILIES:
+                    file.write(header(family, openmetrics=True))
+                    part = self.folder / f"{name}.{family.name}"
+                    with part.open("rb") as lines:
+                        shutil.copyfileobj(lines, file, _BUFFER)
+                    part.unlink()
+                file.write(EOF)
+                size += file.tell()
+                file.flush()
+                os.fsync(file.fileno())
+        _sync(self.folder)
+        return size
+
+    def _part(self, name: str) -> IO[str]:
+        part = (self.folder / name).open("w", encoding="utf-8", newline="\n", buffering=_BUFFER)
+        return self._open.enter_context(part)
+
+
+def move(output: Path, names: Iterable[str]) -> None:
+    """Move finished files into place; those that are there already stay. Raises OSError."""
+    for name in names:
+        if (output / UNFINISHED / name).exists():
+            (output / UNFINISHED / name).replace(output / name)
+    _sync(output)
+    shutil.rmtree(output / UNFINISHED, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

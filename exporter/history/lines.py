@@ -1,0 +1,106 @@
+"""The sample lines of the past: those of `run`, each with a time and with labels of the scrape. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from exporter.formats.exposition import label_text, number_text
+from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.insights import families
+from exporter.runs.ledger import NO_RUNS, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from exporter.config import Project
+    from exporter.history.grid import Grid, Span
+    from exporter.history.growth import Branch, Point
+    from exporter.runs.ledger import Number
+
+    Value = TypeVar("Value")
+
+FAMILIES = (families.RUNS_TOTAL, families.RUN_DURATION, families.RUN_CREDITS)
+OWN_LABELS = ("branch", "le", "project", "status", "workflow")
+"""The labels of these families; those of the scrape have other names."""
+
+
+class Lines:
+    """Writes the lines of one project. `more` are the labels of the scrape."""
+
+    def __init__(self, project: Project, more: Mapping[str, str], grid: Grid) -> None:
+        """`project` has its label as its name."""
+        self._labels, self._bounds = {**more, "project": project.name}, project.runs.buckets
+        self._shown = [project.metrics.match(family.name) for family in FAMILIES]
+        self._grid, self._times = grid, grid.times()
+
+    def of(self, workflow: str, name: str, branch: Branch, spans: Sequence[Span]) -> Iterator[tuple[int, int, str]]:
+        """The lines of one workflow on one branch: the number of the family, that of the span, and the text.
+
+        Within a family and a span, the lines of a series are in the order of time.
+        """
+        labels = {**self._labels, "branch": name, "workflow": workflow}
+        runs, duration, credits_used = self._shown
+        if runs:
+            for status in sorted({**NO_RUNS, **branch.runs}):
+                counts = [(step, count) for step, tally in branch.points if (count := tally.runs.get(status, 0))]
+                series = _series(families.RUNS_TOTAL.name, {**labels, "status": status})
+                yield from ((0, *each) for each in self._counter(series, counts, spans))
+        if duration:
+            yield from ((1, *each) for each in self._histogram(labels, branch.points, spans))
+        if credits_used:
+            sums = [(step, tally.credits) for step, tally in branch.points]
+            series = _series(families.RUN_CREDITS.name, labels)
+            yield from ((2, *each) for each in self._counter(series, sums, spans))
+
+    def _counter(
+        self, series: str, rises: Iterable[tuple[int, Number]], spans: Sequence[Span]
+    ) -> Iterator[tuple[int, str]]:
+        stretches = _stretches([*rises], 0, self._grid.last)
+        for number, span in enumerate(spans):
+            pieces = []
+            for first, end, reached in _within(stretches, span):
+                head = f"{series} {number_text(reached)} "
+                times = self._times[first - self._grid.first : end - self._grid.first]
+                pieces.append(head + f"\n{head}".join(times) + "\n")
+            yield number, "".join(pieces)
+
+    def _histogram(
+        self, labels: Mapping[str, str], points: Sequence[Point], spans: Sequence[Span]
+    ) -> Iterator[tuple[int, str]]:
+        """The series of a histogram begin together: a quantile needs all buckets."""
+        names = sorted(labels)
+        values = [labels[name] for name in names]
+        nothing = Tally((0,) * (len(self._bounds) + 1))
+        rises = [(point.step, point.tally) for point in points if any(point.tally.buckets)]
+        stretches = _stretches(rises, nothing, self._grid.last)
+        for number, span in enumerate(spans):
+            pieces = []
+            for first, end, tally in _within(stretches, span):
+                histogram = Histogram(self._bounds, tally.buckets, tally.seconds)
+                heads = histogram_lines(families.RUN_DURATION.name, names, values, histogram).text.split("\n")
+                times = self._times[first - self._grid.first : end - self._grid.first]
+                pieces += [f" {time}\n".join(heads) for time in times]
+            yield number, "".join(pieces)
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    names = sorted(labels)
+    return f"{name}{{{label_text(names, [labels[each] for each in names])}}}"
+
+
+def _stretches(rises: Sequence[tuple[int, Value]], zero: Value, last: int) -> list[tuple[int, int, Value]]:
+    """Of each value from which step to before which it holds: 0 on one step, then all up to the last.
+
+    A series that does not rise until the last step has its 0 there: it may rise before the first scrape.
+    """
+    if not rises:
+        return [(last, last + 1, zero)]
+    ends = [*(step for step, _ in rises[1:]), last + 1]
+    first = rises[0][0]
+    return [(first - 1, first, zero), *((step, end, value) for (step, value), end in zip(rises, ends, strict=True))]
+
+
+def _within(stretches: Sequence[tuple[int, int, Value]], span: Span) -> Iterator[tuple[int, int, Value]]:
+    for first, end, value in stretches:
+        if first < span.end and end > span.first:
+            yield max(first, span.first), min(end, span.end), value

@@ -1,0 +1,156 @@
+"""Reading all runs of some projects into the spool, page by page, with the limiter and the retries of every poll."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter import runs
+from exporter.errors import ClientError, NotFoundError
+from exporter.history.growth import ended_at
+from exporter.history.spool import Known
+from exporter.insights.collectors import RUNS
+from exporter.insights.payloads import Column, Reading, items, timestamp
+from exporter.insights.questions import reachable
+from exporter.knowledge.facts import default_branch
+from exporter.polling.project_facts import refresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.config import Project
+    from exporter.history.spool import Place, Spool
+    from exporter.polling.attempt import Attempt, Attempts
+
+PATIENCE = 86_400.0
+"""Seconds that one project may take."""
+PAGES_AT_ONCE = 500
+"""Pages that are read as one answer, with one deadline; the next answer goes on from there."""
+LAST_RUN = Column("window_end", timestamp)
+
+
+class Unread(NamedTuple):
+    """Something that could not be read, and why."""
+
+    what: str
+    why: str
+
+
+class Progress(NamedTuple):
+    """How much is read: workflows, parts of them counting by their time, of how many; and runs in this call."""
+
+    workflows: float
+    total: int
+    runs: int
+
+
+class Reader:
+    """Reads projects, some at once. `told` is called after each page, from any thread."""
+
+    def __init__(
+        self, spool: Spool, attempts: Attempts, start: int, told: Callable[[Progress], None], *, at_once: int
+    ) -> None:
+        """Runs created since `start`, in Unix seconds, are read, by so many threads."""
+        self._spool, self._attempts, self._start, self._told, self._at_once = spool, attempts, start, told, at_once
+        self._parts: dict[int, float] = {}
+        self._runs = 0
+        self.left_out = 0
+
+    def read(self, projects: Sequence[Project]) -> list[Unread]:
+        """Read what the spool does not have; returns what could not be read. Raises Stopped."""
+        with ThreadPoolExecutor(self._at_once) as pool:
+            unread = [each for found in pool.map(self._names, projects) for each in found]
+            for project in projects:
+                self._parts |= {place.id: float(place.done) for place in self._spool.places(project.slug)}
+            unread += [each for found in pool.map(self._project, projects) for each in found]
+        return unread
+
+    def _names(self, project: Project) -> list[Unread]:
+        """Learn facts and workflows of a project."""
+        slug = project.slug
+        if self._spool.known(slug) is not None:
+            return []
+        attempt = self._attempts.begin(RUNS, PATIENCE)
+        with attempt.guard(f"the workflows of {slug}") as held:
+            facts, error = refresh(attempt, project, None, branches=False)
+            if error is not None or facts is None:
+                return [Unread(slug, str(error))]
+            default_branch(project, facts)  # without one, runs could not be told apart
+            reading = Reading()
+            for page in attempt.pages(runs.listing(slug)):
+                for row in items(page):
+                    reading.add(row, ("name",), (LAST_RUN,))
+            attempt.unread(reading.unread)
+            self.left_out += sum(reading.unread.values())
+            names = {name: last for (name,), (last,) in reading.rows}
+            chosen = [name for name in names if reachable(name) and project.workflows.match(name)]
+            self._spool.learn(slug, Known(facts, names), chosen)
+        return [] if held.error is None else [Unread(slug, str(held.error))]
+
+    def _project(self, project: Project) -> Iterable[Unread]:
+        attempt = self._attempts.begin(RUNS, PATIENCE)
+        unread = []
+        for place in self._spool.places(project.slug):
+            if place.done:
+                continue
+            what = f"{project.slug}, workflow {place.name}"
+            if attempt.gave_up is not None:
+                unread.append(Unread(what, str(attempt.gave_up)))
+                continue
+            with attempt.guard(what) as held:
+                self._workflow(attempt, place)
+            if held.error is not None:
+                unread.append(Unread(what, str(held.error)))
+        return unread
+
+    def _workflow(self, attempt: Attempt, place: Place) -> None:
+        """Read a workflow to its oldest run. Raises PollError or Stopped."""
+        following = place.next
+        if following is not None and place.start is not None:
+            try:
+                following = self._some(attempt, place, place.start, following)
+            except (ClientError, NotFoundError):  # CircleCI no longer knows the page
+                following = None
+            else:
+                if following is None:
+                    return
+        start = place.start
+        if following is None or start is None:
+            now = attempt.date()
+            start = max(self._start, int(now - runs.FURTHEST))
+            place = self._spool.begin(place, now, start)
+        while True:
+            following = self._some(attempt, place, start, following)
+            if following is None:
+                return
+
+    def _some(self, attempt: Attempt, place: Place, start: int, following: str | None) -> str | None:
+        """Read some pages from a token on; returns that of the page after them, None after the last."""
+        question = runs.recent(place.slug, place.name, start)
+        with closing(attempt.pages(question, after=following)) as pages:
+            for page in islice(pages, PAGES_AT_ONCE):
+                found, unread = runs.read_page(page, attempt.date())
+                attempt.unread(unread)
+                self.left_out += sum(unread.values())
+                rows = [(run, ended_at(run)) for run in found if run.created_at >= self._start]
+                following = _token(page)
+                self._spool.add(place, rows, following)
+                self._tell(place, rows[-1][0].created if rows else None, len(rows), done=following is None)
+        return following
+
+    def _tell(self, place: Place, reached: float | None, added: int, *, done: bool) -> None:
+        self._runs += added
+        began = place.began or self._attempts.clocks.wall()
+        if done:
+            self._parts[place.id] = 1.0
+        elif reached is not None:
+            self._parts[place.id] = min(max((began - reached) / max(began - self._start, 1.0), 0.0), 1.0)
+        self._told(Progress(sum(self._parts.copy().values()), len(self._parts), self._runs))
+
+
+def _token(page: object) -> str | None:
+    """The token of the page that follows; the client has read it already."""
+    token = page.get("next_page_token") if isinstance(page, dict) else None
+    return token if isinstance(token, str) and token else None

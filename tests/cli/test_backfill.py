@@ -1,0 +1,163 @@
+"""`backfill` as a process: its exit codes, its words, and that it can end at any moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.commands import command
+from tests.counting import Counting, read_counters
+from tests.history.past import read, rises
+from tests.running import COMMAND
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = 86_400
+RUNS = 3000
+PAGES = r"workflows/build.*start-date"
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> Iterator[Counting]:
+    """Runs of 90 days; CircleCI's clock stands still, and the configuration is written."""
+    here = Counting(tmp_path / "state.db", start=time.time() - 1)
+    here.close()
+    random = Random(5)  # noqa: S311  nothing secret hangs on it
+    for _ in range(RUNS):
+        here.run(stopped=here.now - random.uniform(0, 89 * DAY), duration=random.choice([10, 100, 1000]))
+    configure(tmp_path, here)
+    yield here
+    here.close()
+    here.circle.stop()
+
+
+def configure(folder: Path, counting: Counting, state: str = "path: state.db", collectors: str = "runs") -> None:
+    (folder / "config.yaml").write_text(
+        f"circleci: {{url: '{counting.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+        f"state: {{{state}}}\nprojects: [{{slug: gh/acme/web, collectors: [{collectors}]}}]\n"
+    )
+
+
+def backfill(folder: Path, counting: Counting, *flags: str) -> subprocess.CompletedProcess[str]:
+    return command("backfill", "--output", "out", *flags, folder=folder, token=counting.circle.token)
+
+
+def test_it_writes_files_says_what_comes_next_and_ends_with_0(counting: Counting, tmp_path: Path) -> None:
+    done = backfill(
+        tmp_path, counting, "--label", "job=ci", "--label", "instance=a:1", "--prometheus", "http://127.0.0.1:1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{RUNS} runs" in done.stdout
+    assert "promtool tsdb create-blocks-from openmetrics --max-block-duration=486h" in done.stdout
+    assert "http://127.0.0.1:1 did not tell its retention" in done.stderr
+    assert "no label" not in done.stderr
+    assert 'event="reading runs"' in done.stderr
+    [total] = [rises(at) for name, at in read(tmp_path / "out").items() if "runs_total" in name and "success" in name]
+    assert RUNS - 200 < total <= RUNS
+    again = backfill(tmp_path, counting)
+    assert again.returncode == 2
+    assert "--restart-counters" in again.stderr
+
+
+def test_it_warns_of_labels_that_are_missing(counting: Counting, tmp_path: Path) -> None:
+    done = backfill(tmp_path, counting, "--days", "1")
+    assert done.returncode == 0
+    assert "no label job and no label instance" in done.stderr
+    assert "--storage.tsdb.retention.time" in done.stderr
+
+
+def test_without_a_state_file_or_with_a_filled_directory_it_ends_with_2(counting: Counting, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "something").touch()
+    done = backfill(tmp_path, counting)
+    assert (done.returncode, "not empty" in done.stderr) == (2, True)
+    configure(tmp_path, counting, state="")
+    done = backfill(tmp_path, counting)
+    assert (done.returncode, "state.path" in done.stderr) == (2, True)
+
+
+def test_while_run_has_the_state_file_it_ends_with_1(counting: Counting, tmp_path: Path) -> None:
+    counting.open()
+    assert backfill(tmp_path, counting).returncode == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_could_not_be_read_is_named_with_exit_code_3(counting: Counting, tmp_path: Path) -> None:
+    counting.circle.fail("not_found", PAGES)
+    done = backfill(tmp_path, counting)
+    assert done.returncode == 3
+    assert "gh/acme/web, workflow build" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_refused_token_is_named_with_exit_code_3(counting: Counting, tmp_path: Path) -> None:
+    done = command("backfill", "--output", "out", folder=tmp_path, token="another")
+    assert done.returncode == 3
+    assert "401" in done.stderr or "token" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_at_once_and_keeps_what_was_read(
+    number: signal.Signals, counting: Counting, tmp_path: Path
+) -> None:
+    counting.circle.fail("hang", PAGES + ".*page-token")
+    process = start(tmp_path, counting)
+    wait_until(lambda: any("page-token" in seen.query for seen in counting.circle.requests), why="the second page")
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(20) == 130
+    assert time.monotonic() - began < 5
+    counting.circle.heal()
+    counting.circle.forget_requests()
+    assert backfill(tmp_path, counting).returncode == 0
+    assert [
+        seen for seen in counting.circle.requests if "start-date" in seen.query and "page-token" not in seen.query
+    ] == []
+
+
+def start(folder: Path, counting: Counting) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "CIRCLECI_TOKEN": counting.circle.token}
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [COMMAND, "backfill", "--output", "out"], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+
+
+@pytest.mark.timeout(240)
+def test_killed_again_and_again_it_asks_for_no_page_twice_and_counts_each_run_once(
+    counting: Counting, tmp_path: Path
+) -> None:
+    random = Random(1)  # noqa: S311  nothing secret hangs on it
+    counting.circle.fail("delay", PAGES, seconds=0.15)
+    kills = 0
+    while True:
+        process = start(tmp_path, counting)
+        try:
+            code = process.wait(random.uniform(0.7, 2.0) + kills / 2)  # each gets further than the one before
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            kills += 1
+            continue
+        assert code == 0, (tmp_path / "log").read_text()
+        break
+    assert kills
+    asked = [seen.query for seen in counting.circle.requests if "start-date" in seen.query]
+    assert len(asked) <= len(set(asked)) + kills, "but for the page under way at each kill"
+    counting.open()
+    assert counting.poll()
+    assert counting.total() == RUNS
+    files = read(tmp_path / "out")
+    past = read_counters("\n".join(f"{name} {at[-1][1]}" for name, at in files.items()))["build", "main"]
+    assert RUNS - 200 < past.observed <= RUNS
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".om"] * 3
+    assert not list(tmp_path.glob("*.backfill*"))
