@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 # The cases are about moments, which need many evaluations; here few will do.
-COARSE = {"exporter": "5m", "runs": "10m", "workflow": "2h"}
+COARSE = {"exporter": "5m", "runners": "5m", "runs": "10m", "workflow": "2h"}
 # What an alert is about: without this it may be silent. An unknown default branch has an alert of its own.
 BRANCH = {"circleci_insights_default_branch"}
 RUNS = {"circleci_workflow_runs_total"} | BRANCH
@@ -42,12 +42,15 @@ EVIDENCE = {
     "CircleCIReloadFailed": {"circleci_exporter_config_last_reload_successful"},
     "CircleCIStateNotWritable": {"circleci_exporter_state_writable"},
     "CircleCIStateLost": {"circleci_exporter_state_moved_aside_total", "circleci_exporter_state_damaged_records_total"},
+    "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
     "CircleCIDefaultBranchFailing": {"circleci_workflow_last_run_success"} | BRANCH,
     "CircleCIFailureBudgetBurnsFast": RUNS,
     "CircleCIFailureBudgetBurnsSlowly": RUNS,
     "CircleCIRunStuck": {"circleci_workflow_oldest_run_in_progress_timestamp_seconds"},
     "CircleCIJobWaiting": {"circleci_oldest_waiting_job_timestamp_seconds"},
     "CircleCIConfigurationError": {"circleci_pipelines_total"} | BRANCH,
+    "CircleCIRunnersGone": {"circleci_runner_unclaimed_tasks", "circleci_runners"},
+    "CircleCITasksUnclaimed": {"circleci_runner_unclaimed_tasks"},
     "CircleCISuccessRatioLow": {"circleci_insights_workflow_success_ratio"} | BRANCH,
     "CircleCIDurationRegression": {"circleci_insights_workflow_duration_p95_seconds"} | BRANCH,
     "CircleCIWorkflowIdle": {"circleci_insights_workflow_last_run_timestamp_seconds"} | BRANCH,
