@@ -97,13 +97,13 @@ class Snapshot:
     ledger: Ledger | None = None
     live: Live | None = None
 
-    def fresh(self, question: Question, now: float) -> bool:
-        """Whether a part is young enough to be shown."""
-        return now < self.expires_at(question)
-
-    def expires_at(self, question: Question) -> float:
-        """When a part is too old to be shown, in Unix seconds."""
-        return self.parts[question].checked_at + self.project.staleness(question.collector)
+    def fresh(self, now: float) -> Iterator[tuple[Question, Part, float]]:
+        """The parts that are young enough to be shown, each with the time at which it no longer is, in Unix seconds."""
+        ages = {name: self.project.staleness(name) for name in {question.collector for question in self.parts}}
+        for question, part in self.parts.items():
+            expires_at = part.checked_at + ages[question.collector]
+            if now < expires_at:
+                yield question, part, expires_at
 
 
 def kept(snapshot: Snapshot, wanted: Callable[[Question], bool]) -> tuple[Snapshot, list[Question]]:

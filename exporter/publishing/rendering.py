@@ -7,6 +7,7 @@ are kept by their labels, so that what `max_series` cuts off is the same at ever
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -93,14 +94,15 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
     limited = Room(project.max_series, before.sections)
     series: dict[str, int] = {}
     page = before.figures_basis, before.figures
+    fresh: defaultdict[str, list[tuple[Question, Part]]] = defaultdict(list)
+    expiries = []
+    for question, part, expires_at in snapshot.fresh(now):
+        fresh[question.collector].append((question, part))
+        expiries.append(expires_at)
     for collector in COLLECTORS.values():
         if collector.name not in project.collectors:
             continue
-        parts = [
-            (question, part)
-            for question, part in snapshot.parts.items()
-            if question.collector == collector.name and snapshot.fresh(question, now)
-        ]
+        parts = fresh[collector.name]
         basis = project, *chain.from_iterable((question, part.rows) for question, part in parts)
         series[collector.name] = 0
         for table in collector.tables:
@@ -109,7 +111,6 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             series[collector.name] += limited.add(name, basis, render_table).series
         if collector.page:
             page = _page(project, parts, page)
-    expiries = [at for question in snapshot.parts if (at := snapshot.expires_at(question)) > now]
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
         rows = run_lines.lines(ledger, project, now, live)  # a generator, which an unchanged section never starts
