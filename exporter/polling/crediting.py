@@ -65,6 +65,7 @@ class Insights:
         """
         book, attempt, project, now = self._book, self._attempt, self._project, self._attempt.now()
         start = runs.start_of(book.ledger.workflows[name], now, project.runs.lookback)
+        start = min(start, int(book.owed_since(name)))
         rows: list[Run] = []
         for page in attempt.pages(runs.recent(project.slug, name, start)):
             found, unread = runs.read_page(page, attempt.date())

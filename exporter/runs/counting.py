@@ -38,6 +38,8 @@ SHOWN_AT_ONCE = ("success", "failed")
 """Statuses of jobs that are shown at 0 from the start; others when they are first met."""
 LONGEST_HOLD = 60.0
 FORGOTTEN_AFTER = 90 * 86_400.0
+SHOWN_WITHIN = 86_400.0
+"""Seconds within which Insights lists a run after its end."""
 
 
 @dataclass(slots=True)
@@ -121,6 +123,8 @@ class Book:
         counters = self._counters(name, branch, run.created_at)
         self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self._now, self._hold))
         self.remember(name, run.key, run.created_at, credited=credited)
+        if not credited and self._now - run.created_at > self._project.runs.lookback - SHOWN_WITHIN:
+            self._wait_for_credits(name, run.created_at)
         if run.stopped_at is not None:
             self.changes.delays.append((told_by, run.stopped_at))
 
@@ -131,6 +135,17 @@ class Book:
             added = branch_counters.credited(counters, credits_used, self._bounds, self._now, self._hold)
             self._put(name, branch, added)
         self.changes.credited.setdefault(name, set()).add(key)
+
+    def owed_since(self, name: str) -> float:
+        """The creation of the oldest run of a workflow whose credits are waited for; now where there is none."""
+        return min(
+            (since for owing, since, until in self.live.owed if owing == name and self._now < until), default=self._now
+        )
+
+    def _wait_for_credits(self, name: str, created_at: float) -> None:
+        others = tuple(each for each in self.live.owed if each[0] != name and self._now < each[2])
+        mine = (name, min(self.owed_since(name), created_at), self._now + 2 * SHOWN_WITHIN)
+        self.live = replace(self.live, owed=(*others, mine))
 
     def release(self) -> None:
         """Show what was held back for long enough."""

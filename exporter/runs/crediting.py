@@ -37,7 +37,9 @@ def sorted_rows(rows: Iterable[Run], name: str, known: Mapping[int, bool], watch
     """
     ended = {row.key: row for row in rows if row.status}
     waiting = [row for key, row in ended.items() if known.get(key) is False]
-    unknown = [row for key, row in ended.items() if key not in known and key not in watched]
+    workflow = book.ledger.workflows.get(name)
+    floor = 0 if workflow is None else workflow.floor  # before it runs are read for their credits alone
+    unknown = [row for key, row in ended.items() if key not in known and key not in watched and row.created >= floor]
     past = [row for row in unknown if book.is_past(name, row.created, row.stopped_at, tag=False)]
     gone = {row.key for row in past}
     return Rows(tuple(waiting), tuple(past), tuple(row for row in unknown if row.key not in gone))

@@ -76,7 +76,9 @@ class Live:
     runs were counted before, without pipelines: `fresh` says that none were. `listed_at` is when the list was last
     walked to its end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at`
     the creation of the newest pipeline. Of pipelines created before `floor` none is remembered. `bounds` and
-    `wait_bounds` are those of the histograms; `held` the keys of cells that hold something back.
+    `wait_bounds` are those of the histograms; `held` the keys of cells that hold something back. `owed` has workflows
+    whose counted runs are older than what Insights is asked for, but have no credits yet: the name, from which
+    creation on, and until when they are waited for.
     """
 
     began: float
@@ -90,3 +92,4 @@ class Live:
     pipelines: Mapping[str, WatchedPipeline] = field(default_factory=lambda: _NO_PIPELINES)
     cells: Mapping[Key, Cell] = field(default_factory=lambda: _NO_CELLS)
     held: frozenset[Key] = frozenset()
+    owed: tuple[tuple[str, float, float], ...] = ()

@@ -351,3 +351,21 @@ def test_a_workflow_that_insights_does_not_list_is_shown_all_the_same() -> None:
         running.end(running.start(None, tag="v2"), at=running.now + 61)
         running.looks(3)
         assert running.runs(branch="all tags") == 2
+
+
+def test_credits_of_a_run_that_took_longer_than_the_lookback_are_added(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite", "runs: {lookback: 2d, sweep: 10m}") as running:
+        running.begin()
+        workflow = running.start()
+        running.circle.pipelines.change_workflow(workflow, status="on_hold")
+        running.looks(2, 90)
+        for _ in range(10):
+            running.end(running.start(), at=running.now + 60, credits=1)
+            running.looks(3, DAY / 4)
+        assert (running.runs(), running.credits()) == (10, 10)
+        running.end(workflow, credits=7, shown=running.now + DAY * 0.9)
+        running.looks(3, 900)
+        assert (running.runs(), running.credits()) == (11, 10)
+        running.restart()
+        running.looks(24, 3600)
+        assert (running.runs(), running.credits()) == (11, 17)
