@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 DASHBOARDS = Path(__file__).parent.parent / "deploy" / "grafana" / "dashboards"
-NAMES = ("overview", "workflow", "exporter")
+NAMES = ("overview", "now", "workflow", "delivery", "exporter")
 HOUR = 3600
 # A workflow of many jobs, and one with flaky tests.
 BUSY, FLAKY = ("gh/acme/web", "build-and-test"), ("gh/acme/api", "test")
@@ -42,15 +42,23 @@ class View:
         return expression
 
 
-def view(name: str, end: int, instance: str, live: int = 20, workflow: tuple[str, str] = BUSY) -> View:
-    """How a dashboard is tried: two weeks for the figures of CircleCI, the last seconds for the exporter's own."""
-    if name == "exporter":
-        variables = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
-        return View(end - live, end, 1, 10, variables)
+def view(name: str, end: int, instance: str, workflow: tuple[str, str] = BUSY) -> View:
+    """How a dashboard is tried: six hours of what changes in minutes, two weeks of everything else."""
     start = end - 14 * 24 * HOUR
-    if name == "overview":
-        return View(start, end, 8 * HOUR, 16 * HOUR, {"project": ".*", "workflow": ".*", "window": "last-7-days"})
-    variables = {"project": workflow[0], "workflow": workflow[1], "branch": "main", "window": "last-7-days"}
+    variables = {"project": ".*", "workflow": ".*", "branch": ".*", "window": "last-7-days"}
+    if name in {"exporter", "now"}:
+        here = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
+        return View(end - 6 * HOUR, end, 900, 3600, here)
+    if name == "delivery":
+        return View(start, end, 8 * HOUR, 24 * HOUR, variables)
+    if name == "workflow":
+        variables = {
+            **variables,
+            "project": workflow[0],
+            "workflow": workflow[1],
+            "branch": "main",
+            "slug": workflow[0],
+        }
     return View(start, end, 8 * HOUR, 16 * HOUR, variables)
 
 
@@ -62,4 +70,10 @@ def read(name: str) -> dict[str, Any]:
 
 def panels(name: str) -> list[dict[str, Any]]:
     """Its panels, without the rows' headings."""
-    return [panel for panel in read(name)["panels"] if panel["type"] != "row"]
+    return [panel for panel in unfolded(read(name))["panels"] if panel["type"] != "row"]
+
+
+def unfolded(document: dict[str, Any]) -> dict[str, Any]:
+    """The same dashboard with all rows open."""
+    opened = [each for panel in document["panels"] for each in (panel, *panel.get("panels", ()))]
+    return {**document, "panels": opened}

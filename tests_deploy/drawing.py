@@ -18,7 +18,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.conftest import find_program
 from tests.waiting import wait_until
-from tests_deploy.dashboards import DASHBOARDS, View
+from tests_deploy.dashboards import View, read, unfolded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def draw(
     settings: dict[str, Any] = {"prometheus": prometheus, "theme": theme, "width": 1500, "rows": 999, **size}
     settings |= view.settings()
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    (folder / "dashboard.json").write_text((DASHBOARDS / f"{name}.json").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "dashboard.json").write_text(json.dumps(unfolded(read(name))), encoding="utf-8")
     (folder / "index.html").write_text(PAGE % settings["width"], encoding="utf-8")
     with _serving(folder) as url:
         driver.set_window_size(settings["width"], 1200)

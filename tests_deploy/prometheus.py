@@ -66,6 +66,7 @@ def prometheus(folder: Path, config: Path, *, rules: bool = True) -> Iterator[st
         f"--web.listen-address={url.removeprefix('http://')}",
         f"--query.lookback-delta={LOOKBACK}",
         "--web.cors.origin=.*",
+        "--enable-feature=exemplar-storage",
         "--log.level=warn",
     ]
     with running(command, f"{url}/-/ready", folder / "prometheus.log"):
@@ -114,7 +115,7 @@ def _answered(url: str, expression: str) -> bool:
 
 
 @contextmanager
-def watching(folder: Path, lived: Rehearsal, seconds: float = 25.0) -> Iterator[str]:
+def watching(folder: Path, lived: Rehearsal, seconds: float = 15.0) -> Iterator[str]:
     """Prometheus that knows the past of an exporter and has scraped it for some seconds; gives its URL."""
     _blocks(folder, lived.openmetrics())
     with prometheus(folder, folder / "empty.yml", rules=False) as url:

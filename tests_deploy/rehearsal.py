@@ -1,4 +1,4 @@
-"""Two weeks of an exporter's life in a minute.
+"""Two weeks of an exporter's life in a minute or two: most of it in steps of hours, the last hours in steps of minutes.
 
 A synthetic CircleCI's clock is pushed on, and an exporter polls it. Each step's exposition is kept with the time that
 it would have had. From then on the exporter runs in real time.
@@ -15,17 +15,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.processes import fetch, free_port, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 JOB = "circleci-insights-exporter"
-STEP = 8 * 3600.0
-STEPS = 45
+STEP, STEPS = 8 * 3600.0, 44
+FINE_STEP, FINE_STEPS = 900.0, 24
+SEARCH = 1800.0
+# Afterwards the clock almost stands still, so that what runs and waits at the end can be looked at.
+SPEED = 0.02
 BEFORE = 60 * 86_400.0
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, concurrency: 8}}
@@ -34,15 +39,20 @@ defaults:
   stale_after: 1h
   windows: [last-7-days]
   branches: ["*"]
-  collectors: [workflows, jobs, runs, flaky_tests, tests, project, job_trend, workflow_summary]
-  runs: {{interval: {interval}, lookback: 20d}}
+  collectors: [{collectors}]
+  runs: {{interval: {interval}, lookback: {lookback}}}
+  pipelines: {{interval: {interval}, idle_interval: {interval}}}
   flaky_tests: {{top: 5}}
   tests: {{top: 8}}
   labels: {{team: demo}}
 projects: [{projects}]
 """
-COLLECTORS = 8
-LAST_SUCCESS = re.compile(r"^circleci_exporter_collector_last_success_timestamp_seconds\{.*\} (\S+)$", re.MULTILINE)
+COLLECTORS = ["workflows", "jobs", "runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"]
+# In the last hours this project has pipelines too, and one in which a job waits at the end.
+LIVELY = "gh/acme/api"
+LAST_SUCCESS = re.compile(
+    r'^circleci_exporter_collector_last_success_timestamp_seconds\{collector="(\w+)".*\} (\S+)$', re.MULTILINE
+)
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
@@ -67,57 +77,94 @@ class Rehearsal:
         yield "# EOF\n"
 
 
-def _polled_since(address: str, since: float, projects: int) -> str:
+def _polled_since(address: str, since: float, awaited: Sequence[str], times: int) -> str:
+    """The exposition once each of these collectors had a good poll in as many projects."""
     text = fetch(f"http://{address}/metrics").decode()
-    good = [float(at) for at in LAST_SUCCESS.findall(text)]
-    return text if len(good) == projects * COLLECTORS and min(good) > since else ""
+    good = [float(at) for collector, at in LAST_SUCCESS.findall(text) if collector in awaited]
+    return text if len(good) == times * len(awaited) and min(good) > since else ""
 
 
 def _trouble(circle: Circle) -> None:
-    """Some of everything that goes wrong, and a limit that answers tell of: the exporter's dashboard shows both."""
-    circle.limit(rate=1000.0, burst=2000)
+    """Some of what goes wrong, for the exporter's dashboard."""
     for times, chance in ((3, 1.0), (None, 0.05)):
-        circle.fail("throttle", "jobs", times=times, chance=chance, retry_after=0.2)
         circle.fail("status", "test-metrics", times=times, chance=chance, code=500)
         circle.fail("status", "flaky-tests", times=times, chance=4 * chance, code=404, body='{"message": "Not found"}')
         circle.fail("close", "summary", times=times, chance=chance)
 
 
-def _live(made: Rehearsal, steps: int) -> None:
-    clock, projects = made.circle.clock, len(made.circle.organization.projects)
-    begun = time.time()
+def _limited(circle: Circle) -> None:
+    """A rate limit that answers tell of, and that some run into."""
+    circle.limit(rate=1000.0, burst=2000)
+    for times, chance in ((3, 1.0), (None, 0.05)):
+        circle.fail("throttle", "jobs", times=times, chance=chance, retry_after=0.2)
+
+
+def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Sequence[str], times: int) -> None:
+    """Live through so many steps of so long, until a moment: poll, keep what is exposed, push the clock on."""
+    step, steps = size
+    clock = made.circle.clock
     for index in range(steps):
-        at = time.time()
-        polled = partial(_polled_since, made.address, at, projects)
+        polled = partial(_polled_since, made.address, time.time(), awaited, times)
         text = wait_until(polled, 120, 0.05, why="a poll of everything")
-        made.past.append((begun - (steps - index) * STEP, text))
-        clock.advance(begun - (steps - index - 1) * STEP - clock.now())
+        made.past.append((until - (steps - index) * step, text))
+        clock.advance(until - (steps - index - 1) * step - clock.now())
+
+
+def _when_a_job_waits(circle: Circle, latest: float) -> tuple[float, str]:
+    """A moment, in the last half hour before the latest one, at which a job waits for an executor, and its project."""
+    organization = circle.organization
+    for project in organization.projects:
+        for pipeline in organization.newest_pipelines(project.slug, latest)[:30]:
+            for at in range(int(latest), int(latest - SEARCH), -5):
+                for workflow in organization.book.workflows(pipeline.id, at):
+                    seen = [organization.book.jobs(workflow.id, moment) for moment in (at, at + 5)]
+                    if all(any(job.status == "queued" for job in jobs) for jobs in seen):
+                        return float(at), project.slug
+    pytest.fail("no job waits")
+
+
+def _configuration(circle: Circle, interval: str, lively: Collection[str] = ()) -> str:
+    """The exporter's configuration; it looks at the pipelines of the lively projects."""
+    with_pipelines = ", ".join([*COLLECTORS, "pipelines"])
+    projects = []
+    for project in circle.organization.projects:
+        # One with a name of its own, since its slug says nothing.
+        name = f', name: "acme/{project.name}"' if project.slug.startswith("circleci/") else ""
+        more = f", collectors: [{with_pipelines}]" if project.slug in lively else ""
+        projects.append(f'{{slug: "{project.slug}"{name}{more}}}')
+    return CONFIGURATION.format(
+        url=circle.url,
+        interval=interval,
+        # A shorter one for pipelines: each of it costs a call.
+        lookback="1d" if lively else "20d",
+        collectors=", ".join(COLLECTORS),
+        projects=", ".join(projects),
+    )
 
 
 @contextmanager
-def rehearsal(folder: Path, steps: int = STEPS, seed: int = 3) -> Iterator[Rehearsal]:
-    """Live through `steps` times eight hours until now, then go on in real time."""
-    begin = time.time() - steps * STEP
+def rehearsal(folder: Path, seed: int = 3) -> Iterator[Rehearsal]:
+    """Live through the past until now, then go on in real time."""
+    now = time.time()
+    recent = now - FINE_STEPS * FINE_STEP - SEARCH
+    begin = recent - STEPS * STEP
     # The pace holds from the clock's first moment on: two months before anybody looks.
-    with Circle(seed=seed, start=begin - BEFORE, refresh=3600.0, pace=2.0) as circle:
+    with Circle(seed=seed, start=begin - BEFORE, refresh=3600.0, pace=2.0, speed=SPEED) as circle:
         circle.clock.advance(BEFORE)
         address = f"127.0.0.1:{free_port()}"
         configuration = folder / "config.yaml"
-        slugs = ", ".join(
-            # One with a name of its own, since its slug says nothing.
-            f'{{slug: "{project.slug}", name: "acme/{project.name}"}}'
-            if project.slug.startswith("circleci/")
-            else project.slug
-            for project in circle.organization.projects
-        )
-        text = partial(CONFIGURATION.format, url=circle.url, projects=slugs)
-        configuration.write_text(text(interval="1s"), encoding="utf-8")
+        configuration.write_text(_configuration(circle, "1s"), encoding="utf-8")
         command: list[str | Path] = [sys.executable, "-m", "exporter", "run", "--config.file", configuration]
         command += ["--config.watch", "--web.listen-address", address, "--log.level", "warn"]
         environment = {**os.environ, "CIRCLECI_TOKEN": circle.token}
         with running(command, f"http://{address}/-/ready", folder / "exporter.log", environment):
             made = Rehearsal(circle, address)
-            _live(made, steps)
-            configuration.write_text(text(interval="5s"), encoding="utf-8")
+            _live(made, recent, (STEP, STEPS), COLLECTORS, len(circle.organization.projects))
+            end, slug = _when_a_job_waits(circle, now)
+            lively = {LIVELY, slug}
             _trouble(circle)
+            configuration.write_text(_configuration(circle, "1s", lively), encoding="utf-8")
+            _live(made, end, (FINE_STEP, FINE_STEPS), ["pipelines"], len(lively))
+            _limited(circle)
+            configuration.write_text(_configuration(circle, "5s", lively), encoding="utf-8")
             yield made

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import time
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
+from tests.waiting import wait_until
 from tests_deploy.dashboards import BUSY, FLAKY, NAMES, View, panels, read, view
 from tests_deploy.processes import query
 
@@ -18,11 +21,18 @@ if TYPE_CHECKING:
 # One worker has the rehearsed exporter and its Prometheus.
 pytestmark = pytest.mark.xdist_group("rehearsal")
 
+
+def alternatives(panel: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The queries of which at least one has data: each alone, but of a number that goes up or down one of the two."""
+    targets = panel["targets"]
+    return [targets] if panel["type"] == "stat" else [[target] for target in targets]
+
+
 QUERIES = [
-    pytest.param(name, target, id=f"{name}: {panel['title']} {target['refId']}")
+    pytest.param(name, targets, id=f"{name}: {panel['title']} {targets[0]['refId']}")
     for name in NAMES
     for panel in panels(name)
-    for target in panel["targets"]
+    for targets in alternatives(panel)
 ]
 VARIABLES = [
     pytest.param(name, variable, id=f"{name}: {variable['name']}")
@@ -61,10 +71,10 @@ def values_of(variable: dict[str, Any], seen: View, url: str) -> list[str]:
     return [match[1] for line in lines if (match := pattern.search(line))]
 
 
-@pytest.mark.parametrize(("name", "target"), QUERIES)
-def test_a_query_returns_data(name: str, target: dict[str, Any], prometheus_url: str, lived: Rehearsal) -> None:
+@pytest.mark.parametrize(("name", "targets"), QUERIES)
+def test_a_query_returns_data(name: str, targets: list[dict[str, Any]], prometheus_url: str, lived: Rehearsal) -> None:
     answers = []
-    for seen in views(name, lived.address):
+    for seen, target in product(views(name, lived.address), targets):
         expression = seen.filled(target["expr"])
         assert "$" not in expression
         if target.get("instant"):
@@ -96,3 +106,21 @@ def test_the_default_branch_is_the_first_branch_that_is_offered(prometheus_url: 
 
     assert offered[0] == "develop"
     assert "main" in offered[1:]
+
+
+def test_the_runs_that_a_panel_marks_are_exemplars_with_an_id(prometheus_url: str, lived: Rehearsal) -> None:
+    seen = view("now", now(), lived.address)
+    (target,) = [each for panel in panels("now") for each in panel["targets"] if each.get("exemplar")]
+    asked: dict[str, str | float] = {
+        "query": seen.filled(target["expr"]),
+        "start": seen.end - 86_400,
+        "end": seen.end + 60,
+    }
+
+    def marked() -> list[dict[str, Any]]:
+        found = query(prometheus_url, "query_exemplars", **asked)
+        return [exemplar for series in found for exemplar in series["exemplars"]]
+
+    runs = wait_until(marked, 30, 0.5, why="exemplars")
+
+    assert all(UUID(each["labels"]["workflow_id"]) for each in runs)

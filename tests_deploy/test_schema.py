@@ -46,7 +46,13 @@ def dashboard_schema(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dashboard_fits_grafanas_schema(name: str, dashboard_schema: dict[str, Any]) -> None:
-    assert faults(read(name), dashboard_schema) == []
+    document = read(name)
+    for annotation in document["annotations"]["list"]:
+        # The schema leaves an annotation's query to the data source.
+        for field in ("expr", "step", "textFormat", "titleFormat", "useValueForTime"):
+            del annotation[field]
+
+    assert faults(document, dashboard_schema) == []
 
 
 def test_the_schema_refuses_what_it_does_not_know(dashboard_schema: dict[str, Any]) -> None:

@@ -11,8 +11,8 @@ PURPLE = "#CC79A7"
 YELLOW = "#D9C93B"
 GRAY = "#8E8E8E"
 
-# Never green against red: what is well is blue, what is not is orange, and what is bad vermillion.
-WELL, DOUBTFUL, BAD = BLUE, ORANGE, VERMILLION
+# Blue is neutral. Good is a bluish green, which is not mistaken for vermillion with any color vision.
+WELL, DOUBTFUL, BAD = GREEN, ORANGE, VERMILLION
 
 # For what has no color of its own, the first in the ranking first.
 RANKS = (VERMILLION, ORANGE, YELLOW, GREEN, BLUE, PURPLE, SKY, GRAY)

@@ -5,8 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
-from deploy.grafana.frame import EXPORTER, begin, row, variable
-from deploy.grafana.panels import COUNT, PER_SECOND, RATIO, SECONDS, Column, Line, chart, listing, number, ranked
+from deploy.grafana.frame import EXPORTER, alerts, annotate, begin, optional, row, variable
+from deploy.grafana.panels import (
+    COUNT,
+    MINUTES,
+    PER_HOUR,
+    PER_SECOND,
+    RATIO,
+    SECONDS,
+    Column,
+    Line,
+    chart,
+    listing,
+    minutes,
+    number,
+    per_hour,
+    ranked,
+)
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -15,7 +30,7 @@ if TYPE_CHECKING:
 
 HERE = 'job="$job", instance=~"$instance"'
 OF_PROJECTS = f'{HERE}, project=~"$project"'
-YES_NO = {"0": ("no", VERMILLION), "1": ("yes", BLUE)}
+YES_NO = {"0": ("no", VERMILLION), "1": ("yes", WELL)}
 AGE_STEPS: Steps = [(None, WELL), (3 * 3600, DOUBTFUL), (6 * 3600, BAD)]
 
 
@@ -40,8 +55,8 @@ def because(reasons: str) -> str:
 
 
 def again(reasons: str) -> str:
-    """Requests a second that were asked again for certain reasons."""
-    return f"sum({rate('api_retries_total', HERE + because(reasons))})"
+    """Retries an hour for certain reasons."""
+    return per_hour(f"sum({rate('api_retries_total', HERE + because(reasons))})")
 
 
 def extremes(expression: str) -> list[Line]:
@@ -50,8 +65,8 @@ def extremes(expression: str) -> list[Line]:
 
 
 def failures(reasons: str) -> str:
-    """Failed questions a second for certain reasons."""
-    return f"sum({rate('collector_failures_total', HERE + because(reasons))})"
+    """Failed questions an hour for certain reasons."""
+    return per_hour(f"sum({rate('collector_failures_total', HERE + because(reasons))})")
 
 
 def age(by: str, at: str = "") -> str:
@@ -83,20 +98,21 @@ def _numbers(board: Dashboard) -> None:
             steps=AGE_STEPS,
         ),
         number(
-            "Good polls",
-            "Part of the collectors, over all projects, whose newest poll was good.",
+            "Successful polls",
+            "Part of the collectors, over all projects, whose last poll succeeded.",
             f"avg({own('collector_success', OF_PROJECTS)})",
             unit=RATIO,
             decimals=1,
             steps=[(None, BAD), (0.95, DOUBTFUL), (1, WELL)],
+            curve=True,
         ),
-        number("Projects", "Projects that are polled, over all instances.", f"sum({own('projects')})"),
-        number("Series", "Series that are published, over all instances.", f"sum({own('series')})"),
+        number("Projects", "Projects that are polled, over all instances.", f"sum({own('projects')})", curve=True),
+        number("Series", "Series that are published, over all instances.", f"sum({own('series')})", curve=True),
         number(
-            "Configuration taken",
-            "Whether the newest reload of every instance was good.",
+            "Last reload",
+            "Whether the last reload of the configuration succeeded on every instance.",
             f"min({own('config_last_reload_successful')})",
-            mappings=YES_NO,
+            mappings={"0": ("rejected", VERMILLION), "1": ("successful", WELL)},
         ),
     )
 
@@ -116,7 +132,7 @@ def _projects(board: Dashboard) -> None:
                 Column(
                     "Good",
                     by_project("min", "collector_success"),
-                    mappings={"0": ("failed", VERMILLION), "1": ("good", BLUE)},
+                    mappings={"0": ("failed", VERMILLION), "1": ("good", WELL)},
                     width=90,
                 ),
                 Column("Age", age("project, collector"), SECONDS, AGE_STEPS, width=110),
@@ -129,14 +145,15 @@ def _projects(board: Dashboard) -> None:
         chart(
             "Age of the data",
             "Time since the newest good poll, of the project that is furthest behind, by collector.",
-            by_collector(age("collector", "{at}")),
-            unit=SECONDS,
+            by_collector(minutes(age("collector", "{at}"))),
+            unit=MINUTES,
             calculations=("lastNotNull", "max"),
             height=10,
+            right=True,
         ),
         chart(
             "Failures by reason",
-            "Failed questions a second, over all projects, by what the reason tells of: CircleCI's limit, its servers "
+            "Failed questions an hour, over all projects, by what the reason tells of: CircleCI's limit, its servers "
             "and the network, the token and what it may see, answers that cannot be read, the exporter itself.",
             [
                 Line(failures("throttled"), "limit", ORANGE),
@@ -145,23 +162,23 @@ def _projects(board: Dashboard) -> None:
                 Line(failures("payload|too_large|pagination|redirect|client"), "answers", SKY),
                 Line(failures("state|internal"), "exporter", GRAY),
             ],
-            unit="cps",
+            unit=PER_HOUR,
             soft_high=1,
             calculations=("lastNotNull", "max"),
             width=8,
         ),
         chart(
             "Fields that could not be read",
-            "Fields of CircleCI's answers a second that were not what they should be, by collector. Their samples are "
+            "Fields of CircleCI's answers an hour that were not what they should be, by collector. Their samples are "
             "missing.",
             ranked(
-                "sum by (collector) "
+                "3600 * sum by (collector) "
                 f"(rate(circleci_exporter_unreadable_fields_total{{{{{HERE}}}}}[$__rate_interval]{{at}}))",
                 "collector",
                 "{{collector}}",
                 count=8,
             ),
-            unit="cps",
+            unit=PER_HOUR,
             soft_high=1,
             width=8,
         ),
@@ -186,7 +203,7 @@ def _requests(board: Dashboard) -> None:
             "Requests a second: good ones, those that CircleCI throttled, other client and server errors, and those "
             "without an answer.",
             [
-                Line(answered('code=~"2.."'), "2xx", BLUE),
+                Line(answered('code=~"2.."'), "2xx", WELL),
                 Line(answered('code="429"'), "429 throttled", ORANGE),
                 Line(answered('code=~"4..", code!="429"'), "other 4xx", PURPLE),
                 Line(answered('code=~"5.."'), "5xx", VERMILLION),
@@ -214,9 +231,10 @@ def _requests(board: Dashboard) -> None:
             ),
             unit=PER_SECOND,
             height=9,
+            right=True,
         ),
         chart(
-            "Held up by CircleCI's limit",
+            "Time throttled",
             "Part of the time in which an instance waits because CircleCI answered 429. The dashed line is where the "
             "alert begins as it comes.",
             extremes(rate("api_throttled_seconds_total")),
@@ -226,7 +244,7 @@ def _requests(board: Dashboard) -> None:
             height=9,
         ),
         chart(
-            "What is left of the limit",
+            "Rate limit remaining",
             "Requests left and allowed, as CircleCI last said. Empty when it does not say.",
             [
                 Line(f"min({own('api_rate_limit_remaining')})", "left", BLUE),
@@ -234,15 +252,15 @@ def _requests(board: Dashboard) -> None:
             ],
         ),
         chart(
-            "Requests asked again",
-            "Requests a second that were asked again, by why.",
+            "Retries",
+            "Requests an hour that were sent again, by reason.",
             [
                 Line(again("throttled"), "throttled", ORANGE),
                 Line(again("server"), "server error", VERMILLION),
                 Line(again("connection|timeout|truncated"), "no whole answer", GRAY),
                 Line(again("unauthorized"), "token refused", PURPLE),
             ],
-            unit=PER_SECOND,
+            unit=PER_HOUR,
             soft_high=1,
         ),
     )
@@ -256,18 +274,19 @@ def _load(board: Dashboard) -> None:
             "Series by collector",
             "Series that are published, over all instances.",
             by_collector(f"sum by (collector) ({own('series')}{{at}})"),
+            right=True,
         ),
         chart(
-            "Series left out",
-            "Series a second that were left out, in the six projects where they are most now: a project has more than "
+            "Dropped series",
+            "Series an hour that were dropped, in the six projects where they are most now: a project has more than "
             "its `max_series`, or more branches than are looked at.",
             ranked(
-                "sum by (project) "
+                "3600 * sum by (project) "
                 f"(rate(circleci_exporter_dropped_series_total{{{{{OF_PROJECTS}}}}}[$__rate_interval]{{at}}))",
                 "project",
                 "{{project}}",
             ),
-            unit="cps",
+            unit=PER_HOUR,
             soft_high=1,
         ),
         chart(
@@ -307,6 +326,28 @@ def _load(board: Dashboard) -> None:
     )
 
 
+def _pipelines(board: Dashboard) -> None:
+    buckets = f"sum by (le) ({rate('run_delay_seconds_bucket')})"
+    optional(
+        board,
+        "Runs and pipelines (collectors runs and pipelines)",
+        chart(
+            "Delay of run counts",
+            "Time from the end of a run until it is counted, estimated from the histogram.",
+            [
+                Line(minutes(f"histogram_quantile(0.95, {buckets})"), "95th percentile", VERMILLION),
+                Line(minutes(f"histogram_quantile(0.5, {buckets})"), "median", BLUE),
+            ],
+            unit=MINUTES,
+        ),
+        chart(
+            "Watched pipelines",
+            "Pipelines that are looked at again: those in progress, and those in which a rerun may still start.",
+            [Line(f"sum({own('watched_pipelines')})", "pipelines", BLUE)],
+        ),
+    )
+
+
 def build() -> Dashboard:
     """The dashboard."""
     board = begin(
@@ -327,6 +368,11 @@ def build() -> Dashboard:
             "project", "Project", 'label_values(circleci_exporter_collector_success{job="$job"}, project)', many=True
         )
     )
-    for part in (_numbers, _projects, _requests, _load):
+    alerts(board, "exporter")
+    reloads = f"{own('config_last_reload_success_timestamp_seconds')} * 1000"
+    annotate(board, "Reloads", reloads, "{{instance}} reloaded its configuration", BLUE, at_value=True)
+    started = f"process_start_time_seconds{{{HERE}}} * 1000"
+    annotate(board, "Restarts", started, "{{instance}} started", GRAY, at_value=True)
+    for part in (_numbers, _projects, _requests, _load, _pipelines):
         part(board)
     return board

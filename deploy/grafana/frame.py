@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
+from deploy.grafana.colors import VERMILLION
 from deploy.grafana.panels import SOURCE
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 TAG = "circleci-insights"
 OVERVIEW, WORKFLOW, EXPORTER = "circleci-overview", "circleci-workflow", "circleci-exporter"
+NOW, DELIVERY = "circleci-now", "circleci-delivery"
+CIRCLECI = "https://app.circleci.com"
+SLUG = 'label_values(circleci_insights_project_info{project="$project"}, slug)'
 ALL = model.VariableOption(selected=True, text="All", value="$__all")
 
 
@@ -51,6 +55,11 @@ def variable(
     return made
 
 
+def slug() -> dashboard.QueryVariable:
+    """The slug of the chosen project, for links to CircleCI; not shown."""
+    return variable("slug", "Slug", SLUG).hide(model.VariableHide.HIDE_VARIABLE)
+
+
 def window(metric: str) -> dashboard.QueryVariable:
     """Over which of CircleCI's reporting windows."""
     return variable("window", "Window", f"label_values({metric}, window)", default="last-7-days")
@@ -80,11 +89,54 @@ def begin(uid: str, title: str, description: str, since: str, refresh: str) -> d
     )
 
 
+def annotate(board: dashboard.Dashboard, name: str, expression: str, text: str, color: str, *, at_value: bool) -> None:
+    """Mark moments: those that the value names, in milliseconds, or each at which the expression has a value."""
+    board.annotation(
+        dashboard.AnnotationQuery()
+        .name(name)
+        .enable(True)
+        .datasource(SOURCE)
+        .icon_color(color)
+        .expr(expression)
+        .title_format(name)
+        .text_format(text)
+        .use_value_for_time("true" if at_value else "false")
+        .step("60s")
+    )
+
+
+def alerts(board: dashboard.Dashboard, component: str) -> None:
+    """Mark when alerts of a component fire."""
+    selected = f'ALERTS{{alertname=~"CircleCI.+", alertstate="firing", component="{component}"}}'
+    named = "{{alertname}} {{project}} {{workflow}} {{collector}}"
+    annotate(board, "Firing alerts", selected, named, VERMILLION, at_value=False)
+
+
 def row(board: dashboard.Dashboard, title: str, *panels: Builder[model.Panel]) -> None:
     """Add a row and the panels below it."""
     board.with_row(dashboard.Row(title))
     for panel in panels:
         board.with_panel(panel)
+
+
+def optional(board: dashboard.Dashboard, title: str, *panels: Builder[model.Panel]) -> None:
+    """Add a row of panels that need a collector which is off by default: collapsed until somebody opens it."""
+    folded = dashboard.Row(title).collapsed(True)
+    for panel in panels:
+        folded.with_panel(panel)
+    board.with_row(folded)
+
+
+def of_slug(rows: str, by: str) -> str:
+    """The rows of a table with the slug of their project, for links; the slug comes as a label."""
+    info = "topk by (project) (1, max by (project, slug) (circleci_insights_project_info))"
+    return f"max by ({by}, slug) (({rows}) * on (project) group_left (slug) {info})"
+
+
+def to_circleci(branch: str = "") -> tuple[str, str]:
+    """A link from a table's row to the project's pipelines at CircleCI; `branch` is the title of a column."""
+    on_branch = f"?branch=${{__data.fields.{branch}:percentencode}}" if branch else ""
+    return "Open at CircleCI", f"{CIRCLECI}/pipelines/${{__data.fields.Slug}}{on_branch}"
 
 
 def to_workflow(project: str, workflow: str) -> tuple[str, str]:

@@ -5,17 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, ORANGE, PURPLE, WELL
-from deploy.grafana.frame import OVERVIEW, begin, row, to_workflow, variable, window
+from deploy.grafana.frame import (
+    OVERVIEW,
+    alerts,
+    begin,
+    of_slug,
+    optional,
+    row,
+    to_circleci,
+    to_workflow,
+    variable,
+    window,
+)
 from deploy.grafana.panels import (
     COUNT,
     CREDITS,
+    HOURS,
+    MINUTES,
     POINTS,
     RATIO,
     SECONDS,
     Column,
     bars,
+    change,
     chart,
+    hours,
     listing,
+    minutes,
     needs,
     number,
     ranked,
@@ -31,8 +47,9 @@ OF_PROJECTS = '{project=~"$project"}'
 RECORDED = "Read from the recording rules. Default branches only."
 SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
 GROWTH_STEPS: Steps = [(None, WELL), (0.1, DOUBTFUL), (0.3, BAD)]
-LINK = {"Workflow": to_workflow("Project", "Workflow")}
+LINK = {"Workflow": [to_workflow("Project", "Workflow")], "Project": [to_circleci()]}
 NAMES = {"project": "Project", "workflow": "Workflow"}
+SLUGGED = {**NAMES, "slug": "Slug"}
 
 
 def recorded(name: str) -> str:
@@ -65,11 +82,22 @@ def of(rows: str, expression: str) -> str:
     return f"max by (project, workflow) ({expression} and on (project, workflow) {rows})"
 
 
+def finished(offset: str = "") -> str:
+    """Success ratio of the runs that succeeded or failed: canceled runs have no part in it."""
+    succeeded, failed = recorded("successful_runs") + offset, recorded("failed_runs") + offset
+    return f"sum({succeeded}) / (sum({succeeded}) + sum({failed}))"
+
+
+def slugged(rows: str) -> Column:
+    """The column that links to CircleCI are made from; it is not shown."""
+    return Column("Slug rows", of_slug(f"max by (project, workflow) ({rows})", "project, workflow"))
+
+
 def _numbers(board: Dashboard) -> None:
     p95 = recorded("duration_p95_seconds")
     row(
         board,
-        "Now",
+        "Default branches",
         number(
             "Success ratio",
             f"Successful runs by all runs, of all chosen workflows together. {RECORDED}",
@@ -77,24 +105,36 @@ def _numbers(board: Dashboard) -> None:
             unit=RATIO,
             decimals=1,
             steps=SUCCESS_STEPS,
+            width=3,
+            curve=True,
         ),
         number(
-            "Change of success",
+            "Without canceled",
+            "Successful runs by those that succeeded or failed: canceled runs count neither way. Far above the success "
+            f"ratio, many runs are canceled. {RECORDED}",
+            finished(),
+            unit=RATIO,
+            decimals=1,
+            steps=SUCCESS_STEPS,
+            width=4,
+            curve=True,
+        ),
+        number(
+            "Success ratio vs last week",
             f"Difference of the success ratio to that of a week ago, in percentage points. {RECORDED}",
-            f"({succeeded()}) - ({succeeded(' offset 1w')})",
+            f"100 * (({succeeded()}) - ({succeeded(' offset 1w')}))",
             unit=POINTS,
             decimals=1,
-            steps=[(None, BAD), (-0.05, DOUBTFUL), (0, WELL)],
+            steps=[(None, BAD), (-5, DOUBTFUL), (0, WELL)],
+            width=5,
         ),
-        number("Runs", f"Runs in the window. {RECORDED}", f"sum({recorded('runs')})"),
-        number(
-            "Change of durations",
+        number("Runs", f"Runs in the window. {RECORDED}", f"sum({recorded('runs')})", width=2, curve=True),
+        change(
+            "Durations vs last week",
             "Mean change of the workflows' 95th percentile of the duration within a week; each workflow counts alike. "
             + RECORDED,
             f"avg({p95} / ({p95} offset 1w)) - 1",
-            unit=RATIO,
-            decimals=1,
-            steps=GROWTH_STEPS,
+            steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
         ),
         number(
             "Credits a day",
@@ -102,18 +142,23 @@ def _numbers(board: Dashboard) -> None:
             "(collector `project` or `all_branches`), else of the default branch. Not fit for billing.",
             'sum(circleci:project:credits_per_day{project=~"$project", window="$window"})',
             unit=CREDITS,
+            width=3,
+            curve=True,
         ),
         number(
             "Flaky tests",
             f"Tests that passed and failed on the same commit within two weeks. {needs('flaky_tests')}",
             f"sum(circleci:project:flaky_tests{OF_PROJECTS})",
             steps=[(None, WELL), (1, DOUBTFUL)],
+            width=3,
         ),
     )
 
 
 def _reliability(board: Dashboard) -> None:
     rows = least_reliable(20)
+    succeeded, failed = recorded("successful_runs"), recorded("failed_runs")
+    without_canceled = f"({succeeded} / ({succeeded} + {failed}))"
     row(
         board,
         "Reliability",
@@ -132,16 +177,31 @@ def _reliability(board: Dashboard) -> None:
             high=1,
             calculations=("lastNotNull", "min"),
             height=10,
+            right=True,
         ),
         listing(
             "Least reliable workflows",
-            f"The twenty workflows with the lowest success ratio. A name leads to the workflow. {RECORDED}",
-            NAMES,
+            "The twenty workflows with the lowest success ratio; Not canceled is without canceled runs. A "
+            "project leads to "
+            f"CircleCI, a workflow to its dashboard. {RECORDED}",
+            SLUGGED,
             [
-                Column("Success", of(rows, recorded("success_ratio")), RATIO, SUCCESS_STEPS, gauge=True, decimals=0),
+                Column(
+                    "Success",
+                    of(rows, recorded("success_ratio")),
+                    RATIO,
+                    SUCCESS_STEPS,
+                    gauge=True,
+                    decimals=0,
+                    width=120,
+                ),
+                Column("Not canceled", of(rows, without_canceled), RATIO, SUCCESS_STEPS, decimals=0, width=110),
                 Column("Failed", of(rows, recorded("failed_runs")), width=75),
                 Column("Runs", of(rows, recorded("runs")), width=75),
+                slugged(rows),
             ],
+            hidden=("Value #E",),
+            unseen=("Slug",),
             sort="Success",
             descending=False,
             links=LINK,
@@ -152,7 +212,7 @@ def _reliability(board: Dashboard) -> None:
 
 def _speed(board: Dashboard) -> None:
     p95, rows = recorded("duration_p95_seconds"), slowest(20)
-    change = f"({p95} / ({p95} offset 1w) - 1)"
+    growth = f"({p95} / ({p95} offset 1w) - 1)"
     row(
         board,
         "Speed and recovery",
@@ -160,12 +220,15 @@ def _speed(board: Dashboard) -> None:
             "Slowest workflows",
             "The twenty workflows with the longest 95th percentile of the duration, and its change in a week. "
             + RECORDED,
-            NAMES,
+            SLUGGED,
             [
-                Column("95th percentile", of(rows, p95), SECONDS, [(None, BLUE)], gauge=True),
+                Column("95th percentile", of(rows, p95), SECONDS, [(None, BLUE)], gauge=True, width=140),
                 Column("Median", of(rows, recorded("duration_median_seconds")), SECONDS, width=100),
-                Column("In a week", of(rows, change), RATIO, GROWTH_STEPS, decimals=0, width=90),
+                Column("Change in 7 days", of(rows, growth), RATIO, GROWTH_STEPS, decimals=0, width=135),
+                slugged(rows),
             ],
+            hidden=("Value #D",),
+            unseen=("Slug",),
             sort="95th percentile",
             links=LINK,
             height=10,
@@ -174,12 +237,13 @@ def _speed(board: Dashboard) -> None:
             "Slowest workflows over time",
             f"95th percentile of the duration of the six workflows that are slowest now. {RECORDED}",
             ranked(
-                f"max by (project, workflow) ({selected('duration_p95_seconds')})",
+                minutes(f"max by (project, workflow) ({selected('duration_p95_seconds')})"),
                 "project, workflow",
                 "{{project}} {{workflow}}",
             ),
-            unit=SECONDS,
+            unit=MINUTES,
             height=10,
+            right=True,
         ),
         bars(
             "Recovery time",
@@ -194,9 +258,10 @@ def _speed(board: Dashboard) -> None:
         chart(
             "Recovery time by project",
             f"Mean over the workflows of a project, for the six projects where it is longest now. {RECORDED}",
-            ranked(f"avg by (project) ({selected('mttr_seconds')})", "project", "{{project}}"),
-            unit=SECONDS,
+            ranked(hours(f"avg by (project) ({selected('mttr_seconds')})"), "project", "{{project}}"),
+            unit=HOURS,
             height=10,
+            right=True,
         ),
     )
 
@@ -204,7 +269,7 @@ def _speed(board: Dashboard) -> None:
 def _cost(board: Dashboard) -> None:
     row(
         board,
-        "Credits and flaky tests",
+        "Credits",
         bars(
             "Credits by workflow",
             f"Credits in the window: the ten most expensive workflows. {RECORDED}",
@@ -226,7 +291,12 @@ def _cost(board: Dashboard) -> None:
             ),
             unit=CREDITS,
             height=10,
+            right=True,
         ),
+    )
+    optional(
+        board,
+        "Flaky tests (collector flaky_tests)",
         chart(
             "Flaky tests by project",
             "Tests that passed and failed on the same commit within two weeks, in the six projects that have most now. "
@@ -234,6 +304,7 @@ def _cost(board: Dashboard) -> None:
             ranked('circleci:project:flaky_tests{{project=~"$project"}}{at}', "project", "{{project}}"),
             step=True,
             height=9,
+            right=True,
         ),
         listing(
             "Jobs with flaky tests",
@@ -255,7 +326,7 @@ def _cost(board: Dashboard) -> None:
                 ),
             ],
             sort="Flakes",
-            links=LINK,
+            links={"Workflow": LINK["Workflow"]},
         ),
     )
 
@@ -282,6 +353,7 @@ def build() -> Dashboard:
         )
     )
     board.with_variable(window("circleci:default_branch:runs"))
+    alerts(board, "workflow")
     for part in (_numbers, _reliability, _speed, _cost):
         part(board)
     return board

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,18 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colors import BLUE, GRAY, RANKS
+from deploy.grafana.colors import BLUE, GRAY, RANKS, WELL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+HIDDEN = {"legend": False, "tooltip": False, "viz": True}
 SOURCE = style.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 # Units as Grafana calls them.
 RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", "short", "dateTimeFromNow", "reqps"
-POINTS = "percentunit"
+# Minutes and hours, so that the ticks of an axis are round ones; points are differences of a percentage.
+MINUTES, HOURS, PER_HOUR, POINTS = "suffix: min", "suffix: h", "suffix: /h", "suffix: points"
 
 Steps = list[tuple[float | None, str]]
 """Thresholds: each color holds from its value on; the first from None."""
@@ -29,6 +32,33 @@ Steps = list[tuple[float | None, str]]
 def needs(collector: str) -> str:
     """The sentence of a panel that shows nothing unless the configuration asks for it."""
     return f"Needs the collector `{collector}`, which is off unless the configuration names it."
+
+
+def minutes(expression: str) -> str:
+    """Seconds as minutes, for an axis."""
+    return f"({expression}) / 60"
+
+
+def hours(expression: str) -> str:
+    """Seconds as hours, for an axis."""
+    return f"({expression}) / 3600"
+
+
+def per_hour(expression: str) -> str:
+    """A rate a second as one an hour."""
+    return f"{expression} * 3600"
+
+
+def _nothing(description: str) -> str:
+    """What an empty panel says: the collector that is off, if it needs one."""
+    found = re.search(r"Needs the collector `(\w+)`", description)
+    return f"No data. Is the collector {found[1]} on?" if found else "No data"
+
+
+def _current(expression: str) -> str:
+    """Only if there is a value at the end of the time range: a curve must not make an old value look current."""
+    now = re.sub(r"(\}(?:\[[^\]]*\])?(?: offset \w+)?)", r"\1 @ end()", expression)
+    return f"({expression}) and on () ({now})"
 
 
 def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
@@ -61,22 +91,26 @@ def number(
     steps: Steps | None = None,
     decimals: int | None = None,
     width: int = 4,
-    height: int = 4,
+    height: int = 5,
     mappings: Mapping[str, tuple[str, str]] | None = None,
     legend: str = "",
+    curve: bool = False,
+    empty: str = "",
 ) -> stat.Panel:
-    """One number as it is now. `mappings` gives a text and a color to a value."""
+    """One number as it is now, with its `curve` behind it. `mappings` gives a text and a color to a value."""
+    query = _query("A", _current(expression) if curve else expression, legend)
     panel = (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(SOURCE)
-        .with_target(_query("A", expression, legend).instant())
+        .with_target(query.range() if curve else query.instant())
+        .no_value(empty or _nothing(description))
         .unit(unit)
         .height(height)
         .span(width)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .graph_mode(style.BigValueGraphMode.NONE)
+        .graph_mode(style.BigValueGraphMode.AREA if curve else style.BigValueGraphMode.NONE)
         .color_mode(style.BigValueColorMode.VALUE)
         .justify_mode(style.BigValueJustifyMode.AUTO)
         .text_mode(style.BigValueTextMode.NAME if legend else style.BigValueTextMode.VALUE)
@@ -91,6 +125,17 @@ def number(
     return panel
 
 
+def change(title: str, description: str, expression: str, *, steps: Steps, width: int = 4) -> stat.Panel:
+    """A relative change (1 is twice as much) as "3 % up" or "3 % down"; `steps` color what goes up."""
+    percent = f"100 * ({expression})"
+    panel = number(title, description, f"{percent} >= 0", unit="suffix: % up", decimals=0, steps=steps, width=width)
+    panel.with_target(_query("B", f"-({percent} < 0)").instant())
+    good = {"mode": "fixed", "fixedColor": WELL if len(steps) > 1 else BLUE}
+    down = [("unit", "suffix: % down"), ("color", good)]
+    panel.override_by_query("B", [model.DynamicConfigValue(id_val=name, value=value) for name, value in down])
+    return panel
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One query of a chart."""
@@ -98,6 +143,7 @@ class Line:
     expression: str
     legend: str
     color: str
+    exemplars: bool = False
 
 
 def ranked(expression: str, by: str, legend: str, count: int = 6, order: str = "topk") -> list[Line]:
@@ -131,13 +177,15 @@ def chart(
     soft_high: float | None = None,
     calculations: Sequence[str] = ("lastNotNull",),
     step: bool = False,
+    right: bool = False,
 ) -> timeseries.Panel:
-    """Lines (or stacked bars) over time, with a legend that can be read as a table."""
+    """Lines (or stacked bars) over time, with a legend that can be read as a table: at the `right` for long names."""
     panel = (
         timeseries.Panel()
         .title(title)
         .description(description)
         .datasource(SOURCE)
+        .no_value(_nothing(description))
         .unit(unit)
         .height(height)
         .span(width)
@@ -149,7 +197,7 @@ def chart(
             common.VizLegendOptions()
             .show_legend(True)
             .display_mode(style.LegendDisplayMode.TABLE)
-            .placement(style.LegendPlacement.BOTTOM)
+            .placement(style.LegendPlacement.RIGHT if right else style.LegendPlacement.BOTTOM)
             .calcs(list(calculations))
         )
         .tooltip(common.VizTooltipOptions().mode(style.TooltipDisplayMode.MULTI).sort(style.SortOrder.DESCENDING))
@@ -172,7 +220,8 @@ def chart(
             common.GraphThresholdsStyleConfig().mode(style.GraphThresholdsStyleMode.DASHED)
         )
     for ref, line in zip(_refs(len(lines)), lines, strict=True):
-        panel.with_target(_query(ref, line.expression, line.legend).range())
+        query = _query(ref, line.expression, line.legend).range()
+        panel.with_target(query.exemplar(exemplar=True) if line.exemplars else query)
         color = {"mode": "fixed", "fixedColor": line.color}
         panel.override_by_query(ref, [model.DynamicConfigValue(id_val="color", value=color)])
     return panel
@@ -197,6 +246,7 @@ def bars(
         .description(description)
         .datasource(SOURCE)
         .with_target(_query("A", expression, legend).instant())
+        .no_value(_nothing(description))
         .unit(unit)
         .min(0)
         .height(height)
@@ -238,12 +288,14 @@ def listing(
     first: str = "",
     width: int = 12,
     height: int = 9,
-    links: Mapping[str, tuple[str, str]] | None = None,
+    links: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     hidden: Sequence[str] = (),
+    unseen: Sequence[str] = (),
 ) -> table.Panel:
-    """A table: a row for each label set. `labels` gives the labels' titles, `links` a text and URL to a column.
+    """A table: a row for each label set. `labels` gives the labels' titles, `links` texts and URLs to a column.
 
-    Rows with the lowest value of the column `first` come before all others.
+    Rows with the lowest value of the column `first` come before all others. `hidden` fields are dropped; `unseen`
+    columns are there for links only.
     """
     refs = _refs(len(columns))
     names = {f"Value #{ref}": column.title for ref, column in zip(refs, columns, strict=True)}
@@ -255,6 +307,7 @@ def listing(
         .title(title)
         .description(description)
         .datasource(SOURCE)
+        .no_value(_nothing(description))
         .height(height)
         .span(width)
         .show_header(True)
@@ -276,14 +329,17 @@ def listing(
     for ref, column in zip(refs, columns, strict=True):
         panel.with_target(_query(ref, column.expression).instant().format(PromQueryFormat.TABLE))
         panel.override_by_name(column.title, _properties(column))
-    for name, (text, url) in (links or {}).items():
-        link = {"title": text, "url": url, "targetBlank": False}
-        panel.override_by_name(name, [model.DynamicConfigValue(id_val="links", value=[link])])
+    for name, targets in (links or {}).items():
+        listed = [{"title": text, "url": url, "targetBlank": url.startswith("https:")} for text, url in targets]
+        panel.override_by_name(name, [model.DynamicConfigValue(id_val="links", value=listed)])
+    for name in unseen:
+        panel.override_by_name(name, [model.DynamicConfigValue(id_val="custom.hideFrom", value=HIDDEN)])
     return panel
 
 
 def _properties(column: Column) -> list[model.DynamicConfigValue]:
-    found: list[tuple[str, object]] = [("unit", column.unit)]
+    # An empty cell says less than an empty table does.
+    found: list[tuple[str, object]] = [("unit", column.unit), ("noValue", "-")]
     if column.decimals is not None:
         found.append(("decimals", column.decimals))
     if column.steps:
@@ -311,6 +367,7 @@ def heat_map(title: str, description: str, expression: str, *, width: int = 12, 
         .description(description)
         .datasource(SOURCE)
         .with_target(_query("A", expression, "{{le}}").range().format(PromQueryFormat.HEATMAP))
+        .no_value(_nothing(description))
         .height(height)
         .span(width)
         .calculate(False)

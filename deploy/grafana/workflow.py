@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grafana_foundation_sdk.models.dashboard import VariableSort
+from grafana_foundation_sdk.builders.dashboard import DashboardLink
+from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableSort
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
-from deploy.grafana.frame import WORKFLOW, begin, row, variable, window
+from deploy.grafana.frame import CIRCLECI, WORKFLOW, alerts, begin, optional, row, slug, variable, window
 from deploy.grafana.panels import (
     COUNT,
     CREDITS,
+    MINUTES,
     RATIO,
     SECONDS,
     TIME,
     Column,
     Line,
     bars,
+    change,
     chart,
     heat_map,
     listing,
+    minutes,
     needs,
     number,
     ranked,
@@ -34,7 +38,8 @@ THIS = 'project="$project", workflow="$workflow"'
 ON_BRANCH = f'{THIS}, branch="$branch"'
 IN_WINDOW = f'{ON_BRANCH}, window="$window"'
 SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
-TREND_STEPS: Steps = [(None, WELL), (1.1, DOUBTFUL), (1.3, BAD)]
+TREND_STEPS: Steps = [(None, WELL), (10, DOUBTFUL), (30, BAD)]
+ON_CIRCLECI = [("Open at CircleCI", f"{CIRCLECI}/pipelines/${{slug}}?branch=${{__data.fields.Branch:percentencode}}")]
 
 
 def gauge(name: str) -> str:
@@ -63,11 +68,34 @@ def _numbers(board: Dashboard) -> None:
             unit=RATIO,
             decimals=1,
             steps=SUCCESS_STEPS,
+            width=3,
+            curve=True,
         ),
-        number("Runs", "Runs in the window, those on hold or running included.", gauge("runs")),
-        number("Median duration", "Half of the runs took no longer.", gauge("duration_median_seconds"), unit=SECONDS),
         number(
-            "95th percentile", "Nineteen of twenty runs took no longer.", gauge("duration_p95_seconds"), unit=SECONDS
+            "Without canceled",
+            "Successful runs by those that succeeded or failed: canceled runs count neither way.",
+            f"{gauge('successful_runs')} / ({gauge('successful_runs')} + {gauge('failed_runs')})",
+            unit=RATIO,
+            decimals=1,
+            steps=SUCCESS_STEPS,
+            width=4,
+            curve=True,
+        ),
+        number("Runs", "Runs in the window, those on hold or running included.", gauge("runs"), width=3, curve=True),
+        number(
+            "Median duration",
+            "Half of the runs took no longer.",
+            gauge("duration_median_seconds"),
+            unit=SECONDS,
+            curve=True,
+        ),
+        number(
+            "95th percentile",
+            "Nineteen of twenty runs took no longer.",
+            gauge("duration_p95_seconds"),
+            unit=SECONDS,
+            width=3,
+            curve=True,
         ),
         number(
             "Recovery time",
@@ -75,12 +103,14 @@ def _numbers(board: Dashboard) -> None:
             gauge("mttr_seconds"),
             unit=SECONDS,
             steps=[(None, WELL), (4 * 3600, DOUBTFUL), (24 * 3600, BAD)],
+            empty="Nothing failed",
         ),
         number(
             "Last run",
             "When the last run began that Insights knows of. CircleCI's figures are up to a day behind.",
             f"{gauge('last_run_timestamp_seconds')} * 1000",
             unit=TIME,
+            width=3,
         ),
     )
 
@@ -88,24 +118,34 @@ def _numbers(board: Dashboard) -> None:
 def _course(board: Dashboard) -> None:
     row(
         board,
-        "Course",
+        "Trends",
         chart(
             "Durations",
             "Shortest, median, mean, 95th percentile and longest duration of the runs in the window that ended then.",
             [
-                Line(gauge("duration_max_seconds"), "longest", GRAY),
-                Line(gauge("duration_p95_seconds"), "95th percentile", VERMILLION),
-                Line(gauge("duration_mean_seconds"), "mean", ORANGE),
-                Line(gauge("duration_median_seconds"), "median", BLUE),
-                Line(gauge("duration_min_seconds"), "shortest", SKY),
+                Line(minutes(gauge("duration_max_seconds")), "longest", GRAY),
+                Line(minutes(gauge("duration_p95_seconds")), "95th percentile", VERMILLION),
+                Line(minutes(gauge("duration_mean_seconds")), "mean", ORANGE),
+                Line(minutes(gauge("duration_median_seconds")), "median", BLUE),
+                Line(minutes(gauge("duration_min_seconds")), "shortest", SKY),
             ],
-            unit=SECONDS,
+            unit=MINUTES,
             height=10,
+            right=True,
         ),
         chart(
-            "Success ratio",
-            "Successful runs by all runs in the window that ended then. The dashed lines are at 80 % and 95 %.",
-            [Line(gauge("success_ratio"), "success ratio", BLUE)],
+            "Success ratio over time",
+            "Successful runs by all runs, and by those that succeeded or failed, in the window that ended then. "
+            "The dashed "
+            "lines are at 80 % and 95 %.",
+            [
+                Line(gauge("success_ratio"), "of all runs", BLUE),
+                Line(
+                    f"{gauge('successful_runs')} / ({gauge('successful_runs')} + {gauge('failed_runs')})",
+                    "without canceled runs",
+                    WELL,
+                ),
+            ],
             unit=RATIO,
             low=None,
             high=1,
@@ -114,10 +154,10 @@ def _course(board: Dashboard) -> None:
             calculations=("lastNotNull", "min", "mean"),
         ),
         chart(
-            "Runs",
+            "Runs over time",
             "Successful, failed and other runs (canceled, on hold, running) in the window that ended then.",
             [
-                Line(gauge("successful_runs"), "successful", BLUE),
+                Line(gauge("successful_runs"), "successful", WELL),
                 Line(gauge("failed_runs"), "failed", VERMILLION),
                 Line(
                     f"{gauge('runs')} - {gauge('successful_runs')} - {gauge('failed_runs')}",
@@ -128,7 +168,7 @@ def _course(board: Dashboard) -> None:
             stacked=True,
         ),
         chart(
-            "Credits",
+            "Credits over time",
             "Credits used in the window that ended then. Not fit for billing.",
             [Line(gauge("credits_used"), "credits", PURPLE)],
             unit=CREDITS,
@@ -148,7 +188,7 @@ def _jobs(board: Dashboard) -> None:
             {"job_name": "Job"},
             [
                 Column(
-                    "Part of the workflow",
+                    "Share of workflow p95",
                     f"{p95} / on () group_left () {gauge('duration_p95_seconds')}",
                     RATIO,
                     [(None, BLUE), (0.5, ORANGE), (0.8, VERMILLION)],
@@ -162,20 +202,21 @@ def _jobs(board: Dashboard) -> None:
                 Column("Runs", by_job("runs")),
                 Column("Credits", by_job("credits_used"), CREDITS),
             ],
-            sort="Part of the workflow",
+            sort="Share of workflow p95",
             width=24,
         ),
         chart(
             "Duration of each job",
             "95th percentile of the duration of the five jobs that are slowest now, in the window that ended then.",
             ranked(
-                f"max by (job_name) (circleci_insights_job_duration_p95_seconds{{{{{IN_WINDOW}}}}}{{at}})",
+                minutes(f"max by (job_name) (circleci_insights_job_duration_p95_seconds{{{{{IN_WINDOW}}}}}{{at}})"),
                 "job_name",
                 "{{job_name}}",
                 count=5,
             ),
-            unit=SECONDS,
+            unit=MINUTES,
             height=9,
+            right=True,
         ),
         bars(
             "Failed runs of each job",
@@ -189,12 +230,48 @@ def _jobs(board: Dashboard) -> None:
     )
 
 
+def _critical_path(board: Dashboard) -> None:
+    def seconds(more: str = "") -> str:
+        return f"increase(circleci_job_critical_path_seconds_total{{{ON_BRANCH}{more}}}[7d])"
+
+    def by_phase(phase: str) -> str:
+        chosen = f', phase="{phase}"'
+        return f"sum by (job_name) ({seconds(chosen)})"
+
+    optional(
+        board,
+        "Critical path (collector pipelines)",
+        listing(
+            "Jobs that would make this workflow faster",
+            "How much of the time of all runs of the last 7 days passed while a run waited for this job: while "
+            "the job ran, "
+            "and while it waited for an executor. Start at the top; a job with 0 % can become faster without any "
+            "effect. " + needs("pipelines"),
+            {"job_name": "Job"},
+            [
+                Column(
+                    "Share of run time",
+                    f"sum by (job_name) ({seconds()}) / on () group_left () sum({seconds()})",
+                    RATIO,
+                    [(None, ORANGE)],
+                    gauge=True,
+                    decimals=0,
+                ),
+                Column("Running", by_phase("run"), SECONDS, width=140),
+                Column("Waiting", by_phase("wait"), SECONDS, width=140),
+            ],
+            sort="Share of run time",
+            width=24,
+        ),
+    )
+
+
 def _branches(board: Dashboard) -> None:
     row(
         board,
         "Branches",
         listing(
-            "Branches beside each other",
+            "Branch comparison",
             "Every branch of the workflow that the configuration asks for. `all branches` is all of them together.",
             {"branch": "Branch"},
             [
@@ -209,6 +286,7 @@ def _branches(board: Dashboard) -> None:
             sort="Runs",
             width=24,
             height=7,
+            links={"Branch": ON_CIRCLECI},
         ),
     )
 
@@ -216,7 +294,7 @@ def _branches(board: Dashboard) -> None:
 def _single_runs(board: Dashboard) -> None:
     of_runs = f"circleci_workflow_run_duration_seconds_bucket{{{ON_BRANCH}}}"
     recent = f"sum by (le) (increase({of_runs}[$__rate_interval]))"
-    row(
+    optional(
         board,
         "Run by run (collector runs)",
         heat_map(
@@ -228,10 +306,10 @@ def _single_runs(board: Dashboard) -> None:
             "Percentiles of single runs",
             f"Estimated from the histogram of the runs that ended in each interval. {needs('runs')}",
             [
-                Line(f"histogram_quantile(0.95, {recent})", "95th percentile", VERMILLION),
-                Line(f"histogram_quantile(0.5, {recent})", "median", BLUE),
+                Line(minutes(f"histogram_quantile(0.95, {recent})"), "95th percentile", VERMILLION),
+                Line(minutes(f"histogram_quantile(0.5, {recent})"), "median", BLUE),
             ],
-            unit=SECONDS,
+            unit=MINUTES,
             height=9,
         ),
         chart(
@@ -241,7 +319,7 @@ def _single_runs(board: Dashboard) -> None:
                 Line(
                     f'sum(increase(circleci_workflow_runs_total{{{ON_BRANCH}, status="success"}}[$__rate_interval]))',
                     "success",
-                    BLUE,
+                    WELL,
                 ),
                 Line(
                     f'sum(increase(circleci_workflow_runs_total{{{ON_BRANCH}, status="failed"}}[$__rate_interval]))',
@@ -261,22 +339,22 @@ def _single_runs(board: Dashboard) -> None:
             width=12,
         ),
         number(
-            "Newest run",
-            f"How the newest finished run ended. {needs('runs')}",
+            "Last run result",
+            f"How the last finished run ended. {needs('runs')}",
             f"max(circleci_workflow_last_run_success{{{ON_BRANCH}}})",
             height=8,
-            mappings={"0": ("not successful", VERMILLION), "1": ("successful", BLUE)},
+            mappings={"0": ("not successful", VERMILLION), "1": ("successful", WELL)},
         ),
         number(
-            "Its duration",
-            f"Of the newest finished run. {needs('runs')}",
+            "Last run duration",
+            f"Of the last finished run. {needs('runs')}",
             f"max(circleci_workflow_last_run_duration_seconds{{{ON_BRANCH}}})",
             height=8,
             unit=SECONDS,
         ),
         number(
-            "Its end",
-            f"When the newest finished run ended. {needs('runs')}",
+            "Last run finished",
+            f"When the last finished run ended. {needs('runs')}",
             f"max(circleci_workflow_last_run_timestamp_seconds{{{ON_BRANCH}}}) * 1000",
             height=8,
             unit=TIME,
@@ -293,17 +371,14 @@ def _trends(board: Dashboard) -> None:
         ("Recovery time", "mttr", TREND_STEPS),
         ("Credits", "credits", TREND_STEPS),
     )
-    row(
+    optional(
         board,
         "CircleCI's own trends (collector workflow_summary)",
         *(
-            number(
-                title,
-                "Against the period before, as CircleCI compares them; 100 % is unchanged. "
-                + needs("workflow_summary"),
-                f"max(circleci_insights_workflow_totals_{name}_trend_ratio{{{ON_BRANCH}}})",
-                unit=RATIO,
-                decimals=0,
+            change(
+                f"{title}: trend",
+                f"Against the period before, as CircleCI compares them. {needs('workflow_summary')}",
+                f"max(circleci_insights_workflow_totals_{name}_trend_ratio{{{ON_BRANCH}}}) - 1",
                 steps=steps,
             )
             for title, name, steps in trends
@@ -315,7 +390,7 @@ def _tests(board: Dashboard) -> None:
     def by_test(name: str) -> str:
         return f"max by (test_name, class_name, job_name) (circleci_insights_test_{name}{{{ON_BRANCH}}})"
 
-    row(
+    optional(
         board,
         "Tests (collectors tests and flaky_tests)",
         number(
@@ -375,6 +450,20 @@ def build() -> Dashboard:
         )
     )
     board.with_variable(window('circleci_insights_workflow_runs{project="$project", workflow="$workflow"}'))
-    for part in (_numbers, _course, _jobs, _branches, _single_runs, _trends, _tests):
+    board.with_variable(slug())
+    board.link(
+        DashboardLink("Pipelines at CircleCI")
+        .type(DashboardLinkType.LINK)
+        .url(f"{CIRCLECI}/pipelines/${{slug}}?branch=${{branch:percentencode}}")
+        .target_blank(True)
+    )
+    board.link(
+        DashboardLink("Insights at CircleCI")
+        .type(DashboardLinkType.LINK)
+        .url(f"{CIRCLECI}/insights/${{slug}}/workflows/${{workflow:percentencode}}?branch=${{branch:percentencode}}")
+        .target_blank(True)
+    )
+    alerts(board, "workflow")
+    for part in (_numbers, _course, _jobs, _critical_path, _branches, _single_runs, _trends, _tests):
         part(board)
     return board

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -67,7 +68,7 @@ def recorded() -> frozenset[str]:
 def collectors_of(name: str) -> frozenset[str]:
     """The collectors that a series comes from, by itself or through recording rules."""
     for metric in _reference():
-        if metric["name"] in {name, name.removesuffix("_bucket")}:
+        if metric["name"] in {name, re.sub(r"_(bucket|sum|count)$", "", name)}:
             return frozenset([metric["collector"].removeprefix("collector ")])
     sources = [rule["expr"] for rule in rules("recording.yml") if rule["record"] == name]
     return frozenset[str]().union(*(collectors_of(each) for expr in sources for each in metrics(expr)))

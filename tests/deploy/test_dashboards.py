@@ -8,46 +8,52 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.exporter_metrics import ANYWHERE, DEPLOY, collectors_of, exposed, recorded
+from tests.deploy.exporter_metrics import ANYWHERE, DEPLOY, collectors_of, documents, exposed, recorded
 from tests.deploy.promql import selectors
 
 DASHBOARDS = {
     path.stem: json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json"))
 }
-PANELS = [
-    pytest.param(name, panel, id=f"{name}: {panel['title']}")
-    for name, board in DASHBOARDS.items()
-    for panel in board["panels"]
-    if panel["type"] != "row"
-]
-TABLES = [panel for board in DASHBOARDS.values() for panel in board["panels"] if panel["type"] == "table"]
-OPTIONAL = {"runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary", "organizations"}
+
+
+def everything(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """All rows and panels, those of collapsed rows too."""
+    return [each for panel in board["panels"] for each in (panel, *panel.get("panels", ()))]
+
+
+SHOWN = [(name, panel) for name, board in DASHBOARDS.items() for panel in everything(board) if panel["type"] != "row"]
+PANELS = [pytest.param(name, panel, id=f"{name}: {panel['title']}") for name, panel in SHOWN]
+TABLES = [panel for board in DASHBOARDS.values() for panel in everything(board) if panel["type"] == "table"]
+OPTIONAL = {"runs", "pipelines", "flaky_tests", "tests", "project", "job_trend", "workflow_summary", "organizations"}
+NEEDED = re.compile(r"Needs the collector `(\w+)`")
 HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-def test_there_are_three_dashboards_which_link_to_each_other() -> None:
-    assert DASHBOARDS.keys() == {"overview", "workflow", "exporter"}
+def test_there_are_five_dashboards_which_link_to_each_other() -> None:
+    assert DASHBOARDS.keys() == {"overview", "now", "workflow", "delivery", "exporter"}
     for board in DASHBOARDS.values():
-        (link,) = board["links"]
+        (link,) = [each for each in board["links"] if each["type"] == "dashboards"]
         assert (link["type"], link["includeVars"], link["keepTime"]) == ("dashboards", True, True)
         assert set(link["tags"]) <= set(board["tags"])
-    assert len({board["uid"] for board in DASHBOARDS.values()}) == 3
+    assert len({board["uid"] for board in DASHBOARDS.values()}) == 5
 
 
 @pytest.mark.parametrize(
     ("name", "variables"),
     [
         ("overview", ["datasource", "project", "workflow", "window"]),
-        ("workflow", ["datasource", "project", "workflow", "branch", "window"]),
+        ("now", ["datasource", "project"]),
+        ("workflow", ["datasource", "project", "workflow", "branch", "window", "slug"]),
+        ("delivery", ["datasource", "project", "workflow", "branch", "window"]),
         ("exporter", ["datasource", "job", "instance", "project"]),
     ],
 )
 def test_a_dashboard_has_its_variables_and_uses_each_of_them(name: str, variables: list[str]) -> None:
     board = DASHBOARDS[name]
-    used = json.dumps([board["panels"], board["templating"]])
+    used = json.dumps([board["panels"], board["templating"], board["links"]])
 
     assert [variable["name"] for variable in board["templating"]["list"]] == variables
-    assert all(f"${variable}" in used or f"${{{variable}}}" in used for variable in variables)
+    assert all(re.search(rf"\${variable}\b|\${{{variable}[:}}]", used) for variable in variables)
 
 
 @pytest.mark.parametrize(("name", "panel"), PANELS)
@@ -85,6 +91,8 @@ def test_a_panel_that_needs_an_optional_collector_says_so(name: str, panel: dict
         if len(collectors := collectors_of(metric)) == 1 and collectors <= OPTIONAL
     }
 
+    if "pipelines" in needed:
+        needed.discard("runs")  # which comes with it
     assert {each for each in OPTIONAL if f"Needs the collector `{each}`" in panel["description"]} == needed
 
 
@@ -101,7 +109,7 @@ def test_colors_can_be_told_apart_by_everybody(name: str) -> None:
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_panels_do_not_overlap_and_stay_within_the_grid(name: str) -> None:
     taken: set[tuple[int, int]] = set()
-    for panel in DASHBOARDS[name]["panels"]:
+    for panel in everything(DASHBOARDS[name]):
         place = panel["gridPos"]
         cells = {
             (x, y)
@@ -111,7 +119,58 @@ def test_panels_do_not_overlap_and_stay_within_the_grid(name: str) -> None:
         assert place["x"] + place["w"] <= 24
         assert not cells & taken
         taken |= cells
-    assert len({panel["id"] for panel in DASHBOARDS[name]["panels"]}) == len(DASHBOARDS[name]["panels"])
+    panels = everything(DASHBOARDS[name])
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    titles = [panel["title"] for panel in panels if panel["type"] != "row"]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize(("name", "panel"), PANELS)
+def test_an_empty_panel_says_which_collector_is_off(name: str, panel: dict[str, Any]) -> None:
+    empty = panel["fieldConfig"]["defaults"]["noValue"]
+    needed = NEEDED.search(panel["description"])
+
+    assert empty
+    if needed and empty != "No job waits":
+        assert empty == f"No data. Is the collector {needed[1]} on?"
+
+
+@pytest.mark.parametrize("name", ["overview", "workflow", "exporter"])
+def test_rows_of_optional_collectors_are_collapsed(name: str) -> None:
+    rows = [panel for panel in DASHBOARDS[name]["panels"] if panel["type"] == "row"]
+
+    assert {row["title"]: row["collapsed"] for row in rows} == {
+        row["title"]: "(collector" in row["title"] for row in rows
+    }
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_firing_alerts_are_marked_and_for_the_exporter_reloads_and_restarts(name: str) -> None:
+    marked = {each["name"]: each["expr"] for each in DASHBOARDS[name]["annotations"]["list"]}
+
+    assert marked.keys() == {"Firing alerts"} | ({"Reloads", "Restarts"} if name == "exporter" else set())
+    assert f'component="{"exporter" if name == "exporter" else "workflow"}"' in marked["Firing alerts"]
+
+
+def test_durations_on_axes_are_in_round_minutes_or_hours() -> None:
+    charts = [
+        (panel["title"], panel["fieldConfig"]["defaults"]["unit"])
+        for name, panel in SHOWN
+        if name != "exporter" and panel["type"] == "timeseries"
+    ]
+
+    assert {title for title, unit in charts if unit == "s"} == {"Durations, with single runs"}
+
+
+def test_runs_have_exemplars_that_the_provisioned_data_source_links_to_circleci() -> None:
+    source = documents(DEPLOY / "docker/grafana/datasources/prometheus.yaml")["datasources"][0]
+    compose = (DEPLOY / "docker/compose.yaml").read_text(encoding="utf-8")
+    shown = {panel["title"] for name, panel in SHOWN for target in panel["targets"] if target.get("exemplar")}
+
+    (link,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert shown == {"Durations, with single runs"}
+    assert (link["name"], link["url"]) == ("workflow_id", "https://app.circleci.com/workflow/$${__value.raw}")
+    assert "--enable-feature=exemplar-storage" in compose
 
 
 def test_links_lead_to_dashboards_and_fields_that_exist() -> None:
@@ -125,6 +184,6 @@ def test_links_lead_to_dashboards_and_fields_that_exist() -> None:
 
     assert links
     for panel, url in links:
-        assert url.split("?")[0].removeprefix("/d/") in uids
+        assert url.split("?")[0].removeprefix("/d/") in uids or url.startswith("https://app.circleci.com/pipelines/")
         titles = next(t["options"]["renameByName"] for t in panel["transformations"] if t["id"] == "organize").values()
         assert set(re.findall(r"__data\.fields\.(\w+)", url)) <= set(titles)

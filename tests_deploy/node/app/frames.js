@@ -3,6 +3,9 @@ import { FieldType, toDataFrame } from '@grafana/data';
 
 const legend = (format, labels) => format.replace(/\{\{\s*(\w+)\s*\}\}/g, (_, name) => labels[name] ?? '');
 
+// As Grafana: what is no number is a gap.
+const number = (value) => (value === 'NaN' ? null : Number(value));
+
 export function fill(text, variables) {
   return Object.entries(variables).reduce(
     (filled, [name, value]) => filled.replaceAll('${' + name + '}', value).replaceAll('$' + name, value),
@@ -32,7 +35,7 @@ function tableFrame(refId, result) {
 }
 
 function seriesFrame(target, series, times) {
-  const points = new Map((series.values ?? [series.value]).map(([at, value]) => [Math.round(at), Number(value)]));
+  const points = new Map((series.values ?? [series.value]).map(([at, value]) => [Math.round(at), number(value)]));
   const named = target.legendFormat && target.legendFormat !== '__auto';
   const name = named ? legend(target.legendFormat, series.metric) : 'Value';
   return toDataFrame({
