@@ -167,10 +167,13 @@ class Protocol(H11Protocol):
         self._lingers = True
         self._connection.enter(Phase.CLOSING)
         self.flow.pause_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
+        if not self.transport.can_write_eof():
             self.transport.close()
+            return
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has reset the connection, and the loop does not know it yet
+            self.transport.abort()
 
     def _end(self) -> None:
         self._connection.enter(Phase.CLOSING)
