@@ -65,7 +65,9 @@ def swept(ledger: Ledger, name: str, rows: Iterable[Run], *, start: int, lookbac
     created = [row.created_at for row in rows]
     newest = max([*created, *([] if before.newest is None else [before.newest])], default=None)
     floor = before.floor if newest is None else max(before.floor, min(start, int(min(newest, now) - lookback)))
-    workflow = replace(before, baseline=False, polled_at=now, swept_at=now, newest=newest, floor=floor)
+    # While nothing is listed, the next reading starts no later: this machine's clock may be days ahead of CircleCI's.
+    polled_at = before.polled_at if newest is None else now
+    workflow = replace(before, baseline=False, polled_at=polled_at, swept_at=now, newest=newest, floor=floor)
     return replace(ledger, workflows={**ledger.workflows, name: workflow})
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.runs import Run, WorkflowLedger, crediting
+from exporter.runs import Run, WorkflowLedger, crediting, start_of, sweep_is_due
 from exporter.runs.reading import key_of
 from tests.runs.job_lists import CREATED
 from tests.runs.watched import NOW, Watched, pipeline, run, uuid
@@ -84,6 +84,16 @@ def test_a_sweep_moves_the_floor_of_what_is_remembered() -> None:
     assert (after.newest, after.floor, after.polled_at, after.swept_at) == (int(CREATED + 50), 5, NOW, NOW)
     later = crediting.swept(swept, "build", [], start=int(CREATED), lookback=DAY, now=NOW + 60)
     assert later.workflows["build"].floor == int(CREATED + 50 - DAY)
+
+
+def test_with_a_clock_that_is_days_ahead_the_first_run_that_insights_lists_late_is_still_asked_for() -> None:
+    watched = Watched()
+    watched.look(pipeline(), [run("running")], {1: []})
+    assert watched.ledger is not None
+    ahead = NOW + 9 * DAY
+    swept = crediting.swept(watched.ledger, "build", [], start=int(CREATED), lookback=DAY, now=ahead)
+    assert start_of(swept.workflows["build"], ahead, DAY) == watched.ledger.began
+    assert not sweep_is_due(swept.workflows["build"], ahead, 3600)
 
 
 def test_a_workflow_that_insights_does_not_list_stays_while_it_runs() -> None:
