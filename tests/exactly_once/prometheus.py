@@ -42,7 +42,7 @@ class Prometheus:
     def __init__(
         self, program: Path, folder: Path, *flags: str, target: str, port: int, interval: str = "500ms"
     ) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
         configuration, self._log = folder / "prometheus.yml", (folder / "prometheus.log").open("wb")
         configuration.write_text(CONFIGURATION.format(interval=interval, target=target))
