@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 # The cases are about moments, which need many evaluations; here few will do.
-COARSE = {"exporter": "5m", "runners": "5m", "runs": "10m", "workflow": "2h"}
+COARSE = {"exporter": "5m", "runners": "5m", "runs": "10m", "webhooks": "5m", "workflow": "2h"}
 # What an alert is about: without this it may be silent. An unknown default branch has an alert of its own.
 BRANCH = {"circleci_insights_default_branch"}
 RUNS = {"circleci_workflow_runs_total"} | BRANCH
@@ -42,6 +42,8 @@ EVIDENCE = {
     "CircleCIReloadFailed": {"circleci_exporter_config_last_reload_successful"},
     "CircleCIStateNotWritable": {"circleci_exporter_state_writable"},
     "CircleCIStateLost": {"circleci_exporter_state_moved_aside_total", "circleci_exporter_state_damaged_records_total"},
+    "CircleCIWebhooksStopped": {"circleci_exporter_webhooks_total", "circleci_exporter_run_delay_seconds_count"},
+    "CircleCIWebhookSignaturesBad": {"circleci_exporter_webhooks_total"},
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
     "CircleCIDefaultBranchFailing": {"circleci_workflow_last_run_success"} | BRANCH,
     "CircleCIFailureBudgetBurnsFast": RUNS,
