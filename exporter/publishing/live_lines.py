@@ -64,7 +64,7 @@ def expiries(live: Live, project: Project) -> Iterator[float]:
 def in_progress(snapshot: Snapshot, shown: Iterable[tuple[str, str]], now: float) -> Iterator[list[FamilyLines]]:
     """Runs in progress for each shown workflow and branch, 0 where there are none, then the project's jobs.
 
-    Of what could not be looked at for too long nothing is shown: it may have ended.
+    Of what could not be looked at for too long nothing is shown: it may have ended. Without `jobs`, nothing of jobs.
     """
     project, live = snapshot.project, snapshot.live
     fresh, stale = under_way(live, project, now) if live is not None else ([], [])
@@ -73,7 +73,7 @@ def in_progress(snapshot: Snapshot, shown: Iterable[tuple[str, str]], now: float
     for each in shown:
         if each not in unknown:
             yield _wanted(project, _runs(project.name, *each, runs.get(each, [])))
-    if not stale:
+    if project.pipelines.jobs and not stale:  # what is not asked for is not 0
         yield _wanted(project, _jobs(project.name, [run for pipeline in fresh for run in pipeline.runs]))
 
 

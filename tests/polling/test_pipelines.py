@@ -112,6 +112,16 @@ def test_a_look_that_learns_nothing_costs_one_call_and_renders_nothing() -> None
         assert running.engine.store.exposition is shown
 
 
+def test_without_jobs_there_is_no_number_of_jobs_in_progress_not_even_0() -> None:
+    for settings, shown in ("pipelines: {jobs: false}", False), ("pipelines: {jobs: true}", True):
+        with watching(settings=settings) as running:
+            running.begin()
+            running.start()
+            running.looks(3, 90)
+            assert running.in_progress() == {"running": 1}
+            assert bool(running.samples("circleci_jobs_in_progress")) is shown
+
+
 def test_what_is_under_way_is_looked_at_even_while_the_list_fails() -> None:
     with watching() as running:
         running.begin()
