@@ -113,8 +113,8 @@ def test_a_look_that_learns_nothing_costs_one_call_and_renders_nothing() -> None
 
 
 def test_without_jobs_there_is_no_number_of_jobs_in_progress_not_even_0() -> None:
-    for settings, shown in ("pipelines: {jobs: false}", False), ("pipelines: {jobs: true}", True):
-        with watching(settings=settings) as running:
+    for jobs, shown in ("false", False), ("true", True):
+        with watching(settings=f"pipelines: {{idle_interval: 1m, jobs: {jobs}}}") as running:
             running.begin()
             running.start()
             running.looks(3, 90)
