@@ -65,6 +65,7 @@ class PipelineCampaign(campaign.Campaign):
         self.began = self.now()
         self.exporter = self.start()
         self.exporter.until(self._was_polled, "the first look at all projects")
+        time.sleep(2)  # times are cut to whole seconds: what happens next must not look as if it had ended before
         return self
 
     def start(self) -> Exporter:
