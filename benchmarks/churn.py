@@ -53,7 +53,7 @@ class Changing:
         """Start at the first minute."""
         self.now, self._chance = START, random.Random(1)  # noqa: S311  the same in each run
 
-    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  a Client
+    def pages(self, question: Question, *, deadline: float, **_: object) -> Iterator[object]:  # noqa: ARG002  a Client
         """One page."""
         minute = int(self.now - START) // 60
         if question.endpoint == "/project/{slug}":

@@ -47,7 +47,7 @@ class Api:
         self.now, self.calls = START, 0
         self._made: dict[str, list[dict[str, Any]]] = {}
 
-    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  a Client
+    def pages(self, question: Question, *, deadline: float, **_: object) -> Iterator[object]:  # noqa: ARG002  a Client
         """One page."""
         self.calls += 1
         if question.endpoint == "/project/{slug}":

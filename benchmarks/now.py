@@ -58,7 +58,7 @@ class Direct:
         self.organization = organization
         self.calls: Counter[str] = Counter()
 
-    def pages(self, question: Question, *, deadline: float, ahead: bool = False) -> Iterator[object]:  # noqa: ARG002  a Client
+    def pages(self, question: Question, *, deadline: float, **_how: object) -> Iterator[object]:  # noqa: ARG002  a Client
         """All pages of an answer."""
         token = None
         while True:
