@@ -1,4 +1,4 @@
-"""A short form of the campaign of pipelines; the long one is `make soak`."""
+"""A short form of the campaign of pipelines, with kills: `make soak` runs it before the long one."""
 
 from __future__ import annotations
 

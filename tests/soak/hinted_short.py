@@ -1,4 +1,4 @@
-"""A short form of the campaign of webhooks; the long one is `make soak`."""
+"""A short form of the campaign of webhooks: `make soak` runs it before the long one."""
 
 from __future__ import annotations
 
