@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import copied
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "exporter"
 BEFORE = "        Collector(\n            ORGANIZATIONS,"
 ROW = """        Collector(
             "tested_runs",
@@ -40,8 +36,7 @@ class Extended:
     """A copy of the program with one more row, and what its commands write."""
 
     def __init__(self, folder: Path, circle: Circle) -> None:
-        shutil.copytree(PACKAGE, folder / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
-        table = folder / "exporter" / "insights" / "collectors.py"
+        table = copied.copy(folder) / "insights" / "collectors.py"
         before, found, after = table.read_text("utf-8").partition(BEFORE)
         assert found
         table.write_text(before + ROW + found + after, "utf-8")
@@ -52,18 +47,7 @@ class Extended:
         self.folder, self.token = folder, circle.token
 
     def run(self, *command: str) -> str:
-        environ = {**os.environ, "PYTHONPATH": str(self.folder), "CIRCLECI_TOKEN": self.token}
-        ran = subprocess.run(
-            [sys.executable, "-m", "exporter", *command],
-            cwd=self.folder,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+        return copied.run(self.folder, "-m", "exporter", *command, CIRCLECI_TOKEN=self.token)
 
 
 @pytest.fixture(name="extended", scope="module")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "exporter"
+from tests import copied
+
 BEFORE = "    max_series: SeriesLimit"
 DECLARATION = (
     '    snooze: Annotated[Items[Duration], Rising] = Field(("5m",), description="How long.", validate_default=True)\n'
@@ -45,14 +42,11 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("copy")
-    shutil.copytree(PACKAGE, folder / "exporter", ignore=shutil.ignore_patterns("__pycache__"))
-    settings = folder / "exporter" / "config" / "settings.py"
+    settings = copied.copy(folder) / "config" / "settings.py"
     text = settings.read_text()
     assert text.count(BEFORE) == 1
     settings.write_text(text.replace(BEFORE, DECLARATION + BEFORE))
-    command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60)
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(copied.run(folder, "-c", PROGRAM))
     return found
 
 
