@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
-KINDS = ("server", "project", "facts", "outcomes", "part", "ledger", "workflow", "live", "pipeline", "counter", "hint")
+KINDS = (
+    "version",
+    "server",
+    "project",
+    "facts",
+    "outcomes",
+    "part",
+    "ledger",
+    "workflow",
+    "live",
+    "pipeline",
+    "counter",
+    "hint",
+)
 """Label `kind`."""
 _LOST = {
     "ledger": "the project's run counters start at 0",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.errors import StartError
-from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables
+from exporter.state import versions
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from exporter.telemetry import Telemetry
 
 APPLICATION_ID = 0x43494558
-VERSION = 2
-NEWEST = 255
-"""No exporter has a version beyond this: it is damage."""
 LOCK_WAIT = 1.0
 """Seconds for which the start waits for the process before it to let go of the file."""
 WAL_LIMIT = 16 * 1024 * 1024
@@ -34,19 +31,6 @@ _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, 
 """What statements that are right fail with on a file that is wrong."""
 FOREIGN = "it belongs to another program"
 _PRIMARY = 0xFF  # the low byte of an extended error code
-_SCHEMA = (
-    *project_tables.SCHEMA,
-    *run_tables.SCHEMA,
-    *live_tables.SCHEMA,
-    *hint_tables.SCHEMA,
-    *generation.SCHEMA,
-)
-_FROM_1 = (
-    "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
-    *live_tables.SCHEMA,
-    *hint_tables.SCHEMA,
-    *generation.SCHEMA,
-)
 _HEADER = 100
 _MAGIC = b"SQLite format 3\0"
 _OWNER = slice(68, 72)  # PRAGMA application_id in the file's header
@@ -71,13 +55,13 @@ def connect(path: Path | None, telemetry: Telemetry, log: BoundLogger) -> tuple[
         if path.is_dir():
             raise StartError(f"state file {path} is a folder")
         try:
-            return _usable(path), True
+            return _usable(path, telemetry, log), True
         except _Unusable as found:
             problem = found
         aside = _move_aside(path)
         telemetry.state_moved_aside.inc()
         log.error("the state file cannot be used and was moved aside", path=str(path), to=aside, problem=str(problem))
-        return _usable(path), True
+        return _usable(path, telemetry, log), True
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY:
             raise StartError(f"state file {path} is in use by another process") from None
@@ -85,14 +69,14 @@ def connect(path: Path | None, telemetry: Telemetry, log: BoundLogger) -> tuple[
     log.error(
         "the state file cannot be written; nothing lasts until the next start", path=str(path), error=str(problem)
     )
-    return _copy(path), False
+    return _copy(path, telemetry, log), False
 
 
 def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & _PRIMARY
 
 
-def _usable(path: Path) -> sqlite3.Connection:
+def _usable(path: Path, telemetry: Telemetry, log: BoundLogger) -> sqlite3.Connection:
     """Open the file, hold it, and verify or make what is in it."""
     if path.exists():
         _recognize(path)
@@ -102,7 +86,7 @@ def _usable(path: Path) -> sqlite3.Connection:
     try:
         _prepare(connection)
         connection.execute("BEGIN IMMEDIATE")  # takes the lock that the locking mode then keeps
-        _verify(connection)
+        _verify(connection, telemetry, log)
         connection.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -156,9 +140,9 @@ def _text(stored: bytes) -> str:
     return stored.decode(errors="surrogateescape")
 
 
-def _verify(connection: sqlite3.Connection) -> None:
-    """Make the tables, bring those of an older version up to date, and check them."""
-    owner, version, tables = (
+def _verify(connection: sqlite3.Connection, telemetry: Telemetry, log: BoundLogger) -> None:
+    """Make the tables, or check them and bring those of an older version up to date."""
+    owner, number, tables = (
         connection.execute(query).fetchone()[0]
         for query in (
             "PRAGMA application_id",
@@ -166,36 +150,28 @@ def _verify(connection: sqlite3.Connection) -> None:
             "SELECT count(*) FROM sqlite_master WHERE type = 'table'",
         )
     )
-    if not (owner or version or tables):
+    if not (owner or number or tables):
         _create(connection)
         return
     if owner != APPLICATION_ID:
         raise _Unusable(FOREIGN)
-    if VERSION < version <= NEWEST:
-        raise StartError(f"the state file has version {version}; this exporter knows versions up to {VERSION}")
-    if not 0 < version <= VERSION:
-        raise _Unusable(f"its version is {version}")
+    try:
+        version, number = versions.found(connection)
+    except versions.NoVersionError as problem:
+        raise _Unusable(str(problem)) from None
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise _Unusable(found)
-    if version < VERSION:
-        for statement in _FROM_1:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    tables = {_plain(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
-    if not tables >= set(map(_plain, _SCHEMA)):
-        raise _Unusable("tables are missing")
-
-
-def _plain(sql: str) -> str:
-    return " ".join(sql.split())
+    if (version, number) != (versions.VERSION, versions.VERSION):
+        versions.upgrade(connection, version)
+    if version != number:
+        telemetry.state_damaged.labels("version").inc()
+        log.error("the damaged version of the state file was repaired", found=number, version=version)
 
 
 def _create(connection: sqlite3.Connection) -> None:
-    for statement in _SCHEMA:
-        connection.execute(statement)
+    versions.create(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _move_aside(path: Path) -> str:
@@ -217,7 +193,7 @@ def _memory() -> sqlite3.Connection:
     return connection
 
 
-def _copy(path: Path) -> sqlite3.Connection:
+def _copy(path: Path, telemetry: Telemetry, log: BoundLogger) -> sqlite3.Connection:
     """The file's content in memory, or nothing where it cannot be read.
 
     Reading takes a lock and makes files beside it, so it is done on a copy.
@@ -232,7 +208,7 @@ def _copy(path: Path) -> sqlite3.Connection:
             with closing(sqlite3.connect(copy)) as file:
                 file.backup(connection)
         _prepare(connection)
-        _verify(connection)
+        _verify(connection, telemetry, log)
     except (OSError, sqlite3.Error, UnicodeDecodeError, _Unusable):
         connection.close()
         return _memory()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KEEP_AWAY = 86_400.0
 """Seconds for which the ledger of a project that was taken out is kept at all."""
 
-SCHEMA = (
+_COUNTED = (
     """CREATE TABLE ledger (
         project INTEGER PRIMARY KEY REFERENCES project ON DELETE CASCADE,
         facts TEXT NOT NULL,
@@ -33,6 +33,18 @@ SCHEMA = (
         name TEXT NOT NULL,
         facts TEXT NOT NULL,
         UNIQUE (project, name))""",
+)
+SCHEMA_1 = (
+    *_COUNTED,
+    """CREATE TABLE run (
+        workflow INTEGER NOT NULL REFERENCES workflow ON DELETE CASCADE,
+        key INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        PRIMARY KEY (workflow, key)) WITHOUT ROWID""",
+)
+"""The tables as version 1 made them."""
+SCHEMA = (
+    *_COUNTED,
     """CREATE TABLE run (
         workflow INTEGER NOT NULL REFERENCES workflow ON DELETE CASCADE,
         key INTEGER NOT NULL,

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.errors import StartError
 from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
-from exporter.state import Remembered, Stored, opening, run_records
+from exporter.state import Remembered, Stored, run_records, versions
+from exporter.state.versions import VERSIONS
 from tests.samples import FACTS, NOW
-from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, known, opened
+from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, damaged, known, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +86,8 @@ def read_workflow(**changes: Any) -> WorkflowLedger:
 
 
 COUNTED = read_workflow()
+KEPT = Ledger(AT - 9, NOW, (60.0, 600.0), {"build": COUNTED}, ("lost",))
+TABLES = "SELECT sql FROM sqlite_master WHERE type = 'table'"
 
 
 @pytest.fixture
@@ -117,11 +121,11 @@ def test_an_upgrade_keeps_all_that_was_known_and_counted(path: Path) -> None:
             assert stored.facts == FACTS
             assert [(part.rows, part.previous) for part in stored.parts.values()] == [(ROWS, BEFORE)]
             assert stored.outcomes["runs"].success
-            assert stored.ledger == Ledger(AT - 9, NOW, (60.0, 600.0), {"build": COUNTED}, ("lost",))
+            assert stored.ledger == KEPT
             assert set(found.state.known(SLUG, "build", [1, 2, 3])) == {1, 2}
             assert all(found.state.known(SLUG, "build", [1, 2, 3]).values())
     with closing(sqlite3.connect(path)) as file:
-        assert file.execute("PRAGMA user_version").fetchone() == (opening.VERSION,)
+        assert file.execute("PRAGMA user_version").fetchone() == (versions.VERSION,)
 
 
 def test_what_the_first_version_wrote_as_lists_is_read_by_name() -> None:
@@ -157,6 +161,56 @@ def test_an_upgrade_that_does_not_get_to_its_end_has_changed_nothing(path: Path)
     with closing(sqlite3.connect(aside)) as file:
         assert list(file.iterdump()) == before
         assert file.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_an_upgrade_makes_the_tables_that_a_new_file_has(path: Path, tmp_path: Path) -> None:
+    tables = []
+    for each in (path, tmp_path / "new.db"):
+        opened(each).__enter__().state.close()
+        with closing(sqlite3.connect(each)) as file:
+            tables.append({" ".join(sql.split()) for (sql,) in file.execute(TABLES)})
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+@pytest.mark.parametrize("number", [-1, 0, 1, 2, 3, 6, 18, 130, 255, 256, 2**31 - 1])
+def test_a_damaged_version_costs_nothing(path: Path, version: int, number: int) -> None:
+    if version > 1:
+        opened(path).__enter__().state.close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA user_version = {number}")
+    expected = {} if number == version else {"version": 1}
+    with opened(path) as found:
+        assert [stored.ledger for stored in found.state.load()] == [KEPT]
+        assert damaged(found) == expected
+        assert found.log.told() == ["the damaged version of the state file was repaired"] * len(expected)
+        assert set(found.state.known(SLUG, "build", [1, 2, 3])) == {1, 2}
+    with opened(path) as found:
+        assert damaged(found) == {}
+        assert len(list(found.state.load())) == 1
+
+
+@pytest.mark.parametrize("number", [0, -1, 256, 2**31 - 1])
+def test_tables_of_no_version_and_a_number_of_none_are_moved_aside(path: Path, number: int) -> None:
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("ALTER TABLE run ADD COLUMN theirs")
+        file.execute(f"PRAGMA user_version = {number}")
+    with opened(path) as found:
+        assert found.log.events[0][2]["problem"] == f"its version is {number}"
+        assert list(found.state.load()) == []
+
+
+@pytest.mark.parametrize("number", [99, 255])
+def test_a_newer_version_with_another_column_is_left_as_it_is(path: Path, number: int) -> None:
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("ALTER TABLE run ADD COLUMN newer")
+        file.execute(f"PRAGMA user_version = {number}")
+        before = list(file.iterdump())
+    with pytest.raises(StartError, match=f"has version {number}"):
+        opened(path).__enter__()
+    with closing(sqlite3.connect(path)) as file:
+        assert list(file.iterdump()) == before
+        assert file.execute("PRAGMA user_version").fetchone() == (number,)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""The versions of the state file: their tables, and how one becomes the next.
+
+Each version has tables of its own. So the tables say which version a file is, even where its number is damaged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.errors import StartError
+from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_NEWEST = 255
+"""No exporter has a version beyond this: it is damage."""
+
+
+class Version(NamedTuple):
+    """One version: what makes its tables, and what makes them from those of the version before."""
+
+    tables: tuple[str, ...]
+    upgrade: tuple[str, ...]
+
+
+VERSIONS = {
+    1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
+    2: Version(
+        (
+            *project_tables.SCHEMA,
+            *run_tables.SCHEMA,
+            *live_tables.SCHEMA,
+            *hint_tables.SCHEMA,
+            *generation.SCHEMA,
+        ),
+        (
+            "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
+            *live_tables.SCHEMA,
+            *hint_tables.SCHEMA,
+            *generation.SCHEMA,
+        ),
+    ),
+}
+VERSION = max(VERSIONS)
+
+
+class NoVersionError(ValueError):
+    """The tables are of no version that this exporter knows."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of today in an empty database."""
+    _run(connection, VERSIONS[VERSION].tables)
+    _number(connection)
+
+
+def found(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The version that the tables are of, and the number in the file. Where they differ, the number is damaged.
+
+    Raises StartError for a newer version, NoVersionError for what no version ever was.
+    """
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = {_plain(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+    for version, known in VERSIONS.items():
+        if tables == set(map(_plain, known.tables)):
+            return version, number
+    if VERSION < number <= _NEWEST:
+        raise StartError(f"the state file has version {number}; this exporter knows versions up to {VERSION}")
+    if number not in VERSIONS:
+        raise NoVersionError(f"its version is {number}")
+    if not tables >= set(map(_plain, VERSIONS[number].tables)):
+        raise NoVersionError("tables are missing")
+    return number, number
+
+
+def upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from a version to that of today, and write its number."""
+    for newer in range(version + 1, VERSION + 1):
+        _run(connection, VERSIONS[newer].upgrade)
+    _number(connection)
+
+
+def _run(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def _number(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _plain(sql: str | None) -> str:
+    return " ".join((sql or "").split())
