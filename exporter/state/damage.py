@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
+    from exporter.state.database import Connection, Database
     from exporter.telemetry import Telemetry
 
 Value = TypeVar("Value")
@@ -42,9 +42,9 @@ _LOST = {
 class Damage:
     """Guards the reading of records."""
 
-    def __init__(self, telemetry: Telemetry, log: BoundLogger) -> None:
+    def __init__(self, telemetry: Telemetry, log: BoundLogger, database: Database) -> None:
         """Show every kind at 0."""
-        self._telemetry, self._log = telemetry, log
+        self._telemetry, self._log, self._database = telemetry, log, database
         self._logged: set[tuple[str, str, str]] = set()
         for kind in KINDS:
             telemetry.state_damaged.labels(kind)
@@ -52,16 +52,21 @@ class Damage:
     def guard(
         self, kind: str, of: str, reading: Callable[[], Value], otherwise: Other, *, name: str = ""
     ) -> Value | Other:
-        """What `reading` returns, or `otherwise` where it fails: `of` is a project's slug, `name` the record's."""
+        """What `reading` returns, or `otherwise` where it fails: `of` is a project's slug, `name` the record's.
+
+        Raises what says nothing about the record: one of the database's outages.
+        """
         try:
             return reading()
+        except self._database.outages:
+            raise
         except Exception as problem:  # noqa: BLE001  damage can raise anything, and all of it is counted
             self._found(kind, of, name, problem)
             return otherwise
 
-    def forget(self, connection: sqlite3.Connection, delete: str, *row: object) -> None:
+    def forget(self, connection: Connection, delete: str, *row: object) -> None:
         """Delete a damaged record; where that is not possible, the next start finds and counts it again."""
-        with suppress(sqlite3.Error, UnicodeEncodeError):
+        with suppress(self._database.errors, UnicodeEncodeError):
             connection.execute(delete, row)
 
     def _found(self, kind: str, of: str, name: str, problem: Exception) -> None:
@@ -69,10 +74,10 @@ class Damage:
         if (kind, of, name) in self._logged:
             return
         self._logged.add((kind, of, name))
-        words = str(problem) if isinstance(problem, sqlite3.Error) else type(problem).__name__
+        words = str(problem) if isinstance(problem, self._database.errors) else type(problem).__name__
         fields = {"project": of, "name": name, "consequence": _LOST.get(kind, "")}
         self._log.error(
-            "a damaged record of the state file was dropped",
+            f"a damaged record of {self._database.name} was dropped",
             kind=kind,
             problem=words,
             **{field: value for field, value in fields.items() if value},

@@ -24,6 +24,10 @@ class StateFile:
     `lasting` is False when the file could not be opened for writing at all.
     """
 
+    name = "the state file"
+    errors: type[Exception] = sqlite3.Error
+    outages: tuple[type[Exception], ...] = ()
+
     def __init__(self, path: Path | None, telemetry: Telemetry, log: BoundLogger) -> None:
         """Open it. Raises StartError as `opening.connect` does."""
         self.path, self._telemetry, self._log = path, telemetry, log
@@ -31,6 +35,11 @@ class StateFile:
         self._generation = Generation(self.connection, path if self.lasting else None, log)
         self._failing = not self.lasting
         telemetry.state_writable.set(float(self.lasting))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a file."""
+        return self.path is not None
 
     @property
     def is_older(self) -> bool:
@@ -56,7 +65,7 @@ class StateFile:
             raise
         self._generation.committed()
 
-    def failed(self, error: sqlite3.Error) -> None:
+    def failed(self, error: Exception) -> None:
         """Show that the file cannot be written now."""
         with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

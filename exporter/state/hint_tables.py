@@ -11,10 +11,10 @@ from exporter.state.documents import Reader, parse
 from exporter.state.documents import write as document
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator, Mapping
 
     from exporter.state.damage import Damage
+    from exporter.state.database import Connection
 
 SCHEMA = (
     """CREATE TABLE hint (
@@ -29,12 +29,12 @@ _WRITE = """INSERT INTO hint (server, id, version, facts) VALUES (?, ?, ?, ?)
 _HINT = Reader[Hint](Hint)
 
 
-def write(connection: sqlite3.Connection, server: str, hint: Hint, version: int) -> None:
+def write(connection: Connection, server: str, hint: Hint, version: int) -> None:
     """Write one hint; of those with the same id the newest version stays."""
     connection.execute(_WRITE, (server, hint.id, version, document(hint)))
 
 
-def delete(connection: sqlite3.Connection, server: str, followed: Mapping[str, int]) -> None:
+def delete(connection: Connection, server: str, followed: Mapping[str, int]) -> None:
     """Delete hints, by their ids, in the versions that were followed: a newer one stays."""
     connection.executemany(
         "DELETE FROM hint WHERE server = ? AND id = ? AND version = ?",
@@ -42,7 +42,7 @@ def delete(connection: sqlite3.Connection, server: str, followed: Mapping[str, i
     )
 
 
-def read(connection: sqlite3.Connection, server: str, damage: Damage) -> Iterator[tuple[Hint, int]]:
+def read(connection: Connection, server: str, damage: Damage) -> Iterator[tuple[Hint, int]]:
     """Every hint that waits, with its version."""
     rows = connection.execute("SELECT id, version, facts FROM hint WHERE server = ?", (server,)).fetchall()
     for stored_id, version, facts in rows:

@@ -11,13 +11,13 @@ from exporter.state.documents import write as document
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator
 
     from exporter.runs.counters import Cell, Key
     from exporter.runs.counting import Changes
     from exporter.runs.live import Live, WatchedPipeline
     from exporter.state.damage import Damage
+    from exporter.state.database import Connection
 
 SCHEMA = (
     """CREATE TABLE job (
@@ -47,10 +47,10 @@ _PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
 _CELL = """INSERT INTO counter (project, family, labels, facts) VALUES (?, ?, ?, ?)
     ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
-_KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT value FROM json_each(?))"
+_KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
 
-def write(connection: sqlite3.Connection, project: int, live: Live, changes: Changes, oldest: int) -> None:
+def write(connection: Connection, project: int, live: Live, changes: Changes, oldest: int) -> None:
     """Write what has changed of the pipelines of a project that has a ledger.
 
     Jobs that stopped before `oldest` are forgotten, now and then: it takes a look at each of them.
@@ -69,14 +69,14 @@ def write(connection: sqlite3.Connection, project: int, live: Live, changes: Cha
     )
     connection.executemany(_CELL, [(project, *_columns(key, cell)) for key, cell in cells.items()])
     connection.executemany(
-        "INSERT OR IGNORE INTO job (project, key, stopped_at) VALUES (?, ?, ?)",
+        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         [(project, key, stopped_at) for key, stopped_at in changes.jobs.items()],
     )
     if changes.whole or changes.floors:
         connection.execute("DELETE FROM job WHERE project = ? AND stopped_at < ?", (project, oldest))
 
 
-def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Live | None:
+def read(connection: Connection, project: int, slug: str, damage: Damage) -> Live | None:
     """What is known of a project's pipelines; None where nothing is, or what all of it hangs on is damaged."""
     row = connection.execute("SELECT facts FROM live WHERE project = ?", (project,)).fetchone()
     if row is None:
@@ -95,19 +95,19 @@ def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage
     )
 
 
-def known_jobs(connection: sqlite3.Connection, project: int, keys: Collection[int]) -> set[int]:
+def known_jobs(connection: Connection, project: int, keys: Collection[int]) -> set[int]:
     """Those of some jobs' keys that are remembered."""
     return {key for (key,) in connection.execute(_KNOWN, (project, document(list(keys))))}
 
 
-def forget(connection: sqlite3.Connection, project: int) -> None:
+def forget(connection: Connection, project: int) -> None:
     """Delete all that is known of a project's pipelines; its ledger stays."""
     for table in TABLES:
         connection.execute(f"DELETE FROM {table} WHERE project = ?", (project,))  # noqa: S608  names of our own
 
 
 def _pipelines(
-    connection: sqlite3.Connection, project: int, slug: str, damage: Damage
+    connection: Connection, project: int, slug: str, damage: Damage
 ) -> Iterator[tuple[str, WatchedPipeline]]:
     rows = connection.execute("SELECT id, facts FROM pipeline WHERE project = ?", (project,)).fetchall()
     for stored_id, facts in rows:
@@ -118,9 +118,7 @@ def _pipelines(
             yield pipeline.id, pipeline
 
 
-def _cells(
-    connection: sqlite3.Connection, project: int, slug: str, live: Live, damage: Damage
-) -> Iterator[tuple[Key, Cell]]:
+def _cells(connection: Connection, project: int, slug: str, live: Live, damage: Damage) -> Iterator[tuple[Key, Cell]]:
     rows = connection.execute("SELECT family, labels, facts FROM counter WHERE project = ?", (project,)).fetchall()
     for family, labels, facts in rows:
         cell = damage.guard("counter", slug, partial(_cell, family, labels, facts, live), None)

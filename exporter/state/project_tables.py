@@ -9,12 +9,12 @@ from exporter.state import live_tables, records, run_tables
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator
 
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.state.damage import Damage
+    from exporter.state.database import Connection
     from exporter.state.records import Stored
 
 SCHEMA = (
@@ -39,6 +39,7 @@ SCHEMA = (
         UNIQUE (project, question))""",
 )
 
+_UP = "INSERT INTO server (url, up) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET up = excluded.up"
 _PROJECT = """INSERT INTO project (server, slug, facts, outcomes, polled_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (server, slug)
     DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at"""
@@ -50,7 +51,7 @@ _PART = """INSERT INTO part (project, question, checked_at, answered_at, basis, 
     follow_ups = excluded.follow_ups, answer = excluded.answer, previous = excluded.previous"""
 
 
-def read_up(connection: sqlite3.Connection, server: str) -> bool | None:
+def read_up(connection: Connection, server: str) -> bool | None:
     """Whether the server answered the newest request; None before the first one."""
     row = connection.execute("SELECT up FROM server WHERE url = ?", (server,)).fetchone()
     if row is None:
@@ -60,25 +61,25 @@ def read_up(connection: sqlite3.Connection, server: str) -> bool | None:
     return bool(row[0])
 
 
-def write_up(connection: sqlite3.Connection, server: str, up: float | None) -> None:
+def write_up(connection: Connection, server: str, up: float | None) -> None:
     """Keep whether the server answered the newest request."""
     if up is not None:
-        connection.execute("INSERT OR REPLACE INTO server (url, up) VALUES (?, ?)", (server, int(up)))
+        connection.execute(_UP, (server, int(up)))
 
 
-def number(connection: sqlite3.Connection, server: str, slug: str) -> int | None:
+def number(connection: Connection, server: str, slug: str) -> int | None:
     """A project's number; None when nothing is known of it."""
     row = connection.execute("SELECT id FROM project WHERE server = ? AND slug = ?", (server, slug)).fetchone()
     return row and int(row[0])
 
 
-def slugs(connection: sqlite3.Connection, server: str) -> list[str]:
+def slugs(connection: Connection, server: str) -> list[str]:
     """The projects of which something is known."""
     found = (slug for (slug,) in connection.execute("SELECT slug FROM project WHERE server = ?", (server,)))
     return [slug for slug in found if isinstance(slug, str) and slug.isprintable()]
 
 
-def read(connection: sqlite3.Connection, server: str, slug: str, damage: Damage) -> Stored | None:
+def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stored | None:
     """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll."""
     row = connection.execute(
         "SELECT id, facts, outcomes, polled_at FROM project WHERE server = ? AND slug = ?", (server, slug)
@@ -98,7 +99,7 @@ def read(connection: sqlite3.Connection, server: str, slug: str, damage: Damage)
     )
 
 
-def _parts(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Iterator[tuple[Question, Part]]:
+def _parts(connection: Connection, project: int, slug: str, damage: Damage) -> Iterator[tuple[Question, Part]]:
     rows = connection.execute(
         """SELECT rowid, question, answer, checked_at, answered_at, previous, basis, follow_ups
         FROM part WHERE project = ?""",
@@ -118,7 +119,7 @@ def _part(stored: object, columns: Iterable[object]) -> tuple[Question, Part]:
 
 
 def write(
-    connection: sqlite3.Connection,
+    connection: Connection,
     server: str,
     snapshot: Snapshot,
     changed: Iterable[Question] | None,
@@ -136,7 +137,7 @@ def write(
     connection.executemany(_PART, [_columns(project, question, snapshot.parts[question]) for question in changed])
 
 
-def write_project(connection: sqlite3.Connection, server: str, snapshot: Snapshot) -> int:
+def write_project(connection: Connection, server: str, snapshot: Snapshot) -> int:
     """Write a project's own row; returns its number."""
     slug = snapshot.project.slug
     facts = records.write_facts(snapshot.facts)
@@ -147,7 +148,7 @@ def write_project(connection: sqlite3.Connection, server: str, snapshot: Snapsho
     return written
 
 
-def leave(connection: sqlite3.Connection, server: str, slug: str, now: float) -> None:
+def leave(connection: Connection, server: str, slug: str, now: float) -> None:
     """Delete a project but for its ledger, if it has one."""
     project = number(connection, server, slug)
     if project is None:

@@ -12,12 +12,12 @@ from exporter.state import records, run_records
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Mapping
 
     from exporter.runs import Ledger
     from exporter.runs.counting import Changes
     from exporter.state.damage import Damage
+    from exporter.state.database import Connection
 
 KEEP_AWAY = 86_400.0
 """Seconds for which the ledger of a project that was taken out is kept at all."""
@@ -59,7 +59,7 @@ _WORKFLOW = """INSERT INTO workflow (project, name, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, name) DO UPDATE SET facts = excluded.facts"""
 _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
-    AND key IN (SELECT value FROM json_each(?))"""
+    AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 
 _IS_KNOWN = "SELECT 1 FROM run WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) AND key = ? LIMIT 1"
 
@@ -79,7 +79,7 @@ class Remembered(NamedTuple):
 
 
 def write(
-    connection: sqlite3.Connection,
+    connection: Connection,
     project: int,
     ledger: Ledger,
     remembered: Mapping[str, Remembered],
@@ -102,12 +102,12 @@ def write(
         _remember(connection, int(row[0]), of_workflow, now)
 
 
-def begin_anew(connection: sqlite3.Connection, project: int) -> None:
+def begin_anew(connection: Connection, project: int) -> None:
     """Forget all that was counted of a project."""
     connection.execute("DELETE FROM ledger WHERE project = ?", (project,))
 
 
-def write_changes(connection: sqlite3.Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
+def write_changes(connection: Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
     """Write what has changed of a ledger; a run that is remembered already is as it was."""
     remembered = {}
     for name in {*changes.workflows, *changes.runs, *changes.credited, *changes.floors} & ledger.workflows.keys():
@@ -122,22 +122,22 @@ def write_changes(connection: sqlite3.Connection, project: int, ledger: Ledger, 
     write(connection, project, ledger, remembered, now, whole=changes.whole)
 
 
-def _remember(connection: sqlite3.Connection, workflow: int, runs: Remembered, now: float) -> None:
+def _remember(connection: Connection, workflow: int, runs: Remembered, now: float) -> None:
     connection.executemany(
         "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
-        [(workflow, key, moment, key not in runs.uncredited) for key, moment in runs.created.items()],
+        [(workflow, key, moment, int(key not in runs.uncredited)) for key, moment in runs.created.items()],
     )
     connection.executemany(
         "UPDATE run SET credited = 1 WHERE workflow = ? AND key = ?", [(workflow, key) for key in runs.credited]
     )
     if runs.floor is not None:
         connection.execute(
-            "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited OR created_at < ?)",
+            "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)",
             (workflow, runs.floor, int(now - FURTHEST)),
         )
 
 
-def read(connection: sqlite3.Connection, project: int, slug: str, damage: Damage) -> Ledger | None:
+def read(connection: Connection, project: int, slug: str, damage: Damage) -> Ledger | None:
     """A project's ledger; None without one, and of a project that was taken out.
 
     A damaged ledger is deleted, and begins anew. So does a damaged workflow: its next poll counts nothing.
@@ -168,24 +168,24 @@ def _workflow(name: str, facts: object, ledger: Ledger) -> WorkflowLedger:
     return workflow
 
 
-def known(connection: sqlite3.Connection, project: int, workflow: str, keys: Collection[int]) -> dict[int, bool]:
+def known(connection: Connection, project: int, workflow: str, keys: Collection[int]) -> dict[int, bool]:
     """Those of the keys that are remembered of a workflow, and whether their credits have come."""
     rows = connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))
     return {key: bool(credited) for key, credited in rows}
 
 
-def is_known(connection: sqlite3.Connection, project: int, key: int) -> bool:
+def is_known(connection: Connection, project: int, key: int) -> bool:
     """Whether a run is remembered of any workflow of a project."""
     return connection.execute(_IS_KNOWN, (project, key)).fetchone() is not None
 
 
-def leave(connection: sqlite3.Connection, project: int, now: float) -> None:
+def leave(connection: Connection, project: int, now: float) -> None:
     """Note that a project was taken out, and forget those that have been out for long."""
     connection.execute("UPDATE ledger SET left_at = ? WHERE project = ? AND left_at IS NULL", (now, project))
     connection.execute("DELETE FROM ledger WHERE left_at < ?", (now - KEEP_AWAY,))
 
 
-def resume(connection: sqlite3.Connection, project: int, since: float) -> None:
+def resume(connection: Connection, project: int, since: float) -> None:
     """Take up the ledger of a project that is there again, unless it was taken out before `since`: then forget it."""
     connection.execute("DELETE FROM ledger WHERE project = ? AND left_at < ?", (project, since))
     connection.execute("UPDATE ledger SET left_at = NULL WHERE project = ?", (project,))

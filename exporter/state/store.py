@@ -5,16 +5,15 @@ One connection serves all threads, one at a time. No scrape ever comes here.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 import time
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.errors import StateError, Stopped
+from exporter.errors import StateError
 from exporter.state import hint_tables, live_tables, past, project_tables, run_tables
+from exporter.state.access import Access
 from exporter.state.damage import Damage
 from exporter.state.file import StateFile
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.runs.counting import Changes
     from exporter.runs.hints import Hint
     from exporter.runs.live import Live
+    from exporter.state.database import Database
     from exporter.state.records import Stored
     from exporter.state.run_tables import Remembered
     from exporter.telemetry import Telemetry
@@ -39,32 +39,29 @@ NO_HINTS: Mapping[str, int] = MappingProxyType({})
 
 
 class StateStore:
-    """The projects of one CircleCI server, in the state file or, without one, in memory.
+    """The projects of one CircleCI server, in a database: the state file or, without one, memory.
 
-    What gauges show may be lost: when the file cannot be written, memory serves until it can. What counters
-    show may not: a commit of runs that fails raises StateError, and nothing of it is counted. `lasting` is
-    False when the file could not be opened for writing at all.
+    What gauges show may be lost: when it cannot be written, memory serves until it can. What counters show may not:
+    a commit of runs that fails raises StateError, and nothing of it is counted. `lasting` is False when it could not
+    be opened for writing at all.
     """
 
     def __init__(
         self,
-        file: StateFile,
+        database: Database,
         server: str,
         telemetry: Telemetry,
         log: BoundLogger,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Use `open` instead."""
-        self.lasting, self._wall = file.lasting, wall
-        self._file, self._connection = file, file.connection
-        self._server, self._telemetry, self._log = server, telemetry, log
-        self._damage = Damage(telemetry, log)
-        self._lock = threading.Lock()
-        self._owed: dict[str, Snapshot | None] = {}
-        self._notes: list[tuple[str, Callable[[sqlite3.Connection, int], None]]] = []
-        self._closed = False
-        if file.is_older:
+        """Use `open` for a file or memory."""
+        self._wall, self._server = wall, server
+        self._database, self._connection = database, database.connection
+        self._telemetry, self._log = telemetry, log
+        self._access = Access(database, server, telemetry, wall)
+        self._damage = Damage(telemetry, log, database)
+        if database.is_older:
             self._begin_again()
 
     @classmethod
@@ -83,15 +80,18 @@ class StateStore:
         """
         return cls(StateFile(path, telemetry, log), server, telemetry, log, wall=wall)
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the database could be opened for writing."""
+        return self._database.lasting
+
     def close(self) -> None:
-        """Let go of the file. What a poll under way still learns is not kept."""
-        with self._lock:
-            self._closed = True
-            self._file.close()
+        """Let go of the database. What a poll under way still learns is not kept."""
+        self._access.close()
 
     def slugs(self) -> list[str]:
         """The projects and organizations of this server of which something is kept."""
-        with self._lock:
+        with self._access.lock:
             return self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
 
     def load(self, slugs: Iterable[str] | None = None) -> Iterator[Stored]:
@@ -99,12 +99,12 @@ class StateStore:
 
         What cannot be read is counted and left out: it is no worse than if it had never been kept.
         """
-        with self._lock:
+        with self._access.lock:
             up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
             if up is not None and self._telemetry.up.value is None:
                 self._telemetry.api_up(up)
         for slug in self.slugs() if slugs is None else slugs:
-            with self._lock:
+            with self._access.lock:
                 stored = self._damage.guard("project", slug, partial(self._read, slug), None)
             if stored is not None:
                 yield stored
@@ -116,74 +116,59 @@ class StateStore:
     def _begin_again(self) -> None:
         """Forget what was counted by an older file than the one that was used last."""
         try:
-            with self._transaction():
+            with self._access.transaction():
                 (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
                 self._connection.execute("DELETE FROM ledger")
-        except sqlite3.Error as error:
-            self._file.failed(error)
+        except self._database.errors as error:
+            self._database.failed(error)
             return
         if ledgers:
-            self._log.error(
-                "the state file is older than the one used last; run counters start at 0",
-                path=str(self._file.path),
-            )
+            self._log.error(f"{self._database.name} is older than the one used last; run counters start at 0")
 
     def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
         """Write what a poll changed, in one transaction.
 
         It does not fail: what could not be written is written, wholly, after the next write that succeeds.
         """
-        slug = snapshot.project.slug
-        with self._lock:
-            if self._closed or self._file.path is None or not self.lasting:
-                return
-            whole = slug in self._owed
-            self._owed[slug] = snapshot
-            try:
-                with self._transaction():
-                    project_tables.write(self._connection, self._server, snapshot, None if whole else changed, removed)
-            except sqlite3.Error as error:
-                self._file.failed(error)
-            else:
-                del self._owed[slug]
-                self._settle()
+
+        def write(whole: bool) -> None:
+            project_tables.write(self._connection, self._server, snapshot, None if whole else changed, removed)
+
+        self._access.commit(snapshot, write)
 
     def forget(self, slugs: Iterable[str]) -> None:
         """Delete projects that are no longer in the configuration. It fails no more than `commit` does.
 
         Their ledgers stay for a while: what is there again after less than a poll's interval goes on counting.
         """
-        with self._lock:
-            self._owed.update(dict.fromkeys(slugs))
-            if not self._closed:
-                self._settle()
+        self._access.leave(dict.fromkeys(slugs))
 
     def stop_counting(self, slug: str) -> None:
         """Note that a project's runs are no longer counted. It fails no more than `commit` does.
 
         The same holds as for a project that was taken out: `resume` goes on only after a short while.
         """
-        self._note(slug, partial(run_tables.leave, now=self._wall()))
+        self._access.note(slug, partial(run_tables.leave, now=self._wall()))
 
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
 
         Raises StateError.
         """
-        with self._counts():
-            project = self._number(slug)
+        with self._access.reading():
+            project = self._access.number(slug)
             return {} if project is None else run_tables.known(self._connection, project, workflow, keys)
 
     def is_known(self, slug: str, key: int) -> bool:
         """Whether a run is remembered of any workflow of a project, by its key. Raises StateError."""
-        with self._counts():
-            project = self._number(slug)
+        with self._access.reading():
+            project = self._access.number(slug)
             return project is not None and run_tables.is_known(self._connection, project, key)
 
     def known_jobs(self, slug: str, keys: Collection[int]) -> set[int]:
         """Those of some jobs' keys that are remembered of a project. Raises StateError."""
-        with self._counts():
-            project = self._number(slug)
+        with self._access.reading():
+            project = self._access.number(slug)
             return set() if project is None else live_tables.known_jobs(self._connection, project, keys)
 
     def resume(self, slug: str, away: float) -> Ledger | None:
@@ -195,14 +180,14 @@ class StateStore:
 
     def resume_live(self, slug: str, away: float) -> tuple[Ledger | None, Live | None]:
         """The same, with what is known of the project's pipelines. Raises StateError."""
-        with self._counts():
-            project = self._number(slug)
+        with self._access.reading():
+            project = self._access.number(slug)
             if project is None:
                 return None, None
-            if self._notes:
-                self._settle()  # that it was switched off may not have been written yet
+            if self._access.owes_notes:
+                self._access.settle()  # that it was switched off may not have been written yet
             now = self._wall()
-            with self._transaction():
+            with self._access.transaction():
                 run_tables.resume(self._connection, project, now - away)
             ledger = run_tables.read(self._connection, project, slug, self._damage)
             live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
@@ -221,17 +206,13 @@ class StateStore:
 
         Raises StateError; then nothing is written.
         """
-        if not self.lasting:
-            raise StateError("the state file could not be opened for writing")
-        with self._counts():
-            with self._transaction():
-                for snapshot, remembered in counting:
-                    project = project_tables.write_project(self._connection, self._server, snapshot)
-                    run_tables.begin_anew(self._connection, project)
-                    if snapshot.ledger is not None:
-                        ledger, now = snapshot.ledger, self._wall()
-                        run_tables.write(self._connection, project, ledger, remembered, now, whole=True)
-            self._settle()
+        with self._access.counting():
+            for snapshot, remembered in counting:
+                project = project_tables.write_project(self._connection, self._server, snapshot)
+                run_tables.begin_anew(self._connection, project)
+                if snapshot.ledger is not None:
+                    ledger, now = snapshot.ledger, self._wall()
+                    run_tables.write(self._connection, project, ledger, remembered, now, whole=True)
 
     def commit_live(self, snapshot: Snapshot, changes: Changes, followed: Mapping[str, int] = NO_HINTS) -> None:
         """Write what has changed of a snapshot's ledger and live side, in one transaction.
@@ -251,90 +232,29 @@ class StateStore:
 
     def forget_live(self, slug: str) -> None:
         """Forget what is known of a project's pipelines; its ledger stays. It fails no more than `commit` does."""
-        self._note(slug, live_tables.forget)
+        self._access.note(slug, live_tables.forget)
 
     def hints(self) -> list[tuple[Hint, int]]:
         """Every hint that waits on this server, with its version."""
-        with self._lock:
+        with self._access.lock:
             reading = partial(hint_tables.read, self._connection, self._server, self._damage)
             return self._damage.guard("hint", "", lambda: list(reading()), [])
 
     def keep_hint(self, hint: Hint, version: int) -> None:
         """Write a hint; of those with the same id the newest stays. Raises StateError or Stopped."""
-        with self._hinting():
+        with self._access.counting():
             hint_tables.write(self._connection, self._server, hint, version)
 
     def drop_hints(self, followed: Mapping[str, int]) -> None:
         """Delete hints by their ids, unless a newer version has come. Raises StateError or Stopped."""
-        with self._hinting():
+        with self._access.counting():
             hint_tables.delete(self._connection, self._server, followed)
-
-    @contextmanager
-    def _hinting(self) -> Iterator[None]:
-        if not self.lasting:
-            raise StateError("the state file could not be opened for writing")
-        with self._counts():
-            with self._transaction():
-                yield
-            self._settle()
-
-    def _note(self, slug: str, write: Callable[[sqlite3.Connection, int], None]) -> None:
-        """Write something about a project, now or after the next write that succeeds."""
-        with self._lock:
-            self._notes.append((slug, write))
-            if not self._closed:
-                self._settle()
-
-    def _number(self, slug: str) -> int | None:
-        return project_tables.number(self._connection, self._server, slug)
 
     @contextmanager
     def _counting(self, snapshot: Snapshot) -> Iterator[tuple[int, Ledger]]:
         """Write a project in one transaction with what it counts; then what is owed. Raises StateError."""
         ledger = snapshot.ledger
-        if ledger is None or not self.lasting:
-            raise StateError("the state file could not be opened for writing")
-        with self._counts():
-            with self._transaction():
-                yield project_tables.write_project(self._connection, self._server, snapshot), ledger
-            self._settle()
-
-    @contextmanager
-    def _counts(self) -> Iterator[None]:
-        """Hold the connection, and say so where the file does not serve."""
-        with self._lock:
-            if self._closed:
-                raise Stopped
-            try:
-                yield
-            except sqlite3.Error as error:
-                self._file.failed(error)
-                raise StateError(f"the state file: {error}") from None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._file.transaction():
-            yield
-            project_tables.write_up(self._connection, self._server, self._telemetry.up.value)
-
-    def _settle(self) -> None:
-        """Write what is owed since writing failed."""
-        try:
-            for slug, snapshot in list(self._owed.items()):
-                with self._transaction():
-                    if snapshot is None:
-                        project_tables.leave(self._connection, self._server, slug, self._wall())
-                    else:
-                        project_tables.write(self._connection, self._server, snapshot, None, ())
-                del self._owed[slug]
-            while self._notes:
-                slug, write = self._notes[0]
-                with self._transaction():
-                    project = self._number(slug)
-                    if project is not None:
-                        write(self._connection, project)
-                del self._notes[0]
-        except sqlite3.Error as error:
-            self._file.failed(error)
-            return
-        self._file.succeeded()
+        if ledger is None:
+            raise StateError("the project counts nothing")
+        with self._access.counting():
+            yield project_tables.write_project(self._connection, self._server, snapshot), ledger

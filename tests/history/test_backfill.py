@@ -297,7 +297,7 @@ def test_a_state_file_that_refuses_the_commit_leaves_no_file(counting: Counting,
         counting.engine.telemetry,
         counting.engine.log,
     )
-    memory.lasting = False
+    memory._database.lasting = False
     writing = backfill.Writing(asked, spool, memory, counting.engine.labels, start=start, now=counting.now)
     with pytest.raises(StartError, match="could not be opened for writing"):
         writing.commit(writing.stage([counting.project]))

@@ -477,7 +477,7 @@ def test_a_poll_commits_once_and_before_it_shows_anything(begun: Counting) -> No
         if statement == "COMMIT":
             shown.append(begun.total())
 
-    begun.engine.state._connection.set_trace_callback(trace)
+    begun.engine.state._connection.set_trace_callback(trace)  # type: ignore[attr-defined]
     for workflow in ("build", "deploy", "nightly"):
         begun.run(workflow=workflow)
     begun.poll()
@@ -499,7 +499,7 @@ def test_a_commit_that_fails_fails_the_poll_and_counts_nothing(begun: Counting) 
 
 
 def test_nothing_is_asked_where_nothing_would_last(begun: Counting) -> None:
-    begun.engine.state.lasting = False
+    begun.engine.state._database.lasting = False
     assert not begun.poll()
     assert begun.asked() == []
     assert begun.failures() == {"state": 1}

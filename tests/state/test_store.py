@@ -284,7 +284,7 @@ def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Path) -> Non
 
 def test_runs_are_not_counted_where_nothing_lasts(path: Path) -> None:
     with opened(path) as found:
-        found.state.lasting = False
+        found.state._database.lasting = False
         with pytest.raises(StateError, match="could not be opened for writing"):
             remember(found, 1)
         with pytest.raises(StateError):

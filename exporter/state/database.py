@@ -1,0 +1,72 @@
+"""What the tables need of a database: SQLite or PostgreSQL.
+
+Statements are written once, with `?` in the place of values, in the words that both understand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+
+class Rows(Protocol):
+    """What a statement found."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Each row, a tuple."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401  a tuple or None; whoever wrote the statement knows its columns
+        """Return the next row; None after the last."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows."""
+
+
+class Connection(Protocol):
+    """Runs statements. One thread at a time may use it."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Rows:
+        """Run a statement."""
+
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> object:
+        """Run a statement that returns nothing once for each of some values."""
+
+
+class Database(Protocol):
+    """A connection, its transactions, and whether what is written there lasts."""
+
+    name: str
+    """What it is called in errors, such as `the state file`."""
+    errors: type[Exception]
+    """What its statements raise."""
+    outages: tuple[type[Exception], ...]
+    """Those of them that tell nothing about a record that was being read."""
+    lasting: bool
+    """Whether it could be opened for writing at all."""
+
+    @property
+    def connection(self) -> Connection:
+        """What its statements run on."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept when the process ends."""
+
+    @property
+    def is_older(self) -> bool:
+        """Whether commits that were made to it are missing, as after restoring a backup."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
+
+    def failed(self, error: Exception) -> None:
+        """Show that it cannot be written now."""
+
+    def succeeded(self) -> None:
+        """Show that all that had to be written was."""
+
+    def close(self) -> None:
+        """Let go of it."""
