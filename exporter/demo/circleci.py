@@ -10,6 +10,7 @@ from exporter.demo.access import carries
 from exporter.demo.messages import Reply, Request, message
 from exporter.demo.routes import respond
 from exporter.demo.server import Server
+from exporter.demo.usage.exports import FILES, UsageExports
 
 if TYPE_CHECKING:
     import ssl
@@ -40,6 +41,7 @@ class SyntheticCircleCI:
         self.tokens = frozenset({token})
         self._cache: dict[tuple[str, str], tuple[object, Reply]] = {}
         self._lock = threading.Lock()
+        self.usage = UsageExports(organization)
         self.server = Server(self.answer, port, tls)
         self.url = self.server.url
 
@@ -72,6 +74,10 @@ class SyntheticCircleCI:
     def _reply(self, request: Request, *, token_ok: bool) -> Reply:
         if request.path.startswith(_PAGES):  # a person who follows a link has no token
             return Reply(200, _NO_PAGE, (("Content-Type", "text/plain; charset=utf-8"),))
+        if request.path.startswith(FILES):  # the signature in the URL is the credential
+            return self.usage.download(request)
+        if token_ok and self.usage.answers(request.path):
+            return self.usage.respond(request)
         return self._cached(request) if token_ok else message(401, "Invalid token provided.")
 
     def _cached(self, request: Request) -> Reply:

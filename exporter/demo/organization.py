@@ -111,6 +111,10 @@ class Organization:
             if self.roster.shows(slug, workflow, run.branch)
         ]
 
+    def created_runs(self, slug: str, workflow: str, start: float, end: float) -> list[Run]:
+        """Return the runs of all branches created within a time, oldest first, as they stand when all is over."""
+        return [run for run in self._all_runs(slug, workflow, start, end) if start <= run.created < end]
+
     def window_runs(self, slug: str, workflow: str, branch: str | None, window: str, at: float) -> list[Run]:
         """Return the runs that an aggregate over a reporting window is made of."""
         return self.runs(slug, workflow, branch, at - WINDOWS[window], at)
