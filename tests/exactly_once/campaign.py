@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import socket
 import threading
 import time
@@ -75,9 +77,16 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
 """Faults of single answers. None of them lies about a run that it lets through."""
 
 
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to outgoing connections, which could take a port while its owner is killed."""
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+    """A port that whoever was killed finds free again."""
+    while True:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass
