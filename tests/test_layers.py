@@ -82,6 +82,7 @@ PURE_MODULES = {
     "exporter.publishing.figures",
     "exporter.publishing.own_lines",
     "exporter.publishing.rendering",
+    "exporter.publishing.groups",
     "exporter.publishing.run_lines",
     "exporter.publishing.sections",
     "exporter.publishing.tables",

@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.knowledge.snapshots import Snapshot
     from exporter.runs import counters
-    from exporter.runs.counters import Cell, Key, Value
+    from exporter.runs.counters import Value
     from exporter.runs.live import Live, WatchedPipeline, WatchedRun
+
+    Values = dict[tuple[str, ...], Value]
 
 LABELS: Mapping[str, tuple[str, ...]] = {
     family.name: table.labels for table in COLLECTORS[PIPELINES].counted for family in table.families
 }
 COUNTERS = (families.PIPELINES_TOTAL.name, families.JOB_RUNS.name, families.JOB_CRITICAL_PATH.name)
 HISTOGRAMS = (families.JOB_RUN_DURATION.name, families.JOB_RUN_WAIT.name)
+IN_PROGRESS = (families.RUNS_IN_PROGRESS.name, families.OLDEST_RUN_IN_PROGRESS.name)
 JOB_STATUSES = (*job_runs.UNDER_WAY, job_runs.OTHER)
 
 
@@ -61,45 +64,59 @@ def expiries(live: Live, project: Project) -> Iterator[float]:
             yield expiry
 
 
-def in_progress(snapshot: Snapshot, shown: Iterable[tuple[str, str]], now: float) -> Iterator[list[FamilyLines]]:
-    """Runs in progress for each shown workflow and branch, 0 where there are none, then the project's jobs.
+def runs_in_progress(
+    snapshot: Snapshot,
+    shown: Iterable[tuple[str, str]],
+    fresh: Sequence[WatchedPipeline],
+    stale: Sequence[WatchedPipeline],
+) -> Mapping[tuple[str, ...], tuple[tuple[str, float], ...]]:
+    """The status and creation of the runs under way, by each shown workflow and branch.
 
-    Of what could not be looked at for too long nothing is shown: it may have ended. Without `jobs`, nothing of jobs.
+    Of what could not be looked at for too long nothing is shown: it may have ended.
     """
-    project, live = snapshot.project, snapshot.live
-    fresh, stale = under_way(live, project, now) if live is not None else ([], [])
-    label = labels_of(project, snapshot.facts.default_branch if snapshot.facts else "")
+    label = labels_of(snapshot.project, snapshot.facts.default_branch if snapshot.facts else "")
     runs, unknown = _by_branch(fresh, label), _by_branch(stale, label)
-    for each in shown:
-        if each not in unknown:
-            yield _wanted(project, _runs(project.name, *each, runs.get(each, [])))
+    return {each: tuple(runs.get(each, ())) for each in shown if each not in unknown}
+
+
+def runs_row(project: Project, key: tuple[str, ...], runs: Sequence[tuple[str, float]]) -> list[FamilyLines]:
+    """The runs in progress of one workflow and branch, by status: 0 where there are none."""
+    workflow, branch = key
+    return _wanted(project, _runs(project.name, workflow, branch, runs))
+
+
+def jobs_rows(
+    project: Project, fresh: Iterable[WatchedPipeline], stale: Sequence[WatchedPipeline]
+) -> Iterator[list[FamilyLines]]:
+    """The project's jobs in progress; nothing where they are not asked for, or could not be for too long."""
     if project.pipelines.jobs and not stale:  # what is not asked for is not 0
         yield _wanted(project, _jobs(project.name, [run for pipeline in fresh for run in pipeline.runs]))
 
 
 def _by_branch(
     watched: Iterable[WatchedPipeline], label: Callable[[str], str]
-) -> Mapping[tuple[str, str], list[WatchedRun]]:
-    """The runs under way by workflow and branch; one that was canceled is none, though its jobs are."""
-    runs: defaultdict[tuple[str, str], list[WatchedRun]] = defaultdict(list)
+) -> Mapping[tuple[str, str], list[tuple[str, float]]]:
+    """Status and creation of the runs under way; one that was canceled is none, though its jobs are."""
+    runs: defaultdict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for pipeline in watched:
         branch = pipelines.branch_label(pipeline.branch, pipeline.tag, label)
         for run in pipeline.runs:
             if run.ended_seen_at is None:
-                runs[run.name, branch].append(run)
+                runs[run.name, branch].append((run.status, run.created_at))
     return runs
 
 
-def counted(
-    live: Live, cells: Mapping[Key, Cell], project: Project, names: Iterable[str]
-) -> Iterator[list[FamilyLines]]:
-    """The counters and histograms of these families among the cells, sorted by their labels."""
+def counted(live: Live, now: float, project: Project) -> Mapping[str, tuple[tuple[float, ...], Values]]:
+    """The counters, then the histograms that are shown: by family its buckets' bounds and its values by own labels."""
     bounds = {families.JOB_RUN_DURATION.name: live.bounds, families.JOB_RUN_WAIT.name: live.wait_bounds}
-    for name in names:
-        if project.metrics.match(name):
-            found = [(key.labels, cell.value) for key, cell in cells.items() if key.family == name]
-            for labels, value in sorted(found, key=lambda each: each[0]):
-                yield [_lines(name, labels, value, project.name, bounds.get(name, ()))]
+    found: dict[str, tuple[tuple[float, ...], Values]] = {
+        name: (bounds.get(name, ()), {}) for name in (*COUNTERS, *HISTOGRAMS) if project.metrics.match(name)
+    }
+    if now < counters_expire_at(live, project):
+        for key, cell in live.cells.items():
+            if key.family in found:
+                found[key.family][1][key.labels] = cell.value
+    return found
 
 
 def exemplars(found: Sequence[counters.Exemplar | None], counts: Sequence[int]) -> list[Exemplar | None]:
@@ -110,25 +127,25 @@ def exemplars(found: Sequence[counters.Exemplar | None], counts: Sequence[int]) 
     ]
 
 
-def _lines(family: str, own: tuple[str, ...], value: Value, project: str, bounds: tuple[float, ...]) -> FamilyLines:
+def row(family: str, project: str, bounds: tuple[float, ...], own: tuple[str, ...], value: Value) -> list[FamilyLines]:
+    """One counter or histogram; `own` are its labels but the project, in the family's order."""
     names = LABELS[family]
     place = names.index("project")
     values = (*own[:place], project, *own[place:])
-    if isinstance(value, Distribution):
-        marked = exemplars(value.exemplars, value.counts) if value.exemplars else ()
-        return FamilyLines(
-            family, *histogram_lines(family, names, values, Histogram(bounds, value.counts, value.sum, marked))
-        )
-    return _line(family, names, values, value)
+    if not isinstance(value, Distribution):
+        return [_line(family, names, values, value)]
+    marked = exemplars(value.exemplars, value.counts) if value.exemplars else ()
+    histogram = Histogram(bounds, value.counts, value.sum, marked)
+    return [FamilyLines(family, *histogram_lines(family, names, values, histogram))]
 
 
-def _runs(project: str, workflow: str, branch: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
-    counts = Counter(pipelines.shown_status(run.status) for run in runs)
+def _runs(project: str, workflow: str, branch: str, runs: Sequence[tuple[str, float]]) -> Iterator[FamilyLines]:
+    counts = Counter(pipelines.shown_status(status) for status, _ in runs)
     family = families.RUNS_IN_PROGRESS.name
     for status in pipelines.UNDER_WAY:
         yield _line(family, LABELS[family], (branch, project, status, workflow), counts[status])
     if runs:
-        oldest, family = min(run.created_at for run in runs), families.OLDEST_RUN_IN_PROGRESS.name
+        oldest, family = min(created_at for _, created_at in runs), families.OLDEST_RUN_IN_PROGRESS.name
         yield _line(family, LABELS[family], (branch, project, workflow), oldest)
 
 

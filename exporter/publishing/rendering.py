@@ -18,6 +18,7 @@ from exporter.insights import families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import Figures, figures
+from exporter.publishing.groups import add_groups
 from exporter.publishing.sections import Room, of_rows
 from exporter.publishing.tables import table_section
 
@@ -113,8 +114,9 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             page = _page(project, parts, page)
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
-        rows = run_lines.lines(ledger, project, now, live)  # a generator, which an unchanged section never starts
-        series[RUNS] = limited.add(RUNS, run_lines.basis(ledger, project, now, live), partial(of_rows, rows)).series
+        runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)
+        wanted = [family.name for family in families.RUNS]
+        series[RUNS] = add_groups(limited, RUNS, runs, wanted, partial(run_lines.row, project, ledger.bounds)).series
         expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
     if ledger is not None and snapshot.live is not None:
         series[PIPELINES] = _live(limited, snapshot, ledger, snapshot.live, now)
@@ -139,18 +141,16 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
     shown = [
         (name, branch) for name, each in run_lines.shown(ledger, project, now, live) for branch in sorted(each.branches)
     ]
-    watched = tuple(tuple(pipeline.runs for pipeline in each) for each in live_lines.under_way(live, project, now))
+    fresh, stale = live_lines.under_way(live, project, now)
+    runs = project, live_lines.runs_in_progress(snapshot, shown, fresh, stale)
+    jobs = project, bool(stale), tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
     added = [
-        limited.add(
-            "in progress",
-            (project, snapshot.facts, tuple(shown), watched),
-            partial(of_rows, live_lines.in_progress(snapshot, shown, now)),
-        )
+        add_groups(limited, "runs in progress", runs, live_lines.IN_PROGRESS, partial(live_lines.runs_row, project)),
+        limited.add("jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, stale))),
     ]
-    cells = live.cells if now < live_lines.counters_expire_at(live, project) else {}
-    for name, names in (("counters", live_lines.COUNTERS), ("histograms", live_lines.HISTOGRAMS)):
-        basis = project, cells, live.bounds, live.wait_bounds
-        added.append(limited.add(name, basis, partial(of_rows, live_lines.counted(live, cells, project, names))))
+    for name, (bounds, values) in live_lines.counted(live, now, project).items():
+        write = partial(live_lines.row, name, project.name, bounds)
+        added.append(add_groups(limited, name, (project, bounds, values), (name,), write))
     return sum(section.series for section in added)
 
 

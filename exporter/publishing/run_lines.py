@@ -12,7 +12,7 @@ from exporter.publishing.live_lines import counters_expire_at, exemplars
 from exporter.publishing.sections import FamilyLines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
     from exporter.insights.families import Family
@@ -57,31 +57,38 @@ def expiries(ledger: Ledger, project: Project, live: Live | None = None) -> Iter
             yield expiry
 
 
-def basis(ledger: Ledger, project: Project, now: float, live: Live | None = None) -> tuple[object, ...]:
-    """What the lines at `now` are made from: the same lines come from the same."""
-    return project, ledger.bounds, *((name, workflow.branches) for name, workflow in shown(ledger, project, now, live))
+def counted(
+    ledger: Ledger, project: Project, now: float, live: Live | None = None
+) -> Mapping[tuple[str, ...], BranchCounters]:
+    """The counters that are shown at `now`, by workflow and branch."""
+    return {
+        (name, branch): counters
+        for name, workflow in shown(ledger, project, now, live)
+        for branch, counters in workflow.branches.items()
+    }
 
 
-def lines(ledger: Ledger, project: Project, now: float, live: Live | None = None) -> Iterator[list[FamilyLines]]:
-    """For each workflow and branch, sorted, its lines in all families."""
-    for name, workflow in shown(ledger, project, now, live):
-        for branch, counters in sorted(workflow.branches.items()):
-            yield [
-                line
-                for line in _counters(ledger, project.name, name, branch, counters)
-                if project.metrics.match(line.family)
-            ]
+def row(
+    project: Project, bounds: tuple[float, ...], key: tuple[str, ...], counters: BranchCounters
+) -> list[FamilyLines]:
+    """The lines of one workflow and branch in all families."""
+    workflow, branch = key
+    return [
+        line
+        for line in _counters(bounds, project.name, workflow, branch, counters)
+        if project.metrics.match(line.family)
+    ]
 
 
 def _counters(
-    ledger: Ledger, project: str, workflow: str, branch: str, counters: BranchCounters
+    bounds: tuple[float, ...], project: str, workflow: str, branch: str, counters: BranchCounters
 ) -> Iterator[FamilyLines]:
     tally, names, values = counters.counted, ("branch", "project", "workflow"), (branch, project, workflow)
     for status, count in sorted(tally.runs.items()):
         labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
         yield _line(families.RUNS_TOTAL, labels, count)
     marked = exemplars(counters.exemplars, tally.buckets) if counters.exemplars else ()
-    family, histogram = families.RUN_DURATION.name, Histogram(ledger.bounds, tally.buckets, tally.seconds, marked)
+    family, histogram = families.RUN_DURATION.name, Histogram(bounds, tally.buckets, tally.seconds, marked)
     yield FamilyLines(family, *histogram_lines(family, names, values, histogram))
     plain = label_text(names, values)
     yield _line(families.RUN_CREDITS, plain, tally.credits)

@@ -49,7 +49,8 @@ class Section:
 
     `basis` is what they were made from, compared with `==`; `room` is how many series there was room for. `series` are
     shown, `cut` had no room. `texts` are the lines by family, until they are published. `sizes` tell how many samples
-    each part of a table has, and bytes in each family; there are none where some were cut.
+    each part of a table has, and bytes in each family, or the same of each group in both formats; there are none where
+    some were cut. `order` has the keys of the groups, where it is made of groups.
     """
 
     basis: Basis
@@ -59,6 +60,7 @@ class Section:
     families: frozenset[str]
     texts: Mapping[str, FamilyText]
     sizes: array[int]
+    order: tuple[tuple[str, ...], ...] = ()
 
     def published(self) -> Section:
         """The same without the lines, which live on in the blocks of their families."""
@@ -74,14 +76,14 @@ class Room:
 
     def __init__(self, limit: int, before: Mapping[str, Section]) -> None:
         """Start with all of it, and with the sections that were published last."""
-        self._left, self._before = limit, before
+        self._left, self.before = limit, before
         self.sections: dict[str, Section] = {}
 
     def add(self, name: str, basis: Basis, render: Callable[[int], Section]) -> Section:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
-        known = self._before.get(name)
+        known = self.before.get(name)
         made = known if known and known.stands(basis, self._left) else render(self._left)
-        section = Section(basis, self._left, made.series, made.cut, made.families, made.texts, made.sizes)
+        section = replace(made, basis=basis, room=self._left)
         self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
         self._left = 0 if section.cut else self._left - section.series

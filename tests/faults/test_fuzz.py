@@ -232,7 +232,8 @@ def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.Data
             lookback=PROJECT.runs.lookback,
             swept=swept,
         )
-    for row in run_lines.lines(ledger, PROJECT, NOW):
+    for key, counters in run_lines.counted(ledger, PROJECT, NOW).items():
+        row = run_lines.row(PROJECT, ledger.bounds, key, counters)
         assert all(SAMPLE.fullmatch(sample) for line in row for sample in line.text.splitlines())
 
 

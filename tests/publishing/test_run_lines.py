@@ -19,7 +19,7 @@ from exporter.insights import families
 from exporter.insights.questions import reachable
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
-from exporter.publishing.run_lines import expiries, lines
+from exporter.publishing.run_lines import counted, expiries, row
 from exporter.publishing.store import SnapshotStore
 from exporter.runs import STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from tests.runs.making import NOW, WEB, ledger, polled, run
@@ -28,11 +28,18 @@ from tests.samples import project
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from exporter.config import Project
+    from exporter.publishing.sections import FamilyLines
+
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 COUNTS = st.integers(0, 2**53)
 NUMBERS = COUNTS | st.floats(0, 2**53)
 NEWEST = st.none() | st.builds(Newest, NUMBERS, COUNTS, COUNTS, st.none() | NUMBERS)
 BOUNDS = (0.5, 30.0, 2_592_000.0)
+
+
+def lines(known: Ledger, of: Project, at: float) -> list[list[FamilyLines]]:
+    return [row(of, known.bounds, key, counters) for key, counters in sorted(counted(known, of, at).items())]
 
 
 def tallies() -> st.SearchStrategy[Tally]:
@@ -101,8 +108,8 @@ def test_the_text_is_that_of_prometheus_client_byte_for_byte(
     expected = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
     found = dict.fromkeys(families.RUNS, b"")
     names = {family.name: family for family in families.RUNS}
-    for row in lines(known, WEB, NOW):
-        for line in row:
+    for each in lines(known, WEB, NOW):
+        for line in each:
             found[names[line.family]] += (line.openmetrics if openmetrics else line.text).encode()
     assert expected == b"".join(
         header(family, openmetrics=openmetrics) + text for family, text in found.items() if text
@@ -111,7 +118,7 @@ def test_the_text_is_that_of_prometheus_client_byte_for_byte(
 
 def shown(known: Ledger, settings: str = "", at: float = NOW) -> list[str]:
     rows = lines(known, project(settings), at)
-    return [sample for row in rows for line in row for sample in line.text.splitlines()]
+    return [sample for each in rows for line in each for sample in line.text.splitlines()]
 
 
 def test_what_was_never_read_or_is_listed_no_longer_is_not_shown() -> None:
