@@ -17,8 +17,8 @@ lock() {
         --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file "$file" "$@"
 }
 
-lock requirements.txt pyproject.toml --extra speed "$@"
-lock requirements-dev.txt pyproject.toml --constraints requirements.txt --extra speed \
+lock requirements.txt pyproject.toml --extra speed --extra postgres "$@"
+lock requirements-dev.txt pyproject.toml --constraints requirements.txt --extra speed --extra postgres \
     --group build --group test --group lint --group bench "$@"
 lock requirements-build.txt --constraints requirements-dev.txt --group build "$@"
 lock requirements-deploy.txt --constraints requirements-dev.txt --group deploy "$@"

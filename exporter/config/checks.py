@@ -14,7 +14,7 @@ from exporter.insights.collectors import COLLECTORS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.config.file import CircleCI, RunnerSettings
+    from exporter.config.file import CircleCI, RunnerSettings, StateSettings
     from exporter.config.places import Document
     from exporter.config.settings import Organization, Project
 
@@ -44,6 +44,14 @@ def check_reach(document: Document, circleci: CircleCI) -> None:
             document.report(("circleci", "ca_file"), f"no PEM certificate in {circleci.ca_file}")
         except OSError as error:
             document.report(("circleci", "ca_file"), f"{circleci.ca_file}: {file_error(error)}")
+
+
+def check_state(document: Document, state: StateSettings) -> None:
+    """Report two places for the state, and a password for none."""
+    if state.path and state.url:
+        document.report(("state", "url"), "state.path is set as well", "keep one: a file, or a database")
+    if state.password_file and not state.url:
+        document.report(("state", "password_file"), "state.url is not set", "set it, or remove password_file")
 
 
 def check_runners(document: Document, circleci: CircleCI, runners: RunnerSettings) -> None:

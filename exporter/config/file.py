@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
+from exporter.config.database_url import SCALAR as DATABASE_URL
 from exporter.config.section import Items, Section
 from exporter.config.settings import OrganizationEntry, ProjectEntry, ProjectSettings
 from exporter.config.values import (
@@ -13,6 +14,7 @@ from exporter.config.values import (
     Concurrency,
     Duration,
     FilePath,
+    Lease,
     Namespace,
     Once,
     RequestRate,
@@ -22,6 +24,7 @@ from exporter.config.values import (
     Url,
 )
 
+DatabaseUrl = Annotated[str, DATABASE_URL]
 Auth = Literal["circle-token", "bearer", "basic"]
 
 
@@ -74,6 +77,21 @@ class StateSettings(Section):
 
     path: FilePath | None = Field(
         None, description="SQLite file for what was polled. Default: memory only, so a restart begins with nothing."
+    )
+    url: DatabaseUrl | None = Field(
+        None,
+        description="PostgreSQL database that several replicas share, in place of `path`: "
+        "`postgresql://USER@HOST/DATABASE`, with parameters of libpq such as `?sslmode=verify-full&sslrootcert=FILE`. "
+        "The password comes from `password_file`, `PGPASSWORD` or `PGPASSFILE`.",
+    )
+    password_file: FilePath | None = Field(
+        None, description="File with the password of `url`, read again at each connection."
+    )
+    lease: Lease = Field(
+        "30s",
+        description="How long a replica leads after its newest renewal. After a crash, another one takes over "
+        "about this much later.",
+        validate_default=True,
     )
 
 

@@ -47,6 +47,7 @@ def _config(document: Document, directory: Path) -> Config:
     projects, organizations = entries.values()
     checks.check_entries(document, runners=read["runners"] is None or read["runners"].wanted)
     checks.check_reach(document, parts["circleci"])
+    checks.check_state(document, parts["state"])
     checks.check_runners(document, parts["circleci"], parts["runners"])
     checks.check_slugs(document, entries)
     checks.check_names(document, projects, organizations)

@@ -185,6 +185,7 @@ def _rising(bounds: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Duration = Annotated[float, _duration("1s", "365d")]
+Lease = Annotated[float, _duration("3s", "10m")]
 Timeout = Annotated[float, _duration("1s", "10m")]
 Lookback = Annotated[float, _duration("1s", "90d")]
 Rising = AfterValidator(_rising)
