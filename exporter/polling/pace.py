@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING
 
 from exporter.polling import crediting
-from exporter.runs import watching
+from exporter.runs import counting, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.polling.coverage import Coverage
     from exporter.polling.inbox import Inbox
 
-LIST, NAMES = "list", "names"
+LIST, NAMES, RISE = "list", "names", "rise"
 SOON = 1.0
 
 
@@ -27,7 +26,6 @@ class Postponed:
 
     until: dict[str, float] = field(default_factory=dict)
     shown_at: float = 0.0
-    released_at: float | None = None
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""
     torn: int = 0
@@ -42,11 +40,6 @@ class Postponed:
     def due(self, what: str, due: float) -> float:
         """When something is due that would be due then."""
         return max(due, self.until.get(what, 0.0))
-
-    def hold(self, now: float, seconds: float | None) -> None:
-        """Something is held back for up to so many seconds, or nothing is; what was to be released still is."""
-        pending = self.released_at if self.released_at is not None and self.released_at > now else inf
-        self.released_at = None if seconds is None else min(pending, now + seconds)
 
     def clear(self, what: str) -> None:
         """Asking has succeeded."""
@@ -91,10 +84,9 @@ class Pace:
             moments.append(postponed.due(NAMES, ledger.names_at + crediting.NAMES_EVERY))
             sweeps = crediting.sweeps(ledger, project, postponed.vain, now)
             moments += [postponed.due(f"runs of {name}", at) for name, at in sweeps.items()]
-        if postponed.released_at is not None:
-            moments.append(postponed.released_at)
-        elif live is not None and live.held:  # from before a restart
-            moments.append(now)
+            rising = counting.rises_at(ledger, live, project)
+            if rising is not None:
+                moments.append(postponed.due(RISE, rising))
         hinted = self._inbox.next_due(project.slug)
         if hinted is not None:
             moments.append(hinted)

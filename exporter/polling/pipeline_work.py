@@ -80,7 +80,6 @@ class Work:
         book.release()
         pipeline_list.forget(book, project.runs.lookback, attempt.date())
         book.close()
-        self._postponed.hold(attempt.now(), book.hold if book.holds else None)
 
     def _ask(self, book: Book) -> None:
         """Ask for what is due by itself."""
@@ -97,6 +96,8 @@ class Work:
         attempt, project, ledger, live = self._attempt, self._project, self._ledger, self._live
         if resume or ledger is None:
             ledger, live = self._state.resume_live(self._slug, project.runs.interval)
+            if ledger is not None and live is not None:
+                ledger, live = opening.shown_anew(ledger, live, attempt.now())
         self.facts, error = refresh(attempt, project, self.facts, branches=False)
         if error is not None:
             attempt.count(error)

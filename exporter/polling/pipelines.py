@@ -13,7 +13,7 @@ from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.polling.kind import Kind
-from exporter.polling.pace import Pace
+from exporter.polling.pace import RISE, Pace
 from exporter.polling.pipeline_work import Work
 from exporter.polling.runs import Unpublished
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from exporter.polling.failure_log import FailureLog
     from exporter.polling.inbox import Inbox, Waiting
     from exporter.publishing.store import SnapshotStore
+    from exporter.runs.counting import Book
     from exporter.runs.pipelines import FoundRun
     from exporter.state import StateStore
 
@@ -95,6 +96,8 @@ class PipelinesPoll:
             if changed or self._pace.tells(base, merged, PIPELINES):
                 with self._unpublished.publishing(self._slug):
                     self._store.publish([merged], attempt.now())
+                if changed and work.book is not None:
+                    self._shown(work.book, attempt.now())
             else:
                 self._store.keep(merged)
         if changed and work.book is not None:
@@ -102,10 +105,18 @@ class PipelinesPoll:
         self._failures.outcomes(base, merged)
         return True
 
+    def _shown(self, book: Book, now: float) -> None:
+        """Count from now for how long new series are shown at 0: committing and rendering them took a while."""
+        book.published(now)
+        snapshot = self._store.get(self._slug)
+        if snapshot is not None:
+            self._store.keep(replace(snapshot, ledger=book.ledger, live=book.live))
+
     def _committed(self, attempt: Attempt, base: Snapshot, work: Work) -> tuple[Snapshot, bool]:
         """The snapshot with what was learned, if it could be committed, and whether there was anything to commit."""
         book = work.book
         if book is None:
+            self._hold_on(attempt, base)
             return self._tried(attempt, base, work), False
         merged = replace(self._tried(attempt, base, work), ledger=book.ledger, live=book.live)
         followed = work.hints.followed
@@ -116,11 +127,16 @@ class PipelinesPoll:
                 self._state.drop_hints(followed)
         except StateError as error:
             attempt.fail(error)
+            self._hold_on(attempt, base)
             return self._tried(attempt, base, work), False
         self._inbox.followed(self._slug, followed)
         for waiting, found, slug in work.hints.moved:
             self._move(waiting, found, slug)
         return merged, bool(book.changes)
+
+    def _hold_on(self, attempt: Attempt, base: Snapshot) -> None:
+        """Try no sooner than after an interval again to show what is held back: it could not be committed."""
+        self._pace.of(self._slug).postpone(RISE, attempt.now() + base.project.pipelines.interval)
 
     def _move(self, waiting: Waiting, found: FoundRun, slug: str) -> None:
         """Hand a hint to the project that CircleCI names for its run, if its pipelines are polled here."""

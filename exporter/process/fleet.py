@@ -56,16 +56,27 @@ class Fleet:
         self._labels.reserve(wanted.values())
         stored = {found.slug: found for found in self._state.load(wanted)}
         now = self._clocks.wall()
-        found = [_restored(project, stored.get(slug), now) for slug, project in wanted.items()]
+        found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
         for snapshot, gone in found:
             if gone:
                 self._state.commit(snapshot, (), gone)
             if not counts(snapshot.project.collectors):
                 self._state.stop_counting(snapshot.project.slug)
         self._store.publish([snapshot for snapshot, _ in found], now)
+        self._show_anew()
         self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
+
+    def _show_anew(self) -> None:
+        """Count from now for how long series are shown at 0 before they rise."""
+        now = self._clocks.wall()
+        counted = []
+        for snapshot, _ in self._store.published.values():
+            if snapshot.ledger is not None and snapshot.live is not None:
+                ledger, live = opening.shown_anew(snapshot.ledger, snapshot.live, now)
+                counted.append(replace(snapshot, ledger=ledger, live=live))
+        self._store.keep(*counted)
 
     def start(self) -> None:
         """Schedule what was restored: at once if it is due or new, else when its interval is over."""
@@ -221,13 +232,10 @@ class Fleet:
                     self._schedule.missing(job)
 
 
-def _restored(project: Project, stored: Stored | None, now: float) -> tuple[Snapshot, list[Question]]:
+def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:
     """What is known of a project from before, as far as it is still asked, and what is not."""
     if stored is None:
         return Snapshot(project), []
-    ledger, live = stored.ledger, stored.live
-    if ledger is not None and live is not None:
-        ledger, live = opening.shown_anew(ledger, live, now)
     return plan.pruned(
         Snapshot(
             project,
@@ -235,7 +243,7 @@ def _restored(project: Project, stored: Stored | None, now: float) -> tuple[Snap
             stored.parts,
             stored.outcomes,
             polled_at=stored.polled_at,
-            ledger=ledger,
-            live=live,
+            ledger=stored.ledger,
+            live=stored.live,
         )
     )

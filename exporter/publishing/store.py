@@ -77,12 +77,12 @@ class SnapshotStore:
                 change.compress()
             self._show(change)
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Take a project's snapshot that shows nothing new in the place of the one before."""
+    def keep(self, *snapshots: Snapshot) -> None:
+        """Take snapshots that show nothing new in the place of those before."""
         with self._swap:
-            known = self.published.get(snapshot.project.slug)
-            if known is not None:
-                self.published = {**self.published, snapshot.project.slug: (snapshot, known[1])}
+            known = self.published
+            kept = {each.project.slug: each for each in snapshots if each.project.slug in known}
+            self.published = {**known, **{slug: (snapshot, known[slug][1]) for slug, snapshot in kept.items()}}
 
     def withdraw(self, slugs: Iterable[str]) -> None:
         """Show these projects or organizations no longer."""

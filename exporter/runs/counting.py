@@ -42,6 +42,19 @@ SHOWN_WITHIN = 86_400.0
 """Seconds within which Insights lists a run after its end."""
 
 
+def hold_of(project: Project) -> float:
+    """For how many seconds a new series is shown at 0."""
+    return min(project.pipelines.interval, LONGEST_HOLD)
+
+
+def rises_at(ledger: Ledger, live: Live, project: Project) -> float | None:
+    """When the first of what is held back may be shown, Unix time; None where nothing is."""
+    counters = (each for workflow in ledger.workflows.values() for each in workflow.branches.values())
+    born = [each.born for each in counters if each.held is not None]
+    born += [live.cells[key].born for key in live.held if key in live.cells]
+    return min(born) + hold_of(project) if born else None
+
+
 @dataclass(slots=True)
 class Changes:
     """What one commit writes. Runs are rows of key, creation, and whether their credits have come."""
@@ -73,7 +86,7 @@ class Book:
         """`label` gives the label `branch` of a branch; `now` is this machine's time."""
         self.ledger, self.live, self.changes = ledger, live, Changes()
         self.label, self._project, self._now = label, project, now
-        self.hold = self._hold = min(project.pipelines.interval, LONGEST_HOLD)
+        self._hold = hold_of(project)
         self._growth = Growth(live.cells, live.held, now, self._hold)
         self._bounds, self._wait_bounds = live.bounds, live.wait_bounds
         self._invented = list(ledger.invented)
@@ -156,13 +169,6 @@ class Book:
                 if after is not counters:
                     self._put(name, branch, after)
 
-    @property
-    def holds(self) -> bool:
-        """Whether something is held back."""
-        return bool(self._growth.held) or any(
-            counters.held for workflow in self.ledger.workflows.values() for counters in workflow.branches.values()
-        )
-
     def close(self) -> None:
         """Take what has grown into the live side and the ledger; call it once, at the end."""
         cells = {**self.live.cells, **self._growth.changed}
@@ -174,6 +180,22 @@ class Book:
             self.live = replace(self.live, cells=cells, held=self._growth.held)
         if tuple(self._invented) != self.ledger.invented:
             self.ledger = replace(self.ledger, invented=tuple(self._invented))
+
+    def published(self, now: float) -> None:
+        """Note that what was closed is published since `now`: what is new is shown at 0 from then on."""
+        new = {key: cell for key, cell in self.changes.cells.items() if cell is not None and self._is_new(cell)}
+        if new:
+            born = {key: replace(cell, born=now) for key, cell in new.items()}
+            self.live = replace(self.live, cells={**self.live.cells, **born})
+        for name in self.changes.workflows & self.ledger.workflows.keys():
+            workflow = self.ledger.workflows[name]
+            branches = {key: replace(each, born=now) for key, each in workflow.branches.items() if self._is_new(each)}
+            if branches:
+                workflow = replace(workflow, branches={**workflow.branches, **branches})
+                self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})
+
+    def _is_new(self, counted: Cell | BranchCounters) -> bool:
+        return counted.born == self._now
 
     def is_past(self, name: str, created_at: float, stopped_at: float | None, *, tag: bool) -> bool:
         """Whether a run that nobody saw under way had ended before anything was counted, so that it never is."""

@@ -297,6 +297,44 @@ def test_what_is_held_back_is_seen_at_0_once_more_after_a_restart_then_rises(tmp
         assert counted(running) == (1, 1, 1)
 
 
+class Slow(Watching):
+    """Its clock goes on whenever it is read, by so many seconds, so that a look takes a while."""
+
+    tick = 0.0
+
+    @property
+    def now(self) -> float:
+        self._now += self.tick
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._now = now
+
+
+def test_a_series_is_at_0_for_an_interval_from_when_it_was_published_however_long_the_look_took() -> None:
+    running = Slow()
+    try:
+        running.begin()
+        running.end(running.start(), at=NOON + 71)
+        running.pass_time(90)
+        running.tick = 1.0
+        running.look()
+        running.tick = 0.0
+        published = running.now
+        assert published > NOON + 91 + 15
+        assert counted(running) == (0, 0, 0)
+        while counted(running) == (0, 0, 0):
+            snapshot = running.engine.store.get(SLUG)
+            assert snapshot is not None
+            running.look(running.engine.kinds[PIPELINES_POLL].interval(snapshot))
+        assert counted(running) == (1, 1, 1)
+        assert 58 <= running.now - published <= 61
+    finally:
+        running.close()
+        running.circle.stop()
+
+
 def test_an_answer_with_an_entry_that_cannot_be_read_costs_nothing_once_it_can_be_read() -> None:
     with watching() as running:
         running.begin()
