@@ -28,6 +28,11 @@ PAGE = """<!doctype html><html><head><meta charset="utf-8"><link rel="stylesheet
 body { margin: 0; font-family: Inter, Helvetica, Arial, sans-serif } #root { width: %dpx }
 </style></head><body><div id="root"></div><script src="app.js"></script></body></html>"""
 
+WITH_TEXTS = """for (const drawn of document.querySelectorAll('[data-panel]')) {
+  window.drawn[drawn.dataset.panel].text = drawn.innerText;
+}
+return window.drawn;"""
+
 
 def bundle(folder: Path) -> None:
     """Build the page's script from Grafana's components."""
@@ -97,4 +102,4 @@ def draw(
         height = int(driver.execute_script("return document.getElementById('root').scrollHeight"))
         metrics = {"width": settings["width"], "height": height, "deviceScaleFactor": 1, "mobile": False}
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        return Drawing(driver.get_screenshot_as_png(), driver.execute_script("return window.drawn"))
+        return Drawing(driver.get_screenshot_as_png(), driver.execute_script(WITH_TEXTS))

@@ -119,7 +119,7 @@ def watching(folder: Path, lived: Rehearsal, seconds: float = 15.0) -> Iterator[
     """Prometheus that knows the past of an exporter and has scraped it for some seconds; gives its URL."""
     _blocks(folder, lived.openmetrics())
     with prometheus(folder, folder / "empty.yml", rules=False) as url:
-        past = list(_recorded(url, lived.past[0][0], lived.past[-1][0]))
+        past = list(_recorded(url, lived.past[0].then, lived.past[-1].then))
     _blocks(folder, iter(past))
     begun = time.time()
     with prometheus(folder, configuration(folder, lived.address)) as url:

@@ -46,6 +46,7 @@ defaults:
   tests: {{top: 8}}
   labels: {{team: demo}}
 projects: [{projects}]
+runners: {{url: "{url}", namespaces: [acme], interval: {interval}}}
 """
 COLLECTORS = ["workflows", "jobs", "runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"]
 # In the last hours this project has pipelines too, and one in which a job waits at the end.
@@ -56,22 +57,34 @@ LAST_SUCCESS = re.compile(
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An exposition, when it would have been scraped, and when it really was; both in Unix seconds."""
+
+    then: float
+    at: float
+    text: str
+
+
 @dataclass(frozen=True)
 class Rehearsal:
-    """A running exporter, and what it would have exposed before now: time in seconds and exposition."""
+    """A running exporter, and what it would have exposed before now."""
 
     circle: Circle
     address: str
-    past: list[tuple[float, str]] = field(default_factory=list)
+    past: list[Moment] = field(default_factory=list)
 
     def openmetrics(self) -> Iterator[str]:
         """The past as promtool reads it, with the labels that a scrape would have added."""
-        for then, text in self.past:
-            late = time.time() - then
-            for name, labels, value in SAMPLE.findall(text):
+        # CircleCI's past ends where its clock stopped; the exporter's own goes on until now.
+        lag = time.time() - self.past[-1].then
+        for moment in self.past:
+            for name, labels, value in SAMPLE.findall(moment.text):
+                own = name.startswith(("circleci_exporter_", "process_"))
+                then = moment.then + lag if own else moment.then
                 # What the exporter says of its own clock was said in the real present.
-                own = name.startswith(("circleci_exporter_", "process_")) and name.endswith("_timestamp_seconds")
-                shown = repr(float(value) - late) if own else value
+                real = own and name.endswith(("_timestamp_seconds", "_start_time_seconds"))
+                shown = repr(float(value) - moment.at + then) if real else value
                 target = f'instance="{self.address}",job="{JOB}"'
                 yield f"{name}{{{target}{',' if labels else ''}{labels}}} {shown} {then:.0f}\n"
         yield "# EOF\n"
@@ -106,7 +119,7 @@ def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Seque
     for index in range(steps):
         polled = partial(_polled_since, made.address, time.time(), awaited, times)
         text = wait_until(polled, 120, 0.05, why="a poll of everything")
-        made.past.append((until - (steps - index) * step, text))
+        made.past.append(Moment(until - (steps - index) * step, time.time(), text))
         clock.advance(until - (steps - index - 1) * step - clock.now())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,3 +50,5 @@ def test_grafanas_components_draw_every_panel(
     for title, panel in drawing.panels.items():
         assert "error" not in panel, title
         assert bool(panel["rows"]) is (title not in EMPTY), title
+        if "vs last week" in title:
+            assert re.search(r"^([+-][\d.]+|0) (%|points)$", panel["text"], re.MULTILINE), panel["text"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, VERMILLION, WELL
-from deploy.grafana.frame import DELIVERY, alerts, begin, of_slug, row, to_circleci, to_workflow, variable
+from deploy.grafana.frame import DELIVERY, alerts, begin, of_slug, row, to_circleci, to_insights, to_workflow, variable
 from deploy.grafana.panels import (
     HOURS,
     MINUTES,
@@ -187,7 +187,10 @@ def _workflows(board: Dashboard) -> None:
             height=10,
             hidden=("Value #E",),
             unseen=("Slug",),
-            links={"Project": [to_circleci()], "Workflow": [to_workflow("Project", "Workflow")]},
+            links={
+                "Project": [to_circleci()],
+                "Workflow": [to_workflow("Project", "Workflow"), to_insights("Workflow")],
+            },
         ),
     )
 

@@ -22,6 +22,7 @@ from deploy.grafana.panels import (
     per_hour,
     ranked,
 )
+from deploy.grafana.self_hosted import self_hosted
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -165,7 +166,6 @@ def _projects(board: Dashboard) -> None:
             unit=PER_HOUR,
             soft_high=1,
             calculations=("lastNotNull", "max"),
-            width=8,
         ),
         chart(
             "Fields that could not be read",
@@ -180,7 +180,6 @@ def _projects(board: Dashboard) -> None:
             ),
             unit=PER_HOUR,
             soft_high=1,
-            width=8,
         ),
         chart(
             "Duration of polls",
@@ -188,7 +187,7 @@ def _projects(board: Dashboard) -> None:
             by_collector(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)}{{at}})"),
             unit=SECONDS,
             calculations=("lastNotNull", "max"),
-            width=8,
+            width=24,
         ),
     )
 
@@ -373,6 +372,6 @@ def build() -> Dashboard:
     annotate(board, "Reloads", reloads, "{{instance}} reloaded its configuration", BLUE, at_value=True)
     started = f"process_start_time_seconds{{{HERE}}} * 1000"
     annotate(board, "Restarts", started, "{{instance}} started", GRAY, at_value=True)
-    for part in (_numbers, _projects, _requests, _load, _pipelines):
+    for part in (_numbers, _projects, _requests, _load, _pipelines, self_hosted):
         part(board)
     return board

@@ -133,10 +133,25 @@ def of_slug(rows: str, by: str) -> str:
     return f"max by ({by}, slug) (({rows}) * on (project) group_left (slug) {info})"
 
 
+REAL = 'branch!~".* .*"'
+"""Selects what git knows: `all branches` and the like have a space."""
+
+
+def of_ref(rows: str) -> str:
+    """The rows of a table, of real branches only, with the branch as a second label: links of other rows name none."""
+    return f'label_join({rows}, "ref", "", "branch")'
+
+
 def to_circleci(branch: str = "") -> tuple[str, str]:
     """A link from a table's row to the project's pipelines at CircleCI; `branch` is the title of a column."""
     on_branch = f"?branch=${{__data.fields.{branch}:percentencode}}" if branch else ""
-    return "Open at CircleCI", f"{CIRCLECI}/pipelines/${{__data.fields.Slug}}{on_branch}"
+    return "Pipelines at CircleCI", f"{CIRCLECI}/pipelines/${{__data.fields.Slug}}{on_branch}"
+
+
+def to_insights(workflow: str) -> tuple[str, str]:
+    """A link from a table's row to a workflow's Insights at CircleCI, which lead on to its jobs and tests."""
+    path = f"${{__data.fields.Slug}}/workflows/${{__data.fields.{workflow}:percentencode}}/overview"
+    return "Insights at CircleCI", f"{CIRCLECI}/insights/{path}"
 
 
 def to_workflow(project: str, workflow: str) -> tuple[str, str]:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
-from deploy.grafana.frame import NOW, alerts, begin, of_slug, row, to_circleci, to_workflow, variable
+from deploy.grafana.frame import (
+    NOW,
+    REAL,
+    alerts,
+    begin,
+    of_ref,
+    of_slug,
+    row,
+    to_circleci,
+    to_insights,
+    to_workflow,
+    variable,
+)
 from deploy.grafana.panels import (
     COUNT,
     MINUTES,
@@ -19,6 +31,7 @@ from deploy.grafana.panels import (
     number,
     ranked,
 )
+from deploy.grafana.self_hosted import self_hosted
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -30,6 +43,7 @@ NEEDED = needs("pipelines")
 WAIT_STEPS: Steps = [(None, WELL), (5 * 60, DOUBTFUL), (15 * 60, BAD)]
 AGE_STEPS: Steps = [(None, BLUE), (3600, DOUBTFUL), (2 * 3600, BAD)]
 RUN = "project, workflow, branch"
+WORKFLOW = [to_workflow("Project", "Workflow"), to_insights("Workflow")]
 
 
 def runs(status: str) -> str:
@@ -101,6 +115,7 @@ def _oldest(board: Dashboard) -> None:
         return f"sum by ({RUN}) (circleci_workflow_runs_in_progress{{{chosen}}}) and on ({RUN}) {any_run}"
 
     any_run = f"(sum by ({RUN}) (circleci_workflow_runs_in_progress{{{HERE}}}) > 0)"
+    on_branches = any_run.replace(HERE, f"{HERE}, {REAL}")
     age = f"time() - min by ({RUN}) (circleci_workflow_oldest_run_in_progress_timestamp_seconds{{{HERE}}})"
     wait = f'sum by (project) (circleci_jobs_in_progress{{{HERE}, status=~"queued|not_running"}}) > 0'
     row(
@@ -110,20 +125,21 @@ def _oldest(board: Dashboard) -> None:
             "Oldest runs",
             "Workflows and branches with runs in progress, the oldest run first. A branch leads to its pipelines at "
             f"CircleCI. {NEEDED}",
-            {"project": "Project", "workflow": "Workflow", "branch": "Branch", "slug": "Slug"},
+            {"project": "Project", "workflow": "Workflow", "branch": "Branch", "slug": "Slug", "ref": "Ref"},
             [
                 Column("Age", f"{age} and on ({RUN}) {any_run}", SECONDS, AGE_STEPS, width=110),
                 Column("Running", count("running|failing"), width=85),
                 Column("Queued", count("queued"), width=80),
                 Column("On hold", count("on_hold"), width=80),
                 Column("Slug rows", of_slug(any_run, RUN)),
+                Column("Ref rows", of_ref(on_branches)),
             ],
             sort="Age",
             width=14,
             height=10,
-            hidden=("Value #E",),
-            unseen=("Slug",),
-            links={"Branch": [to_circleci("Branch")], "Workflow": [to_workflow("Project", "Workflow")]},
+            hidden=("Value #E", "Value #F"),
+            unseen=("Slug", "Ref"),
+            links={"Project": [to_circleci()], "Workflow": WORKFLOW, "Branch": [to_circleci("Ref")]},
         ),
         listing(
             "Projects with waiting jobs",
@@ -157,6 +173,7 @@ def _queue(board: Dashboard) -> None:
     def quantile(rank: float) -> str:
         return f"histogram_quantile({rank}, sum by ({job}, le) (increase({waits}[1d])))"
 
+    longest = f"topk(20, {quantile(0.95)} > 0)"
     row(
         board,
         "Queue time",
@@ -164,17 +181,23 @@ def _queue(board: Dashboard) -> None:
             "Waits for an executor",
             f"How many jobs started, by the time that they had waited for an executor: brighter is more. {NEEDED}",
             recent,
+            width=9,
         ),
         listing(
             "Jobs by queue time",
             "How long jobs waited for an executor in the last day, estimated from the histogram: the twenty "
             f"longest. {NEEDED}",
-            {"project": "Project", "workflow": "Workflow", "job_name": "Job"},
+            {"project": "Project", "workflow": "Workflow", "job_name": "Job", "slug": "Slug"},
             [
-                Column("95th percentile", f"topk(20, {quantile(0.95)} > 0)", SECONDS, WAIT_STEPS, width=130),
-                Column("Median", f"{quantile(0.5)} and on ({job}) topk(20, {quantile(0.95)} > 0)", SECONDS, width=110),
+                Column("95th percentile", longest, SECONDS, WAIT_STEPS, width=130),
+                Column("Median", f"{quantile(0.5)} and on ({job}) {longest}", SECONDS, width=110),
+                Column("Slug rows", of_slug(longest, job)),
             ],
             sort="95th percentile",
+            hidden=("Value #C",),
+            unseen=("Slug",),
+            links={"Project": [to_circleci()], "Workflow": WORKFLOW, "Job": [to_insights("Workflow")]},
+            width=15,
         ),
     )
 
@@ -202,15 +225,18 @@ def _critical_path(board: Dashboard) -> None:
             "The seconds of all runs of the last day that passed on the critical path, by job: while it ran, and "
             "while it "
             f"waited for an executor. To make a workflow faster, start at the top. {NEEDED}",
-            {"project": "Project", "workflow": "Workflow", "job_name": "Job"},
+            {"project": "Project", "workflow": "Workflow", "job_name": "Job", "slug": "Slug"},
             [
                 Column("On the critical path", first, SECONDS, [(None, ORANGE)], gauge=True),
                 Column("Running", phase("run"), SECONDS, width=110),
                 Column("Waiting", phase("wait"), SECONDS, width=110),
+                Column("Slug rows", of_slug(first, job)),
             ],
             sort="On the critical path",
-            links={"Workflow": [to_workflow("Project", "Workflow")]},
-            width=14,
+            links={"Project": [to_circleci()], "Workflow": WORKFLOW, "Job": [to_insights("Workflow")]},
+            hidden=("Value #D",),
+            unseen=("Slug",),
+            width=15,
             height=10,
         ),
         chart(
@@ -218,7 +244,7 @@ def _critical_path(board: Dashboard) -> None:
             f"Minutes an hour that runs wait for the six jobs that they wait for most now. {NEEDED}",
             shown,
             unit=MINUTES,
-            width=10,
+            width=9,
             height=10,
             right=True,
         ),
@@ -278,6 +304,6 @@ def build() -> Dashboard:
     )
     board.with_variable(variable("project", "Project", "label_values(circleci_jobs_in_progress, project)", many=True))
     alerts(board, "workflow")
-    for part in (_numbers, _oldest, _queue, _critical_path, _finished):
+    for part in (_numbers, _oldest, _queue, _critical_path, _finished, self_hosted):
         part(board)
     return board

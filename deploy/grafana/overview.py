@@ -13,6 +13,7 @@ from deploy.grafana.frame import (
     optional,
     row,
     to_circleci,
+    to_insights,
     to_workflow,
     variable,
     window,
@@ -22,7 +23,6 @@ from deploy.grafana.panels import (
     CREDITS,
     HOURS,
     MINUTES,
-    POINTS,
     RATIO,
     SECONDS,
     Column,
@@ -34,6 +34,8 @@ from deploy.grafana.panels import (
     minutes,
     needs,
     number,
+    percent,
+    points,
     ranked,
 )
 
@@ -47,7 +49,7 @@ OF_PROJECTS = '{project=~"$project"}'
 RECORDED = "Read from the recording rules. Default branches only."
 SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
 GROWTH_STEPS: Steps = [(None, WELL), (0.1, DOUBTFUL), (0.3, BAD)]
-LINK = {"Workflow": [to_workflow("Project", "Workflow")], "Project": [to_circleci()]}
+LINK = {"Project": [to_circleci()], "Workflow": [to_workflow("Project", "Workflow"), to_insights("Workflow")]}
 NAMES = {"project": "Project", "workflow": "Workflow"}
 SLUGGED = {**NAMES, "slug": "Slug"}
 
@@ -119,12 +121,11 @@ def _numbers(board: Dashboard) -> None:
             width=4,
             curve=True,
         ),
-        number(
+        change(
             "Success ratio vs last week",
             f"Difference of the success ratio to that of a week ago, in percentage points. {RECORDED}",
-            f"100 * (({succeeded()}) - ({succeeded(' offset 1w')}))",
-            unit=POINTS,
-            decimals=1,
+            points(f"({succeeded()}) - ({succeeded(' offset 1w')})"),
+            unit="points",
             steps=[(None, BAD), (-5, DOUBTFUL), (0, WELL)],
             width=5,
         ),
@@ -133,7 +134,8 @@ def _numbers(board: Dashboard) -> None:
             "Durations vs last week",
             "Mean change of the workflows' 95th percentile of the duration within a week; each workflow counts alike. "
             + RECORDED,
-            f"avg({p95} / ({p95} offset 1w)) - 1",
+            percent(f"avg({p95} / ({p95} offset 1w)) - 1"),
+            unit="%",
             steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
         ),
         number(
@@ -267,6 +269,7 @@ def _speed(board: Dashboard) -> None:
 
 
 def _cost(board: Dashboard) -> None:
+    flakes = f"max by (project, workflow, job_name) (circleci_insights_flaky_test_flakes{OF_PROJECTS})"
     row(
         board,
         "Credits",
@@ -303,30 +306,29 @@ def _cost(board: Dashboard) -> None:
             + needs("flaky_tests"),
             ranked('circleci:project:flaky_tests{{project=~"$project"}}{at}', "project", "{{project}}"),
             step=True,
+            width=10,
             height=9,
             right=True,
         ),
         listing(
             "Jobs with flaky tests",
             f"How often tests of a job flaked within two weeks, and the time that it cost. {needs('flaky_tests')}",
-            {**NAMES, "job_name": "Job"},
+            {**NAMES, "job_name": "Job", "slug": "Slug"},
             [
-                Column(
-                    "Flakes",
-                    f"max by (project, workflow, job_name) (circleci_insights_flaky_test_flakes{OF_PROJECTS})",
-                    COUNT,
-                    [(None, ORANGE)],
-                    gauge=True,
-                ),
+                Column("Flakes", flakes, COUNT, [(None, ORANGE)], gauge=True),
                 Column(
                     "Time wasted",
                     f"max by (project, workflow, job_name) (circleci_insights_flaky_test_wasted_seconds{OF_PROJECTS})",
                     SECONDS,
                     width=110,
                 ),
+                Column("Slug rows", of_slug(flakes, "project, workflow, job_name")),
             ],
+            hidden=("Value #C",),
+            unseen=("Slug",),
             sort="Flakes",
-            links={"Workflow": LINK["Workflow"]},
+            width=14,
+            links={**LINK, "Job": [to_insights("Workflow")]},
         ),
     )
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heat
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from deploy.grafana.colors import BLUE, GRAY, RANKS, WELL
+from deploy.grafana.colors import BLUE, GRAY, RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,11 @@ SOURCE = style.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 # Units as Grafana calls them.
 RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", "short", "dateTimeFromNow", "reqps"
-# Minutes and hours, so that the ticks of an axis are round ones; points are differences of a percentage.
-MINUTES, HOURS, PER_HOUR, POINTS = "suffix: min", "suffix: h", "suffix: /h", "suffix: points"
+# Minutes and hours, so that the ticks of an axis are round ones.
+MINUTES, HOURS, PER_HOUR = "suffix: min", "suffix: h", "suffix: /h"
+
+FIT_BELOW = 2
+"""So many lines of a legend can be read below a chart."""
 
 Steps = list[tuple[float | None, str]]
 """Thresholds: each color holds from its value on; the first from None."""
@@ -32,6 +35,11 @@ Steps = list[tuple[float | None, str]]
 def needs(collector: str) -> str:
     """The sentence of a panel that shows nothing unless the configuration asks for it."""
     return f"Needs the collector `{collector}`, which is off unless the configuration names it."
+
+
+def configured(key: str) -> str:
+    """The sentence of a panel that shows nothing without a part of the configuration."""
+    return f"Needs `{key}` in the configuration."
 
 
 def minutes(expression: str) -> str:
@@ -50,9 +58,12 @@ def per_hour(expression: str) -> str:
 
 
 def _nothing(description: str) -> str:
-    """What an empty panel says: the collector that is off, if it needs one."""
-    found = re.search(r"Needs the collector `(\w+)`", description)
-    return f"No data. Is the collector {found[1]} on?" if found else "No data"
+    """What an empty panel says: the collector that is off, or the key that is not set, if it needs one."""
+    if found := re.search(r"Needs the collector `(\w+)`", description):
+        return f"No data. Is the collector {found[1]} on?"
+    if found := re.search(r"Needs `(\w+)` in the configuration", description):
+        return f"No data. Is {found[1]} configured?"
+    return "No data"
 
 
 def _current(expression: str) -> str:
@@ -125,15 +136,25 @@ def number(
     return panel
 
 
-def change(title: str, description: str, expression: str, *, steps: Steps, width: int = 4) -> stat.Panel:
-    """A relative change (1 is twice as much) as "3 % up" or "3 % down"; `steps` color what goes up."""
-    percent = f"100 * ({expression})"
-    panel = number(title, description, f"{percent} >= 0", unit="suffix: % up", decimals=0, steps=steps, width=width)
-    panel.with_target(_query("B", f"-({percent} < 0)").instant())
-    good = {"mode": "fixed", "fixedColor": WELL if len(steps) > 1 else BLUE}
-    down = [("unit", "suffix: % down"), ("color", good)]
-    panel.override_by_query("B", [model.DynamicConfigValue(id_val=name, value=value) for name, value in down])
-    return panel
+def change(title: str, description: str, expression: str, *, unit: str, steps: Steps, width: int = 4) -> stat.Panel:
+    """A difference with its sign, as "+3 %" or "-3 %".
+
+    None of Grafana's units writes the plus, and its mappings of values keep no number. So the text is a label that
+    `count_values` makes of the number, and the number itself gives the color by `steps`.
+    """
+    shown = f'count_values("change", {expression}) * on () group_left () ({expression})'
+    panel = number(title, description, f"{shown} > 0", steps=steps, width=width, legend=f"+{{{{change}}}} {unit}")
+    return panel.with_target(_query("B", f"{shown} <= 0", f"{{{{change}}}} {unit}").instant())
+
+
+def percent(expression: str) -> str:
+    """A relative change (1 is twice as much) in whole percent."""
+    return f"round(100 * ({expression}))"
+
+
+def points(expression: str) -> str:
+    """A difference of ratios in percentage points, to one place."""
+    return f"round(1000 * ({expression})) / 10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +200,7 @@ def chart(
     step: bool = False,
     right: bool = False,
 ) -> timeseries.Panel:
-    """Lines (or stacked bars) over time, with a legend that can be read as a table: at the `right` for long names."""
+    """Lines (or stacked bars) over time; the legend is a table, at the `right` if it is long or has long names."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -197,7 +218,7 @@ def chart(
             common.VizLegendOptions()
             .show_legend(True)
             .display_mode(style.LegendDisplayMode.TABLE)
-            .placement(style.LegendPlacement.RIGHT if right else style.LegendPlacement.BOTTOM)
+            .placement(style.LegendPlacement.RIGHT if right or len(lines) > FIT_BELOW else style.LegendPlacement.BOTTOM)
             .calcs(list(calculations))
         )
         .tooltip(common.VizTooltipOptions().mode(style.TooltipDisplayMode.MULTI).sort(style.SortOrder.DESCENDING))

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import DashboardLink
 from grafana_foundation_sdk.models.dashboard import DashboardLinkType, VariableSort
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
-from deploy.grafana.frame import CIRCLECI, WORKFLOW, alerts, begin, optional, row, slug, variable, window
+from deploy.grafana.frame import CIRCLECI, REAL, WORKFLOW, alerts, begin, of_ref, optional, row, slug, variable, window
 from deploy.grafana.panels import (
     COUNT,
     CREDITS,
@@ -26,6 +26,7 @@ from deploy.grafana.panels import (
     minutes,
     needs,
     number,
+    percent,
     ranked,
 )
 
@@ -39,7 +40,9 @@ ON_BRANCH = f'{THIS}, branch="$branch"'
 IN_WINDOW = f'{ON_BRANCH}, window="$window"'
 SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
 TREND_STEPS: Steps = [(None, WELL), (10, DOUBTFUL), (30, BAD)]
-ON_CIRCLECI = [("Open at CircleCI", f"{CIRCLECI}/pipelines/${{slug}}?branch=${{__data.fields.Branch:percentencode}}")]
+TO_BRANCH = ("Pipelines at CircleCI", f"{CIRCLECI}/pipelines/${{slug}}?branch=${{__data.fields.Ref:percentencode}}")
+INSIGHTS = f"{CIRCLECI}/insights/${{slug}}/workflows/${{workflow:percentencode}}/overview"
+TO_JOB = ("Insights at CircleCI", f"{INSIGHTS}?branch=${{branch:percentencode}}&reporting-window=${{window}}")
 
 
 def gauge(name: str) -> str:
@@ -203,6 +206,7 @@ def _jobs(board: Dashboard) -> None:
                 Column("Credits", by_job("credits_used"), CREDITS),
             ],
             sort="Share of workflow p95",
+            links={"Job": [TO_JOB]},
             width=24,
         ),
         chart(
@@ -261,6 +265,7 @@ def _critical_path(board: Dashboard) -> None:
                 Column("Waiting", by_phase("wait"), SECONDS, width=140),
             ],
             sort="Share of run time",
+            links={"Job": [TO_JOB]},
             width=24,
         ),
     )
@@ -273,7 +278,7 @@ def _branches(board: Dashboard) -> None:
         listing(
             "Branch comparison",
             "Every branch of the workflow that the configuration asks for. `all branches` is all of them together.",
-            {"branch": "Branch"},
+            {"branch": "Branch", "ref": "Ref"},
             [
                 Column("Success", by_branch("success_ratio"), RATIO, SUCCESS_STEPS, gauge=True, decimals=1),
                 Column("Runs", by_branch("runs")),
@@ -282,11 +287,14 @@ def _branches(board: Dashboard) -> None:
                 Column("95th percentile", by_branch("duration_p95_seconds"), SECONDS),
                 Column("Recovery", by_branch("mttr_seconds"), SECONDS),
                 Column("Credits", by_branch("credits_used"), CREDITS),
+                Column("Ref rows", of_ref(by_branch("runs").replace(THIS, f"{THIS}, {REAL}"))),
             ],
+            hidden=("Value #H",),
+            unseen=("Ref",),
             sort="Runs",
             width=24,
             height=7,
-            links={"Branch": ON_CIRCLECI},
+            links={"Branch": [TO_BRANCH]},
         ),
     )
 
@@ -378,7 +386,8 @@ def _trends(board: Dashboard) -> None:
             change(
                 f"{title}: trend",
                 f"Against the period before, as CircleCI compares them. {needs('workflow_summary')}",
-                f"max(circleci_insights_workflow_totals_{name}_trend_ratio{{{ON_BRANCH}}}) - 1",
+                percent(f"max(circleci_insights_workflow_totals_{name}_trend_ratio{{{ON_BRANCH}}}) - 1"),
+                unit="%",
                 steps=steps,
             )
             for title, name, steps in trends
@@ -460,7 +469,7 @@ def build() -> Dashboard:
     board.link(
         DashboardLink("Insights at CircleCI")
         .type(DashboardLinkType.LINK)
-        .url(f"{CIRCLECI}/insights/${{slug}}/workflows/${{workflow:percentencode}}?branch=${{branch:percentencode}}")
+        .url(f"{INSIGHTS}?branch=${{branch:percentencode}}&reporting-window=${{window}}")
         .target_blank(True)
     )
     alerts(board, "workflow")

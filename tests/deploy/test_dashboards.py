@@ -26,6 +26,13 @@ PANELS = [pytest.param(name, panel, id=f"{name}: {panel['title']}") for name, pa
 TABLES = [panel for board in DASHBOARDS.values() for panel in everything(board) if panel["type"] == "table"]
 OPTIONAL = {"runs", "pipelines", "flaky_tests", "tests", "project", "job_trend", "workflow_summary", "organizations"}
 NEEDED = re.compile(r"Needs the collector `(\w+)`")
+CONFIGURED = re.compile(r"Needs `(\w+)` in the configuration")
+KEYS = {"self-hosted runners": "runners"}
+PAGES = (  # of CircleCI's, as its own pages link to each other
+    r"pipelines/<slug>(\?branch=<branch>)?",
+    r"insights/<slug>/workflows/<workflow>/overview(\?branch=<branch>&reporting-window=<window>)?",
+)
+VALUE = re.compile(r"\$\{(?:__data\.fields\.)?(\w+)(?::percentencode)?\}")
 HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -135,13 +142,43 @@ def test_an_empty_panel_says_which_collector_is_off(name: str, panel: dict[str, 
         assert empty == f"No data. Is the collector {needed[1]} on?"
 
 
-@pytest.mark.parametrize("name", ["overview", "workflow", "exporter"])
-def test_rows_of_optional_collectors_are_collapsed(name: str) -> None:
+@pytest.mark.parametrize(("name", "panel"), PANELS)
+def test_a_panel_that_needs_a_key_of_the_configuration_says_so_also_when_it_is_empty(
+    name: str, panel: dict[str, Any]
+) -> None:
+    metrics = {metric for target in panel["targets"] for metric, _ in selectors(target["expr"])}
+    needed = {KEYS[source] for metric in metrics for source in collectors_of(metric) if source in KEYS}
+
+    assert set(CONFIGURED.findall(panel["description"])) == needed
+    for key in needed:
+        assert panel["fieldConfig"]["defaults"]["noValue"] == f"No data. Is {key} configured?"
+
+
+@pytest.mark.parametrize("name", ["overview", "now", "workflow", "exporter"])
+def test_rows_of_what_is_off_by_default_are_collapsed(name: str) -> None:
     rows = [panel for panel in DASHBOARDS[name]["panels"] if panel["type"] == "row"]
 
     assert {row["title"]: row["collapsed"] for row in rows} == {
-        row["title"]: "(collector" in row["title"] for row in rows
+        row["title"]: "(collector" in row["title"] or row["title"].endswith("(runners)") for row in rows
     }
+
+
+def test_a_legend_that_would_be_cut_stands_at_the_right() -> None:
+    for _, panel in SHOWN:
+        if panel["type"] == "timeseries" and len(panel["targets"]) > 2:
+            assert panel["options"]["legend"]["placement"] == "right", panel["title"]
+
+
+def test_a_change_is_shown_with_its_sign() -> None:
+    changes = [panel for _, panel in SHOWN if "count_values" in panel["targets"][0]["expr"]]
+
+    assert {panel["title"] for panel in changes} >= {"Success ratio vs last week", "Durations vs last week"}
+    for panel in changes:
+        up, down = panel["targets"]
+        unit = "points" if "Success ratio" in panel["title"] else "%"
+        assert (up["legendFormat"], down["legendFormat"]) == (f"+{{{{change}}}} {unit}", f"{{{{change}}}} {unit}")
+        assert (up["expr"].rsplit(") ", 1)[1], down["expr"].rsplit(") ", 1)[1]) == ("> 0", "<= 0")
+        assert panel["options"]["textMode"] == "name"
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
@@ -183,7 +220,14 @@ def test_links_lead_to_dashboards_and_fields_that_exist() -> None:
                     links += [(panel, link["url"]) for link in prop["value"]]
 
     assert links
+    links += [({}, link["url"]) for board in DASHBOARDS.values() for link in board["links"] if link["type"] == "link"]
     for panel, url in links:
-        assert url.split("?")[0].removeprefix("/d/") in uids or url.startswith("https://app.circleci.com/pipelines/")
+        if url.startswith("/d/"):
+            assert url.split("?")[0].removeprefix("/d/") in uids
+        else:
+            page = VALUE.sub(lambda part: f"<{part[1].lower()}>", url).replace("<ref>", "<branch>")
+            assert any(re.fullmatch(f"https://app.circleci.com/{each}", page) for each in PAGES), url
+        if not panel:
+            continue
         titles = next(t["options"]["renameByName"] for t in panel["transformations"] if t["id"] == "organize").values()
         assert set(re.findall(r"__data\.fields\.(\w+)", url)) <= set(titles)

@@ -54,7 +54,7 @@ async function element(panel, settings, theme, timeRange) {
             {frames.length ? (
               <Component frames={frames} height={height} panel={panel} theme={theme} timeRange={timeRange} width={width} />
             ) : (
-              <div style={{ textAlign: 'center', paddingTop: 40 }}>No data</div>
+              <div style={{ textAlign: 'center', paddingTop: 40 }}>{panel.fieldConfig.defaults.noValue}</div>
             )}
           </Guard>
         )}
@@ -74,7 +74,7 @@ async function main() {
     elements.push(await element(panel, settings, theme, timeRange));
   }
   const height = Math.max(...panels.map((panel) => panel.gridPos.y + panel.gridPos.h)) * (CELL + GAP);
-  const chosen = dashboard.templating.list.filter((variable) => variable.type === 'query');
+  const chosen = dashboard.templating.list.filter((variable) => variable.type !== 'datasource' && !variable.hide);
   createRoot(document.getElementById('root')).render(
     <ThemeContext.Provider value={theme}>
       <GlobalStyles />
@@ -85,7 +85,7 @@ async function main() {
           {chosen.map((variable) => (
             <span key={variable.name} style={{ border: `1px solid ${theme.colors.border.medium}`, padding: '3px 8px' }}>
               <span style={{ color: theme.colors.text.secondary }}>{variable.label}</span>{' '}
-              {settings.variables[variable.name] === '.*' ? 'All' : settings.variables[variable.name]}
+              {settings.variables[variable.name] === '.*' ? 'All' : settings.variables[variable.name].replaceAll('|', ' + ')}
             </span>
           ))}
         </div>
