@@ -124,6 +124,10 @@ class Attempt:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
         return self.now() - self.date()
 
+    def earlier(self) -> float:
+        """The wall clock or CircleCI's, whichever is behind: what is read from a time ahead would miss something."""
+        return min(self.now(), self.date())
+
     def pages(
         self, question: Question, *, ahead: bool = False, after: str | None = None
     ) -> Generator[object, None, None]:

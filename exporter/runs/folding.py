@@ -53,19 +53,21 @@ def listed(
     names: Mapping[str, float | None],
     now: float,
     *,
+    read: float,
     lookback: float,
     bounds: tuple[float, ...],
 ) -> Ledger:
     """The ledger after the names were asked for, each with the time of its last run; the first time it is begun.
 
-    All that is listed then begins with runs that are not counted. What appears later is counted from its
-    first run. What is listed no longer keeps its counts as long as CircleCI has runs of it.
+    It begins a lookback before the newest run, or before `read`, the time by the clock that is behind. All that
+    is listed then begins with runs that are not counted. What appears later is counted from its first run. What
+    is listed no longer keeps its counts as long as CircleCI has runs of it.
     """
     times = {name: None if last is None else int(last) for name, last in names.items()}
     if ledger is None:
-        newest = max((last for last in times.values() if last is not None), default=now)
+        newest = max((last for last in times.values() if last is not None), default=read)
         workflows = {name: WorkflowLedger(0, baseline=True, newest=last) for name, last in times.items()}
-        return Ledger(int(max(min(now, newest) - lookback, 0)), now, bounds, workflows)
+        return Ledger(int(max(min(read, newest) - lookback, 0)), now, bounds, workflows)
     workflows = {}
     for name, workflow in ledger.workflows.items():
         if name in times:
@@ -149,12 +151,14 @@ def fold(
         latest = min(newest, now)  # neither a run dated in the future nor a clock that is ahead ends a series
         floor = max(floor, min(start, int(latest - lookback)))
         branches = {branch: of_branch for branch, of_branch in branches.items() if of_branch.seen > latest - FURTHEST}
+    # While nothing is listed, the next poll reads from no later on: this machine's clock may be ahead of CircleCI's.
+    polled_at = before.polled_at if newest is None else now
     workflow = replace(
         before,
         since=start if before.baseline else before.since,
         floor=floor,
         baseline=False,
-        polled_at=now,
+        polled_at=polled_at,
         swept_at=now if swept else before.swept_at,
         newest=newest,
         branches=branches,

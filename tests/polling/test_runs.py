@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -9,6 +10,7 @@ import pytest
 from exporter.errors import Stopped
 from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
+from exporter.runs import WorkflowLedger
 from exporter.runs.reading import key_of
 from exporter.state import Remembered
 from tests.counting import NOON, SLUG, Counting, true_counters
@@ -216,6 +218,53 @@ def test_clocks_that_differ_lose_and_repeat_nothing(counting: Counting, skew: fl
         counting.run()
         counting.poll()
         assert counting.total() == number
+
+
+@pytest.mark.parametrize("skew", [-40 * DAY, 0, 4 * DAY, 40 * DAY])
+def test_a_clock_that_is_wrong_misses_no_workflow_that_appears_later(counting: Counting, skew: float) -> None:
+    counting.now += skew
+    assert counting.poll(after=1)  # the project has no run yet
+    for number in range(1, 6):
+        counting.run()
+        counting.run(workflow=f"new {number}")
+        assert counting.poll(after=HOUR)
+        assert counting.poll()
+        assert counting.total() == number
+        assert counting.total(workflow=f"new {number}") == 1
+
+
+@pytest.mark.parametrize("skew", [-40 * DAY, 0, 4 * DAY, 40 * DAY])
+def test_a_clock_that_is_wrong_misses_no_run_of_a_workflow_that_had_none(counting: Counting, skew: float) -> None:
+    counting.now += skew
+    counting.run()
+    counting.pass_time(10 * DAY)  # it is listed, and has no run within the lookback
+    assert counting.poll(after=1)
+    for number in range(1, 6):
+        counting.run()
+        assert counting.poll(after=HOUR)
+        assert counting.poll()
+        assert counting.total() == number
+
+
+@pytest.mark.parametrize("skew", [4 * DAY, 40 * DAY])
+def test_the_first_request_after_a_start_with_a_clock_that_is_ahead_counts_nothing_by_it(
+    begun: Counting, skew: float
+) -> None:
+    snapshot = begun.engine.store.get(SLUG)
+    assert snapshot is not None
+    assert snapshot.ledger is not None
+    workflows = {"build": WorkflowLedger(0, baseline=True)}  # what a damaged record becomes
+    ledger = replace(snapshot.ledger, names_at=snapshot.ledger.names_at + skew, workflows=workflows)
+    assert snapshot.facts is not None
+    facts = replace(snapshot.facts, asked_at=snapshot.facts.asked_at + skew)
+    begun.engine.state.commit_runs(replace(snapshot, facts=facts, ledger=ledger), {}, whole=True)
+    begun.run()
+    begun.now += skew
+    begun.restart()
+    for number in (None, 0, 1, 2):
+        begun.poll()
+        assert begun.total() == number
+        begun.run()
 
 
 def test_a_clock_that_is_set_back_repeats_nothing(begun: Counting) -> None:

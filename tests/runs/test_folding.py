@@ -16,9 +16,11 @@ from exporter.runs import (
     Ledger,
     Newest,
     Run,
+    WorkflowLedger,
     labels_of,
     listed,
     rebucketed,
+    start_of,
     with_credits,
 )
 from exporter.runs.ledger import INVENTED
@@ -38,7 +40,7 @@ def counts(of: Ledger, branch: str = "main") -> dict[str, int]:
 
 
 def named(known: Ledger | None, at: float, *names: str) -> Ledger:
-    return listed(known, dict.fromkeys(names), at, lookback=LOOKBACK, bounds=BOUNDS)
+    return listed(known, dict.fromkeys(names), at, read=at, lookback=LOOKBACK, bounds=BOUNDS)
 
 
 # Appearing at 0
@@ -99,12 +101,27 @@ def test_all_that_is_listed_at_first_begins_uncounted_and_what_appears_later_doe
     assert later.names_at == NOW + 3600
 
 
+def test_a_project_without_runs_begins_by_the_clock_that_is_behind() -> None:
+    for names in ({}, {"build": None}):
+        first = listed(None, names, NOW, read=NOW - 40 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
+        assert (first.began, first.names_at) == (NOW - 43 * DAY, NOW)
+
+
+def test_while_a_workflow_has_no_run_the_next_poll_reads_from_where_this_one_did() -> None:
+    known = polled(ledger())
+    assert known.workflows["build"] == WorkflowLedger(NOW - 3 * DAY)
+    assert start_of(known.workflows["build"], NOW + 9 * DAY, LOOKBACK) == NOW - 3 * DAY
+    assert polled(known, run(0)).workflows["build"].polled_at == NOW
+
+
 def test_the_first_list_tells_how_old_the_newest_run_is_and_later_ones_do_not() -> None:
     last = {"build": NOW - 60.0 * DAY, "deploy": NOW - 61.0 * DAY, "nightly": None}
-    first = listed(None, last, NOW, lookback=LOOKBACK, bounds=BOUNDS)
+    first = listed(None, last, NOW, read=NOW, lookback=LOOKBACK, bounds=BOUNDS)
     assert first.began == NOW - 63 * DAY
     assert [first.workflows[name].newest for name in last] == [NOW - 60 * DAY, NOW - 61 * DAY, None]
-    later = listed(first, {"build": NOW, "deploy": None, "late": NOW - 5.0}, NOW, lookback=LOOKBACK, bounds=())
+    later = listed(
+        first, {"build": NOW, "deploy": None, "late": NOW - 5.0}, NOW, read=NOW, lookback=LOOKBACK, bounds=()
+    )
     assert [later.workflows[name].newest for name in ("build", "deploy", "late")] == [
         NOW - 60 * DAY,
         NOW - 61 * DAY,
