@@ -219,7 +219,7 @@ def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.Data
         return
     fresh = {run.key: run for page in found for run in page}
     bounds = PROJECT.runs.buckets
-    ledger = runs.listed(None, {"build": None}, NOW, lookback=PROJECT.runs.lookback, bounds=bounds)
+    ledger = runs.listed(None, {"build": None}, NOW, read=NOW, lookback=PROJECT.runs.lookback, bounds=bounds)
     label = runs.labels_of(PROJECT, "main")
     for swept in (True, False):
         ledger = runs.fold(
