@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 
 BELIEVED_FOR = 3
 """Intervals after which a list that could not be read covers nothing any more."""
+TORN_LOOKS = 5
+"""Looks in a row that may meet an unreadable entry before what is behind it is taken to be known all the same."""
 LONGEST_BACKOFF = 5
 """How often the time between two looks at a list doubles while it cannot be read."""
 
 
 @dataclass(slots=True)
 class _Organization:
-    """What one list has shown: the pipelines of its newest page, and until when they are believed."""
+    """What one list has shown: the pipelines of its newest page, and until when they are believed.
+
+    `torn` is how often in a row some of its entries could not be read.
+    """
 
     known: frozenset[str] = frozenset()
+    torn: int = 0
     believed_until: float = 0.0
     failures: int = 0
 
@@ -56,13 +62,26 @@ class Coverage:
             return self._of(organization).known
 
     def saw(
-        self, organization: str, listed: Iterable[str], mine: Iterable[ListedPipeline], now: float, interval: float
+        self,
+        organization: str,
+        listed: Iterable[str],
+        mine: Iterable[ListedPipeline],
+        now: float,
+        interval: float,
+        *,
+        torn: bool = False,
     ) -> set[str]:
-        """Note what a list showed; returns the projects among `mine` that have something new. Unix times, seconds."""
+        """Note what a list showed; returns the projects among `mine` that have something new. Unix times, seconds.
+
+        Where it was `torn`, what could not be read is looked for again, but not for ever.
+        """
         fresh: set[str] = set()
         with self._lock:
             of = self._of(organization)
-            of.known, of.failures = frozenset(listed) or of.known, 0
+            of.torn, of.failures = of.torn + 1 if torn else 0, 0
+            if of.torn <= TORN_LOOKS and torn:
+                listed = ()
+            of.known = frozenset(listed) or of.known
             of.believed_until = now + BELIEVED_FOR * interval
             for pipeline in mine:
                 project = self._projects.setdefault(pipeline.slug, _Project())

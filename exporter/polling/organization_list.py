@@ -45,8 +45,8 @@ class OrganizationList:
             if walk.failure is not None:
                 raise walk.failure
             mine = [each for each in walk.found.values() if each.slug in self._projects]
-            listed = () if walk.torn else walk.found  # what could not be read is looked for again
-            self._arrived(self._coverage.saw(self._organization, listed, mine, attempt.now(), self._interval))
+            now, interval = attempt.now(), self._interval
+            self._arrived(self._coverage.saw(self._organization, walk.found, mine, now, interval, torn=walk.torn))
         if attempt.error is not None:
             self._coverage.failed(self._organization)
         return False
