@@ -213,8 +213,14 @@ class Book:
         if counters is not before:
             self._put(name, branch, counters)
 
-    def jobs(self, run: WorkflowRun, branch: str, jobs: Iterable[Job], known: Collection[int]) -> None:
-        """Count the jobs of a run that have ended; `known` are the keys of those that are remembered."""
+    def jobs(
+        self, run: WorkflowRun, branch: str, jobs: Iterable[Job], known: Collection[int], *, first: bool = False
+    ) -> None:
+        """Count the jobs of a run that have ended; `known` are the keys of those that are remembered.
+
+        With `first` they are read for the first time: where no stop is known of one, it may have ended before anything
+        was counted, if its run is that old.
+        """
         read = job_runs.by_id(jobs)
         for job in read.values():
             if job.approval or job.carried_over(run.created_at) or not self._project.jobs.match(job.name):
@@ -224,7 +230,8 @@ class Book:
             if not job.counts(run.created_at) or key in known or key in self.changes.jobs:
                 continue
             self.changes.jobs[key] = int(job.stopped_at or run.created_at)
-            if job.stopped_at is None or job.stopped_at > self.live.began:
+            is_new = not first or run.created_at > self.live.began
+            if is_new if job.stopped_at is None else job.stopped_at > self.live.began:
                 self._count_job(run, branch, job, job_runs.wait_of(job, read, run.created_at))
 
     def path(self, run: WorkflowRun, branch: str, jobs: Iterable[Job]) -> None:

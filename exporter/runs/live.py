@@ -26,6 +26,7 @@ class WatchedRun:
     `jobs` counts its jobs under way by status, `waiting_since` is since when the job that has waited longest
     could have started. `ended_seen_at` is when its end was first seen, `unlisted_at` since when its pipeline does
     not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who told of it first.
+    `unread` says that its jobs were never read.
     """
 
     id: str
@@ -39,6 +40,7 @@ class WatchedRun:
     unlisted_at: float | None = None
     counted: bool = False
     told_by: str = "pipelines"
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,15 +137,18 @@ class _Adding:
     def run(self, run: WorkflowRun, watched: WatchedRun | None) -> WatchedRun | None:
         """Add one workflow run; returns it if it is to be watched on."""
         jobs = self._look.jobs.get(run.id)
-        after = watched or WatchedRun(run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by)
-        after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None)
+        after = watched or WatchedRun(
+            run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by, unread=True
+        )
+        first, unread = after.unread, after.unread and jobs is None
+        after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None, unread=unread)
         if not run.ended:
-            self._add_jobs(run, jobs)
+            self._add_jobs(run, jobs, first=first)
             at = self._look.torn_jobs.get(run.id) if jobs is None else jobs
             return _with_jobs(replace(after, ended_seen_at=None), run, at)
         if run.status == NOT_RUN or (not after.counted and self._is_done(run, watched, jobs)):
             return None
-        self._add_jobs(run, jobs)
+        self._add_jobs(run, jobs, first=first)
         if after.ended_seen_at is None:
             after = replace(after, ended_seen_at=self._now)
         return self._ended(run, after, jobs)
@@ -173,10 +176,10 @@ class _Adding:
             self._book.remember(run.name, key, run.created_at, credited=True)
         return past
 
-    def _add_jobs(self, run: WorkflowRun, jobs: Sequence[Job] | None) -> None:
+    def _add_jobs(self, run: WorkflowRun, jobs: Sequence[Job] | None, *, first: bool) -> None:
         self._book.appear(run.name, self._branch, run.created_at)
         if jobs is not None and self._counts_jobs:
-            self._book.jobs(run, self._branch, jobs, self._look.known_jobs)
+            self._book.jobs(run, self._branch, jobs, self._look.known_jobs, first=first)
 
     def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
         finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at)

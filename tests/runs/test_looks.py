@@ -147,6 +147,31 @@ def test_what_was_under_way_at_the_first_look_counts_whole_but_for_jobs_that_had
     assert watched.value(JOB_PATH, "main", "a", "run", "build") == 55
 
 
+def test_a_job_without_a_stop_that_had_ended_at_the_first_look_is_not_counted_and_later_ones_are() -> None:
+    watched = Watched(date=CREATED + 100)
+    canceled = [job(name, status="canceled") for name in "abc"]
+    known = watched.look(pipeline(), [run("running")], {1: [canceled[0], job("b", 5, None, status="running")]})
+    watched.look(known, [run("failed", 0, 200)], {1: canceled}, after=60)
+    watched.settle()
+    assert watched.cell(JOB_RUNS, "main", "a", "canceled", "build") is None
+    assert [watched.value(JOB_RUNS, "main", name, "canceled", "build") for name in "bc"] == [1, 1]
+
+
+def test_a_first_look_at_which_no_jobs_could_be_read_is_not_the_first_at_jobs() -> None:
+    watched = Watched(date=CREATED + 100)
+    known = watched.look(pipeline(), [run("running")])
+    watched.look(known, [run("running")], {1: [job("a", status="canceled")]}, after=60)
+    watched.settle()
+    assert watched.cell(JOB_RUNS, "main", "a", "canceled", "build") is None
+
+
+def test_of_a_run_that_began_after_the_first_look_every_job_counts() -> None:
+    watched = Watched(date=CREATED - 1)
+    watched.look(pipeline(), [run("running")], {1: [job("a", status="canceled")]})
+    watched.settle()
+    assert watched.value(JOB_RUNS, "main", "a", "canceled", "build") == 1
+
+
 def test_a_run_that_a_tag_triggered_is_one_of_all_tags_and_waits_for_no_credits() -> None:
     watched = Watched()
     watched.look(pipeline(branch="", tag="v1"), [run("success", 0, 100)], {1: DONE})

@@ -94,7 +94,8 @@ class Truth:
         if not final or job["type"] == "approval" or carried_over(job, run) or job["id"] in self._jobs_seen:
             return
         self._jobs_seen.add(job["id"])
-        if stopped is not None and stopped <= began:
+        over = job["ended"] if stopped is None else stopped
+        if over is not None and over <= began:
             return
         labels["job_name"] = job["name"]
         self._add("circleci_job_runs_total", 1, status=status if status in JOB_FINAL else "other", **labels)
