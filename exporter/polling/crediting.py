@@ -28,6 +28,8 @@ NAMES_EVERY = 86_400.0
 """Seconds after which the names of workflows are asked for again: pipelines tell of new ones themselves."""
 RESOLVED_AT_ONCE = 50
 """Runs that only Insights has told of whose pipelines are asked for in one go."""
+REFUSED_FOR = 86_400.0
+"""Seconds after which it is forgotten that CircleCI refused to tell of a run."""
 
 
 def names_due(book: Book, now: float) -> bool:
@@ -44,8 +46,14 @@ def sweeps(ledger: Ledger, project: Project, vain: Mapping[str, int], now: float
 class Insights:
     """What Insights tells of one project's runs, on its way into the book."""
 
-    def __init__(self, attempt: Attempt, book: Book, project: Project, state: StateStore) -> None:
-        """Failures and requests count for the collector of the attempt."""
+    def __init__(
+        self, attempt: Attempt, book: Book, project: Project, state: StateStore, refused: dict[int, float]
+    ) -> None:
+        """Failures and requests count for the collector of the attempt.
+
+        `refused` has runs that CircleCI did not tell of when it was last asked, by key, and the Unix time of that.
+        """
+        self._refused = refused
         self._attempt, self._book, self._project, self._state = attempt, book, project, state
 
     def learn_names(self) -> None:
@@ -76,23 +84,42 @@ class Insights:
         watched = {key_of(run.id) for pipeline in book.live.pipelines.values() for run in pipeline.runs}
         sorted_rows = crediting.sorted_rows(rows, name, known, watched, book)
         crediting.credit(book, name, sorted_rows)
-        for row in sorted_rows.unseen[:RESOLVED_AT_ONCE]:
+        lately = self._refused_lately(now)
+        unseen = [row for row in sorted_rows.unseen if row.key not in lately]
+        for row in unseen[:RESOLVED_AT_ONCE]:
             self._resolve(name, row)
-        if len(sorted_rows.unseen) <= RESOLVED_AT_ONCE:
-            lookback = project.runs.lookback
-            book.ledger = crediting.swept(book.ledger, name, rows, start=start, lookback=lookback, now=now)
+        if len(unseen) <= RESOLVED_AT_ONCE:
+            waiting = [row.created for row in sorted_rows.unseen if row.key in self._refused]
+            book.ledger = crediting.swept(
+                book.ledger, name, rows, start=start, lookback=project.runs.lookback, now=now, waiting=waiting
+            )
             book.changes.workflows.add(name)
             book.changes.floors[name] = book.ledger.workflows[name].floor
         return bool(sorted_rows.credits or sorted_rows.unseen)
 
+    def _refused_lately(self, now: float) -> set[int]:
+        """The runs that CircleCI refused to tell of since the last sweep; what was refused long ago is forgotten."""
+        for key in [key for key, at in self._refused.items() if not 0 <= now - at < REFUSED_FOR]:
+            del self._refused[key]
+        return {key for key, at in self._refused.items() if now - at < self._project.runs.sweep / 2}
+
     def _resolve(self, name: str, row: Run) -> None:
-        """Watch the pipeline of a run that only Insights has told of; count the run as told where there is none."""
+        """Watch the pipeline of a run that only Insights has told of.
+
+        Where CircleCI refuses to tell of it at two sweeps in a row, the run is counted as told, without its jobs.
+        """
         slug = self._project.slug
         try:
             identifier = ask.pipeline_of_run(self._attempt, slug, row.id)
             if identifier not in self._book.live.pipelines:
                 met(self._book, [ask.pipeline(self._attempt, slug, identifier)], told_by="insights")
-        except (NotFoundError, ForbiddenError):
-            crediting.count(self._book, name, row)
+        except (NotFoundError, ForbiddenError) as error:
+            self._attempt.count(error)
+            if self._refused.pop(row.key, None) is None:  # it may well be found the next time
+                self._refused[row.key] = self._attempt.now()
+                self._book.ask_again(name, row.created)
+            else:
+                crediting.count(self._book, name, row)
         else:
+            self._refused.pop(row.key, None)
             self._book.look_soon(identifier)

@@ -28,6 +28,8 @@ class Postponed:
     shown_at: float = 0.0
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""
+    refused: dict[int, float] = field(default_factory=dict)
+    """By key: runs that Insights lists and CircleCI did not tell of, and when it was asked, Unix time."""
     torn: int = 0
     """Walks over the list in a row that met an entry which could not be read."""
     confirmed: int = 0

@@ -187,7 +187,7 @@ class Work:
     def _read_insights(self, book: Book) -> None:
         """Learn the names of workflows, or read one workflow's list of runs, where that is due."""
         attempt, project, now = self._attempt.beside(RUNS), self._project, self._attempt.now()
-        insights = Insights(attempt, book, project, self._state)
+        insights = Insights(attempt, book, project, self._state, self._postponed.refused)
         if names_due(book, now) and self._due(NAMES, now):
             self._postponed.postpone(NAMES, now + project.runs.sweep)
             with attempt.guard("the names of workflows"):

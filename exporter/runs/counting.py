@@ -136,8 +136,8 @@ class Book:
         counters = self._counters(name, branch, run.created_at)
         self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self._now, self._hold))
         self.remember(name, run.key, run.created_at, credited=credited)
-        if not credited and self._now - run.created_at > self._project.runs.lookback - SHOWN_WITHIN:
-            self._wait_for_credits(name, run.created_at)
+        if not credited:
+            self.ask_again(name, run.created_at)
         if run.stopped_at is not None:
             self.changes.delays.append((told_by, run.stopped_at))
 
@@ -155,7 +155,10 @@ class Book:
             (since for owing, since, until in self.live.owed if owing == name and self._now < until), default=self._now
         )
 
-    def _wait_for_credits(self, name: str, created_at: float) -> None:
+    def ask_again(self, name: str, created_at: float) -> None:
+        """Have Insights asked again for a run, although it may be older then than what is asked for."""
+        if self._now - created_at <= self._project.runs.lookback - SHOWN_WITHIN:
+            return
         others = tuple(each for each in self.live.owed if each[0] != name and self._now < each[2])
         mine = (name, min(self.owed_since(name), created_at), self._now + 2 * SHOWN_WITHIN)
         self.live = replace(self.live, owed=(*others, mine))

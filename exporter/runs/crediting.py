@@ -59,12 +59,26 @@ def count(book: Book, name: str, row: Run) -> None:
     book.count(name, book.label(row.branch), finished, "insights", credited=True)
 
 
-def swept(ledger: Ledger, name: str, rows: Iterable[Run], *, start: int, lookback: float, now: float) -> Ledger:
-    """The ledger after one workflow's list was read from `start` on, to its end."""
+def swept(
+    ledger: Ledger,
+    name: str,
+    rows: Iterable[Run],
+    *,
+    start: int,
+    lookback: float,
+    now: float,
+    waiting: Iterable[float] = (),
+) -> Ledger:
+    """The ledger after one workflow's list was read from `start` on, to its end.
+
+    `waiting` are the creations of runs that are to be asked for again.
+    """
     before = ledger.workflows.get(name) or WorkflowLedger(ledger.began)
     created = [row.created_at for row in rows]
     newest = max([*created, *([] if before.newest is None else [before.newest])], default=None)
-    floor = before.floor if newest is None else max(before.floor, min(start, int(min(newest, now) - lookback)))
+    floor = (
+        before.floor if newest is None else max(before.floor, int(min(start, min(newest, now) - lookback, *waiting)))
+    )
     # While nothing is listed, the next reading starts no later: this machine's clock may be days ahead of CircleCI's.
     polled_at = before.polled_at if newest is None else now
     workflow = replace(before, baseline=False, polled_at=polled_at, swept_at=now, newest=newest, floor=floor)

@@ -79,8 +79,8 @@ class Live:
     walked to its end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at`
     the creation of the newest pipeline. Of pipelines created before `floor` none is remembered. `bounds` and
     `wait_bounds` are those of the histograms; `held` the keys of cells that hold something back. `owed` has workflows
-    whose counted runs are older than what Insights is asked for, but have no credits yet: the name, from which
-    creation on, and until when they are waited for.
+    with runs older than what Insights is asked for, without credits or not counted yet: the name, from which creation
+    on, and until when they are waited for.
     """
 
     began: float

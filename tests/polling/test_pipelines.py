@@ -417,3 +417,39 @@ def test_credits_of_a_run_that_took_longer_than_the_lookback_are_added(tmp_path:
         running.restart()
         running.looks(24, 3600)
         assert (running.runs(), running.credits()) == (11, 17)
+
+
+def rerun_of_what_is_forgotten(running: Watching) -> None:
+    """Have a run happen of which only Insights tells: a re-run of a pipeline older than the lookback."""
+    running.begin()
+    workflow = running.start()
+    running.looks(2, 90)
+    running.end(workflow)
+    running.looks(24, 600)
+    assert running.runs() == 1
+    created, stopped = running.now + 1, running.now + 31
+    jobs = [{"name": "test", "status": "success", "started": created, "stopped": stopped}]
+    running.circle.pipelines.rerun(workflow, status="success", stopped=stopped, created=created, jobs=jobs)
+    running.pass_time(60)
+
+
+@pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
+def test_a_run_that_only_insights_knows_counts_with_its_jobs_although_it_was_refused_once(refusal: str) -> None:
+    with watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
+        rerun_of_what_is_forgotten(running)
+        fault = running.circle.fail(refusal, "/workflow/[^/]*$", times=1)
+        running.looks(25)
+        assert fault.hits == 1
+        assert (running.runs(), running.job_runs("test")) == (2, 2)
+
+
+def test_a_run_that_only_insights_knows_and_that_is_refused_at_two_sweeps_counts_as_told_without_its_jobs() -> None:
+    with watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
+        rerun_of_what_is_forgotten(running)
+        running.circle.fail("not_found", "/workflow/[^/]*$")
+        running.asked()
+        running.looks(9)
+        assert running.runs() == 1
+        running.looks(20)
+        assert (running.runs(), running.job_runs("test")) == (2, 1)
+        assert len([path for path in running.asked() if path.startswith("/workflow/") and path.count("/") == 2]) == 2
