@@ -9,13 +9,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import busy, polls, report, scrapes, starts
+from benchmarks import backfill, busy, polls, report, scrapes, starts
 from benchmarks.peers import servers
+from benchmarks.report import RESULTS
 
 if TYPE_CHECKING:
     from benchmarks.report import Section
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> int:
@@ -38,7 +37,8 @@ def main() -> int:
         done("starts", starts.run(folder))
         done("polls", polls.run(costs))
         done("busy", busy.run(folder))
-    text = report.markdown(sections, time.monotonic() - began)
+    others = report.kept(RESULTS.read_text(), backfill.TITLE) if RESULTS.exists() else ""
+    text = report.markdown(sections, time.monotonic() - began, others)
     print(text)
     if not given.print:
         RESULTS.write_text(text)

@@ -1,6 +1,7 @@
 """`backfill` of 1,000 workflows and 2 million runs, then promtool over its files: `python -m benchmarks.backfill DIR`.
 
-The synthetic CircleCI here makes pages as fast as it can, in a process of its own. Takes about 10 GB of disk.
+It writes its section of RESULTS.md, which `make bench` keeps. The synthetic CircleCI here makes pages as fast as it
+can, in a process of its own. Takes 7 GB of disk in DIR, an empty folder, and about 10 minutes.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ import time
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from benchmarks import report
+from benchmarks.report import RESULTS
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
 PROJECTS, WORKFLOWS, RUNS, PAGE = 40, 25, 2000, 250
 DAYS = 89.5
+TITLE = "Backfill"
 STATUSES = ("success", "success", "success", "failed")
 
 
@@ -90,43 +96,108 @@ def serve(told: Connection) -> None:
     server.serve_forever()
 
 
-def measured(*command: str, folder: Path) -> tuple[float, float, float]:
-    """Wall time and CPU in seconds, and peak resident memory in MB, of a command that must succeed."""
-    began = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "CIRCLECI_TOKEN": "bench"})  # noqa: S603  its own
+class Used(NamedTuple):
+    """What a command took: wall time and CPU in seconds, and peak resident memory in bytes."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+
+def measured(process: subprocess.Popen[str], began: float) -> Used:
+    """What a process that must succeed took until it ended."""
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command[0]} ended with {process.returncode}")
-    return time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+        raise SystemExit(f"{process.args!r} ended with {process.returncode}")
+    return Used(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def backfilled(folder: Path) -> tuple[Used, float, int]:
+    """Run `backfill`: what it took, the seconds until it began to write, and the bytes that it had kept by then."""
+    began = time.monotonic()
+    program = str(Path(sys.executable).with_name("circleci-insights-exporter"))
+    labels = ("--label", "job=circleci", "--label", "instance=exporter:10115")
+    process = subprocess.Popen(  # noqa: S603  its own
+        (program, "backfill", "--output", "out", *labels),
+        cwd=folder,
+        env={**os.environ, "CIRCLECI_TOKEN": "bench"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    reading, spooled = 0.0, 0
+    for line in process.stderr or ():
+        print(line, end="", file=sys.stderr)
+        if line.startswith("Writing files"):
+            reading = time.monotonic() - began
+            spooled = sum(path.stat().st_size for path in folder.glob("state.db.backfill*"))
+    return measured(process, began), reading, spooled
+
+
+def blocks(folder: Path, file: Path) -> Used:
+    """Run promtool over a file."""
+    create = ("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=486h", "--quiet")
+    began = time.monotonic()
+    return measured(subprocess.Popen((*create, str(file), "blocks"), cwd=folder, text=True), began)  # noqa: S603
+
+
+def section(folder: Path, url: str) -> report.Section:
+    """Measure, as a section of the results."""
+    slugs = ", ".join(f"gh/bench/p{number:02}" for number in range(PROJECTS))
+    (folder / "config.yaml").write_text(
+        f"circleci: {{url: '{url}', requests_per_second: 1000, burst: 100, concurrency: 8}}\n"
+        f"state: {{path: state.db}}\ndefaults: {{collectors: [runs]}}\nprojects: [{slugs}]\n"
+    )
+    used, reading, spooled = backfilled(folder)
+    files = sorted((folder / "out").glob("*.om"))
+    rows = [
+        (
+            "reading",
+            report.seconds(reading),
+            "",
+            "",
+            f"{report.size(spooled)} beside the state file, removed at the end",
+        ),
+        ("writing", report.seconds(used.wall - reading), "", "", f"{gigabytes(files)} in {len(files)} files"),
+        ("`backfill` in all", *shown(used), f"{report.size((folder / 'state.db').stat().st_size)} of state"),
+    ]
+    for number, path in enumerate(files, 1):
+        took = shown(blocks(folder, path))
+        rows.append((f"promtool, file {number} of {len(files)}", *took, f"{gigabytes([path])} read"))
+    made = [path for path in (folder / "blocks").rglob("*") if path.is_file()]
+    rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}; {report.size(sum(path.stat().st_size for path in made))} of blocks")
+    found = report.Section(TITLE)
+    found.say(
+        f"Written by `python -m benchmarks.backfill`. {PROJECTS * WORKFLOWS:,} workflows with {RUNS:,} runs each, "
+        f"{PROJECTS * WORKFLOWS * RUNS:,} in all, spread over 90 days, a sample an hour. The synthetic CircleCI is a "
+        f"process on the same 2 cores; reading against the real one takes as long as the rate limit says: "
+        f"{PROJECTS * WORKFLOWS * RUNS // PAGE:,} pages."
+    )
+    found.table(("", "wall", "CPU", "peak memory", "bytes"), rows)
+    return found
+
+
+def shown(used: Used) -> tuple[str, str, str]:
+    """Cells of a row."""
+    return report.seconds(used.wall), report.seconds(used.cpu), report.size(used.peak)
+
+
+def gigabytes(files: Sequence[Path]) -> str:
+    """The bytes of files."""
+    return f"{sum(path.stat().st_size for path in files) / 1e9:.2f} GB"
 
 
 def main(folder: Path) -> None:
-    """Measure, and print rows for the results."""
+    """Measure, and write the section."""
     told, tell = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(tell,), daemon=True)
     server.start()
-    slugs = ", ".join(f"gh/bench/p{number:02}" for number in range(PROJECTS))
-    (folder / "config.yaml").write_text(
-        f"circleci: {{url: 'http://127.0.0.1:{told.recv()}', requests_per_second: 1000, burst: 100, concurrency: 8}}\n"
-        f"state: {{path: state.db}}\ndefaults: {{collectors: [runs]}}\nprojects: [{slugs}]\n"
-    )
-    program = str(Path(sys.executable).with_name("circleci-insights-exporter"))
-    labels = ("--label", "job=circleci", "--label", "instance=exporter:10115")
-    rows = {"backfill": measured(program, "backfill", "--output", "out", *labels, folder=folder)}
-    server.kill()
-    files = sorted((folder / "out").glob("*.om"))
-    size = sum(path.stat().st_size for path in files)
-    for path in files:
-        create = ("promtool", "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=486h", "--quiet")
-        rows[f"promtool, {path.stat().st_size / 1e9:.2f} GB"] = measured(*create, str(path), "blocks", folder=folder)
-    print("|  | wall | CPU | peak memory |\n|---|---|---|---|")
-    for name, (wall, cpu, peak) in rows.items():
-        print(f"| {name} | {wall:.0f} s | {cpu:.0f} s | {peak:.0f} MB |")
-    stored = sum(path.stat().st_size for path in (folder / "blocks").rglob("*") if path.is_file())
-    print(f"\n{PROJECTS * WORKFLOWS:,} workflows, {PROJECTS * WORKFLOWS * RUNS:,} runs:")
-    print(f"{size / 1e9:.2f} GB in {len(files)} files, {stored / 1e6:.0f} MB of blocks,")
-    print(f"{(folder / 'state.db').stat().st_size / 1e6:.1f} MB of state.")
+    try:
+        found = section(folder, f"http://127.0.0.1:{told.recv()}")
+    finally:
+        server.kill()
+    RESULTS.write_text(report.replaced(RESULTS.read_text(), found))
+    print("\n".join(found.lines))
 
 
 if __name__ == "__main__":

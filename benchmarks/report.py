@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
 
 @dataclass(slots=True)
 class Section:
@@ -65,8 +67,22 @@ def machine() -> str:
     )
 
 
-def markdown(sections: list[Section], took: float) -> str:
-    """The whole document."""
+def kept(document: str, title: str) -> str:
+    """A section of a document with its heading; empty where there is none."""
+    _, heading, rest = document.partition(f"\n## {title}\n")
+    lines, _, _ = rest.partition("\n## ")
+    return f"{heading}{lines.rstrip()}\n" if heading else ""
+
+
+def replaced(document: str, section: Section) -> str:
+    """A document with this section in place of an earlier one of its title, or at the end."""
+    before = kept(document, section.title)
+    written = "\n".join(["", f"## {section.title}", "", *section.lines]).rstrip() + "\n"
+    return document.replace(before, written) if before else document + written
+
+
+def markdown(sections: list[Section], took: float, others: str = "") -> str:
+    """The whole document; `others` are sections that other benchmarks wrote."""
     goals = [goal for section in sections for goal in section.goals]
     text = [
         "# Benchmark results",
@@ -84,4 +100,4 @@ def markdown(sections: list[Section], took: float) -> str:
     ]
     for section in sections:
         text += [f"## {section.title}", "", *section.lines]
-    return "\n".join(text).rstrip() + "\n"
+    return "\n".join(text).rstrip() + "\n" + others
