@@ -259,6 +259,11 @@ def _next(written: history.Written, flags: Flags, asked: history.Asked) -> None:
         f"  for file in {output}/*.om; do promtool tsdb create-blocks-from openmetrics "
         f'--max-block-duration={LARGEST_BLOCK} "$file" {output}/blocks; done\n'
     )
+    if written.cut:
+        click.echo(
+            f"Warning: {written.cut} series are beyond max_series. They are not in the files, and `run` drops them too.",
+            err=True,
+        )
     for warning in _warnings(flags.prometheus, asked.labels, asked.days):
         click.echo(f"Warning: {warning}", err=True)
     click.echo("Now start `run` with the same configuration. It continues from these counters.")

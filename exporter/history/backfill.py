@@ -11,6 +11,7 @@ from exporter.history import ledgers
 from exporter.history.files import Files, move
 from exporter.history.grid import Grid
 from exporter.history.growth import Growth
+from exporter.history.limit import Limit
 from exporter.history.lines import Lines
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
@@ -39,11 +40,12 @@ class Asked:
 
 
 class Written(NamedTuple):
-    """What was written: the files, their bytes, and the runs in them."""
+    """What was written: the files, their bytes, and the runs in them; series that `run` has no room for are not."""
 
     files: list[Path]
     size: int
     runs: int
+    cut: int
 
 
 def counted(state: StateStore, slugs: Sequence[str]) -> dict[str, Ledger]:
@@ -69,7 +71,7 @@ def finish(spool: Spool) -> Written:
     except OSError as error:
         raise StartError(f"{output}: {error}") from None
     spool.forget()
-    return Written([output / name for name in ready["files"]], ready["size"], ready["runs"])
+    return Written([output / name for name in ready["files"]], ready["size"], ready["runs"], ready["cut"])
 
 
 class Writing:
@@ -82,6 +84,7 @@ class Writing:
         self._asked, self._spool, self._state, self._labels = asked, spool, state, labels
         self._start, self._grid = start, Grid.over(start, now, asked.step)
         self._spans = self._grid.spans(asked.days)
+        self._cut = 0
 
     def stage(self, projects: Sequence[Project]) -> list[Snapshot]:
         """Write the files of these projects, not yet in place; returns what `commit` takes. Raises StartError."""
@@ -102,6 +105,7 @@ class Writing:
             "files": files.names,
             "size": size,
             "runs": self._spool.count(),
+            "cut": self._cut,
             "slugs": [project.slug for project in projects],
             "start": self._start,
         }
@@ -118,18 +122,21 @@ class Writing:
     def _project(self, project: Project, known: Known, files: Files) -> Ledger:
         """Write the lines of one project; returns its ledger."""
         label = labels_of(project, facts.default_branch(project, known.facts))
-        bounds, lines = project.runs.buckets, Lines(project, self._asked.labels, self._grid)
+        bounds, lines, limit = project.runs.buckets, Lines(project, self._asked.labels, self._grid), Limit(project)
         invented: list[str] = []
         workflows = {}
         for place in self._spool.places(project.slug):
             growth = Growth(bounds, self._grid, label, invented, by_stop=ledgers.by_stop(project))
             growth.add(self._spool.runs(place))
             for name, branch in sorted(growth.close().items()):
+                if not limit.takes(place.name, name, branch.counters()):
+                    continue
                 for family, span, text in lines.of(place.name, name, branch, self._spans):
                     files.write(family, span, text)
             began = self._grid.last * self._grid.step if place.began is None else place.began
             lookback = project.runs.lookback
             workflows[place.name] = ledgers.of_workflow(growth, start=self._start, began=began, lookback=lookback)
+        self._cut += limit.cut
         return ledgers.of_project(project, known, workflows, start=self._start, invented=invented)
 
     def _remembered(self, snapshot: Snapshot) -> dict[str, Remembered]:

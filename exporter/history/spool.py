@@ -21,7 +21,7 @@ from exporter.runs import Run
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-VERSION = 1
+VERSION = 2
 OLDEST = 86_400.0
 """Seconds after which all is read anew: page tokens are not for ever, and runs have ended since."""
 

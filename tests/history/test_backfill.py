@@ -40,7 +40,7 @@ def counting(tmp_path: Path) -> Iterator[Counting]:
 
 
 def history(counting: Counting, tmp_path: Path, name: str = "out", **flags: Any) -> bool:
-    settings = f"collectors: [runs], {SETTINGS}"
+    settings = f"collectors: [runs], {counting.settings}"
     return make(counting.circle, tmp_path / "state.db", tmp_path / name, now=counting.now, settings=settings, **flags)
 
 
@@ -145,15 +145,43 @@ def test_runs_between_the_two_commands_are_counted_once(counting: Counting, tmp_
             assert counted[branch].statuses[status] >= number
 
 
-def test_run_shows_first_what_the_files_end_with(counting: Counting, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "max_series: 110",
+        "metrics: {exclude: ['*_credits_total', circleci_workflow_last_*]}",
+        "metrics: {include: [circleci_workflow_runs_total]}, max_series: 20",
+        "workflows: {include: [build, 'deploy *'], exclude: ['*production']}",
+        "project_label: slug",
+    ],
+)
+def test_run_shows_first_what_the_files_end_with(counting: Counting, tmp_path: Path, more: str) -> None:
     """Whatever `run` shows first has a sample in the files: its series are the same, and none begins above 0 there."""
     happen(counting, 60)
+    counting.settings = f"{SETTINGS}, {more}"
     assert history(counting, tmp_path)
     counting.open()
     assert counting.poll(after=1.0)
     text = [line for line in counting.text().splitlines() if line.startswith("circleci_workflow_run")]
     live = {line.rpartition(" ")[0] for line in text}
+    assert live
     assert live == set(read(tmp_path / "out"))
+
+
+def test_what_run_has_no_room_for_is_not_in_the_files_and_is_told(
+    counting: Counting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for workflow in ("a", "b"):
+        counting.run("main", workflow=workflow, created=NOON - DAY, stopped=NOON - DAY + 60)
+    counting.settings = f"{SETTINGS}, max_series: 20"  # a row: 5 statuses, 6 of the histogram, credits, 3 gauges
+    assert history(counting, tmp_path)
+    assert {workflow for workflow, _ in ends(tmp_path / "out")} == {"a"}
+    assert "15 series are beyond max_series" in capsys.readouterr().err
+    counting.settings = SETTINGS
+    counting.open()
+    assert counting.poll()
+    assert counting.total(workflow="b") == 1, "it is counted, and appears once there is room"
 
 
 def test_with_pipelines_the_same_runs_are_not_counted_again_and_others_are(tmp_path: Path) -> None:
