@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.circleci import Circle
+from tests.history.past import read
 from tests.running import COMMAND, Exporter, Scrape
 
 if TYPE_CHECKING:
@@ -124,3 +126,60 @@ def test_check_names_found_projects_and_what_the_searches_cost(circle: Circle, t
     ]
     costs = [*document["projects"], *document["organizations"]]
     assert document["calls_per_hour"]["most"] == pytest.approx(sum(each["calls_per_hour"]["most"] for each in costs))
+
+
+def test_found_projects_have_a_past_from_backfill_and_run_goes_on_from_it(tmp_path: Path) -> None:
+    now = time.time()
+    with Circle(quiet=True, refresh=1) as circle:
+        organization = circle.organization
+        for name in ("web", "api", "secret"):
+            organization.roster.add(f"{ACME}/{name}")
+            organization.add_run(f"{ACME}/{name}", "build", "main", "success", created=now - 9000, stopped=now - 8000)
+        config = (
+            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+            "state: {path: state.db}\ndefaults: {collectors: [runs], runs: {interval: 1s}}\n"
+            f"organizations: [{{slug: {ACME}, include: ['*e*', api], exclude: [se*], discovery_interval: 1s}}]\n"
+        )
+        (tmp_path / "config.yaml").write_text(config)
+        environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
+        command = [COMMAND, "backfill", "--output", "past"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        past = {series for series, samples in read(tmp_path / "past").items() if samples[-1][1]}
+        names = {series.partition('project="')[2].partition('"')[0] for series in past}
+        assert names == {"gh/acme/web", "gh/acme/api"}
+        assert not [seen for seen in circle.requests if "secret" in seen.path]
+        organization.add_run(f"{ACME}/api", "build", "main", "success", created=now - 900, stopped=now - 800)
+        organization.roster.add(f"{ACME}/else")
+        organization.add_run(f"{ACME}/else", "build", "main", "success", created=now - 9000, stopped=now - 8000)
+        runs = {"workflow": "build", "branch": "main", "status": "success"}
+        with Exporter(tmp_path, config, token=circle.token) as exporter:
+            exporter.until(
+                lambda scrape: (
+                    [
+                        scrape.get("circleci_workflow_runs_total", project=f"{ACME}/{name}", **runs)
+                        for name in ("web", "api", "else", "secret")
+                    ]
+                    == [1, 2, 0, None]
+                ),
+                "the counters: of the past, of what came since, and of a project found later",
+            )
+
+
+def test_a_backfill_without_an_organization_names_it_and_writes_nothing(circle: Circle, tmp_path: Path) -> None:
+    circle.fail("forbidden", "initech")
+    (tmp_path / "config.yaml").write_text(
+        configuration(circle, f"{{slug: {ACME}, include: [web]}}, bb/initech").replace("[project]", "[runs]")
+    )
+    environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
+    command = [COMMAND, "backfill", "--output", "past", "--days", "2"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "bb/initech" in done.stderr
+    assert not (tmp_path / "past").exists()
+    circle.heal()
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert BILLING in "".join(read(tmp_path / "past"))
