@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,7 +60,40 @@ def test_a_status_of_an_error_is_an_error_with_a_reason() -> None:
         retention.ask(url)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "file:///etc/passwd", "localhost:9090", "no address"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1",
+        "file:///etc/passwd",
+        "localhost:9090",
+        "no address",
+        "http://user:password@127.0.0.1:1",
+        "http://127.0.0.1:port",
+        "http://[::1",
+        "http://a b",
+        "http:///",
+    ],
+)
 def test_what_cannot_be_reached_is_an_error(url: str) -> None:
-    with pytest.raises(ValueError, match=r"refused|address|unknown url type"):
+    with pytest.raises(
+        ValueError, match=r"refused|address|login|unknown url type|nonnumeric port|IPv6|control char|no host"
+    ):
         retention.ask(url)
+
+
+def test_an_answer_that_is_no_http_is_an_error() -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        with pytest.raises(ValueError, match="SSH"):
+            retention.ask(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+
+def test_an_address_is_printed_without_its_login() -> None:
+    assert retention.without_login("https://me:secret@prometheus:9090/x@y") == "https://prometheus:9090/x@y"
+    assert retention.without_login("http://prometheus:9090/x@y") == "http://prometheus:9090/x@y"
