@@ -128,7 +128,7 @@ def backfilled(folder: Path) -> tuple[Used, float, int]:
     reading, spooled = 0.0, 0
     for line in process.stderr or ():
         print(line, end="", file=sys.stderr)
-        if line.startswith("Writing files"):
+        if "reading runs" in line:  # the last such line comes with the last page
             reading = time.monotonic() - began
             spooled = sum(path.stat().st_size for path in folder.glob("state.db.backfill*"))
     return measured(process, began), reading, spooled

@@ -1,25 +1,21 @@
-"""`backfill`: what it asks for, how far it is, and what to do with its files, in words."""
+"""`backfill`: what it checks before it reads, and the order of its work."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
-import sys
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from exporter.cli import backfill_telling as telling
+from exporter.cli.backfill_progress import shown
 from exporter.cli.once import found
-from exporter.errors import ConfigError, Problem, StartError
+from exporter.errors import ConfigError, Problem, StartError, StateError, Stopped
 from exporter.history import backfill as history
-from exporter.history import retention
 from exporter.history.files import UNFINISHED
 from exporter.history.grid import DAY
 from exporter.history.lines import OWN_LABELS
@@ -31,20 +27,15 @@ from exporter.process.engine import Engine
 from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from exporter.config import Config, Project
-    from exporter.history import reading
+    from exporter.history.progress import Progress
     from exporter.polling.attempt import Clocks
     from exporter.system.logs import Logger
 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-LARGEST_BLOCK = "486h"
-"""Larger blocks are read faster, and fewer of them make promtool read a file less often."""
-DEFAULT_RETENTION = "15 days"
-TELL_EVERY = 5.0
-SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,50 +63,120 @@ def backfill(
 
     Raises ConfigError, StartError, and Stopped after a signal; then nothing is written, and what was read is kept.
     """
-    asked = _asked(config, flags)
-    assert config.state.path is not None  # noqa: S101  it was checked
-    engine = Engine(config, log, environ=environ, clocks=clocks)
-    on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
-    if not engine.state.lasting:
-        raise StartError(f"{config.state.path}: cannot be written")
-    now, path = engine.clocks.wall(), config.state.path.with_name(f"{config.state.path.name}.backfill")
-    spool, resumed = Spool.open(path, server=config.circleci.api_url, days=asked.days, now=now)
+    work = _Backfill(
+        config, flags, _asked(config, flags), Engine(config, log, environ=environ, clocks=clocks), log, plain
+    )
     try:
-        if history.committed(spool, engine.state):
-            _next(history.finish(spool), flags, asked)
-            return True
-        _refuse(config, engine, flags, config.projects)
-        _folder(asked.output)
-        projects, searched = found(engine, config, 0, 1)
-        projects = tuple(project for project in projects if RUNS in project.collectors)
-        _refuse(config, engine, flags, projects)
-        if searched and not projects:
-            raise ConfigError((Problem(config.file, "", "no project has the collector runs", "add it to collectors"),))
-        if flags.restart_counters:
-            _say_restart(engine, projects)
-        if resumed:
-            click.echo(f"Continuing: {spool.count()} runs were read before.", err=True)
-        engine.labels.reserve(projects)
-        start = int(spool.get("asked")["began"] - asked.days * DAY)
-        unread = _read(engine, spool, projects, start, log, plain=plain)
-        unread += [
-            Unread(slug, snapshot.outcomes[ORGANIZATIONS].error)
-            for slug, (snapshot, _) in engine.store.organizations.items()
-            if not snapshot.outcomes[ORGANIZATIONS].success
-        ]
-        if unread:
-            _tell_unread(unread, log, plain=plain)
-            return False
-        date = engine.client.date()
-        until = engine.clocks.wall() if date is None else min(engine.clocks.wall(), date)
-        writing = history.Writing(asked, spool, engine.state, engine.labels, start=start, now=until)
-        click.echo("Writing files.", err=True)
-        writing.commit(writing.stage(projects))
-        _next(history.finish(spool), flags, asked)
-        return True
+        return work.do()
+    except StateError as error:
+        raise StartError(str(error)) from None
     finally:
-        spool.close()
-        engine.close()
+        work.engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Backfill:
+    """One call: with what, and how it tells of it."""
+
+    config: Config
+    flags: Flags
+    asked: history.Asked
+    engine: Engine
+    log: Logger
+    plain: bool
+
+    def do(self) -> bool:
+        """Go on from what an earlier call left, if it left something."""
+        engine = self.engine
+        on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
+        if not engine.state.lasting:
+            raise StartError(f"{self.config.state.path}: cannot be written")
+        spool, resumed = self._open()
+        try:
+            if self.flags.restart_counters and history.lost(spool):
+                spool.forget()
+                spool.close()
+                spool, resumed = self._open()
+            if not history.committed(spool, engine.state) and not self._anew(spool, resumed=resumed):
+                return False
+            telling.next_steps(history.finish(spool), self.asked, self.flags.output, self.flags.prometheus)
+            return True
+        finally:
+            spool.close()
+
+    def _open(self) -> tuple[Spool, bool]:
+        path = self.config.state.path
+        assert path is not None  # noqa: S101  it was checked
+        beside, server = path.with_name(f"{path.name}.backfill"), self.config.circleci.api_url
+        return Spool.open(beside, server=server, days=self.asked.days, now=self.engine.clocks.wall())
+
+    def _anew(self, spool: Spool, *, resumed: bool) -> bool:
+        """Read, write and commit; returns whether all could be read."""
+        self._refuse(self.config.projects)
+        _folder(self.asked.output)
+        projects = self._projects()
+        self._refuse(projects)
+        if self.flags.restart_counters and (counted := self._counted(projects)):
+            telling.restart(counted)
+        if resumed:
+            click.echo(f"Continuing: {spool.count():,} runs were read before.", err=True)
+        self.engine.labels.reserve(projects)
+        start = int(spool.get("asked")["began"] - self.asked.days * DAY)
+        if unread := self._read(spool, projects, start):
+            telling.unread(unread, self.log, plain=self.plain)
+            return False
+        self._write(spool, projects, start)
+        return True
+
+    def _counted(self, projects: Sequence[Project]) -> list[str]:
+        """The projects whose runs are counted already."""
+        return sorted(history.counted(self.engine.state, [project.slug for project in projects]))
+
+    def _refuse(self, projects: Sequence[Project]) -> None:
+        """Raise ConfigError where runs are counted already."""
+        counted = self._counted(projects)
+        if counted and not self.flags.restart_counters:
+            what = f"{self.config.state.path} already counts the runs of {telling.names(counted)}"
+            raise ConfigError((Problem(self.config.file, "state.path", what, telling.REFUSED),))
+
+    def _projects(self) -> tuple[Project, ...]:
+        """The projects whose runs are counted, those of organizations included. Raises ConfigError without one."""
+        projects, searched = found(self.engine, self.config, 0, 1)
+        projects = tuple(project for project in projects if RUNS in project.collectors)
+        if searched and not projects:
+            what = "no project has the collector runs"
+            raise ConfigError((Problem(self.config.file, "", what, "add it to collectors"),))
+        return projects
+
+    def _read(self, spool: Spool, projects: Sequence[Project], start: int) -> list[Unread]:
+        """Read all runs; returns what could not be read. Raises StartError where what was read cannot be kept."""
+        engine = self.engine
+        with shown("reading runs", self.log, plain=self.plain) as told:
+            reader = Reader(spool, engine.attempts, start, told, at_once=engine.polls_at_once)
+            unread = reader.read(projects)
+        if spool.error:
+            raise StartError(spool.error)
+        if reader.left_out:
+            what = "fields could not be read; runs without an id, creation or status are left out"
+            self.log.warning(what, fields=reader.left_out)
+        searches = [(slug, each.outcomes[ORGANIZATIONS]) for slug, (each, _) in engine.store.organizations.items()]
+        return unread + [Unread(slug, outcome.error) for slug, outcome in searches if not outcome.success]
+
+    def _write(self, spool: Spool, projects: Sequence[Project], start: int) -> None:
+        """Write the files and commit the ledgers. Raises StartError, or Stopped before the commit."""
+        engine = self.engine
+        date, now = engine.client.date(), engine.clocks.wall()
+        until = now if date is None else min(now, date)
+        writing = history.Writing(self.asked, spool, engine.state, engine.labels, start=start, now=until)
+        with shown("writing files", self.log, plain=self.plain) as told:
+
+            def passed(so_far: Progress) -> None:
+                if engine.stop.is_set():
+                    raise Stopped
+                told(so_far)
+
+            counting = writing.stage(projects, passed)
+        writing.commit(counting)
 
 
 def _asked(config: Config, flags: Flags) -> history.Asked:
@@ -140,151 +201,16 @@ def _asked(config: Config, flags: Flags) -> history.Asked:
 
 
 def _folder(output: Path) -> None:
-    """Raise ConfigError unless the directory is empty, or can be made."""
+    """Raise ConfigError unless the directory is empty or can be made, and can be written: before hours of reading."""
     what = ""
     try:
         if output.exists() and any(entry.name != UNFINISHED for entry in output.iterdir()):
             what = "the directory is not empty"
+        else:
+            there = next(each for each in (output, *output.absolute().parents) if each.exists())
+            with TemporaryDirectory(dir=there):
+                pass
     except OSError as error:
         what = error.strerror or str(error)
     if what:
         raise ConfigError((Problem("--output", str(output), what, "name a new or empty directory"),))
-
-
-def _refuse(config: Config, engine: Engine, flags: Flags, projects: Sequence[Project]) -> None:
-    """Raise ConfigError where runs are counted already."""
-    counted = history.counted(engine.state, [project.slug for project in projects])
-    if counted and not flags.restart_counters:
-        what = f"{config.state.path} already counts the runs of {_names(sorted(counted))}"
-        hint = (
-            "Backfill comes before the first `run`. With --restart-counters it discards these counters and starts them "
-            "again from the runs that it reads. Before you load its files, delete the old series from Prometheus: "
-            "old and new values mixed make increase() wrong."
-        )
-        raise ConfigError((Problem(config.file, "state.path", what, hint),))
-
-
-def _say_restart(engine: Engine, projects: Sequence[Project]) -> None:
-    counted = history.counted(engine.state, [project.slug for project in projects])
-    if counted:
-        click.echo(
-            f"Restarting counters: when all runs are read, the counters of {_names(sorted(counted))} are discarded "
-            "and start again from the runs of the last days. Counters of jobs and pipelines start at 0. Delete the old "
-            "series from Prometheus before you load the files.",
-            err=True,
-        )
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _read(
-    engine: Engine, spool: Spool, projects: Sequence[Project], start: int, log: Logger, *, plain: bool
-) -> list[Unread]:
-    with _bar() if plain else _lines(log) as told:
-        reader = Reader(spool, engine.attempts, start, told, at_once=engine.polls_at_once)
-        unread = reader.read(projects)
-    if reader.left_out:
-        log.warning(
-            "fields could not be read; runs without an id, creation or status are left out", fields=reader.left_out
-        )
-    return unread
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[reading.Progress], None]]:
-    """A bar with the time left, for a person."""
-    columns = (
-        TextColumn("reading runs"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[runs]} runs, time left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None, runs=0)
-        yield lambda so_far: bar.update(task, total=so_far.total, completed=so_far.workflows, runs=so_far.runs)
-
-
-@contextmanager
-def _lines(log: Logger) -> Iterator[Callable[[reading.Progress], None]]:
-    """A line now and then, for a log."""
-    began = told_at = time.monotonic()
-
-    def told(so_far: reading.Progress) -> None:
-        nonlocal told_at
-        now = time.monotonic()
-        if now - told_at >= TELL_EVERY or so_far.workflows == so_far.total:
-            told_at = now
-            share = so_far.workflows / max(so_far.total, 1)
-            left = (now - began) * (1 - share) / share if share else None
-            log.info(
-                "reading runs",
-                percent=round(100 * share, 1),
-                workflows=so_far.total,
-                runs=so_far.runs,
-                seconds_left=left and round(left),
-            )
-
-    yield told
-
-
-def _tell_unread(unread: Sequence[Unread], log: Logger, *, plain: bool) -> None:
-    for what, why in unread:
-        if plain:
-            click.echo(f"{what}: {why}", err=True)
-        else:
-            log.error("could not be read", what=what, error=why)
-    if plain:
-        click.echo(
-            "Nothing was written, because not everything could be read. What was read is kept for a day: "
-            "run the same command again to continue.",
-            err=True,
-        )
-    else:
-        log.error("nothing was written; run the same command again to continue", unread=len(unread))
-
-
-def _next(written: history.Written, flags: Flags, asked: history.Asked) -> None:
-    """Print what to do with the files, and what to mind before that."""
-    folder = written.files[0].parent
-    output = shlex.quote(str(flags.output if flags.output.absolute() == folder else folder))
-    click.echo(f"{written.runs} runs, {written.size} bytes in {len(written.files)} files:")
-    for path in written.files:
-        click.echo(f"  {path}")
-    click.echo(
-        "\nCreate blocks, then move the directories in blocks/ into Prometheus' data directory:\n\n"
-        f"  for file in {output}/*.om; do promtool tsdb create-blocks-from openmetrics "
-        f'--max-block-duration={LARGEST_BLOCK} "$file" {output}/blocks; done\n'
-    )
-    if written.cut:
-        click.echo(
-            f"Warning: {written.cut} series are beyond max_series. They are not in the files, and `run` drops them too.",
-            err=True,
-        )
-    for warning in _warnings(flags.prometheus, asked.labels, asked.days):
-        click.echo(f"Warning: {warning}", err=True)
-    click.echo("Now start `run` with the same configuration. It continues from these counters.")
-    sys.stdout.flush()
-
-
-def _warnings(prometheus: str | None, labels: Mapping[str, str], days: int) -> Iterator[str]:
-    missing = [name for name in ("job", "instance") if name not in labels]
-    if missing:
-        yield (
-            f"no label {' and no label '.join(missing)}. The files and your scrape would make different series. "
-            "Set --label job=... and --label instance=... to the values of your scrape."
-        )
-    at_least = f"Set --storage.tsdb.retention.time to {days}d or more before you move the blocks."
-    if prometheus is None:
-        yield f"Prometheus keeps {DEFAULT_RETENTION} by default and deletes older blocks at once. {at_least}"
-        return
-    try:
-        kept = retention.ask(prometheus)
-    except ValueError as error:
-        yield f"{prometheus} did not tell its retention: {error}. {at_least}"
-        return
-    if kept is not None and kept < days * DAY:
-        yield f"this Prometheus keeps {kept / DAY:g} days and deletes older blocks at once. {at_least}"

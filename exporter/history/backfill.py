@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import StartError, StateError
 from exporter.history import ledgers
-from exporter.history.files import Files, move
+from exporter.history.files import Files, missing, move
 from exporter.history.grid import Grid
 from exporter.history.growth import Growth
 from exporter.history.limit import Limit
 from exporter.history.lines import Lines
+from exporter.history.progress import Progress
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
@@ -20,13 +21,17 @@ from exporter.runs import labels_of
 from exporter.state import Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config import Project
     from exporter.history.spool import Known, Spool
     from exporter.publishing.project_labels import ProjectLabels
     from exporter.runs import Ledger
     from exporter.state import StateStore, Stored
+
+
+ASSEMBLING = 0.2
+"""The share of the time of writing that it takes to put the files together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,12 @@ def counted(state: StateStore, slugs: Sequence[str]) -> dict[str, Ledger]:
     return {stored.slug: stored.ledger for stored in state.load(slugs) if stored.ledger is not None}
 
 
+def lost(spool: Spool) -> bool:
+    """Whether files that an earlier call wrote are gone."""
+    ready = spool.get("ready")
+    return ready is not None and bool(missing(Path(ready["output"]), ready["files"]))
+
+
 def committed(spool: Spool, state: StateStore) -> bool:
     """Whether an earlier call committed its ledgers, and ended before its files were in place."""
     ready = spool.get("ready")
@@ -66,6 +77,11 @@ def finish(spool: Spool) -> Written:
     """Move the files of committed ledgers into place, and forget what was read. Raises StartError."""
     ready = spool.get("ready")
     output = Path(ready["output"])
+    if gone := missing(output, ready["files"]):
+        raise StartError(
+            f"{output / gone[0]}: no such file. An earlier backfill wrote it and committed its counters. "
+            "Use --restart-counters to read everything again."
+        )
     try:
         move(output, ready["files"])
     except OSError as error:
@@ -84,10 +100,16 @@ class Writing:
         self._asked, self._spool, self._state, self._labels = asked, spool, state, labels
         self._start, self._grid = start, Grid.over(start, now, asked.step)
         self._spans = self._grid.spans(asked.days)
-        self._cut = 0
+        self._cut = self._total = self._workflows = self._runs = 0
+        self._told: Callable[[Progress], None] = lambda _: None
 
-    def stage(self, projects: Sequence[Project]) -> list[Snapshot]:
-        """Write the files of these projects, not yet in place; returns what `commit` takes. Raises StartError."""
+    def stage(self, projects: Sequence[Project], told: Callable[[Progress], None]) -> list[Snapshot]:
+        """Write the files of these projects, not yet in place; returns what `commit` takes.
+
+        `told` is called after each workflow and each file; what it raises ends the writing. Raises StartError.
+        """
+        self._told = told
+        self._total = sum(len(self._spool.places(project.slug)) for project in projects)
         stored = {each.slug: each for each in self._state.load([project.slug for project in projects])}
         counting = []
         try:
@@ -97,7 +119,9 @@ class Writing:
                     assert known is not None  # noqa: S101  it was read
                     ledger = self._project(self._labels.of(project, known.facts), known, files)
                     counting.append(_snapshot(project, known, stored.get(project.slug), ledger))
-                size = files.assemble()
+                size = files.assemble(self._tell)
+        except StateError as error:
+            raise StartError(str(error)) from None
         except OSError as error:
             raise StartError(f"{self._asked.output}: {error}") from None
         ready = {
@@ -136,8 +160,15 @@ class Writing:
             began = self._grid.last * self._grid.step if place.began is None else place.began
             lookback = project.runs.lookback
             workflows[place.name] = ledgers.of_workflow(growth, start=self._start, began=began, lookback=lookback)
+            self._workflows += 1
+            self._runs += sum(sum(branch.runs.values()) for branch in growth.branches.values())
+            self._tell()
         self._cut += limit.cut
         return ledgers.of_project(project, known, workflows, start=self._start, invented=invented)
+
+    def _tell(self, assembled: float = 0.0) -> None:
+        share = (1 - ASSEMBLING) * self._workflows / max(self._total, 1) + ASSEMBLING * assembled
+        self._told(Progress(share * self._total, self._total, self._runs))
 
     def _remembered(self, snapshot: Snapshot) -> dict[str, Remembered]:
         """The keys of the runs that `run` will meet again, by workflow."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Self
 
 from exporter.formats.exposition import EOF, header
 from exporter.history.lines import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from exporter.history.grid import Grid, Span
@@ -24,32 +24,48 @@ class Files:
     """Takes lines in any order of families and files; use it as a context. Raises OSError."""
 
     def __init__(self, output: Path, grid: Grid, spans: list[Span]) -> None:
-        """Begin anew in a folder inside `output`."""
-        self.folder = output / UNFINISHED
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        """Name the files; they are written to a folder inside `output`."""
+        self.output, self.folder = output, output / UNFINISHED
         self.names = [grid.file_name(span) for span in spans]
         self._open = ExitStack()
-        self._parts: list[list[IO[str]]] = [
-            [self._part(f"{name}.{family.name}") for family in FAMILIES] for name in self.names
-        ]
+        self._parts: list[list[IO[str]]] = []
 
     def __enter__(self) -> Self:
-        """Nothing more."""
+        """Begin anew."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._made = not self.output.exists()
+        self.folder.mkdir(parents=True)
+        try:
+            self._parts = [[self._part(f"{name}.{family.name}") for family in FAMILIES] for name in self.names]
+        except OSError:
+            self._undo()
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close what is open."""
-        self._open.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Close what is open, and leave nothing of what was not finished: it would fill the disk."""
+        if kind is not None:
+            self._undo()
+
+    def _undo(self) -> None:
+        with suppress(OSError):  # what is buffered does not fit on a full disk
+            self._open.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._made:
+            with suppress(OSError):
+                self.output.rmdir()
 
     def write(self, family: int, span: int, text: str) -> None:
         """Add lines of a family to the file of a span, both by their numbers."""
         self._parts[span][family].write(text)
 
-    def assemble(self) -> int:
-        """Put the families of each file together; returns the bytes of all files, which are on the disk then."""
+    def assemble(self, told: Callable[[float], None]) -> int:
+        """Put the families of each file together; returns the bytes of all files, which are on the disk then.
+
+        `told` is called after each family with the share that is done.
+        """
         self._open.close()
-        size = 0
+        size = done = 0
         for name in self.names:
             with (self.folder / name).open("wb") as file:
                 for family in FAMILIES:
@@ -58,6 +74,8 @@ class Files:
                     with part.open("rb") as lines:
                         shutil.copyfileobj(lines, file, _BUFFER)
                     part.unlink()
+                    done += 1
+                    told(done / (len(self.names) * len(FAMILIES)))
                 file.write(EOF)
                 size += file.tell()
                 file.flush()
@@ -68,6 +86,11 @@ class Files:
     def _part(self, name: str) -> IO[str]:
         part = (self.folder / name).open("w", encoding="utf-8", newline="\n", buffering=_BUFFER)
         return self._open.enter_context(part)
+
+
+def missing(output: Path, names: Iterable[str]) -> list[str]:
+    """The finished files that are neither in place nor waiting for it."""
+    return [name for name in names if not (output / UNFINISHED / name).exists() and not (output / name).exists()]
 
 
 def move(output: Path, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter import runs
 from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
+from exporter.history.progress import Progress
 from exporter.history.spool import Known
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
@@ -36,14 +37,6 @@ class Unread(NamedTuple):
 
     what: str
     why: str
-
-
-class Progress(NamedTuple):
-    """How much is read: workflows, parts of them counting by their time, of how many; and runs in this call."""
-
-    workflows: float
-    total: int
-    runs: int
 
 
 class Reader:
@@ -92,13 +85,12 @@ class Reader:
     def _project(self, project: Project) -> Iterable[Unread]:
         attempt = self._attempts.begin(RUNS, PATIENCE)
         unread = []
-        for place in self._spool.places(project.slug):
-            if place.done:
-                continue
-            what = f"{project.slug}, workflow {place.name}"
+        places = [place for place in self._spool.places(project.slug) if not place.done]
+        for number, place in enumerate(places):
             if attempt.gave_up is not None:
-                unread.append(Unread(what, str(attempt.gave_up)))
-                continue
+                unread.append(Unread(f"{project.slug}, {len(places) - number} more workflows", str(attempt.gave_up)))
+                break
+            what = f"{project.slug}, workflow {place.name}"
             with attempt.guard(what) as held:
                 self._workflow(attempt, place)
             if held.error is not None:

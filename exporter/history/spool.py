@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from exporter.errors import StartError
+from exporter.errors import StartError, StateError
 from exporter.knowledge.snapshots import Facts
 from exporter.runs import Run
 
@@ -69,11 +69,13 @@ class Place:
 
 
 class Spool:
-    """The file; safe for threads. Use `open`."""
+    """The file; safe for threads. Use `open`. Methods raise StateError, and `error` says then what is wrong with it."""
 
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises OSError or sqlite3.Error."""
         self.path, self._lock = path, threading.Lock()
+        self.error = ""
+        self._spent = False
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # who reads the state file may read this one
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -99,6 +101,8 @@ class Spool:
             cls.remove(path)
             spool = cls(path)
             spool.put("asked", {"what": wanted, "began": now})
+        except StateError as error:
+            raise StartError(str(error)) from None
         except (OSError, sqlite3.Error) as error:
             raise StartError(f"{path}: {error}") from None
         return spool, False
@@ -112,7 +116,7 @@ class Spool:
             spool = cls(path)
         except sqlite3.DatabaseError:
             return None
-        with suppress(sqlite3.DatabaseError, ValueError, KeyError, TypeError):
+        with suppress(StateError, ValueError, KeyError, TypeError):
             asked = spool.get("asked")
             if asked["what"] == wanted and (spool.get("ready") or 0 <= now - asked["began"] < OLDEST):
                 return spool
@@ -126,36 +130,36 @@ class Spool:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the file, and of what has nothing in it."""
+        """Let go of the file, and remove it where it is of no more use."""
+        known = 1
+        with suppress(StateError), self._reading() as connection:
+            (known,) = connection.execute("SELECT count(*) FROM project").fetchone()
         with self._lock:
-            (known,) = self._connection.execute("SELECT count(*) FROM project").fetchone()
             self._connection.close()
-        if not known:
+        if self._spent or not known:
             self.remove(self.path)
 
     def forget(self) -> None:
-        """Forget all that was read."""
-        with self._transaction() as connection:
-            for table in ("meta", "project", "workflow", "run"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  the names are those above
+        """Remove the file when it is closed: what was read is in its place."""
+        self._spent = True
 
     def get(self, key: str) -> Any:  # noqa: ANN401  JSON
         """A value of the whole; None where it was not put."""
-        with self._lock:
-            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        with self._reading() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def put(self, key: str, value: object) -> None:
         """Keep a value of the whole; it is on the disk when this returns."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
-        with self._lock:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with self._reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def known(self, slug: str) -> Known | None:
         """What is known of a project; None before it was asked."""
-        with self._lock:
-            row = self._connection.execute("SELECT facts, names FROM project WHERE slug = ?", (slug,)).fetchone()
+        with self._reading() as connection:
+            row = connection.execute("SELECT facts, names FROM project WHERE slug = ?", (slug,)).fetchone()
         if row is None:
             return None
         facts = json.loads(row[0])
@@ -172,8 +176,8 @@ class Spool:
 
     def places(self, slug: str) -> list[Place]:
         """How far the workflows of a project are read, by name."""
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT id, slug, name, began, start, next, done FROM workflow WHERE slug = ? ORDER BY name", (slug,)
             ).fetchall()
         return [Place(*columns) for columns in rows]
@@ -205,8 +209,8 @@ class Spool:
 
     def runs(self, place: Place) -> Iterator[Run]:
         """The runs of a workflow in the order of their ends, one at a time."""
-        with self._lock:
-            for key, branch, status, created, stopped, duration, credits_used, approval in self._connection.execute(
+        with self._reading() as connection:
+            for key, branch, status, created, stopped, duration, credits_used, approval in connection.execute(
                 _RUNS, (place.id,)
             ):
                 yield Run(
@@ -223,25 +227,34 @@ class Spool:
 
     def finished(self, place: Place, since: int) -> dict[int, int]:
         """The creation of each finished run created since, in whole seconds, by its key."""
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as connection:
+            rows = connection.execute(
                 "SELECT key, created FROM run WHERE workflow = ? AND created >= ? AND status <> ''", (place.id, since)
             )
             return {key: int(created // 1) for key, created in rows}
 
     def count(self) -> int:
         """How many runs there are."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM run").fetchone()[0])
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            return int(self._connection.execute("SELECT count(*) FROM run").fetchone()[0])
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                self.error = f"{self.path}: {error}"
+                raise StateError(self.error) from None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
-                self._connection.execute("COMMIT")
+                yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise

@@ -124,11 +124,100 @@ def test_a_signal_ends_it_at_once_and_keeps_what_was_read(
     ] == []
 
 
-def start(folder: Path, counting: Counting) -> subprocess.Popen[bytes]:
+def test_a_signal_while_files_are_written_ends_it_and_leaves_none(counting: Counting, tmp_path: Path) -> None:
+    process = start(tmp_path, counting, "--step", "30s")
+    unfinished = tmp_path / "out" / ".unfinished"
+    wait_until(lambda: unfinished.exists() and any(unfinished.iterdir()), 60, 0.01, why="the files to be begun")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert not (tmp_path / "out").exists()
+    counting.circle.forget_requests()
+    assert backfill(tmp_path, counting).returncode == 0
+    assert [seen for seen in counting.circle.requests if "start-date" in seen.query] == [], "all was read before"
+
+
+@pytest.mark.parametrize(("kilobytes", "full"), [(100, "state.db.backfill"), (6000, "out")])
+def test_on_a_full_disk_it_ends_with_1_says_where_and_can_be_repeated(
+    kilobytes: int, full: str, counting: Counting, tmp_path: Path
+) -> None:
+    """A file that may not grow any more stands for the disk."""
+    limited = ("bash", "-c", f'ulimit -f {kilobytes} && exec "$0" "$@"', str(COMMAND))
+    flags = ("--output", "out", "--step", "5m")
+    done = command("backfill", *flags, folder=tmp_path, token=counting.circle.token, program=limited)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    [line] = [line for line in done.stderr.splitlines() if "could not start" in line]
+    assert full in line
+    assert not (tmp_path / "out").exists()
+    assert backfill(tmp_path, counting).returncode == 0
+    counting.open()
+    assert counting.poll()
+    assert counting.total() == RUNS
+
+
+@pytest.mark.parametrize("output", ["/proc/nothing", "/dev/null/below"])
+def test_a_directory_that_cannot_be_written_is_refused_before_anything_is_read(
+    output: str, counting: Counting, tmp_path: Path
+) -> None:
+    done = command("backfill", "--output", output, folder=tmp_path, token=counting.circle.token)
+    assert (done.returncode, output in done.stderr) == (2, True), done.stderr
+    assert not counting.circle.requests
+
+
+def test_a_token_that_expires_meanwhile_is_said_in_few_lines_and_the_next_call_goes_on(
+    counting: Counting, tmp_path: Path
+) -> None:
+    for number in range(40):
+        counting.run(workflow=f"workflow {number}", stopped=counting.now - 9000)
+    counting.circle.fail("unauthorized", PAGES + ".*page-token")
+    done = backfill(tmp_path, counting)
+    assert done.returncode == 3
+    told = [line for line in done.stderr.splitlines() if "could not be read" in line]
+    assert len(told) == 2, "the workflow where it happened, and those after it"
+    assert "40 more workflows" in told[1]
+    assert all("401" in line or "token" in line for line in told)
+    counting.circle.heal()
+    assert backfill(tmp_path, counting).returncode == 0
+    counting.open()
+    assert counting.poll()
+    assert counting.total() == RUNS
+
+
+def test_a_limit_of_circleci_is_waited_for(counting: Counting, tmp_path: Path) -> None:
+    counting.circle.fail("throttle", PAGES, times=3, retry_after=1)
+    assert backfill(tmp_path, counting).returncode == 0
+    counting.open()
+    assert counting.poll()
+    assert counting.total() == RUNS
+
+
+def test_two_at_once_on_one_state_file_are_refused(counting: Counting, tmp_path: Path) -> None:
+    counting.circle.fail("hang", PAGES + ".*page-token")
+    process = start(tmp_path, counting)
+    wait_until(lambda: any("page-token" in seen.query for seen in counting.circle.requests), why="the second page")
+    other = command("backfill", "--output", "other", folder=tmp_path, token=counting.circle.token)
+    assert other.returncode == 1
+    assert "in use" in other.stderr or "another process" in other.stderr
+    counting.circle.heal()
+    assert process.wait(60) == 0
+    assert not (tmp_path / "other").exists()
+
+
+def test_without_a_run_there_are_files_without_samples(counting: Counting, tmp_path: Path) -> None:
+    counting.circle.organization.roster.add("gh/acme/empty")
+    text = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(text.replace("gh/acme/web", "gh/acme/empty"))
+    done = backfill(tmp_path, counting)
+    assert done.returncode == 0, done.stderr
+    assert "0 runs" in done.stdout
+    assert read(tmp_path / "out") == {}
+
+
+def start(folder: Path, counting: Counting, *flags: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "CIRCLECI_TOKEN": counting.circle.token}
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
-            [COMMAND, "backfill", "--output", "out"], cwd=folder, env=environment, stdout=log, stderr=log
+            [COMMAND, "backfill", "--output", "out", *flags], cwd=folder, env=environment, stdout=log, stderr=log
         )
 
 

@@ -142,7 +142,7 @@ def test_found_projects_have_a_past_from_backfill_and_run_goes_on_from_it(tmp_pa
         )
         (tmp_path / "config.yaml").write_text(config)
         environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-        command = [COMMAND, "backfill", "--output", "past"]
+        command = [str(COMMAND), "backfill", "--output", "past"]
         done = subprocess.run(
             command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
         )
@@ -174,7 +174,7 @@ def test_a_backfill_without_an_organization_names_it_and_writes_nothing(circle: 
         configuration(circle, f"{{slug: {ACME}, include: [web]}}, bb/initech").replace("[project]", "[runs]")
     )
     environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-    command = [COMMAND, "backfill", "--output", "past", "--days", "2"]
+    command = [str(COMMAND), "backfill", "--output", "past", "--days", "2"]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3, done.stderr
     assert "bb/initech" in done.stderr

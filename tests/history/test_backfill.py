@@ -184,6 +184,34 @@ def test_what_run_has_no_room_for_is_not_in_the_files_and_is_told(
     assert counting.total(workflow="b") == 1, "it is counted, and appears once there is room"
 
 
+NAMES = [
+    'say "hi"',
+    "back\\slash",
+    "new\nline",
+    "a/b%2F?c#d",
+    "\u202eright",
+    '{x="y"} 1 2',
+    "é\U0001f600",
+    " ",
+    "# EOF",
+]
+
+
+def test_names_of_any_characters_stand_in_the_files_as_in_a_scrape(counting: Counting, tmp_path: Path) -> None:
+    for name in NAMES:
+        counting.run("main", workflow=name, created=NOON - DAY, stopped=NOON - DAY + 60)
+        counting.run(name, workflow="build", created=NOON - DAY, stopped=NOON - DAY + 60)
+    counting.settings = "branches: ['*'], runs: {lookback: 2d, buckets: [1m]}"
+    assert history(counting, tmp_path, labels=('job=naïve "job"',))
+    mine = 'job="naïve \\"job\\"",'
+    past = {series.replace(mine, ""): samples[-1][1] for series, samples in read(tmp_path / "out").items()}
+    counting.open()
+    assert counting.poll(after=1.0)
+    text = [line for line in counting.text().splitlines() if line.startswith("circleci_workflow_run")]
+    assert past == {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text}
+    assert sum(value for series, value in past.items() if "runs_total" in series) == 2 * len(NAMES)
+
+
 def test_with_pipelines_the_same_runs_are_not_counted_again_and_others_are(tmp_path: Path) -> None:
     watching = Watching(tmp_path / "state.db")
     watching.close()
@@ -284,6 +312,24 @@ def test_files_of_committed_counters_are_moved_by_the_next_call(counting: Counti
     assert counting.counted() == truth(counting)
 
 
+def test_files_of_committed_counters_that_are_gone_are_named_with_the_remedy(
+    counting: Counting, tmp_path: Path
+) -> None:
+    happen(counting, 60)
+    out = tmp_path / "out"
+    staged(counting, tmp_path, out, commit=True)
+    [first, *_] = sorted((out / UNFINISHED).iterdir())
+    first.unlink()
+    with pytest.raises(StartError, match=rf"{first.name}: no such file.*--restart-counters"):
+        history(counting, tmp_path, "another")
+    assert read(out) == {}, "no part of it is moved into place"
+    assert history(counting, tmp_path, "another", restart_counters=True)
+    assert ends(tmp_path / "another", rising=True) == ends(tmp_path / "another")
+    counting.open()
+    assert counting.poll()
+    assert counting.counted() == truth(counting)
+
+
 def test_files_without_committed_counters_are_written_anew(counting: Counting, tmp_path: Path) -> None:
     """The call before ended before its commit."""
     happen(counting, 60)
@@ -305,7 +351,7 @@ def staged(counting: Counting, tmp_path: Path, out: Path, *, commit: bool) -> No
     assert Reader(spool, engine.attempts, start, lambda _: None, at_once=1).read([counting.project]) == []
     asked = backfill.Asked(out, days, 3600, {})
     writing = backfill.Writing(asked, spool, engine.state, engine.labels, start=start, now=counting.now)
-    counted = writing.stage([counting.project])
+    counted = writing.stage([counting.project], lambda _: None)
     if commit:
         writing.commit(counted)
     spool.close()
@@ -328,7 +374,7 @@ def test_a_state_file_that_refuses_the_commit_leaves_no_file(counting: Counting,
     memory._database.lasting = False
     writing = backfill.Writing(asked, spool, memory, counting.engine.labels, start=start, now=counting.now)
     with pytest.raises(StartError, match="could not be opened for writing"):
-        writing.commit(writing.stage([counting.project]))
+        writing.commit(writing.stage([counting.project], lambda _: None))
     assert read(tmp_path / "out") == {}
     spool.close()
     memory.close()
