@@ -29,6 +29,7 @@ LAYERS = (
     "exporter.polling",
     "exporter.runners",
     "exporter.history",
+    "exporter.replicas",
     "exporter.web",
     "exporter.process",
     "exporter.demo",
@@ -37,7 +38,7 @@ LAYERS = (
 )
 
 # A scrape must have no way to the API.
-UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.runners", "exporter.process"}
+UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.runners", "exporter.replicas", "exporter.process"}
 
 # Each package with a world of its own behind it, and the only layers that may know it.
 DOORWAYS = {
@@ -49,6 +50,7 @@ DOORWAYS = {
     "isal": {"exporter.formats"},
     "jinja2": {"exporter.web"},
     "prometheus_client": {"exporter.formats", "exporter.telemetry"},
+    "psycopg": {"exporter.state"},
     "pydantic": {"exporter.config", "exporter.state", "exporter.web"},
     "pydantic_core": {"exporter.config", "exporter.web"},
     "requests": {"exporter.client"},
@@ -86,6 +88,7 @@ PURE_MODULES = {
     "exporter.publishing.run_lines",
     "exporter.publishing.sections",
     "exporter.publishing.tables",
+    "exporter.replicas.tenure",
     "exporter.runners.answers",
     "exporter.runners.families",
     "exporter.runners.lines",

@@ -223,6 +223,12 @@ class Limiter:
             until = min(until, self._pace.ready)
         return max(until - now, 0.0)
 
+    def begin_empty(self, paused_until: float | None) -> None:
+        """Begin with nothing at hand: another process may have just used the burst. `paused_until` is a Unix time."""
+        with self._lock:
+            now = self._settle()
+            self._pace.begin_empty(now, NEVER if paused_until is None else now + paused_until - self._wall())
+
     def _hand_out(self) -> None:
         """Choose who is next, and wake it when that is another than before."""
         chosen = None

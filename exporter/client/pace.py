@@ -124,6 +124,11 @@ class Pace:
     def _cautious_gap(self, quota: Quota) -> float:
         return 1 / (self.rate * max(quota.share, LEAST_SHARE))
 
+    def begin_empty(self, now: float, paused_until: float) -> None:
+        """Let one request go now, or at the end of a pause, and the others after it by the rate."""
+        self._due = now + self._tolerance
+        self._pause(min(paused_until, now + LONGEST_PAUSE))
+
     def _pause(self, until: float) -> None:
         if until > self.paused_until:
             self.paused_until = self._grown = until

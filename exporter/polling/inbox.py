@@ -54,15 +54,31 @@ class Inbox:
 
     def restore(self, slugs: Collection[str]) -> None:
         """Read what waits in the state. Hints of other projects than these are dropped."""
-        foreign = {}
-        with self._lock:
+        self._read(slugs)
+
+    def look(self, slugs: Collection[str]) -> None:
+        """Take up what other replicas have written meanwhile, and have it followed. Raises StateError."""
+        for slug in self._read(slugs):
+            self.arrived(slug)
+
+    def _read(self, slugs: Collection[str]) -> set[str]:
+        """The slugs of the projects for which there is something new."""
+        foreign, told = {}, set()
+        with self._lock:  # so that none is read that is followed meanwhile
             for hint, version in self._state.hints():
-                if hint.slug in slugs:
-                    self._put(Waiting(hint, version))
-                else:
+                slug = self._slugs.get(hint.id)
+                if slug is not None and self._projects[slug][hint.id].version == version:
+                    continue
+                if hint.slug not in slugs:
                     foreign[hint.id] = version
+                    continue
+                if slug is not None:
+                    del self._projects[slug][hint.id]
+                self._put(Waiting(hint, version))
+                told.add(hint.slug)
         if foreign:
             self._drop(foreign)
+        return told
 
     def accept(self, hint: Hint) -> bool:
         """Commit a hint, and have it followed. False where the state cannot take it, or too many wait."""
@@ -133,15 +149,15 @@ class Inbox:
             known = self._projects[slug][hint.id] if slug is not None else None
             if known is None and len(self._slugs) >= self._most:
                 return False
-            version = 1
+            before = 0
             if known is not None:
                 # The project of the first event stands; CircleCI names the right one.
                 merged = replace(known.hint, ended=known.hint.ended or hint.ended)
                 if merged == known.hint and not known.asked:
                     return True
-                hint, version, found = merged, known.version + 1, known.found
+                hint, before, found = merged, known.version, known.found
             try:
-                self._state.keep_hint(hint, version)
+                version = self._state.keep_hint(hint, before)
             except (StateError, Stopped):
                 return False
             self._put(Waiting(hint, version, found=found))

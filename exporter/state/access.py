@@ -32,6 +32,7 @@ class Access:
         self._telemetry = telemetry
         self._owed: dict[str, Snapshot | None] = {}
         self._notes: list[tuple[str, Callable[[Connection, int], None]]] = []
+        self._up: float | None = None
         self._closed = False
 
     @property
@@ -52,9 +53,12 @@ class Access:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is written meanwhile, and whether CircleCI answers. Raises an error of the database's."""
+        up = self._telemetry.up.value
         with self.database.transaction():
             yield
-            project_tables.write_up(self.connection, self.server, self._telemetry.up.value)
+            if up != self._up:  # every shard of a shared database writes this row
+                project_tables.write_up(self.connection, self.server, up)
+        self._up = up
 
     @contextmanager
     def reading(self) -> Iterator[None]:

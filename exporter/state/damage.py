@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from exporter.errors import StateError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,12 +56,14 @@ class Damage:
     ) -> Value | Other:
         """What `reading` returns, or `otherwise` where it fails: `of` is a project's slug, `name` the record's.
 
-        Raises what says nothing about the record: one of the database's outages.
+        Raises StateError for what says nothing about the record: an outage of the database.
         """
         try:
             return reading()
-        except self._database.outages:
+        except StateError:
             raise
+        except self._database.outages as outage:
+            raise StateError(f"{self._database.name}: {outage}") from None
         except Exception as problem:  # noqa: BLE001  damage can raise anything, and all of it is counted
             self._found(kind, of, name, problem)
             return otherwise

@@ -62,6 +62,9 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
 
+    def version(self, after: int, /) -> int:
+        """Return the version of a hint that comes after another, 0 for none."""
+
     def failed(self, error: Exception) -> None:
         """Show that it cannot be written now."""
 

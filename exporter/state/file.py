@@ -65,6 +65,10 @@ class StateFile:
             raise
         self._generation.committed()
 
+    def version(self, after: int) -> int:
+        """The version of a hint that comes after another."""
+        return after + 1
+
     def failed(self, error: Exception) -> None:
         """Show that the file cannot be written now."""
         with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it

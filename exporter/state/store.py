@@ -54,8 +54,15 @@ class StateStore:
         log: BoundLogger,
         *,
         wall: Callable[[], float] = time.time,
+        mine: Callable[[str], bool] = lambda _slug: True,
+        patience: float = 0.0,
     ) -> None:
-        """Use `open` for a file or memory."""
+        """Use `open` for a file or memory.
+
+        Of a database that is shared, `mine` are the slugs of this process; a ledger is resumed after up to `patience`
+        seconds at least.
+        """
+        self._mine, self._patience = mine, patience
         self._wall, self._server = wall, server
         self._database, self._connection = database, database.connection
         self._telemetry, self._log = telemetry, log
@@ -90,9 +97,10 @@ class StateStore:
         self._access.close()
 
     def slugs(self) -> list[str]:
-        """The projects and organizations of this server of which something is kept."""
+        """The projects and organizations of this process of which something is kept."""
         with self._access.lock:
-            return self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
+            known = self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
+        return [slug for slug in known if self._mine(slug)]
 
     def load(self, slugs: Iterable[str] | None = None) -> Iterator[Stored]:
         """Some or all projects of this server; what the newest request told of it is shown again.
@@ -188,7 +196,7 @@ class StateStore:
                 self._access.settle()  # that it was switched off may not have been written yet
             now = self._wall()
             with self._access.transaction():
-                run_tables.resume(self._connection, project, now - away)
+                run_tables.resume(self._connection, project, now - max(away, self._patience))
             ledger = run_tables.read(self._connection, project, slug, self._damage)
             live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
             return ledger and past.past_ledger(ledger, now), live and past.past_live(live, now)
@@ -235,15 +243,21 @@ class StateStore:
         self._access.note(slug, live_tables.forget)
 
     def hints(self) -> list[tuple[Hint, int]]:
-        """Every hint that waits on this server, with its version."""
+        """Every hint that waits on this server for a project of this process, with its version."""
         with self._access.lock:
             reading = partial(hint_tables.read, self._connection, self._server, self._damage)
-            return self._damage.guard("hint", "", lambda: list(reading()), [])
+            waiting = self._damage.guard("hint", "", lambda: list(reading()), [])
+        return [each for each in waiting if self._mine(each[0].slug)]
 
-    def keep_hint(self, hint: Hint, version: int) -> None:
-        """Write a hint; of those with the same id the newest stays. Raises StateError or Stopped."""
+    def keep_hint(self, hint: Hint, after: int) -> int:
+        """Write a hint in the version after that one, which it returns; of those with the same id the newest stays.
+
+        Raises StateError or Stopped.
+        """
         with self._access.counting():
+            version = self._database.version(after)
             hint_tables.write(self._connection, self._server, hint, version)
+        return version
 
     def drop_hints(self, followed: Mapping[str, int]) -> None:
         """Delete hints by their ids, unless a newer version has come. Raises StateError or Stopped."""

@@ -1,0 +1,8 @@
+"""Several replicas on one database: which of them leads, and what that allows."""
+
+from __future__ import annotations
+
+from exporter.replicas.keeper import Keeper
+from exporter.replicas.shared_state import SharedState
+
+__all__ = ["Keeper", "SharedState"]

@@ -1,0 +1,195 @@
+"""Keeps the lease of one replica: asks for it, renews it, gives it back."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from exporter.errors import StartError
+from exporter.replicas.clock import DatabaseClock, steady
+from exporter.replicas.tenure import Tenure
+from exporter.state.postgres import schema
+from exporter.state.postgres.connecting import UnreachableError, first_contact, reach
+from exporter.state.postgres.lease_table import fence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.state.postgres.lease_table import Hold, LeaseTable, Place
+
+ASK_EVERY: Final = 1.0
+GIVE_BACK_SECONDS: Final = 2.0
+PAUSES_DIFFER: Final = 1.0
+"""Seconds; less is the clock's."""
+
+
+class Keeper:
+    """The lease of one place, kept by a thread. `leads` and `tenure` may be asked from any thread."""
+
+    def __init__(
+        self,
+        table: LeaseTable,
+        place: Place,
+        log: BoundLogger,
+        *,
+        clock: Callable[[], float] = steady,
+        wall: DatabaseClock | None = None,
+    ) -> None:
+        """Ask nothing yet."""
+        self._table, self._place, self._log, self._clock = table, place, log, clock
+        self.wall = wall or DatabaseClock(clock)
+        self._holder = uuid.uuid4().hex
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._unreachable = False
+        self._paused_until: float | None = None
+        self.tenure: Tenure | None = None
+        self.reached = False
+        """Whether the database was ever reached, and its tables are those of this version."""
+        self.taken: Callable[[Hold, float | None], None] = lambda _hold, _paused: None
+        """Told of a lease that was taken, and until when its last holder was to pause."""
+        self.lost: Callable[[], None] = lambda: None
+        """Told that the lease is lost."""
+        self.failed: Callable[[StartError], None] = lambda _error: None
+        """Told why this replica can never lead."""
+
+    def leads(self, hold: Hold) -> bool:
+        """Whether a lease that was taken still holds, as far as this replica can know."""
+        tenure = self.tenure
+        return tenure is not None and tenure.hold == hold and tenure.leads(self._clock()) and not self._stop.is_set()
+
+    def reach(self) -> bool:
+        """Reach the database, and make its tables where there are none; False where there is no way to it now.
+
+        Raises StartError where waiting does not help.
+        """
+        try:
+            with first_contact():
+                schema.make(self._table.link)
+        except UnreachableError as error:
+            self._note_unreachable(error)
+            return False
+        self.reached = True
+        return True
+
+    def start(self) -> None:
+        """Ask for the lease from now on, and keep it."""
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._thread.start()
+
+    def take(self) -> bool:
+        """Take the lease once, if it is free. Raises StartError or UnreachableError."""
+        with reach():
+            return self._take()
+
+    def stop(self) -> None:
+        """Lead no longer from this moment, and give the lease back; 2 s at most where the database is silent."""
+        self._stop.set()
+        self._hurry.set()
+        if self._thread is not None:
+            self._thread.join(GIVE_BACK_SECONDS)
+        self._table.link.close()
+
+    def note_pause(self, until: float | None) -> None:
+        """Keep with the lease until when CircleCI has asked for a pause, in Unix seconds: the next leader heeds it."""
+        known = self._paused_until
+        if until is not None and (known is None or abs(until - known) > PAUSES_DIFFER):
+            self._paused_until = until
+            self._hurry.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                pause = self._step()
+            except StartError as error:
+                self.failed(error)
+                return
+            self._hurry.wait(pause)
+            self._hurry.clear()
+        if self.tenure is not None:
+            self._give_back(self.tenure.hold)
+
+    def _step(self) -> float:
+        """Do what is due; returns the seconds until the next step. Raises StartError."""
+        tenure = self.tenure
+        if tenure is None:
+            if self.reached or self.reach():
+                self._ask()
+            return ASK_EVERY
+        renewed = False
+        try:
+            with reach():
+                renewed = self._renew(tenure)
+        except UnreachableError as error:
+            self._note_unreachable(error)
+        current = self.tenure
+        if current is None:
+            return ASK_EVERY
+        if not current.leads(self._clock()):
+            self._lose("the lease could not be renewed in time")
+            return 0.0
+        return current.pause if renewed else current.retry
+
+    def _ask(self) -> None:
+        try:
+            with reach():
+                sent_at = self._clock()
+                seen = self._table.look(self._place)
+                self.wall.measured(seen.now, sent_at, self._clock())
+                self._note_reachable()
+                if seen.is_free(self._place):
+                    self._take()
+        except UnreachableError as error:
+            self._note_unreachable(error)
+
+    def _take(self) -> bool:
+        schema.version(self._table.link)
+        sent_at = self._clock()
+        taken = self._table.take(self._place, self._holder)
+        if taken is None:
+            return False
+        self.wall.measured(taken.now, sent_at, self._clock())
+        if not schema.migrate(self._table.link, fence(self._table.link, taken.hold)):
+            return False
+        self.tenure = Tenure(taken.hold, self._table.seconds, sent_at)
+        self._paused_until = taken.paused_until
+        self._log.info("leading", epoch=taken.hold.epoch)
+        self.taken(taken.hold, taken.paused_until)
+        return True
+
+    def _renew(self, tenure: Tenure) -> bool:
+        sent_at = self._clock()
+        now = self._table.renew(tenure.hold, self._paused_until)
+        if now is None:
+            self._lose("another replica has taken the lease")
+            return False
+        self.wall.measured(now, sent_at, self._clock())
+        self.tenure = tenure.renewed(sent_at)
+        self._note_reachable()
+        return True
+
+    def _lose(self, why: str) -> None:
+        self.tenure = None
+        self._log.warning("not leading any more; standing by", why=why)
+        self.lost()
+
+    def _give_back(self, hold: Hold) -> None:
+        try:
+            with reach():
+                self._table.give_back(hold)
+        except UnreachableError as error:
+            self._log.warning("the lease could not be given back; it ends by itself", error=str(error))
+
+    def _note_unreachable(self, error: UnreachableError) -> None:
+        if not self._unreachable and not self._stop.is_set():
+            self._unreachable = True
+            self._log.error("the database cannot be reached", error=str(error))
+
+    def _note_reachable(self) -> None:
+        if self._unreachable:
+            self._unreachable = False
+            self._log.info("the database can be reached again")

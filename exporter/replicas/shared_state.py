@@ -1,0 +1,72 @@
+"""The shared state during one reign: it may be used as long as the lease holds."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.config import owner
+from exporter.state import StateStore
+from exporter.state.postgres.database import Postgres
+from exporter.state.postgres.link import Link
+from exporter.state.run_tables import KEEP_AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.replicas.keeper import Keeper
+    from exporter.state.postgres.lease_table import Hold
+    from exporter.state.postgres.login import Login
+    from exporter.telemetry import Telemetry
+
+
+class ReignEnd(threading.Event):
+    """Is set once it was set, and as soon as the lease does not hold: whoever asks before a request makes none then."""
+
+    def __init__(self, leads: Callable[[], bool]) -> None:
+        """`leads` says whether the lease holds."""
+        super().__init__()
+        self._leads = leads
+
+    def is_set(self) -> bool:
+        """Whether the reign is over."""
+        return super().is_set() or not self._leads()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """What a reign is begun with. `paused_until` is a Unix time until which CircleCI asked the last leader to pause."""
+
+    keeper: Keeper
+    hold: Hold
+    login: Login
+    lease: float
+    paused_until: float | None = None
+    ended: ReignEnd = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The end is not there yet."""
+        object.__setattr__(self, "ended", ReignEnd(self.leads))
+
+    def leads(self) -> bool:
+        """Whether the lease still holds."""
+        return self.keeper.leads(self.hold)
+
+    def open(self, telemetry: Telemetry, log: BoundLogger) -> tuple[StateStore, Postgres]:
+        """The state of this reign's place, and the database under it: every commit is fenced by the lease."""
+        server, shard, total = self.hold.place
+        link = Link(self.login, self.lease)
+        database = Postgres(link, self.hold, telemetry, log, lease=self.lease, leads=self.leads)
+        state = StateStore(
+            database,
+            server,
+            telemetry,
+            log,
+            wall=self.keeper.wall.wall,
+            mine=lambda slug: slug.count("/") == 1 or owner(slug, total) == shard,
+            patience=KEEP_AWAY,
+        )
+        return state, database

@@ -1,0 +1,186 @@
+"""The shared database as the tables see it: every transaction is fenced by the lease of this replica."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from exporter.state.postgres import dialect
+from exporter.state.postgres.lease_table import fence
+from exporter.state.postgres.login import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from structlog.stdlib import BoundLogger
+
+    from exporter.state.postgres.lease_table import Hold
+    from exporter.state.postgres.link import Link, Rows
+    from exporter.telemetry import Telemetry
+
+CHUNK: Final = 1024 * 1024
+"""Characters of statements that are sent at once."""
+IDLE_SHARE: Final = 0.3
+"""A transaction whose client has been silent for this share of a lease ends."""
+
+
+class Refused(psycopg.OperationalError):
+    """This replica may not write now."""
+
+
+class Found:
+    """The rows of a statement."""
+
+    def __init__(self, rows: Rows) -> None:
+        """Begin with the first."""
+        self._rows = rows
+        self._next = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        """Each row."""
+        return iter(self._rows)
+
+    def fetchone(self) -> Any:  # noqa: ANN401  as the interface says
+        """Return the next row; None after the last."""
+        self._next += 1
+        return self._rows[self._next - 1] if self._next <= len(self._rows) else None
+
+    def fetchall(self) -> Rows:
+        """Return all rows."""
+        return self._rows
+
+
+class Postgres:
+    """The database during one reign. One thread at a time may use it.
+
+    Statements of a transaction are sent with the next one that returns rows, or with the commit.
+    """
+
+    name = "the database"
+    errors: type[Exception] = psycopg.Error
+    outages: tuple[type[Exception], ...] = (psycopg.Error,)
+    lasting = True
+    keeps = True
+    is_older = False
+
+    def __init__(
+        self,
+        link: Link,
+        hold: Hold,
+        telemetry: Telemetry,
+        log: BoundLogger,
+        *,
+        lease: float,
+        leads: Callable[[], bool],
+    ) -> None:
+        """`leads` says whether the lease still holds, as far as this replica can know; `lease` is in seconds."""
+        self._link, self._hold, self._leads = link, hold, leads
+        self._telemetry, self._log = telemetry, log
+        idle = max(1, int(lease * IDLE_SHARE * 1000))
+        self._begin = ("BEGIN", f"SET LOCAL idle_in_transaction_session_timeout = {idle}")
+        self._failing = self._within = self._begun = False
+        self._waiting: list[str] = []
+        self._size = self._number = 0
+        self.is_stale = False
+        """Whether it may hold what this process does not know, so that all must be read again before it counts."""
+        telemetry.state_writable.set(1)
+
+    @property
+    def connection(self) -> Postgres:
+        """What statements run on."""
+        return self
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Found:
+        """Run a statement, or keep it for the next round trip of its transaction."""
+        written = self._link.write(statement, values)
+        if not self._within:
+            return Found(self._link.run(written)[0])
+        if dialect.reads(statement):
+            return Found(self._send(written)[-1])
+        self._keep(written)
+        return Found([])
+
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
+        """Run a statement for each of some values."""
+        for each in values:
+            self.execute(statement, each)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises psycopg.Error."""
+        if not self._leads():
+            raise Refused("this replica does not lead")
+        if self.is_stale:
+            raise Refused("it has to be read again first")
+        self._within, self._begun = True, False
+        try:
+            yield
+            if not self._begun:
+                self._send()
+            self._commit()
+        except BaseException as error:
+            self.is_stale |= isinstance(error, psycopg.IntegrityError)
+            self._link.roll_back()
+            raise
+        finally:
+            self._within, self._waiting, self._size = False, [], 0
+
+    def version(self, _after: int) -> int:
+        """The next version of a hint: of all replicas together, so that no two writers take the same."""
+        return int(self._link.run("SELECT nextval('hint_version')")[0][0][0])
+
+    def failed(self, error: Exception) -> None:
+        """Show that it cannot be written now."""
+        self._telemetry.state_writable.set(0)
+        if not self._failing:
+            self._failing = True
+            self._log.error("the database cannot be written; memory serves until it can", error=words(error))
+
+    def succeeded(self) -> None:
+        """Show that all that had to be written was."""
+        if self._failing:
+            self._failing = False
+            self._telemetry.state_writable.set(1)
+            self._log.info("the database can be written again")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._link.close()
+
+    def _keep(self, written: str) -> None:
+        self._waiting.append(written)
+        self._size += len(written)
+        if self._size > CHUNK:
+            self._send()
+
+    def _send(self, *last: str) -> list[Rows]:
+        """Send what waits. The first time the transaction begins, with the lease's row locked against others."""
+        begin: tuple[str, ...] = ()
+        if self._begun:
+            self._verify()
+        else:
+            begin = (*self._begin, fence(self._link, self._hold))
+            self._number = self._link.number
+        found = self._link.run(*begin, *self._waiting, *last)
+        self._waiting, self._size = [], 0
+        if begin and not found[len(begin) - 1]:
+            raise Refused("another replica has taken the lease")
+        self._begun = True
+        return found
+
+    def _commit(self) -> None:
+        if not self._leads():
+            raise Refused("this replica does not lead any more")
+        self._verify()
+        try:
+            self._link.run(*self._waiting, "COMMIT")
+        except psycopg.Error:
+            # The server has said of a failed statement that nothing was committed; of a failed commit nobody has.
+            self.is_stale |= not self._link.in_failed_transaction
+            raise
+
+    def _verify(self) -> None:
+        if not self._link.is_open or self._link.number != self._number:
+            raise psycopg.OperationalError("the connection was lost")

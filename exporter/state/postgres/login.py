@@ -1,0 +1,80 @@
+"""Connecting to the database, and what it means when that fails."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from psycopg import ClientCursor, conninfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.config import StateSettings
+
+PROGRAM: Final = "circleci-insights-exporter"
+# Before a session exists, the protocol's library passes on no error code, only the server's words.
+_REFUSED: Final = re.compile(
+    r"authentication failed|authentication method|no password supplied|no pg_hba\.conf entry"
+    r"|role .* does not exist|not permitted to log in|no such user|database .* does not exist|no such database"
+    r"|permission denied for database|certificate|SSL was required|does not support SSL"
+    r"|could not read password|invalid sslmode|invalid (?:integer|port|connection|URI)",
+    re.IGNORECASE,
+)
+_UTF8: Final = {"utf-8", "utf8"}
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class Unusable(psycopg.OperationalError):
+    """What is configured cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where the database is, and how long one attempt to connect may take, in seconds."""
+
+    url: str
+    password_file: Path | None
+    timeout: float
+
+    @classmethod
+    def of(cls, settings: StateSettings) -> Login:
+        """As the configuration says."""
+        assert settings.url is not None  # noqa: S101  nobody asks without it
+        return cls(settings.url, settings.password_file, max(2.0, min(5.0, settings.lease / 6)))
+
+    def connect(self) -> Connection:
+        """Log in. Raises psycopg.Error."""
+        given = {"application_name": PROGRAM, **conninfo.conninfo_to_dict(self.url)}
+        password = self._password()
+        if password is not None:
+            given["password"] = password
+        made = conninfo.make_conninfo("", **{**given, "connect_timeout": int(self.timeout)})
+        # Values are put into the text of statements: prepared ones would live in a session.
+        connection = psycopg.connect(made, autocommit=True, prepare_threshold=None, cursor_factory=ClientCursor)
+        if connection.info.encoding not in _UTF8:
+            connection.close()
+            raise Unusable(f"the database has the encoding {connection.info.encoding}; use UTF8")
+        return connection
+
+    def _password(self) -> str | None:
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "not UTF-8"
+            raise Unusable(f"{self.password_file}: {why.lower()}") from None
+
+
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether waiting does not help: the login is refused, the database is not there, a parameter is wrong."""
+    return isinstance(error, psycopg.ProgrammingError | Unusable) or bool(_REFUSED.search(str(error)))
+
+
+def words(error: Exception) -> str:
+    """An error on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
