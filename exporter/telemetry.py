@@ -35,6 +35,9 @@ SOURCES = ("insights", "pipelines", "webhook")
 HOUR_OF_MINUTES = 60
 RETRY_REASONS = ("connection", "timeout", "server", "truncated", "payload", "throttled", "unauthorized")
 
+BUILD_INFO = ("build_info", "Version of the exporter and of Python; always 1.")
+LEADER = ("leader", "1 if this replica leads its shard, 0 if it stands by. Only with `state.url`.")
+
 disable_created_metrics()
 
 
@@ -143,9 +146,7 @@ class Telemetry:
             self._often.append(made := Counter(PREFIX + name, text, labels, registry=registry))
             return made
 
-        gauge("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version").labels(
-            version, platform.python_version()
-        ).set(1)
+        gauge(*BUILD_INFO, "version", "python_version").labels(version, platform.python_version()).set(1)
         gauge("shard_ordinal", "Ordinal of this shard.").set(shard)
         gauge("total_shards", "Number of shards in the fleet.").set(total_shards)
         self.projects = gauge("projects", "Projects polled by this process.")
@@ -276,15 +277,22 @@ class Telemetry:
         self._run_delay.labels(source).observe(delay)
         self._of_requests.changed()
 
-    def webhooks(self, events: Iterable[str], results: Iterable[str]) -> Callable[[str, str], None]:
-        """Show the family of the webhook route, each series at 0; return what counts a request."""
+    def leads(self) -> None:
+        """Show that this replica leads."""
+        self._described.append((PREFIX + LEADER[0], "gauge", LEADER[1], []))
+        leader = Gauge(PREFIX + LEADER[0], LEADER[1], registry=self.registry)
+        leader.set(1)
+        self._often.append(leader)
+
+    def webhooks(self, events: Iterable[str], results: Iterable[str]) -> Callable[[str, str, int], None]:
+        """Show the family of the webhook route, each series at 0; return what counts a number of requests."""
         text = "Webhook requests, by event and what became of them."
         self._described.append((PREFIX + "webhooks_total", "counter", text, ["event", "result"]))
         requests = Counter(PREFIX + "webhooks_total", text, ("event", "result"), registry=self.registry)
         self._often.append(requests)
         for event, result in product(events, results):
             requests.labels(event, result)
-        return lambda event, result: requests.labels(event, result).inc()
+        return lambda event, result, number: requests.labels(event, result).inc(number)
 
     def web_incident(self, kind: str, count: int = 1) -> None:
         """Count what went wrong on the web side; the kinds are bounded."""
@@ -316,3 +324,20 @@ class Telemetry:
         return b"".join(
             (encoded(often, openmetrics=openmetrics), *(each.encode(openmetrics=openmetrics) for each in kept))
         )
+
+
+class StandbyTelemetry:
+    """What a replica shows while it stands by: its process, and that it does not lead."""
+
+    def __init__(self, version: str) -> None:
+        """Make every family."""
+        self._registry = registry = CollectorRegistry(auto_describe=False)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+        build = Gauge(PREFIX + BUILD_INFO[0], BUILD_INFO[1], ("version", "python_version"), registry=registry)
+        build.labels(version, platform.python_version()).set(1)
+        Gauge(PREFIX + LEADER[0], LEADER[1], registry=registry).set(0)
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """All families in the format asked for, without OpenMetrics' closing line."""
+        return encoded(self._registry.collect(), openmetrics=openmetrics)

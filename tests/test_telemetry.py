@@ -115,7 +115,7 @@ def test_requests_of_the_webhook_route_are_counted_from_zero_where_there_is_one(
     telemetry, family = Telemetry("1.2.3", NAMES), "circleci_exporter_webhooks_total"
     assert not [name for name in samples(telemetry) if name.startswith(family)]
     count = telemetry.webhooks(("one", "other"), ("accepted", "busy"))
-    count("one", "busy")
+    count("one", "busy", 1)
     assert {name: value for name, value in samples(telemetry).items() if name.startswith(family)} == {
         f"{family}{{event=one,result=accepted}}": 0,
         f"{family}{{event=one,result=busy}}": 1,

@@ -73,6 +73,7 @@ def _own() -> Iterator[Entry]:
         yield _entry(family, labels, about)
     telemetry = Telemetry(__version__, NAMES)
     telemetry.webhooks(EVENTS, RESULTS)
+    telemetry.leads()
     for name, kind, text, names in telemetry.described():
         yield {"name": name, "type": kind, "labels": names, "help": text, "collector": about, "field": ""}
 

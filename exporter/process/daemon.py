@@ -6,56 +6,36 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.config import load
+from exporter.config import load, read_token
 from exporter.errors import ConfigError, StartError, Stopped
-from exporter.polling.reachability import Reachability
-from exporter.polling.schedule import Schedule
-from exporter.process import figures
-from exporter.process.engine import Engine
-from exporter.process.fleet import Fleet
-from exporter.process.in_progress import InProgress
-from exporter.process.lifecycle_log import LifecycleLog
-from exporter.process.organizations import Organizations
-from exporter.process.project_list import ProjectList
-from exporter.process.sources import sources
+from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
+from exporter.process import figures, fixed
+from exporter.process.options import Options
+from exporter.process.reign import Reign
+from exporter.process.standby import Standby
 from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
-from exporter.publishing.repacking import Repacker
-from exporter.publishing.scrape import scrape
 from exporter.system.heap import share_one_heap
 from exporter.system.signals import on_signals
-from exporter.web.http.incidents import KINDS
 from exporter.web.page.overview import Overview
 from exporter.web.server import WebServer
 from exporter.web.webhook_secrets import webhook_secrets
-from exporter.web.webhooks import EVENTS, RESULTS, Webhooks
+from exporter.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from exporter.config import Config
+    from exporter.process.replica import Replica
+    from exporter.replicas import SharedState
     from exporter.system.file_watch import FileWatch
     from exporter.system.logs import Logger
 
-CLOSING_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The flags of the command line that concern the daemon."""
-
-    config_file: Path | None = None
-    listen: tuple[str, ...] = (":10115",)
-    telemetry_path: str = "/metrics"
-    web_config: Path | None = None
-    lifecycle: bool = False
-    shard: int = 0
-    total_shards: int = 1
+__all__ = ["Daemon", "Options"]
 
 
 class Daemon:
@@ -69,6 +49,7 @@ class Daemon:
         *,
         watch: FileWatch | None = None,
         environ: Mapping[str, str] = os.environ,
+        clocks: Clocks = SYSTEM_CLOCKS,
     ) -> None:
         """Build everything, handle signals and bind addresses. Raises ConfigError or StartError; nothing runs yet.
 
@@ -76,7 +57,8 @@ class Daemon:
         """
         share_one_heap()  # before any thread starts
         self._options, self._log, self._watch = options, log, watch
-        self._wishes = Wishes()
+        self._wishes, self._stopping = Wishes(), threading.Event()
+        self._standby = Standby()
         on_signals(
             {
                 signal.SIGTERM: self.stop,
@@ -84,8 +66,12 @@ class Daemon:
                 signal.SIGHUP: self._wishes.reload,
             }
         )
-        secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
-        door = WebhookDoor(lambda: self._engine)
+        self._config, self._environ, self._clocks = config, environ, clocks
+        self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
+        self._reloading = threading.Lock()
+        self._started_at = time.time()
+        self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
+        self._replica = self._as_replica() if config.state.url else None
         self._web = WebServer(
             self,
             addresses=options.listen,
@@ -93,60 +79,93 @@ class Daemon:
             web_config=options.web_config,
             log=log,
             counted=self._count_incident,
-            webhooks=Webhooks(door, secrets.current, self._count_webhook) if secrets else None,
+            webhooks=self._webhooks(),
+            leader=self._leads if self._replica else None,
         )
         self.addresses = self._web.bind()
-        self._engine = engine = Engine(
-            config, log, shard=options.shard, total_shards=options.total_shards, environ=environ
-        )
-        for kind in KINDS:
-            engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
-        self._sources = sources(config, engine, options.shard, environ)
-        if secrets:
-            self._webhook_counted = engine.telemetry.webhooks(EVENTS, RESULTS)
-        self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once)
-        self._fleet = Fleet(engine, self._schedule)
-        shard, total = options.shard, options.total_shards
-        projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
-        self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
-        self._lifecycle_log = LifecycleLog(
-            engine.store, config, log, shard=options.shard, total_shards=options.total_shards
-        )
-        self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due)
-        self._in_progress = InProgress(engine.store, config.circleci.url)
-        self._reloading = threading.Lock()
-        self._started_at = time.time()
-        self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
-        self._fleet.restore(self._organizations.restore(config))
-        engine.telemetry.reloaded(good=True)
+        if self._replica:
+            self._replica.reach()
+        else:
+            self._only = self._begin()
+
+    def _as_replica(self) -> Replica:
+        """One of several on the database. Raises ConfigError without a token, StartError without the driver."""
+        read_token(self._config.circleci, self._environ)
+        try:
+            from exporter.process.replica import Replica  # noqa: PLC0415  its driver is an extra
+        except ImportError as error:
+            raise StartError(f"state.url: {error}; install circleci-insights-exporter[postgres]") from None
+        return Replica(lambda: self._config, self._options, self._begin, self._log, webhooks=bool(self._secrets))
 
     def run(self) -> None:
-        """Serve and poll until SIGTERM or SIGINT."""
-        self._lifecycle_log.starting()
+        """Serve and poll until SIGTERM or SIGINT. Raises StartError where a replica finds that it can never lead."""
+        if self._replica:
+            self._run_replica(self._replica)
+            return
+        reign = self._only
+        reign.lifecycle_log.starting()
         self._web.start()
-        self._fleet.start()
-        self._organizations.start()
-        self._schedule.add(Reachability(self._engine.attempts).job(), time.time())
-        self._schedule.start(self._each_second)
-        for source in self._sources:
-            source.start()
-        Repacker(self._engine.store, self._log).start(self._engine.stop)
-        if self._watch:
-            self._watch.start(self._wishes.reload, self._engine.stop)
+        reign.start()
         self._ready = True
+        self._serve()
+        reign.stop()
+        self._web.stop()
+        reign.close()
+
+    def _run_replica(self, replica: Replica) -> None:
+        self._log.info("starting", version=__version__, config=self._config.file, state=self._config.state.url)
+        self._web.start()
+        self._ready = True
+        replica.start(self.stop)
+        self._serve()
+        replica.stop()
+        self._web.stop()
+        if replica.failure is not None:
+            raise replica.failure
+
+    def _serve(self) -> None:
+        """Reload when asked, until the end."""
+        if self._watch:
+            self._watch.start(self._wishes.reload, self._stopping)
         threading.Thread(target=self._reload_when_asked, name="reload", daemon=True).start()
         self._wishes.wait_for_stop()
         self._log.info("stopping")
         self._ready = False
-        self._engine.stop.set()
-        self._schedule.stop()
-        for source in self._sources:
-            source.stop()
-        self._web.stop()
-        # A write that the disk holds up is not waited for: the file is as good as after a crash, which is good.
-        closing = threading.Thread(target=self._engine.close, daemon=True)
-        closing.start()
-        closing.join(CLOSING_SECONDS)
+        self._stopping.set()
+
+    def _begin(self, shared: SharedState | None = None) -> Reign:
+        """Read the state."""
+        clocks = self._clocks
+        if shared is not None:
+            clocks = Clocks(wall=shared.keeper.wall.wall, monotonic=clocks.monotonic)
+        return Reign(
+            self._config,
+            self._options,
+            self._log,
+            self._environ,
+            webhooks=bool(self._secrets),
+            clocks=clocks,
+            shared=shared,
+            replica=self._replica,
+        )
+
+    @property
+    def _reign(self) -> Reign | None:
+        """What leads now: with a file always the same, None on a standby."""
+        if self._replica is None:
+            return self._only
+        reign = self._replica.succession.current
+        return reign if reign is not None and reign.leads() else None
+
+    def _leads(self) -> bool:
+        return self._reign is not None
+
+    def _webhooks(self) -> Webhooks | None:
+        if self._secrets is None:
+            return None
+        if self._replica is not None and self._replica.door is not None:
+            return Webhooks(self._replica.door, self._secrets.current, self._replica.door.count)
+        return Webhooks(WebhookDoor(lambda: self._only.engine), self._secrets.current, self._count_webhook)
 
     def stop(self) -> None:
         """End `run`, as SIGTERM does."""
@@ -154,12 +173,13 @@ class Daemon:
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         """One scrape's body, in pieces, and its length."""
-        beside = [source.shown for source in self._sources]
-        return scrape(self._engine.store, self._engine.telemetry, openmetrics=openmetrics, gzip=gzip, beside=beside)
+        shown = self._reign or self._standby
+        return shown.exposition(openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
         """What the page shows."""
-        projects, workflows = self._figures.read()
+        reign = self._reign
+        projects, workflows = reign.figures() if reign else ((), ())
         return Overview(
             version=__version__,
             started_at=self._started_at,
@@ -168,15 +188,16 @@ class Daemon:
             config_file=str(self._options.config_file) if self._options.config_file else None,
             reloaded_at=self._reloaded_at,
             reload_ok=self._reload_ok,
-            api=figures.api_view(self._engine.telemetry, self._engine.limiter.state().rate),
+            api=reign.api() if reign else figures.NO_API,
             projects=projects,
             workflows=workflows,
-            now=self._in_progress.read(),
+            now=reign.in_progress() if reign else None,
+            stands_by=reign is None,
         )
 
     def ready(self) -> bool:
-        """Whether the configuration is valid, stored state is loaded and the scheduler runs."""
-        return self._ready
+        """Whether stored state is loaded and the scheduler runs; of a replica, whether it could take over."""
+        return self._ready and (self._replica is None or self._replica.keeper.reached)
 
     def reload(self) -> tuple[bool, str] | None:
         """Reload the configuration for the HTTP route; None if the route is not enabled."""
@@ -187,17 +208,16 @@ class Daemon:
         while self._wishes.wait_for_reload():
             self._reload()
 
-    def _each_second(self) -> None:
-        self._fleet.expire()
-        self._fleet.count_watched()
-        self._lifecycle_log.look()
-
     def _count_incident(self, kind: str) -> None:
-        """Count what a client of the web side did; nothing is served before the engine exists."""
-        self._engine.telemetry.web_incident(kind)
+        """Count what a client of the web side did; a standby shows no such number."""
+        reign = self._reign
+        if reign is not None:
+            reign.engine.telemetry.web_incident(kind)
 
     def _count_webhook(self, event: str, result: str) -> None:
-        self._webhook_counted(event, result)
+        count = self._only.count_webhook
+        assert count is not None  # noqa: S101  there is a secret
+        count(event, result, 1)
 
     def _reload(self) -> tuple[bool, str]:
         """Read the configuration file and, if it is valid, adopt it; an invalid one changes nothing."""
@@ -206,10 +226,7 @@ class Daemon:
                 return False, "there is no configuration file to reload"
             try:
                 config = load(self._options.config_file)
-                self._engine.change(config)
-                self._organizations.change(config)
-                for source in self._sources:
-                    source.change(config)
+                self._adopt(config)
             except (ConfigError, StartError) as error:
                 problems = error.problems if isinstance(error, ConfigError) else (error,)
                 for problem in problems:
@@ -221,16 +238,33 @@ class Daemon:
                 self._log.exception("unexpected error in a reload")
                 return self._not_reloaded(f"internal error ({type(defect).__name__}); see the log")
             self._reload_ok, self._reloaded_at = True, time.time()
-            self._engine.telemetry.reloaded(good=True)
+            reign = self._reign
+            if reign is None:
+                self._log.info("configuration reloaded", organizations=len(config.organizations))
+                return True, "configuration reloaded"
+            reign.engine.telemetry.reloaded(good=True)
             self._log.info(
                 "configuration reloaded",
-                projects=len(self._engine.store.published),
+                projects=len(reign.engine.store.published),
                 organizations=len(config.organizations),
             )
-            self._lifecycle_log.adopted(config)
+            reign.lifecycle_log.adopted(config)
             return True, "configuration reloaded"
+
+    def _adopt(self, config: Config) -> None:
+        """Change what leads now, and what will. Raises ConfigError, StartError or Stopped."""
+        with self._replica.succession.steady if self._replica else nullcontext():
+            problems = fixed.changes(self._config, config)
+            if problems:
+                raise ConfigError(problems)
+            reign = self._reign
+            if reign is not None:
+                reign.change(config)
+            self._config = config
 
     def _not_reloaded(self, why: str) -> tuple[bool, str]:
         self._reload_ok = False
-        self._engine.telemetry.reloaded(good=False)
+        reign = self._reign
+        if reign is not None:
+            reign.engine.telemetry.reloaded(good=False)
         return False, why

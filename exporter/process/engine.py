@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter import __version__
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError
 from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.polling import pipelines, project, runs
@@ -19,6 +19,7 @@ from exporter.polling.failure_log import FailureLog
 from exporter.polling.inbox import Inbox
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
+from exporter.process import fixed
 from exporter.publishing.project_labels import ProjectLabels
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Config, Organization
     from exporter.polling.kind import Kind, Poll
+    from exporter.replicas import SharedState
     from exporter.system.logs import Logger
 
 
@@ -45,10 +47,15 @@ class Engine:
         environ: Mapping[str, str] = os.environ,
         keep_state: bool = True,
         clocks: Clocks = SYSTEM_CLOCKS,
+        shared: SharedState | None = None,
     ) -> None:
-        """Build everything. Raises ConfigError without a token, StartError if the state file cannot be used."""
+        """Build everything. Raises ConfigError without a token, StartError if the state file cannot be used.
+
+        With a `shared` state there is no file, and everything stops when its lease does not hold.
+        """
         self._config, self._total_shards, self._environ = config, total_shards, environ
-        self.clocks, self.log, self.stop = clocks, log, threading.Event()
+        self.clocks, self.log = clocks, log
+        self.stop: threading.Event = shared.ended if shared else threading.Event()
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
@@ -59,12 +66,20 @@ class Engine:
             circleci.concurrency,
             stop=self.stop,
             throttled=self.telemetry.throttled,
+            wall=clocks.wall,
         )
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
-        path = config.state.path if keep_state else None
-        self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
+        self._stale: Callable[[], bool] = lambda: False
+        if shared is None:
+            path = config.state.path if keep_state else None
+            self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
+        else:
+            self.state, database = shared.open(self.telemetry, log)
+            self._stale = lambda: database.is_stale
+            self.limiter.begin_empty(shared.paused_until)
+            self.telemetry.leads()
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)
@@ -76,6 +91,11 @@ class Engine:
             PIPELINES_POLL: pipelines.kind(*kept, self.coverage, self.inbox),
         }
         """The kinds of polls of a project, by their names in the table of collectors."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the state may hold what this process does not know."""
+        return self._stale()
 
     def begin(self, slug: str, kind: str = PROJECT_POLL, *, missing_only: bool = False) -> Poll | None:
         """Start a poll of a project, of all that it asks or of what has no answer yet; None if there is none."""
@@ -89,16 +109,7 @@ class Engine:
 
     def change(self, config: Config) -> None:
         """Adopt other settings. Raises ConfigError for those that only a restart can change."""
-        fixed = (
-            ("circleci.url", self._config.circleci.url, config.circleci.url),
-            ("state.path", self._config.state.path, config.state.path),
-            ("webhooks.secret_file", self._config.webhooks.secret_file, config.webhooks.secret_file),
-        )
-        problems = tuple(
-            Problem(config.file, path, f"cannot change from {old} to {new} while running", "restart the exporter")
-            for path, old, new in fixed
-            if old != new
-        )
+        problems = fixed.changes(self._config, config)
         if problems:
             raise ConfigError(problems)
         if config.circleci != self._config.circleci:

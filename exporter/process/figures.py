@@ -96,3 +96,7 @@ def api_view(telemetry: Telemetry, rate: float) -> ApiView:
         rate_limit_limit=telemetry.limit.value,
         throttled_seconds=telemetry.throttled_seconds,
     )
+
+
+NO_API = ApiView(None, None, {}, 0.0, None, None, 0.0)
+"""On a standby, which asks nothing."""

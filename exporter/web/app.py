@@ -22,7 +22,7 @@ from exporter.web.webhooks import PATH as WEBHOOKS
 from exporter.web.webhooks import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from concurrent.futures import Executor
 
     from starlette.requests import Request
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     from exporter.web.source import Source
     from exporter.web.webhooks import Webhooks
 
-HEALTHY, READY, RELOAD = "/-/healthy", "/-/ready", "/-/reload"
+HEALTHY, READY, RELOAD, LEADER = "/-/healthy", "/-/ready", "/-/reload", "/-/leader"
 _STATIC = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 _FOLDER = Path(__file__).parent / "static"
 
 
 def check_telemetry_path(path: str) -> str:
     """Return the path. Raise ConfigError when the metrics cannot be there."""
-    taken = path in (HEALTHY, READY, RELOAD, WEBHOOKS) or path.startswith("/static/")
+    taken = path in (HEALTHY, READY, RELOAD, LEADER, WEBHOOKS) or path.startswith("/static/")
     plain = path.startswith("/") and path.isascii() and path.isprintable() and not set(path) & set(' ?#%{}\\"<>')
     if taken or not plain:
-        allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD}, {WEBHOOKS} and /static/"
+        allowed = f"a path such as /metrics, other than {HEALTHY}, {READY}, {RELOAD}, {LEADER}, {WEBHOOKS} and /static/"
         raise ConfigError((UnexpectedValue("--web.telemetry-path", "", repr(path), allowed),))
     return path
 
@@ -67,6 +67,7 @@ class App:
         files: Executor,
         hints: Executor,
         webhooks: Webhooks | None = None,
+        leader: Callable[[], bool] | None = None,
     ) -> None:
         self._source = source
         self._page = page
@@ -82,10 +83,11 @@ class App:
             Route(HEALTHY, self._healthy),
             Route(READY, self._ready),
             Route(RELOAD, self._reload, methods=["POST"]),
+            *([Route(LEADER, _leader(leader))] if leader else []),
             *([Route("/", self._overview)] if telemetry_path != "/" else []),
             *(Route(f"/static/{name}", self._static) for name in _STATIC),
         ]
-        open_paths = {HEALTHY, READY}
+        open_paths = {HEALTHY, READY, LEADER}
         if webhooks:
             routes.append(Receiver(webhooks, self._bodies, hints, incidents).route)
             open_paths.add(WEBHOOKS)  # a signature takes the place of a login
@@ -129,6 +131,15 @@ class App:
             return PlainTextResponse("Lifecycle API is not enabled.\n", 403)
         loaded, text = outcome
         return PlainTextResponse(f"{text}\n", 200 if loaded else 500)
+
+
+def _leader(leads: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]:
+    """Answer load balancers that want the leader alone."""
+
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse("leader\n") if leads() else PlainTextResponse("standby\n", 503)
+
+    return answer
 
 
 class _Login:

@@ -63,13 +63,14 @@ class WebServer:
         refresh_seconds: int = 15,
         counted: Callable[[str], None] = lambda _: None,
         webhooks: Webhooks | None = None,
+        leader: Callable[[], bool] | None = None,
     ) -> None:
         self._source = source
         self._addresses = [Address.parse(address) for address in addresses]
         self._telemetry_path = check_telemetry_path(telemetry_path)
         self._web_config = web_config
         self._log = log
-        self._webhooks = webhooks
+        self._webhooks, self._leader = webhooks, leader
         self._limits = limits or Limits()
         if webhooks:
             self._limits = replace(self._limits, large_bodies={WEBHOOKS: LARGEST_BODY + FRAMING})
@@ -154,6 +155,7 @@ class WebServer:
             files=self._files,
             hints=self._hints,
             webhooks=self._webhooks,
+            leader=self._leader,
         )
         self._config = Config(
             app.asgi,

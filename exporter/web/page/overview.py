@@ -123,7 +123,7 @@ class Overview:
 
     The page keeps their sorted order by identity, so a fresh tuple at each call costs a sort at each call.
     `reload_ok` is False while the file on disk was refused and still running the previous one.
-    `now` is None where no project has the collector `pipelines`.
+    `now` is None where no project has the collector `pipelines`. With `stands_by` another replica leads.
     """
 
     version: str
@@ -137,3 +137,4 @@ class Overview:
     projects: tuple[ProjectView, ...]
     workflows: tuple[WorkflowView, ...]
     now: NowView | None = None
+    stands_by: bool = False

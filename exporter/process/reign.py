@@ -1,0 +1,169 @@
+"""Everything that is made from the state, from its reading to its end.
+
+A process with a state file, or with none, has one for its whole life. One of several replicas on a database begins one
+each time that it takes the lease, and each begins with nothing but what the database knows.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.reachability import Reachability
+from exporter.polling.schedule import Schedule
+from exporter.process import figures
+from exporter.process.engine import Engine
+from exporter.process.fleet import Fleet
+from exporter.process.in_progress import InProgress
+from exporter.process.lifecycle_log import LifecycleLog
+from exporter.process.organizations import Organizations
+from exporter.process.project_list import ProjectList
+from exporter.process.sources import sources
+from exporter.publishing.repacking import Repacker
+from exporter.publishing.scrape import scrape
+from exporter.web.http.incidents import KINDS
+from exporter.web.webhooks import EVENTS, RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from exporter.config import Config
+    from exporter.polling.attempt import Clocks
+    from exporter.process.options import Options
+    from exporter.process.replica import Replica
+    from exporter.replicas import SharedState
+    from exporter.system.logs import Logger
+    from exporter.web.page.overview import ApiView, NowView, ProjectView, WorkflowView
+
+CLOSING_SECONDS = 0.5
+
+
+class Reign:
+    """What asks CircleCI and what is shown of it."""
+
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        log: Logger,
+        environ: Mapping[str, str],
+        *,
+        webhooks: bool,
+        clocks: Clocks = SYSTEM_CLOCKS,
+        shared: SharedState | None = None,
+        replica: Replica | None = None,
+    ) -> None:
+        """Read everything; nothing runs yet. Raises ConfigError, StartError or StateError.
+
+        A `replica` among several has a `shared` state, and with webhooks a watch on its inbox.
+        """
+        shard, total = options.shard, options.total_shards
+        self.engine = engine = Engine(
+            config, log, shard=shard, total_shards=total, environ=environ, clocks=clocks, shared=shared
+        )
+        try:
+            self._build(config, options, log, environ, webhooks=webhooks, shared=shared, replica=replica)
+        except BaseException:
+            engine.close()
+            raise
+
+    def _build(
+        self,
+        config: Config,
+        options: Options,
+        log: Logger,
+        environ: Mapping[str, str],
+        *,
+        webhooks: bool,
+        shared: SharedState | None,
+        replica: Replica | None,
+    ) -> None:
+        engine, shard, total, clocks = self.engine, options.shard, options.total_shards, self.engine.clocks
+        for kind in KINDS:
+            engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
+        self._sources = sources(config, engine, shard, environ)
+        self.count_webhook = None
+        if webhooks and (replica is None or shard == 0):  # of several shards one shows what all have counted
+            self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
+        self._watch = replica.watch(engine, self.count_webhook) if replica else None
+        self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
+        self._fleet = Fleet(engine, self._schedule)
+        projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
+        self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
+        self.lifecycle_log = LifecycleLog(engine.store, config, log, shard=shard, total_shards=total)
+        self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due, clocks.wall)
+        self._in_progress = InProgress(engine.store, config.circleci.url, clocks.wall)
+        self._log, self._shared = log, shared
+        self._fleet.restore(self._organizations.restore(config))
+        engine.telemetry.reloaded(good=True)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the database may hold what this reign does not know."""
+        return self.engine.is_stale
+
+    def leads(self) -> bool:
+        """Whether what it knows may be shown; with a file always."""
+        return self._shared is None or self._shared.leads()
+
+    def start(self) -> None:
+        """Ask CircleCI from now on."""
+        self._fleet.start()
+        self._organizations.start()
+        self._schedule.add(Reachability(self.engine.attempts).job(), self.engine.clocks.wall())
+        self._schedule.start(self._each_second)
+        for source in self._sources:
+            source.start()
+        if self._watch is not None:
+            self._watch.start()
+        Repacker(self.engine.store, self._log).start(self.engine.stop)
+
+    def stop(self) -> None:
+        """Ask nothing more."""
+        self.engine.stop.set()
+        self._schedule.stop()
+        for source in self._sources:
+            source.stop()
+
+    def close(self) -> None:
+        """Let go of the state. What a disk or database holds up is not waited for: it is as good as after a crash."""
+        closing = threading.Thread(target=self.engine.close, daemon=True)
+        closing.start()
+        closing.join(CLOSING_SECONDS)
+
+    def change(self, config: Config) -> None:
+        """Adopt another configuration. Raises ConfigError or StartError."""
+        self.engine.change(config)
+        self._organizations.change(config)
+        for source in self._sources:
+            source.change(config)
+
+    def look_into_inbox(self) -> None:
+        """Look at once for hints that this replica has written into the database."""
+        if self._watch is not None:
+            self._watch.hurry()
+
+    def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+        """One scrape's body, in pieces, and its length."""
+        beside = [source.shown for source in self._sources]
+        return scrape(self.engine.store, self.engine.telemetry, openmetrics=openmetrics, gzip=gzip, beside=beside)
+
+    def api(self) -> ApiView:
+        """CircleCI as the newest requests found it."""
+        return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
+
+    def figures(self) -> tuple[tuple[ProjectView, ...], tuple[WorkflowView, ...]]:
+        """The projects and workflows for the page."""
+        return self._figures.read()
+
+    def in_progress(self) -> NowView | None:
+        """The runs in progress for the page."""
+        return self._in_progress.read()
+
+    def _each_second(self) -> None:
+        self._fleet.expire()
+        self._fleet.count_watched()
+        self.lifecycle_log.look()
+        if self._shared is not None:
+            self._shared.keeper.note_pause(self.engine.limiter.state().paused_until)

@@ -1,0 +1,30 @@
+"""What a replica shows while it stands by: its own process, and nothing of CircleCI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter import __version__
+from exporter.formats import deflate
+from exporter.formats.exposition import EOF
+from exporter.telemetry import StandbyTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Standby:
+    """The exposition of a standby."""
+
+    def __init__(self) -> None:
+        """Make its families."""
+        self._telemetry = StandbyTelemetry(__version__)
+
+    def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+        """One scrape's body, in pieces, and its length."""
+        body = self._telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
+        if not gzip:
+            return (body,), len(body)
+        packed = deflate.fragment(body)
+        pieces = (deflate.GZIP_HEADER, packed.deflated, deflate.trailer(packed.crc, packed.size))
+        return pieces, sum(map(len, pieces))

@@ -1,0 +1,114 @@
+"""Reigns of one replica, one after another: each begins with the lease and what the database knows."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from exporter.errors import ConfigError, ExporterError
+from exporter.replicas import SharedState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.process.reign import Reign
+    from exporter.replicas import Keeper
+    from exporter.state.postgres.lease_table import Hold
+    from exporter.state.postgres.login import Login
+    from exporter.system.logs import Logger
+
+RETRY = 1.0
+LONGEST_RETRY = 8.0
+
+
+class Succession:
+    """The reign of now, if this replica leads, begun and ended in a thread of its own."""
+
+    def __init__(
+        self, keeper: Keeper, login: Login, lease: float, begin: Callable[[SharedState], Reign], log: Logger
+    ) -> None:
+        """`begin` reads the state and makes a reign that does not run yet."""
+        self._keeper, self._login, self._lease, self._begin, self._log = keeper, login, lease, begin, log
+        self._changed = threading.Condition()
+        self.steady = threading.RLock()
+        """Whoever holds it has the reign of now until it lets go."""
+        self._taken: tuple[Hold, float | None] | None = None
+        self._stopped = False
+        self.current: Reign | None = None
+        keeper.taken, keeper.lost = self._note_taken, self._note_lost
+
+    def start(self) -> None:
+        """Ask for the lease from now on."""
+        self._keeper.start()
+        threading.Thread(target=self._run, name="succession", daemon=True).start()
+
+    def stop(self) -> None:
+        """Lead no longer, end the reign, and give the lease back."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._keeper.stop()
+        self._end()
+
+    def _note_taken(self, hold: Hold, paused_until: float | None) -> None:
+        with self._changed:
+            self._taken = hold, paused_until
+            self._changed.notify_all()
+
+    def _note_lost(self) -> None:
+        with self._changed:
+            self._taken = None
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        served: Hold | None = None
+        pause = RETRY
+        while not self._stopped:
+            taken = self._taken
+            if taken is None:
+                self._end()
+                served = None
+            elif taken[0] != served:
+                self._end()
+                served = taken[0] if self._read(*taken) else None
+                pause = RETRY if served else min(pause * 2, LONGEST_RETRY)
+            elif self.current is not None and self.current.is_stale:
+                # What it shows stays until all was read again; meanwhile it can commit nothing.
+                self._log.warning("a commit has an unknown end; reading the database again")
+                pause = RETRY if self._read(*taken) else min(pause * 2, LONGEST_RETRY)
+            with self._changed:
+                if self._taken == taken and not self._stopped:
+                    self._changed.wait(pause)
+
+    def _read(self, hold: Hold, paused_until: float | None) -> bool:
+        """Read the state and begin a reign in place of the one before; False where that failed."""
+        shared = SharedState(self._keeper, hold, self._login, self._lease, paused_until)
+        if not shared.leads():
+            return False
+        with self.steady:
+            try:
+                reign = self._begin(shared)
+            except ConfigError as error:
+                self._log.error("the configuration cannot be used", error=str(error))
+                return False
+            except ExporterError as error:
+                self._log.error("the database could not be read", error=str(error))
+                return False
+            except Exception:  # noqa: BLE001  a defect ends one attempt, not the replica
+                self._log.exception("unexpected error while the database was read")
+                return False
+            before, self.current = self.current, reign
+            if before is not None:
+                before.stop()
+                before.close()
+            if self._stopped:
+                self._end()
+                return False
+            reign.start()
+        return True
+
+    def _end(self) -> None:
+        reign, self.current = self.current, None
+        if reign is not None:
+            reign.stop()
+            reign.close()
