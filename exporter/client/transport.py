@@ -90,7 +90,7 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _BoundedTLS
 
 
-class _Adapter(HTTPAdapter):
+class Adapter(HTTPAdapter):
     """Sends to one host, through the proxy if there is one, with one TLS context."""
 
     def __init__(self, origin: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
@@ -127,14 +127,21 @@ class Transport:
         }
         proxy = proxy_of(api_url)
         self._proxies = {parts.scheme: proxy} if proxy else {}
-        self._adapter = _Adapter(self._origin, proxy, tls_context(ca_file), size)
+        self._adapter = Adapter(self._origin, proxy, tls_context(ca_file), size)
 
     def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
         """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
 
         Only Stopped is raised.
         """
-        request = requests.Request("GET", self._origin, headers=self._headers, auth=auth).prepare()
+        return self._send("GET", target, auth, seconds)
+
+    def post(self, target: str, auth: TokenAuth, document: object, seconds: float) -> Answer:
+        """Send a JSON document to `target`, and read the answer as `get` does."""
+        return self._send("POST", target, auth, seconds, json=document)
+
+    def _send(self, method: str, target: str, auth: TokenAuth, seconds: float, *, json: object = None) -> Answer:
+        request = requests.Request(method, self._origin, headers=self._headers, auth=auth, json=json).prepare()
         request.url = self._origin + target  # set afterwards, so that nothing normalizes it
         budget = deadline.Budget(time.monotonic() + seconds, body.LIMIT + HEAD_SIZE, self._stop)
         status: int | None = None
