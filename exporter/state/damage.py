@@ -31,6 +31,8 @@ KINDS = (
     "pipeline",
     "counter",
     "hint",
+    "usage",
+    "usage_cell",
 )
 """Label `kind`."""
 _LOST = {
@@ -38,6 +40,8 @@ _LOST = {
     "workflow": "its run counters start at 0",
     "live": "the project's job counters start at 0",
     "counter": "one counter starts at 0",
+    "usage": "the organization's usage counters start at 0",
+    "usage_cell": "one counter starts at 0",
 }
 
 

@@ -16,6 +16,7 @@ from exporter.state import hint_tables, live_tables, past, project_tables, run_t
 from exporter.state.access import Access
 from exporter.state.damage import Damage
 from exporter.state.file import StateFile
+from exporter.state.usage_store import UsageStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -68,6 +69,7 @@ class StateStore:
         self._telemetry, self._log = telemetry, log
         self._access = Access(database, server, telemetry, wall)
         self._damage = Damage(telemetry, log, database)
+        self.usage = UsageStore(self._access, self._damage)
         if database.is_older:
             self._begin_again()
 
@@ -127,6 +129,7 @@ class StateStore:
             with self._access.transaction():
                 (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
                 self._connection.execute("DELETE FROM ledger")
+                self._connection.execute("DELETE FROM usage_organization")
         except self._database.errors as error:
             self._database.failed(error)
             return

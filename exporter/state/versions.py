@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import StartError
-from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables
+from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, usage_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,6 +40,17 @@ VERSIONS = {
             *hint_tables.SCHEMA,
             *generation.SCHEMA,
         ),
+    ),
+    3: Version(
+        (
+            *project_tables.SCHEMA,
+            *run_tables.SCHEMA,
+            *live_tables.SCHEMA,
+            *hint_tables.SCHEMA,
+            *generation.SCHEMA,
+            *usage_tables.SCHEMA,
+        ),
+        usage_tables.SCHEMA,
     ),
 }
 VERSION = max(VERSIONS)
