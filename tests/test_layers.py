@@ -28,6 +28,7 @@ LAYERS = (
     "exporter.publishing",
     "exporter.polling",
     "exporter.runners",
+    "exporter.usage",
     "exporter.history",
     "exporter.replicas",
     "exporter.web",
@@ -38,7 +39,14 @@ LAYERS = (
 )
 
 # A scrape must have no way to the API.
-UNSEEN_BY_WEB = {"exporter.client", "exporter.polling", "exporter.runners", "exporter.replicas", "exporter.process"}
+UNSEEN_BY_WEB = {
+    "exporter.client",
+    "exporter.polling",
+    "exporter.runners",
+    "exporter.usage",
+    "exporter.replicas",
+    "exporter.process",
+}
 
 # Each package with a world of its own behind it, and the only layers that may know it.
 DOORWAYS = {
@@ -93,6 +101,13 @@ PURE_MODULES = {
     "exporter.runners.families",
     "exporter.runners.lines",
     "exporter.runners.questions",
+    "exporter.usage.cells",
+    "exporter.usage.columns",
+    "exporter.usage.counting",
+    "exporter.usage.families",
+    "exporter.usage.lines",
+    "exporter.usage.planning",
+    "exporter.usage.unpacking",
 }
 # Clock, threads, logs, files, sockets, chance.
 IMPURE_MODULES = {

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from exporter.cli import runner_check
+from exporter.cli import runner_check, usage_check
 from exporter.cli.check_table import count, table
 from exporter.cli.once import found
 from exporter.cli.online_check import examine, token_owner, with_pipelines
@@ -61,7 +61,9 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
     document = _document(config, findings, owner)
     document |= _organizations(engine, config, document)
     document["runners"] = runner_check.entries(config, engine)
-    document["ok"] = document["ok"] and all(entry["ok"] for entry in document["runners"])
+    document["usage"] = usage_check.entries(config, engine)
+    beside = (*document["runners"], *document["usage"])
+    document["ok"] = document["ok"] and all(entry["ok"] for entry in beside)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:

@@ -9,6 +9,7 @@ from exporter.insights import families
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.runners.families import LABELS as RUNNER_FAMILIES
 from exporter.telemetry import Telemetry
+from exporter.usage.families import LABELS as USAGE_FAMILIES
 from exporter.web.webhooks import EVENTS, RESULTS
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def _collected() -> Iterator[Entry]:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
     for family, names in RUNNER_FAMILIES.items():
         yield _entry(family, list(names), "self-hosted runners")
+    for family, names in USAGE_FAMILIES.items():
+        yield _entry(family, list(names), "Usage export")
 
 
 def _own() -> Iterator[Entry]:

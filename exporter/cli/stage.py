@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from exporter.config import parse
+from exporter.config.file import UsageSettings
 from exporter.demo import SyntheticCircleCI
 from exporter.demo.organization import Organization
 from exporter.insights.collectors import OF_PROJECTS
@@ -51,4 +52,9 @@ def stage(seed: int) -> Iterator[tuple[Config, Mapping[str, str]]]:
                 f"{{slug: {slug}, discovery_interval: 10s}}" for slug in circle.organization.roster.owners()
             ),
         )
-        yield parse(text, "the demo's configuration"), {"CIRCLECI_TOKEN": circle.token}
+        # In a file, usage needs a state that lasts. What the demo counts need not outlast it.
+        usage = UsageSettings.model_validate(
+            {"organizations": list(circle.organization.roster.owners()), "interval": "10s"}
+        )
+        config = parse(text, "the demo's configuration").model_copy(update={"usage": usage})
+        yield config, {"CIRCLECI_TOKEN": circle.token}

@@ -14,7 +14,7 @@ from exporter.insights.collectors import COLLECTORS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.config.file import CircleCI, RunnerSettings, StateSettings
+    from exporter.config.file import CircleCI, RunnerSettings, StateSettings, UsageSettings
     from exporter.config.places import Document
     from exporter.config.settings import Organization, Project
 
@@ -25,9 +25,9 @@ CLOUD: Final = "circleci.com"
 _SCOPE_KEYS: Final = frozenset({"default_branch", "all_branches", "branches", "collectors"})
 
 
-def check_entries(document: Document, *, runners: bool) -> None:
-    """Report a file that names nothing to poll; `runners` says whether it names runners."""
-    if not runners and all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
+def check_entries(document: Document, *, beside: bool) -> None:
+    """Report a file that names nothing to poll; `beside` says whether it names runners or a Usage export."""
+    if not beside and all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
         document.report(
             ("projects",), "no projects and no organizations", "add at least one, such as gh/ORGANIZATION/REPOSITORY"
         )
@@ -52,6 +52,13 @@ def check_state(document: Document, state: StateSettings) -> None:
         document.report(("state", "url"), "state.path is set as well", "keep one: a file, or a database")
     if state.password_file and not state.url:
         document.report(("state", "password_file"), "state.url is not set", "set it, or remove password_file")
+
+
+def check_usage(document: Document, usage: UsageSettings, state: StateSettings) -> None:
+    """Report a Usage export that is counted without a place for what was counted."""
+    if usage.organizations and not state.path and not state.url:
+        hint = "set state.path or state.url: a restart without it would count job runs twice"
+        document.report(("usage", "organizations"), "the Usage export needs a state", hint)
 
 
 def check_runners(document: Document, circleci: CircleCI, runners: RunnerSettings) -> None:

@@ -17,6 +17,7 @@ from exporter.config.values import (
     Lease,
     Namespace,
     Once,
+    OrganizationSlug,
     RequestRate,
     ResourceClass,
     Timeout,
@@ -133,6 +134,19 @@ class RunnerSettings(Section):
         return bool(self.namespaces or self.resource_classes)
 
 
+class UsageSettings(Section):
+    """Whose Usage export is read. `interval` is in seconds."""
+
+    organizations: Annotated[Items[OrganizationSlug], Once] = Field(
+        (), description="Organizations, such as `gh/acme`. Needs a state file: what was counted must outlast a restart."
+    )
+    interval: Duration = Field(
+        "6h",
+        description="Time between two exports until yesterday is read. CircleCI allows 10 an hour and organization.",
+        validate_default=True,
+    )
+
+
 class Config(Section):
     """A configuration. Once it is loaded, its projects and organizations have the `defaults` in them."""
 
@@ -141,6 +155,9 @@ class Config(Section):
     webhooks: Webhooks = Field(default_factory=Webhooks, description="Events that CircleCI sends.")
     defaults: ProjectSettings = Field(default_factory=ProjectSettings, description="Settings of every project.")
     runners: RunnerSettings = Field(default_factory=RunnerSettings, description="Self-hosted runners.")
+    usage: UsageSettings = Field(
+        default_factory=UsageSettings, description="The Usage export: credits by job and resource class."
+    )
     projects: Items[ProjectEntry] = Field((), description="Projects, by slug alone or with settings of their own.")
     organizations: Items[OrganizationEntry] = Field(
         (), description="Organizations. Their projects are found automatically."

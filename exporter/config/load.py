@@ -45,9 +45,12 @@ def _config(document: Document, directory: Path) -> Config:
     }
     entries = {key: _entries(document, key, directory, parts["defaults"]) for key in _LISTS}
     projects, organizations = entries.values()
-    checks.check_entries(document, runners=read["runners"] is None or read["runners"].wanted)
+    beside = (read["runners"] is None or read["runners"].wanted, read["usage"] is None or read["usage"].organizations)
+    checks.check_entries(document, beside=any(beside))
     checks.check_reach(document, parts["circleci"])
     checks.check_state(document, parts["state"])
+    if read["state"] is not None:
+        checks.check_usage(document, parts["usage"], parts["state"])
     checks.check_runners(document, parts["circleci"], parts["runners"])
     checks.check_slugs(document, entries)
     checks.check_names(document, projects, organizations)

@@ -26,6 +26,7 @@ def json_schema() -> dict[str, Any]:
     some = [_filled(key) for key in ("projects", "organizations")]
     runners = {"anyOf": [_filled(key) for key in ("namespaces", "resource_classes")]}
     some.append({"required": ["runners"], "properties": {"runners": runners}})
+    some.append({"required": ["usage"], "properties": {"usage": _filled("organizations")}})
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         "$id": IDENTIFIER,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.runners import RunnerCounts
+from exporter.usage import UsageExports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,4 +36,7 @@ def sources(config: Config, engine: Engine, shard: int, environ: Mapping[str, st
     """Every source of a process; only the first shard has some. Raises ConfigError or StartError."""
     if shard:
         return ()
-    return (RunnerCounts(config, engine.telemetry, engine.log, engine.stop, environ=environ, clocks=engine.clocks),)
+    return (
+        RunnerCounts(config, engine.telemetry, engine.log, engine.stop, environ=environ, clocks=engine.clocks),
+        UsageExports(config, engine.attempts, engine.store, engine.state.usage, engine.stop, environ),
+    )

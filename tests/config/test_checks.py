@@ -154,3 +154,26 @@ def test_the_token_reaches_a_runner_api_in_the_clear_only_by_consent(
 )
 def test_runners_alone_are_enough_and_each_mistake_in_them_is_named(runners: str, expected: list[str]) -> None:
     assert sorted(paths(f"runners: {runners}")) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("usage: {organizations: [gh/acme]}\nstate: {path: state.db}", []),
+        ("usage: {organizations: [gh/acme]}\nstate: {url: 'postgresql://me@db/circleci'}", []),
+        ("usage: {organizations: [gh/acme]}", ["usage.organizations"]),
+        ("usage: {organizations: []}", ["projects"]),
+        ("usage: {interval: 1h}\nprojects: [gh/a/b]", []),
+        ("usage: {organizations: [acme, gh/acme/web]}", ["usage.organizations[0]", "usage.organizations[1]"]),
+        ("usage: {organizations: [gh/acme], interval: 100ms}", ["usage.interval"]),
+        ("usage: {organization: gh/acme}\nprojects: [gh/a/b]", ["usage.organization"]),
+    ],
+)
+def test_a_usage_export_needs_no_project_but_a_state(text: str, expected: list[str]) -> None:
+    assert sorted(paths(text)) == sorted(expected)
+
+
+def test_an_organization_whose_usage_is_read_is_one_in_either_form() -> None:
+    config = parse("usage: {organizations: [github/acme, gh/acme, bb/acme]}\nstate: {path: state.db}")
+    assert config.usage.organizations == ("gh/acme", "bb/acme")
+    assert config.usage.interval == 6 * 3600

@@ -109,7 +109,7 @@ def test_a_file_that_is_no_mapping_is_refused(content: str, found: str) -> None:
     assert (problem.file, problem.path, problem.found) == ("config.yaml", "", found)
     assert (
         problem.allowed
-        == "a mapping with the keys circleci, state, webhooks, defaults, runners, projects, organizations"
+        == "a mapping with the keys circleci, state, webhooks, defaults, runners, usage, projects, organizations"
     )
 
 

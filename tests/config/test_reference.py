@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.config import CircleCI, Organization, Project, ProjectSettings, RunnerSettings, StateSettings, markdown
-from exporter.config.file import Webhooks
+from exporter.config.file import UsageSettings, Webhooks
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,6 +27,7 @@ def test_every_key_stands_in_it_once() -> None:
         "state": StateSettings,
         "webhooks": Webhooks,
         "runners": RunnerSettings,
+        "usage": UsageSettings,
         "defaults": ProjectSettings,
     }
     own: dict[str, type[BaseModel]] = {"projects[]": Project, "organizations[]": Organization}

@@ -1,0 +1,247 @@
+"""From records to what they add: each finished job run that is new adds its credits, seconds and queue time. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from exporter.insights.payloads import Unreadable, text
+from exporter.runs import jobs
+from exporter.runs.counters import Key
+from exporter.runs.reading import key_of
+from exporter.usage import columns, families
+from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, RECORD, SECONDS, TIMES, TOTAL, USE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+    from typing import TypeVar
+
+    Value = TypeVar("Value")
+
+NONE = "none"
+"""The label of what has no name."""
+NOT_FINAL = frozenset({*jobs.UNDER_WAY, jobs.NOT_RUN})
+ALWAYS_SHOWN = ("success", "failed")
+"""Statuses that a job shows as soon as one of its runs is met."""
+_PROVIDERS = {"github": "gh", "bitbucket": "bb"}
+_MICROSECOND_DAY, _MICROSECOND = 86_400 * MILLION, MILLION
+
+
+@dataclass(slots=True)
+class Queue:
+    """Queue times of a project's runs in one resource class: runs by bucket, and microseconds."""
+
+    labels: tuple[str, str]
+    counts: list[int]
+    total: int = 0
+
+
+@dataclass(slots=True)
+class Series:
+    """What the new runs of one job in one resource class add; `id` stands for its labels."""
+
+    labels: tuple[str, str, str, str]
+    id: int
+    queue: Queue
+    credits: int = 0
+    seconds: int = 0
+    runs: Counter[str] = field(default_factory=Counter)
+
+
+class JobRun(NamedTuple):
+    """One finished job run.
+
+    `key` stands for its id, `day` is its date (0 where it has none), `last` the latest of its days. Credits by kind,
+    then their total; seconds and queue time are in millionths, the latter -1 where it is not known; `use` is CPU and
+    memory in percent, median and maximum of each.
+    """
+
+    key: int
+    day: int
+    last: int
+    series: Series
+    status: str
+    credits: tuple[int, ...]
+    seconds: int
+    queue: int
+    use: tuple[float | None, ...]
+
+
+class Sums:
+    """What one export adds, file by file.
+
+    `projects` are labels by project id, `bounds` those of the histogram of queue times in seconds. `newest` is the
+    latest day of all rows that were met, 0 while none was, `unread` counts columns that were missing or unreadable.
+    """
+
+    def __init__(self, projects: Mapping[str, str], bounds: tuple[float, ...]) -> None:
+        self._projects, self._bounds = projects, bounds
+        self._series: dict[tuple[str, ...], Series] = {}
+        self._by_labels: dict[tuple[str, ...], Series] = {}
+        self._queues: dict[tuple[str, str], Queue] = {}
+        self._kinds = [0] * len(KINDS)
+        self.newest = 0
+        self.unread = Counter[str]()
+        self.rows = 0
+
+    def read(self, records: Iterator[list[str]]) -> Iterator[JobRun]:
+        """The finished job runs of one file, which begins with its header. Raises PollError."""
+        header = next(records, [])
+        take, missing = columns.chosen(header)
+        self.unread.update(missing)
+        width = len(header)
+        for record in records:
+            if len(record) != width:
+                self.unread[RECORD] += bool(record)  # an empty line is none
+                continue
+            self.rows += 1
+            found = self._job_run(take(record))
+            if found is not None:
+                yield found
+
+    def add(self, runs: Iterable[JobRun]) -> None:
+        """Count runs that are new."""
+        bounds, kinds = self._bounds, self._kinds
+        for run in runs:
+            series = run.series
+            series.runs[run.status] += 1
+            series.credits += run.credits[-1]
+            series.seconds += run.seconds
+            if run.queue >= 0:
+                queue = series.queue
+                queue.counts[bisect_left(bounds, run.queue / MILLION)] += 1
+                queue.total += run.queue
+            for place, amount in enumerate(run.credits[:-1]):
+                if amount:
+                    kinds[place] += amount
+
+    def added(self, organization: str) -> dict[Key, tuple[int, ...]]:
+        """What to add to each counter and histogram of an organization; what has to appear is there with 0.
+
+        That is a counter's amount, or a histogram's counts by bucket and its sum.
+        """
+        found: dict[Key, tuple[int, ...]] = {}
+        for kind, amount in zip(KINDS, self._kinds, strict=True):
+            found[Key(families.CREDITS.name, (kind, organization))] = (amount,)
+        for series in self._by_labels.values():
+            if not series.runs:
+                continue
+            job, project, resource_class, workflow = series.labels
+            found[Key(families.JOB_CREDITS.name, series.labels)] = (series.credits,)
+            found[Key(families.JOB_SECONDS.name, series.labels)] = (series.seconds,)
+            for status in {**dict.fromkeys(ALWAYS_SHOWN), **series.runs}:
+                labels = (job, project, resource_class, status, workflow)
+                found[Key(families.JOB_RUNS.name, labels)] = (series.runs[status],)
+        for queue in self._queues.values():
+            if any(queue.counts):
+                found[Key(families.QUEUE.name, queue.labels)] = (*queue.counts, queue.total)
+        return found
+
+    def _job_run(self, fields: tuple[str, ...]) -> JobRun | None:
+        job_id, status, run_date, queued, started, stopped, seconds, total, *rest = fields
+        kinds, use, names = rest[: len(KINDS)], rest[len(KINDS) : -len(NAMES)], rest[-len(NAMES) :]
+        ordinal = self._or_null(columns.day, run_date, columns.DATE) or 0
+        self.newest = max(self.newest, ordinal)
+        word = self._status(status)
+        identifier = columns.uuid(job_id)
+        if identifier is None:
+            self.unread["JOB_ID"] += job_id not in NULL
+            return None
+        if word is None:
+            return None
+        times = [self._time(each, name) for each, name in zip((queued, started, stopped), TIMES, strict=True)]
+        return JobRun(
+            key_of(identifier),
+            ordinal,
+            max([ordinal, *(time.toordinal() for time in times if time is not None)]),
+            self._series_of(tuple(names)),
+            word,
+            (
+                *(self._amount(each, name) for each, name in zip(kinds, KINDS.values(), strict=True)),
+                self._amount(total, TOTAL),
+            ),
+            self._amount(seconds, SECONDS),
+            _queue(times[0], times[1]),
+            tuple(self._or_null(columns.percent, each, name) for each, name in zip(use, USE, strict=True)),
+        )
+
+    def _amount(self, value: str, name: str) -> int:
+        try:
+            return columns.millionths(value)
+        except Unreadable:
+            self.unread[name] += 1
+            return 0
+
+    def _time(self, value: str, name: str) -> datetime | None:
+        try:
+            return columns.moment(value)
+        except Unreadable:
+            self.unread[name] += 1
+            return None
+
+    def _or_null(self, read: Callable[[str], Value], value: str, name: str) -> Value | None:
+        try:
+            return read(value)
+        except Unreadable:
+            self.unread[name] += 1
+            return None
+
+    def _status(self, status: str) -> str | None:
+        """The label `status`; None for a run that is not over."""
+        word = status.lower()
+        if word in NULL or status in NULL or word in NOT_FINAL:
+            return None
+        return word if word in jobs.STATUSES else jobs.OTHER
+
+    def _series_of(self, names: tuple[str, ...]) -> Series:
+        found = self._series.get(names)
+        if found is None:
+            found = self._series[names] = self._new_series(names)
+        return found
+
+    def _new_series(self, names: tuple[str, ...]) -> Series:
+        """The series that a row's names stand for: several can, such as those of a project that was renamed."""
+        project_id, vcs, organization, project_name, workflow, job, resource_class = map(self._name, names, NAMES)
+        project = self._projects.get(project_id.lower()) or _project(vcs, organization, project_name)
+        labels = (job, project, resource_class, workflow)
+        known = self._by_labels.get(labels)
+        if known is None:
+            queue = self._queues.get((project, resource_class))
+            if queue is None:
+                queue = Queue((project, resource_class), [0] * (len(self._bounds) + 1))
+                self._queues[queue.labels] = queue
+            known = self._by_labels[labels] = Series(labels, series_id(labels), queue)
+        return known
+
+    def _name(self, value: str, name: str) -> str:
+        if value in NULL:
+            return NONE
+        try:
+            return text(value)
+        except Unreadable:
+            self.unread[name] += 1
+            return NONE
+
+
+def series_id(labels: tuple[str, ...]) -> int:
+    """A number for the labels of a job in a resource class, as job runs are stored with."""
+    return key_of("\0".join(labels))
+
+
+def _project(vcs: str, organization: str, name: str) -> str:
+    """The label of a project that is not polled."""
+    if name == NONE:
+        return NONE
+    provider = _PROVIDERS.get(vcs.lower())
+    return f"{provider}/{organization}/{name}" if provider else f"{organization}/{name}"
+
+
+def _queue(queued: datetime | None, started: datetime | None) -> int:
+    """Microseconds from one to the other, at least 0; -1 where either is not known."""
+    if queued is None or started is None:
+        return -1
+    wait = started - queued
+    return max(0, wait.days * _MICROSECOND_DAY + wait.seconds * _MICROSECOND + wait.microseconds)

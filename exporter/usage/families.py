@@ -1,0 +1,67 @@
+"""The metric families of the Usage export, with their labels. Pure."""
+
+from __future__ import annotations
+
+from exporter.insights.families import Family
+
+COLLECTOR = "usage"
+"""Label `collector` of everything that fails here."""
+CREDITS = Family(
+    "*_CREDITS",
+    "circleci_usage_credits_total",
+    "Credits of all job runs of the organization, by kind.",
+    kind="counter",
+)
+JOB_CREDITS = Family("TOTAL_CREDITS", "circleci_usage_job_credits_total", "Credits of the job's runs.", kind="counter")
+JOB_SECONDS = Family(
+    "JOB_RUN_SECONDS",
+    "circleci_usage_job_run_seconds_total",
+    "Seconds that the job ran, as CircleCI counts them for credits.",
+    kind="counter",
+)
+JOB_RUNS = Family(
+    "JOB_BUILD_STATUS", "circleci_usage_job_runs_total", "Finished runs of the job, by status.", kind="counter"
+)
+QUEUE = Family(
+    "JOB_RUN_QUEUED_AT",
+    "circleci_usage_job_queue_seconds",
+    "Time from queueing to start of job runs, by resource class.",
+    kind="histogram",
+)
+CPU_MEDIAN = Family(
+    "MEDIAN_CPU_UTILIZATION_PCT",
+    "circleci_usage_job_cpu_median_ratio",
+    "Median over the job's runs of their median CPU utilization, on the newest day read.",
+)
+CPU_MAX = Family(
+    "MAX_CPU_UTILIZATION_PCT",
+    "circleci_usage_job_cpu_max_ratio",
+    "Highest CPU utilization of the job's runs on the newest day read.",
+)
+MEMORY_MEDIAN = Family(
+    "MEDIAN_RAM_UTILIZATION_PCT",
+    "circleci_usage_job_memory_median_ratio",
+    "Median over the job's runs of their median memory utilization, on the newest day read.",
+)
+MEMORY_MAX = Family(
+    "MAX_RAM_UTILIZATION_PCT",
+    "circleci_usage_job_memory_max_ratio",
+    "Highest memory utilization of the job's runs on the newest day read.",
+)
+DAY = Family(
+    "JOB_RUN_DATE", "circleci_usage_day_timestamp_seconds", "Start of the newest day read, in UTC.", kind="gauge"
+)
+RATIOS = (CPU_MEDIAN, CPU_MAX, MEMORY_MEDIAN, MEMORY_MAX)
+_JOB = ("job_name", "project", "resource_class", "workflow")
+LABELS: dict[Family, tuple[str, ...]] = {
+    CREDITS: ("kind", "organization"),
+    JOB_CREDITS: _JOB,
+    JOB_SECONDS: _JOB,
+    JOB_RUNS: ("job_name", "project", "resource_class", "status", "workflow"),
+    QUEUE: ("project", "resource_class"),
+    **dict.fromkeys(RATIOS, _JOB),
+    DAY: ("organization",),
+}
+"""The families in the order of a scrape, with their labels in alphabetical order."""
+UNITS = {CREDITS: 1_000_000, JOB_CREDITS: 1_000_000, JOB_SECONDS: 1_000_000, JOB_RUNS: 1}
+"""In what parts of one a counter is added up, so that its sum is exact: millionths of credits and of seconds."""

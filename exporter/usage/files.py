@@ -1,0 +1,65 @@
+"""Reads the files of one export, one after the other, and counts the job runs that no export had before."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from exporter.errors import RequestTimeout, Stopped, TruncatedError
+from exporter.usage.records import stored_run
+from exporter.usage.unpacking import records, unpacked
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+    from exporter.errors import PollError
+    from exporter.state.usage_store import UsageStore
+    from exporter.usage.api import UsageApi
+    from exporter.usage.counting import JobRun, Sums
+
+TRIES = 3
+"""How often a file is asked for at the same URL, where it was cut or slow."""
+BATCH = 4096
+"""Job runs that are looked up and written in one transaction."""
+
+
+class Files:
+    """Reads one export. Its job runs are stored under the number that the export will have, and count only with it."""
+
+    def __init__(
+        self, api: UsageApi, state: UsageStore, stop: threading.Event, failed: Callable[[PollError], None]
+    ) -> None:
+        """`failed` gets each failure after which a file is asked for again."""
+        self._api, self._state, self._stop, self._failed = api, state, stop, failed
+
+    def read(self, slug: str, counted: int, urls: Sequence[str], sums: Sums) -> None:
+        """Add what the files have that is new to `sums`. Raises PollError or Stopped; then nothing of it counts."""
+        self._state.begin_export(slug, counted)
+        for url in urls:
+            for tries_left in reversed(range(TRIES)):
+                unread = sums.unread.copy()
+                try:
+                    self._file(slug, counted + 1, url, sums)
+                    break
+                except (TruncatedError, RequestTimeout) as error:
+                    if not tries_left:
+                        raise
+                    sums.unread = unread
+                    self._failed(error)
+
+    def _file(self, slug: str, export: int, url: str, sums: Sums) -> None:
+        with self._api.download(url) as body:
+            for batch in _batches(sums.read(records(unpacked(body.chunks, bounded=body.bounded)))):
+                if self._stop.is_set():
+                    raise Stopped
+                first: dict[int, JobRun] = {}
+                for run in batch:
+                    first.setdefault(run.key, run)
+                new = self._state.keep_new(slug, export, {key: stored_run(run) for key, run in first.items()})
+                sums.add(run for key, run in first.items() if key in new)
+
+
+def _batches(runs: Iterator[JobRun]) -> Iterator[list[JobRun]]:
+    while batch := list(islice(runs, BATCH)):
+        yield batch

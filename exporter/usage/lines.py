@@ -1,0 +1,122 @@
+"""From counters, histograms and ratios to the sample lines of their families. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.formats.exposition import label_text, sample_line
+from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.runs.counters import Key
+from exporter.usage.cells import merged
+from exporter.usage.columns import MILLION
+from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
+from exporter.usage.planning import start_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from exporter.insights.families import Family
+    from exporter.usage.cells import Amounts
+
+PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a scrape has of one organization.
+
+    Its counters and histograms; the newest day read, 0 while none is shown; the use of CPU and memory on it, in
+    percent, by labels, for each of the four families.
+    """
+
+    organization: str
+    cells: Mapping[Key, Amounts] = field(default_factory=dict)
+    newest: int = 0
+    use: Sequence[Mapping[tuple[str, ...], float]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The sample lines of each family that has some, and how many samples each organization had no room for."""
+
+    families: tuple[tuple[Family, str], ...]
+    dropped: Mapping[str, int]
+
+
+def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -> Lines:
+    """Write what organizations show, at most `room` samples of each. A series that two of them have is their sum.
+
+    The organization's own credits come first, then jobs in the order of their labels, then queues.
+    """
+    cells: dict[Key, Amounts] = {}
+    ratios: dict[Key, float] = {}
+    days: list[str] = []
+    dropped: dict[str, int] = {}
+    for each in shown:
+        left, dropped[each.organization] = room - bool(each.newest), 0
+        for row in _rows(each):
+            size = sum(len(bounds) + 3 if key.family == QUEUE.name else 1 for key in row)
+            if size > left:
+                left = 0  # so that what is kept is what comes first
+                dropped[each.organization] += size
+                continue
+            left -= size
+            for key, value in row.items():
+                if isinstance(value, tuple):
+                    cells[key] = merged(cells[key], value) if key in cells else value
+                else:
+                    ratios.setdefault(key, value)
+        if each.newest:
+            days.append(sample_line(DAY.name, label_text(LABELS[DAY], (each.organization,)), start_of(each.newest)))
+    written = [(family, _family(family, cells, ratios, bounds)) for family in LABELS if family is not DAY]
+    written.append((DAY, "".join(days)))
+    return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
+
+
+def _rows(shown: Shown) -> Iterator[dict[Key, Amounts | float]]:
+    """The samples that are kept or dropped together, in their order."""
+    own: dict[Key, Amounts | float] = {}
+    jobs: defaultdict[tuple[str, ...], dict[Key, Amounts | float]] = defaultdict(dict)
+    queues: list[tuple[Key, Amounts]] = []
+    for key, amounts in shown.cells.items():
+        if key.family == CREDITS.name:
+            own[key] = amounts
+        elif key.family == QUEUE.name:
+            queues.append((key, amounts))
+        else:
+            job, project, resource_class, *_, workflow = key.labels
+            jobs[project, workflow, job, resource_class][key] = amounts
+    for family, used in zip(RATIOS, shown.use, strict=False):
+        for labels, percent in used.items():
+            job, project, resource_class, workflow = labels
+            jobs[project, workflow, job, resource_class][Key(family.name, labels)] = percent / PERCENT
+    yield own
+    for labels in sorted(jobs):
+        yield jobs[labels]
+    for key, amounts in sorted(queues):
+        yield {key: amounts}
+
+
+def _family(
+    family: Family, counted: Mapping[Key, Amounts], ratios: Mapping[Key, float], bounds: tuple[float, ...]
+) -> str:
+    names = LABELS[family]
+    if family in RATIOS:
+        found = sorted((key.labels, value) for key, value in ratios.items() if key.family == family.name)
+        return "".join(sample_line(family.name, label_text(names, labels), value) for labels, value in found)
+    cells = sorted((key.labels, amounts) for key, amounts in counted.items() if key.family == family.name)
+    if family is QUEUE:
+        return "".join(
+            histogram_lines(family.name, names, labels, Histogram(bounds, counts, total / MILLION)).text
+            for labels, (*counts, total) in cells
+        )
+    return "".join(
+        sample_line(family.name, label_text(names, labels), _number(amount, UNITS[family]))
+        for labels, (amount,) in cells
+    )
+
+
+def _number(amount: int, unit: int) -> float:
+    return amount // unit if amount % unit == 0 else amount / unit

@@ -1,0 +1,292 @@
+"""One organization's exports: what is known of them, and the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from exporter.errors import DeadlineError, NotFoundError, PollError, ServerError, Stopped
+from exporter.knowledge.organization_lists import organization_of
+from exporter.usage import identity, planning
+from exporter.usage.api import COMPLETED, FAILED, HeldBackError
+from exporter.usage.cells import grown
+from exporter.usage.counting import Sums, series_id
+from exporter.usage.families import COLLECTOR, JOB_CREDITS, QUEUE
+from exporter.usage.files import Files
+from exporter.usage.lines import Shown
+from exporter.usage.planning import Export, Look, Progress, Start
+from exporter.usage.records import read_cell, read_progress, stored_cell
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from exporter.config import Config
+    from exporter.polling.attempt import Attempts
+    from exporter.publishing.store import SnapshotStore
+    from exporter.runs.counters import Key
+    from exporter.state.usage_store import UsageStore
+    from exporter.usage.api import UsageApi
+    from exporter.usage.cells import Cell
+
+LONGEST_HOLD = 60.0
+"""Seconds for which a new series is shown at 0 at most."""
+LONGEST_WAIT = 60.0
+"""Seconds after which it is decided again what to do: a day may have begun, or the clock been set."""
+RETRY_AFTER = 30.0
+"""Seconds until what failed before anything was asked is tried again."""
+PROJECTS_WITHIN = 120.0
+"""Seconds after the start for which projects are waited for whose names, and so labels, are not known yet."""
+SLICE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all organizations are read with. `publish` shows what has changed; one export is read at a time."""
+
+    attempts: Attempts
+    store: SnapshotStore
+    state: UsageStore
+    stop: threading.Event
+    api: Callable[[], UsageApi]
+    config: Callable[[], Config]
+    publish: Callable[[], None]
+    reading: threading.Lock
+
+
+class OrganizationExports:
+    """What is known of one organization's exports. One thread at a time takes its steps; any may read `shown`."""
+
+    def __init__(self, slug: str, means: Means) -> None:
+        """Nothing is read, nor asked, before the first step."""
+        self.slug, self._means = slug, means
+        self.shown = Shown(slug)
+        self._progress = Progress()
+        self._cells: dict[Key, Cell] = {}
+        self._loaded = False
+        self._restarted = False
+        self._began = self._showing_since = means.attempts.clocks.monotonic()
+        self._wait = 0.0
+        self._failing = False
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next step."""
+        return self._wait
+
+    def step(self) -> bool:
+        """Do what is next, if anything is; returns that there is no more to do."""
+        self._wait = RETRY_AFTER
+        try:
+            self._step()
+        except PollError as error:
+            self.failed(error)
+        return False
+
+    def failed(self, error: PollError) -> None:
+        """Count a failure, and log the first of several."""
+        attempts = self._means.attempts
+        attempts.telemetry.failed(COLLECTOR, error.reason)
+        if not self._failing:
+            self._failing = True
+            attempts.log.warning(
+                "the Usage export is failing", organization=self.slug, reason=error.reason, error=str(error)
+            )
+
+    def _step(self) -> None:
+        if not self._loaded:
+            self._load()
+        if self._progress.held:
+            self._release()
+            return
+        bounds = self._bounds()
+        if self._progress.bounds != bounds:
+            self._begin_anew(bounds)
+        attempts = self._means.attempts
+        if not self._progress.id or attempts.client.date() is None:  # asking tells what time it is, too
+            self._identify()
+        now = attempts.clocks.wall()
+        match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
+            case Start() as window:
+                self._start(window)
+            case Look():
+                if self._names_known():
+                    self._restarted = False
+                    self._look()
+            case _:
+                pass
+        self._decide_wait()
+
+    def _decide_wait(self) -> None:
+        """Wait for the next step, but not for long."""
+        now = self._means.attempts.clocks.wall()
+        step = planning.next_step(self._progress, now, self._today(), restarted=self._restarted)
+        until = getattr(step, "until", now + 1)
+        self._wait = min(max(until - now, 0.05), LONGEST_WAIT)
+
+    def _load(self) -> None:
+        found = self._means.state.read(self.slug, read_progress, read_cell)
+        if found is not None:
+            progress, cells = found
+            self._progress = planning.restored(progress, self._means.attempts.clocks.wall())
+            self._cells = dict(cells)
+        self._loaded, self._restarted = True, self._progress.export is not None
+        self._show()
+
+    def _identify(self) -> None:
+        means = self._means
+        found = identity.find(self.slug, projects_of(self.slug, means.config(), means.store), means.attempts)
+        if found != self._progress.id:
+            self._write(replace(self._progress, id=found))
+
+    def _start(self, window: Start) -> None:
+        interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
+        self._write(planning.starting(self._progress, clock(), interval))
+        try:
+            export = self._means.api().start(self._progress.id, window)
+        except HeldBackError as error:
+            self._hold_back(replace(self._progress, not_before=clock()), error)
+            raise
+        self._write(planning.started(self._progress, Export(export, window.first, window.end, clock())))
+        self._means.attempts.log.info(
+            "Usage export started",
+            organization=self.slug,
+            start=planning.written(window.first),
+            end=planning.written(window.end),
+        )
+
+    def _look(self) -> None:
+        export = self._progress.export
+        if export is None:
+            return
+        interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
+        self._write(planning.looking(self._progress, clock()))
+        try:
+            found = self._means.api().look(self._progress.id, export.id)
+            if found.state == FAILED:
+                raise _OverError(f"the export failed: {found.why or 'no reason given'}")
+            if found.state == COMPLETED:
+                self._read(found.urls)
+            elif planning.too_old(export, clock()):
+                raise DeadlineError("the export was not ready after 5 h")
+        except HeldBackError as error:
+            self._hold_back(self._progress, error)
+            raise
+        except PollError as error:
+            if isinstance(error, NotFoundError | _OverError) or planning.too_old(export, clock()):
+                self._write(planning.given_up(self._progress, clock(), interval))
+            raise
+
+    def _read(self, urls: tuple[str, ...]) -> None:
+        """Read a completed export, count it, and show its series at 0 or as they were before."""
+        while not self._means.reading.acquire(timeout=SLICE):
+            if self._means.stop.is_set():
+                raise Stopped
+        try:
+            sums = Sums(self._projects(), self._progress.bounds)
+            files = Files(self._means.api(), self._means.state, self._means.stop, self.failed)
+            files.read(self.slug, self._progress.exports, urls, sums)
+            self._count(sums)
+        finally:
+            self._means.reading.release()
+        if self._failing:
+            self._failing = False
+            self._means.attempts.log.info("the Usage export recovered", organization=self.slug)
+
+    def _count(self, sums: Sums) -> None:
+        number, attempts = self._progress.exports + 1, self._means.attempts
+        read = planning.counted(self._progress, sums.newest, self._today())
+        read = replace(read, exports=number, held=bool(sums.rows))
+        changed = grown(self._cells, sums.added(self.slug), number) if sums.rows else {}
+        cells = [stored_cell(key, cell) for key, cell in changed.items()]
+        self._means.state.count(self.slug, read, cells, planning.next_first(read))
+        self._progress, self._cells = read, {**self._cells, **changed}
+        attempts.telemetry.unread(COLLECTOR, sums.unread)
+        attempts.log.info("Usage export read", organization=self.slug, rows=sums.rows, day=_date(read.newest))
+        self._show()
+
+    def _release(self) -> None:
+        """Show the newest export once its series have been there at 0 for long enough."""
+        clocks = self._means.attempts.clocks
+        hold = min(self._means.config().usage.interval, LONGEST_HOLD)
+        left = self._showing_since + hold - clocks.monotonic()
+        if left > 0:
+            self._wait = left
+            return
+        self._write(replace(self._progress, held=False))
+        self._show()
+        self._decide_wait()
+
+    def _show(self) -> None:
+        """Publish what is known: while an export is held, the gauges of the one before stay."""
+        progress = self._progress
+        held = progress.exports if progress.held else None
+        cells = {key: cell.shown(held) for key, cell in self._cells.items()}
+        if held is None:
+            self.shown = Shown(self.slug, cells, progress.newest, self._use())
+        else:
+            self.shown = replace(self.shown, cells=cells)
+        self._showing_since = self._means.attempts.clocks.monotonic()
+        self._means.publish()
+
+    def _use(self) -> list[dict[tuple[str, ...], float]]:
+        labels = {series_id(key.labels): key.labels for key in self._cells if key.family == JOB_CREDITS.name}
+        used = self._means.state.use_of(self.slug, self._progress.newest) if self._progress.newest else []
+        return [{labels[series]: value for series, value in each.items() if series in labels} for each in used]
+
+    def _begin_anew(self, bounds: tuple[float, ...]) -> None:
+        """Take other buckets: the histograms begin at 0, and nothing else does."""
+        progress = replace(self._progress, bounds=bounds)
+        self._means.state.begin_anew(self.slug, progress, QUEUE.name)
+        self._progress = progress
+        self._cells = {key: cell for key, cell in self._cells.items() if key.family != QUEUE.name}
+        self._show()
+
+    def _hold_back(self, progress: Progress, error: HeldBackError) -> None:
+        self._write(planning.throttled(progress, self._means.attempts.clocks.wall() + error.seconds))
+
+    def _write(self, progress: Progress) -> None:
+        """Commit how far the exports are, before anything is done that depends on it."""
+        self._means.state.write(self.slug, progress)
+        self._progress = progress
+
+    def _today(self) -> int:
+        """The day by CircleCI's clock: by one that is ahead, an export of the future would be asked for."""
+        attempts = self._means.attempts
+        return planning.day_of(attempts.clocks.wall() - attempts.ahead())
+
+    def _bounds(self) -> tuple[float, ...]:
+        return self._means.config().defaults.pipelines.wait_buckets
+
+    def _names_known(self) -> bool:
+        """Whether the labels of the organization's projects are known, or have been waited for long enough."""
+        means = self._means
+        if means.attempts.clocks.monotonic() - self._began > PROJECTS_WITHIN:
+            return True
+        return all(
+            snapshot.facts is not None
+            for snapshot, _ in means.store.published.values()
+            if organization_of(snapshot.project.slug) == self.slug
+        )
+
+    def _projects(self) -> dict[str, str]:
+        """The labels of polled projects by their ids at CircleCI."""
+        return {
+            snapshot.facts.id.lower(): snapshot.project.name
+            for snapshot, _ in self._means.store.published.values()
+            if snapshot.facts is not None and snapshot.facts.id
+        }
+
+
+def projects_of(organization: str, config: Config, store: SnapshotStore) -> list[str]:
+    """A project of an organization that is polled, if there is one."""
+    known = (*(project.slug for project in config.projects), *store.published)
+    return [slug for slug in known if organization_of(slug) == organization][:1]
+
+
+class _OverError(ServerError):
+    """CircleCI says that an export failed."""
+
+
+def _date(day: int) -> str | None:
+    return planning.written(day)[:10] if day else None
