@@ -39,13 +39,17 @@ RUNS = "circleci_insights_job_runs{"
 class Refreshing:
     """What CircleCI says at a moment: how often a workflow's figures, and those of its jobs, were refreshed until then.
 
-    `refreshes` are the moments at which each workflow is; its jobs follow `lag` seconds later.
+    `refreshes` are the moments at which each workflow is; its jobs follow `lag` seconds later, which may differ.
     """
 
     refreshes: Mapping[str, tuple[float, ...]]
-    lag: float
+    lag: float | Mapping[str, float]
     now: float = MIDNIGHT
     calls: list[str] = field(default_factory=list)
+
+    def late(self, workflow: str) -> float:
+        """By how many seconds its jobs follow."""
+        return self.lag if isinstance(self.lag, float) else self.lag.get(workflow, 0.0)
 
     def version(self, workflow: str, lag: float = 0.0) -> int:
         """How often it was refreshed."""
@@ -53,12 +57,13 @@ class Refreshing:
 
     def answer(self, path: str) -> dict[str, Any]:
         """The body for a path below the project's."""
+        path = path.partition("?")[0]
         if path.startswith("/api/v2/project/"):
             return {"name": "web", "organization_name": "acme", "vcs_info": {"default_branch": "main"}}
         workflow = path.rpartition("/workflows/")[2].removesuffix("/jobs")
         self.calls.append(workflow if path.endswith("/jobs") else "")
         if path.endswith("/jobs"):
-            rows = [workflow_row(job, total_runs=1000 + self.version(workflow, self.lag)) for job in JOBS]
+            rows = [workflow_row(job, total_runs=1000 + self.version(workflow, self.late(workflow))) for job in JOBS]
         else:
             rows = [workflow_row(name, total_runs=10 + self.version(name)) for name in WORKFLOWS]
         return {"items": rows, "next_page_token": None}
@@ -72,7 +77,7 @@ def served(api: Refreshing) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = json.dumps(api.answer(self.path.partition("?")[0])).encode()
+            body = json.dumps(api.answer(self.path)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -113,9 +118,10 @@ def unseen(api: Refreshing, every: float, until: float, settings: str = "") -> d
                     pass
                 shown = jobs_shown(engine)
                 for workflow in WORKFLOWS:
-                    refreshed = [at + api.lag for at in api.refreshes.get(workflow, ()) if at + api.lag <= api.now]
+                    lag = api.late(workflow)
+                    refreshed = [at + lag for at in api.refreshes.get(workflow, ()) if at + lag <= api.now]
                     assert len(shown[workflow]) == 1, "the jobs of one answer are of one time"
-                    if shown[workflow] == {1000 + api.version(workflow, api.lag)}:
+                    if shown[workflow] == {1000 + api.version(workflow, lag)}:
                         if workflow in old:
                             longest[workflow] = max(longest[workflow], api.now - old.pop(workflow))
                     else:
@@ -163,10 +169,22 @@ def test_a_smaller_greatest_age_bounds_it_however_often_is_polled() -> None:
     assert max(longest.values()) <= 2 * HOUR
 
 
+@pytest.mark.parametrize("lags", [(0, 110), (110, 0), (50, 110), (110, 50), (70, 20), (20, 70)])
+def test_jobs_that_are_not_refreshed_together_are_seen_one_poll_later_at_most(lags: tuple[int, int]) -> None:
+    build, deploy = lags
+    api = Refreshing(NIGHTLY, {"build": build * MINUTE, "deploy": deploy * MINUTE})
+    assert max(unseen(api, HOUR, 30 * HOUR).values()) < 2 * HOUR
+
+
+def test_a_project_that_becomes_known_between_a_refresh_and_that_of_its_jobs_shows_them_within_two_polls() -> None:
+    api = Refreshing(dict.fromkeys(WORKFLOWS, (MIDNIGHT - MINUTE,)), lag=30 * MINUTE)
+    assert max(unseen(api, HOUR, 5 * HOUR).values()) < 2 * HOUR
+
+
 def test_most_polls_ask_for_no_jobs() -> None:
     api = Refreshing(NIGHTLY, lag=HOUR)
     unseen(api, HOUR, DAY - HOUR)
-    first_round = 3 * len(WORKFLOWS)  # an answer that was never seen before is a change
+    first_round = len(WORKFLOWS) + 1  # one of them once more, two polls later
     assert api.calls.count("") == 24
     assert len(api.calls) - 24 == first_round + 3 * 2  # build and deploy, at the change and at two polls after it
 
@@ -175,4 +193,4 @@ def test_jobs_of_a_workflow_that_never_changes_are_asked_for_once_in_their_great
     api = Refreshing({}, lag=0.0)
     unseen(api, HOUR, 3 * DAY)
     asked = api.calls.count("release")
-    assert asked == 3 + 2  # the first three polls, then a day and two days after the third
+    assert asked == 1 + 3  # the first poll, then one, two and three days after it

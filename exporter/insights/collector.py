@@ -83,7 +83,8 @@ class Collector:
 
     `poll` is the kind of poll that asks it, `interval` the configuration key of its interval. `lists` says that
     its rows are the workflows that others repeat over. `max_age` is the configuration key of the time for which
-    a workflow's answer holds while the workflow's row stays the same. `counted` are tables that are shown from
+    a workflow's answer holds while the workflow's row stays the same. `alternates` says that a poll asks half of
+    its windows, and the others only if one of these changed. `counted` are tables that are shown from
     a project's ledger instead of an answer, `reads` the fields that are read for it. `page` is what the page
     for a person shows of it. `replaces` is the kind of poll whose work its own does too; the collectors of that
     one then have another interval, whose key is `interval_replaced`.
@@ -97,6 +98,7 @@ class Collector:
     period: Period = all_time
     lists: bool = False
     max_age: str = ""
+    alternates: bool = False
     poll: str = PROJECT_POLL
     interval: str = "interval"
     counted: tuple[Table, ...] = ()

@@ -48,6 +48,7 @@ COLLECTORS: Mapping[str, Collector] = {
             over=("branch", "window"),
             paged=True,
             lists=True,
+            alternates=True,
             page=PageColumns(
                 success_ratio="metrics.success_rate",
                 median="metrics.duration_metrics.median",
@@ -86,6 +87,7 @@ COLLECTORS: Mapping[str, Collector] = {
                 ),
             ),
             over=("window",),
+            alternates=True,
         ),
         Collector(
             "workflow_summary",

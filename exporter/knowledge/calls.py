@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter.errors import PayloadError
 from exporter.insights.collectors import COLLECTORS, PIPELINES
 from exporter.knowledge import discovered_projects, organization_lists, pipeline_calls, plan
+from exporter.knowledge.holding import half
 from exporter.knowledge.pipeline_calls import PipelineDay
 from exporter.runs import wanted
 
@@ -68,6 +69,8 @@ def calls_per_hour(
     for collector in plan.collectors(project):
         asked = _asked(collector, project, workflows)
         unchanged = min(polls, HOUR / collector.holds(project)) if collector.max_age else polls
+        if collector.alternates:
+            unchanged *= half(len(project.windows)) / len(project.windows)
         total += Calls(asked * unchanged, asked * polls)
     if counted is None:
         counted = max(workflows.values(), default=0)

@@ -6,9 +6,7 @@ What is no longer asked is no longer shown.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from exporter.config import Globs
@@ -17,18 +15,16 @@ from exporter.insights.collector import PROJECT_POLL
 from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, counts
 from exporter.insights.questions import ALL_BRANCHES, reachable
 from exporter.knowledge.facts import default_branch
-from exporter.knowledge.snapshots import Part, kept, unpack
+from exporter.knowledge.snapshots import kept, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.config import Project
     from exporter.insights.collector import Collector
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Facts, Snapshot
 
-DAY = 86_400.0
-FOLLOW_UPS = 2
 GLOB_BRANCHES = 100
 """How many branches a project's globs may add; what they match beyond is counted and left out."""
 
@@ -132,29 +128,3 @@ def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
 def missing(snapshot: Snapshot) -> bool:
     """Whether a question has no answer yet."""
     return snapshot.facts is None or not asked(snapshot)[0] <= snapshot.parts.keys()
-
-
-def digests(rows: Iterable[object]) -> dict[str, str]:
-    """A digest of each workflow's whole row, by name: if it changes, the jobs may have changed."""
-    return {
-        row["name"]: blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=8).hexdigest()
-        for row in rows
-        if isinstance(row, dict) and isinstance(row.get("name"), str)
-    }
-
-
-def unchanged(part: Part, digest: str | None, now: float, max_age: float) -> bool:
-    """Whether a workflow's jobs need not be asked for: its row has not changed, nor at the last polls.
-
-    CircleCI may refresh jobs later than workflows, so they are asked for at two more polls after a change, and at
-    least once in `max_age` seconds.
-    """
-    return digest is not None and part.basis == digest and not part.follow_ups and 0 <= now - part.answered_at < max_age
-
-
-def answered(old: Part | None, rows: bytes, now: float, digest: str | None) -> Part:
-    """The part that an answer makes of the one before."""
-    previous = b"" if old is None else old.previous if old.rows == rows else old.rows
-    if digest is None or old is None or old.basis != digest:
-        return Part(rows, now, now, previous, digest or "", FOLLOW_UPS)
-    return Part(rows, now, now, previous, digest, max(old.follow_ups - 1, 0))

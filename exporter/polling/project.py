@@ -7,25 +7,20 @@ first job is asked for. Each step publishes once.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from exporter.errors import ConflictError, NotFoundError, PollError
+from exporter.errors import NotFoundError, PollError
 from exporter.insights.collectors import LISTING
-from exporter.insights.payloads import items
 from exporter.knowledge import absence, plan
-from exporter.knowledge.snapshots import pack
 from exporter.polling.kind import Kind
+from exporter.polling.project_answers import ProjectAnswers
 from exporter.polling.project_facts import refresh
 from exporter.publishing.rendering import BRANCHES
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from exporter.insights.collector import Collector
-    from exporter.insights.payloads import Row
-    from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Outcome, Part, Snapshot
+    from exporter.knowledge.snapshots import Outcome, Snapshot
     from exporter.polling.attempt import Attempt, Attempts
     from exporter.polling.failure_log import FailureLog
     from exporter.publishing.store import SnapshotStore
@@ -68,8 +63,8 @@ class ProjectPoll:
         """Keep the settings with which this poll runs to its end."""
         self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
         self._missing_only, self._before = missing_only, snapshot
-        self._parts = dict(snapshot.parts)
-        self._snapshot = replace(snapshot, parts=self._parts)
+        self._answers = ProjectAnswers(snapshot, missing_only=missing_only)
+        self._snapshot = replace(snapshot, parts=self._answers.parts)
         self._began = attempts.clocks.wall()
         self._gave_up: PollError | None = None
         self._branchless: PollError | None = None
@@ -77,8 +72,6 @@ class ProjectPoll:
         self._absent: PollError | None = None
         self._was_absent = absence.since(snapshot) is not None
         self._learned = False
-        self._digests: dict[tuple[str, str], dict[str, str]] = {}
-        self._changed: dict[Question, Part] = {}
         self._outcomes: dict[str, Outcome] = {}
         collectors = plan.collectors(snapshot.project)
         self._steps = [
@@ -133,53 +126,24 @@ class ProjectPoll:
         self._outcomes[collector.name] = outcome
 
     def _ask(self, attempt: Attempt, collector: Collector) -> None:
-        """Ask all questions of one collector; of a project that was absent, a single one until it is there."""
+        """Ask the questions of one collector; of a project that was absent, a single one until it is there."""
         try:
             questions = list(plan.questions(collector, self._snapshot))
         except PollError as error:  # the questions themselves cannot be known
             attempt.fail(error)
             return
         unknown: list[PollError] = []
-        for question in questions[:1] if self._was_absent else questions:
-            failure = self._answer(attempt, collector, question)
-            if isinstance(failure, NotFoundError):
-                unknown.append(failure)
-            if attempt.over():
-                return
+        for _, group in groupby(questions[:1] if self._was_absent else questions, lambda question: question.branch):
+            for failure in self._answers.ask(attempt, collector, list(group)):
+                if isinstance(failure, NotFoundError):
+                    unknown.append(failure)
+                if attempt.over():
+                    return
         if collector is LISTING and unknown and (self._was_absent or len(unknown) == len(questions)):
             self._absent = unknown[0]
         elif self._was_absent:
             self._was_absent = False
             self._ask(attempt, collector)
-
-    def _answer(self, attempt: Attempt, collector: Collector, question: Question) -> PollError | None:
-        """Get one question's part, or keep the old one; returns the failure."""
-        project, now = self._snapshot.project, attempt.now()
-        old = self._snapshot.parts.get(question)
-        if question in self._changed or (self._missing_only and old is not None):
-            return None
-        digest = None
-        if collector.max_age:
-            digest = self._digests.get((question.branch, question.window), {}).get(question.workflow)
-        if old and plan.unchanged(old, digest, now, collector.holds(project)):
-            self._keep(question, replace(old, checked_at=now))
-            return None
-        with attempt.guard(question.path) as held:
-            try:
-                pages, rows, unread = _read(attempt, collector, question)
-            except ConflictError:  # asked again, a list that shifted is whole
-                pages, rows, unread = _read(attempt, collector, question)
-            now = attempt.now()
-            if collector is LISTING:
-                found = plan.digests([row for page in pages for row in items(page)])
-                self._digests[question.branch, question.window] = found
-            part = plan.answered(old, pack(collector, rows), now, digest)
-            attempt.unread(unread)
-            self._keep(question, part)
-        return held.error
-
-    def _keep(self, question: Question, part: Part) -> None:
-        self._changed[question] = self._parts[question] = part
 
     def _publish(self, *, last: bool) -> None:
         """Commit and show what this step learned, with the current settings."""
@@ -197,24 +161,17 @@ class ProjectPoll:
                     base,
                     dropped=dropped,
                     facts=self._snapshot.facts,
-                    parts={**base.parts, **self._changed},
+                    parts={**base.parts, **self._answers.changed},
                     outcomes={**base.outcomes, **self._outcomes},
                     polled_at=base.polled_at if self._missing_only and base.polled_at else self._began,
                 )
             )
-            self._state.commit(merged, [question for question in self._changed if question in merged.parts], gone)
+            self._state.commit(
+                merged, [question for question in self._answers.changed if question in merged.parts], gone
+            )
             self._store.publish([merged], self._attempts.clocks.wall(), polled=last)
             published = self._store.get(slug)
-        self._changed.clear()
+        self._answers.changed.clear()
         if last and published:
             self._failures.outcomes(self._before, published)
             self._failures.dropped(base, published)
-
-
-def _read(
-    attempt: Attempt, collector: Collector, question: Question
-) -> tuple[list[object], dict[str, list[Row]], Counter[str]]:
-    """Ask, and read the answer: its pages, its rows by table, and the fields that could not be read."""
-    answer = attempt.pages(collector.sent(question, attempt.now()))
-    pages = list(answer if collector.paged else islice(answer, 1))
-    return pages, *collector.read(pages, question, attempt.now())

@@ -10,7 +10,7 @@ from exporter.errors import NotFoundError, PollError
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.insights.questions import Question
-from exporter.knowledge import discovered_projects, plan
+from exporter.knowledge import discovered_projects, holding
 from exporter.knowledge.facts import PROJECT
 from exporter.knowledge.snapshots import Part, kept, pack
 
@@ -76,7 +76,7 @@ class OrganizationSearch:
                 return False
             now = attempt.now()
             changed = {
-                question: plan.answered(base.parts.get(question), rows, now, None)
+                question: holding.answered(base.parts.get(question), rows, now, None)
                 for question, rows in found.totals.items()
             }
             if found.sightings is not None:

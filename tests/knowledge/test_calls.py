@@ -64,6 +64,15 @@ def test_branches_and_windows_multiply_what_is_asked_in_each() -> None:
     assert cost(wanted + collectors("tests"), scopes).most == 4 + 2 * 5
 
 
+def test_half_of_the_windows_are_asked_while_none_changes() -> None:
+    windows = ["last-24-hours", "last-7-days", "last-90-days"]
+    for count, least in ((1, 1), (2, 1), (3, 2)):
+        scopes = {("main", window): 5 for window in windows[:count]}
+        wanted = f"windows: [{', '.join(windows[:count])}]\n"
+        assert cost(wanted + collectors("workflows"), scopes) == (least, count)
+        assert cost(wanted + collectors("project"), scopes) == (least, count)
+
+
 def test_all_branches_have_no_buckets() -> None:
     scopes = {("main", "last-7-days"): 5, (ALL_BRANCHES, "last-7-days"): 50}
     assert cost("all_branches: true\n" + collectors("job_trend"), scopes).most == 1 + 3 + 2 * 5

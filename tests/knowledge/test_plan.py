@@ -120,43 +120,6 @@ def test_something_is_missing_until_everything_that_is_asked_has_an_answer() -> 
     assert plan.missing(replace(snapshot(), project=project("windows: [last-7-days, last-24-hours]")))
 
 
-def test_a_digest_changes_with_any_field_of_the_row_and_with_no_other_order_of_it() -> None:
-    row = workflow_row("build")
-    shuffled = dict(reversed(row.items()))
-    other = workflow_row("build", total_recoveries=1)
-    assert plan.digests([row]) == plan.digests([shuffled])
-    assert plan.digests([row]).keys() == {"build"}
-    assert plan.digests([row]) != plan.digests([other])
-    assert plan.digests([{"name": 3}, "x", {}]) == {}
-
-
-def test_jobs_of_an_unchanged_row_are_asked_for_twice_more_and_then_once_in_their_greatest_age() -> None:
-    day = plan.DAY
-    first = plan.answered(None, b"rows", NOW, "d1")
-    assert not plan.unchanged(first, "d1", NOW + 1, day)
-    second = plan.answered(first, b"rows", NOW + 1, "d1")
-    assert not plan.unchanged(second, "d1", NOW + 2, day)
-    third = plan.answered(second, b"rows", NOW + 2, "d1")
-    assert plan.unchanged(third, "d1", NOW + 3, day)
-    assert not plan.unchanged(third, "d2", NOW + 3, day)
-    assert not plan.unchanged(third, None, NOW + 3, day)
-    assert not plan.unchanged(third, "d1", NOW - 1, day), "an answer from the future"
-    assert plan.unchanged(third, "d1", NOW + 2 + day - 1, day)
-    assert not plan.unchanged(third, "d1", NOW + 2 + day, day)
-    assert plan.answered(third, b"rows", NOW + 3, "d2").follow_ups == plan.FOLLOW_UPS
-
-
-def test_a_part_remembers_the_rows_before_a_change() -> None:
-    first = plan.answered(None, b"one", NOW, None)
-    assert (first.previous, first.rows) == (b"", b"one")
-    same = plan.answered(first, b"one", NOW + 1, None)
-    assert (same.previous, same.checked_at, same.answered_at) == (b"", NOW + 1, NOW + 1)
-    changed = plan.answered(same, b"two", NOW + 2, None)
-    assert (changed.previous, changed.rows) == (b"one", b"two")
-    assert plan.answered(changed, b"two", NOW + 3, None).previous == b"one"
-    assert isinstance(changed, Part)
-
-
 def test_a_collector_that_is_no_longer_polled_has_no_outcome() -> None:
     outcome = Outcome(success=True, duration=1, finished_at=NOW)
     names = ("workflows", "jobs", "runs", "flaky_tests", "one of another version")

@@ -122,7 +122,7 @@ def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_las
 
 
 def test_one_failing_job_call_blanks_nothing_else() -> None:
-    with process() as running:
+    with process("jobs: {max_age: 1h}") as running:
         running.poll()
         before = running.samples("circleci_insights_job_runs")
         running.now += 3600
@@ -297,7 +297,7 @@ def test_branch_globs_are_expanded_hourly() -> None:
 
 def test_a_defect_in_reading_is_held_to_one_question_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     with process() as running:
-        monkeypatch.setattr("exporter.polling.project.pack", None)
+        monkeypatch.setattr("exporter.polling.project_answers.pack", None)
         running.poll()
         assert running.value(FAILURES, collector="workflows", reason="internal") == 1
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
