@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.state import live_records
+from exporter.state import live_records, sums
 from exporter.state.documents import write as document
 from exporter.state.seals import sealed, unsealed
 
@@ -41,12 +41,13 @@ SCHEMA = (
         facts TEXT NOT NULL)""",
 )
 
-TABLES = ("live", "pipeline", "counter", "job")
+TABLES = ("live", "pipeline", "counter", "job", "job_sums")
 _LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
 _PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
 _CELL = """INSERT INTO counter (project, family, labels, facts) VALUES (?, ?, ?, ?)
     ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
+_FORGET = "DELETE FROM job WHERE project = ? AND stopped_at < ? RETURNING key, stopped_at"
 _KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
 
@@ -68,12 +69,14 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
         [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()],
     )
     connection.executemany(_CELL, [(project, *_columns(key, cell)) for key, cell in cells.items()])
+    again = known_jobs(connection, project, changes.jobs)
+    jobs = [(key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again]
     connection.executemany(
-        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(project, key, stopped_at) for key, stopped_at in changes.jobs.items()],
+        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?)", [(project, *job) for job in jobs]
     )
+    sums.add_jobs(connection, project, jobs)
     if changes.whole or changes.floors:
-        connection.execute("DELETE FROM job WHERE project = ? AND stopped_at < ?", (project, oldest))
+        sums.add_jobs(connection, project, connection.execute(_FORGET, (project, oldest)).fetchall(), -1)
 
 
 def read(connection: Connection, project: int, slug: str, damage: Damage) -> Live | None:
@@ -81,7 +84,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Liv
     row = connection.execute("SELECT facts FROM live WHERE project = ?", (project,)).fetchone()
     if row is None:
         return None
-    live = damage.guard("live", slug, lambda: live_records.read_live(unsealed(row[0])), None)
+    live = damage.guard("live", slug, lambda: _live(connection, project, row[0]), None)
     if live is None:
         for table in TABLES:
             damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
@@ -132,6 +135,12 @@ def _cells(connection: Connection, project: int, slug: str, live: Live, damage: 
 def _columns(key: Key, cell: Cell) -> tuple[str, str, str]:
     labels = document(key.labels)
     return key.family, labels, sealed(document(cell), key.family, labels)
+
+
+def _live(connection: Connection, project: int, facts: object) -> Live:
+    live = live_records.read_live(unsealed(facts))
+    sums.check_jobs(connection, project)
+    return live
 
 
 def _cell(family: str, labels: str, facts: object, live: Live) -> tuple[Key, Cell]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.runs import FURTHEST, WorkflowLedger
-from exporter.state import records, run_records
+from exporter.state import records, run_records, sums
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -60,7 +60,10 @@ _WORKFLOW = """INSERT INTO workflow (project, name, facts) VALUES (?, ?, ?)
 _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
-
+_CREDIT = """UPDATE run SET credited = 1 WHERE workflow = ? AND credited = 0
+    AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) RETURNING key, created_at"""
+_FORGET = """DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)
+    RETURNING key, created_at, credited"""
 _IS_KNOWN = "SELECT 1 FROM run WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) AND key = ? LIMIT 1"
 
 
@@ -123,29 +126,30 @@ def write_changes(connection: Connection, project: int, ledger: Ledger, changes:
 
 
 def _remember(connection: Connection, workflow: int, runs: Remembered, now: float) -> None:
+    rows = [(key, moment, int(key not in runs.uncredited)) for key, moment in runs.created.items()]
     connection.executemany(
-        "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
-        [(workflow, key, moment, int(key not in runs.uncredited)) for key, moment in runs.created.items()],
+        "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)", [(workflow, *row) for row in rows]
     )
-    connection.executemany(
-        "UPDATE run SET credited = 1 WHERE workflow = ? AND key = ?", [(workflow, key) for key in runs.credited]
-    )
+    sums.add_runs(connection, workflow, rows)
+    if runs.credited:
+        credited = connection.execute(_CREDIT, (workflow, json.dumps(list(runs.credited)))).fetchall()
+        sums.add_runs(connection, workflow, [(key, created_at, 0) for key, created_at in credited], -1)
+        sums.add_runs(connection, workflow, [(key, created_at, 1) for key, created_at in credited])
     if runs.floor is not None:
-        connection.execute(
-            "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)",
-            (workflow, runs.floor, int(now - FURTHEST)),
-        )
+        forgotten = connection.execute(_FORGET, (workflow, runs.floor, int(now - FURTHEST))).fetchall()
+        sums.add_runs(connection, workflow, forgotten, -1)
 
 
 def read(connection: Connection, project: int, slug: str, damage: Damage) -> Ledger | None:
     """A project's ledger; None without one, and of a project that was taken out.
 
-    A damaged ledger is deleted, and begins anew. So does a damaged workflow: its next poll counts nothing.
+    A damaged ledger is deleted, and begins anew; so does one whose remembered runs are damaged. A damaged workflow
+    begins anew alone: its next poll counts nothing.
     """
     row = connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)).fetchone()
     if row is None:
         return None
-    ledger = damage.guard("ledger", slug, lambda: run_records.read_ledger(unsealed(row[0]), {}), None)
+    ledger = damage.guard("ledger", slug, lambda: _ledger(connection, project, row[0]), None)
     if ledger is None:
         damage.forget(connection, "DELETE FROM ledger WHERE project = ?", project)
         return None
@@ -159,6 +163,12 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
         reading = partial(_workflow, name, facts, ledger)
         workflows[name] = damage.guard("workflow", slug, reading, WorkflowLedger(0, baseline=True), name=name)
     return replace(ledger, workflows=workflows)
+
+
+def _ledger(connection: Connection, project: int, facts: object) -> Ledger:
+    ledger = run_records.read_ledger(unsealed(facts), {})
+    sums.check_runs(connection, project)
+    return ledger
 
 
 def _workflow(name: str, facts: object, ledger: Ledger) -> WorkflowLedger:

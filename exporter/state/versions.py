@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import StartError
-from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, usage_tables
+from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, sums, usage_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,16 +24,17 @@ class Version(NamedTuple):
     upgrade: tuple[str, ...]
 
 
+_SECOND = (
+    *project_tables.SCHEMA,
+    *run_tables.SCHEMA,
+    *live_tables.SCHEMA,
+    *hint_tables.SCHEMA,
+    *generation.SCHEMA,
+)
 VERSIONS = {
     1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
     2: Version(
-        (
-            *project_tables.SCHEMA,
-            *run_tables.SCHEMA,
-            *live_tables.SCHEMA,
-            *hint_tables.SCHEMA,
-            *generation.SCHEMA,
-        ),
+        _SECOND,
         (
             "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
             *live_tables.SCHEMA,
@@ -41,17 +42,8 @@ VERSIONS = {
             *generation.SCHEMA,
         ),
     ),
-    3: Version(
-        (
-            *project_tables.SCHEMA,
-            *run_tables.SCHEMA,
-            *live_tables.SCHEMA,
-            *hint_tables.SCHEMA,
-            *generation.SCHEMA,
-            *usage_tables.SCHEMA,
-        ),
-        usage_tables.SCHEMA,
-    ),
+    3: Version((*_SECOND, *usage_tables.SCHEMA), usage_tables.SCHEMA),
+    4: Version((*_SECOND, *usage_tables.SCHEMA, *sums.SCHEMA), (*sums.SCHEMA, *sums.FILLING)),
 }
 VERSION = max(VERSIONS)
 

@@ -31,4 +31,4 @@ def adapted(statement: str) -> str:
 
 def reads(statement: str) -> bool:
     """Whether a statement returns rows."""
-    return statement.startswith("SELECT")
+    return statement.startswith("SELECT") or "RETURNING" in statement
