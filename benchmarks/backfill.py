@@ -148,6 +148,7 @@ def section(folder: Path, url: str) -> report.Section:
         f"circleci: {{url: '{url}', requests_per_second: 1000, burst: 100, concurrency: 8}}\n"
         f"state: {{path: state.db}}\ndefaults: {{collectors: [runs]}}\nprojects: [{slugs}]\n"
     )
+    load = os.getloadavg()[0]
     used, reading, spooled = backfilled(folder)
     files = sorted((folder / "out").glob("*.om"))
     rows = [
@@ -158,19 +159,20 @@ def section(folder: Path, url: str) -> report.Section:
             "",
             f"{report.size(spooled)} beside the state file, removed at the end",
         ),
-        ("writing", report.seconds(used.wall - reading), "", "", f"{gigabytes(files)} in {len(files)} files"),
+        ("writing", report.seconds(used.wall - reading), "", "", f"{size(files)} in {len(files)} files"),
         ("`backfill` in all", *shown(used), f"{report.size((folder / 'state.db').stat().st_size)} of state"),
     ]
     for number, path in enumerate(files, 1):
         took = shown(blocks(folder, path))
-        rows.append((f"promtool, file {number} of {len(files)}", *took, f"{gigabytes([path])} read"))
+        rows.append((f"promtool, file {number} of {len(files)}", *took, f"{size([path])} read"))
     made = [path for path in (folder / "blocks").rglob("*") if path.is_file()]
-    rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}; {report.size(sum(path.stat().st_size for path in made))} of blocks")
+    rows[-1] = (*rows[-1][:-1], f"{rows[-1][-1]}; {size(made)} of blocks")
     found = report.Section(TITLE)
     found.say(
         f"Written by `python -m benchmarks.backfill`. {PROJECTS * WORKFLOWS:,} workflows with {RUNS:,} runs each, "
         f"{PROJECTS * WORKFLOWS * RUNS:,} in all, spread over 90 days, a sample an hour. The synthetic CircleCI is a "
-        f"process on the same 2 cores; reading against the real one takes as long as the rate limit says: "
+        f"process on the same 2 cores. One minute's load before it began was {load:.1f}: other programs lengthen walls, not "
+        f"CPU. Reading against the real one takes as long as the rate limit says: "
         f"{PROJECTS * WORKFLOWS * RUNS // PAGE:,} pages."
     )
     found.table(("", "wall", "CPU", "peak memory", "bytes"), rows)
@@ -182,9 +184,9 @@ def shown(used: Used) -> tuple[str, str, str]:
     return report.seconds(used.wall), report.seconds(used.cpu), report.size(used.peak)
 
 
-def gigabytes(files: Sequence[Path]) -> str:
+def size(files: Sequence[Path]) -> str:
     """The bytes of files."""
-    return f"{sum(path.stat().st_size for path in files) / 1e9:.2f} GB"
+    return report.size(sum(path.stat().st_size for path in files))
 
 
 def main(folder: Path) -> None:

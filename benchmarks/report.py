@@ -46,7 +46,9 @@ def seconds(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes as kB or MB."""
+    """Bytes as kB, MB or GB."""
+    if value >= 1e9:  # noqa: PLR2004
+        return f"{value / 1e9:.3g} GB"
     return f"{value / 1e6:.3g} MB" if value >= 1e6 else f"{value / 1e3:.3g} kB"  # noqa: PLR2004
 
 
