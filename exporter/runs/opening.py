@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 
 def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger, Live]:
-    """Both at the first look, which CircleCI's clock says is at `date`; what `ledger` counts already goes on."""
+    """Both at the first look, which CircleCI's clock says is at `date`; what `ledger` counts already goes on.
+
+    A ledger whose workflows `run` has never asked for comes from a backfill: what it does not hold is still to count,
+    tags included, which Insights does not know.
+    """
     bounds, waits = project.runs.buckets, project.pipelines.wait_buckets
-    live = Live(date, bounds, waits, fresh=ledger is None)
+    began = ledger.began if ledger is not None and not ledger.names_at else date
+    live = Live(began, bounds, waits, fresh=ledger is None)
     if ledger is None:
         ledger = Ledger(int(max(date - project.runs.lookback, 0)), 0.0, bounds, {}, by_stop=True)
     return ledger, live

@@ -233,6 +233,35 @@ def test_with_pipelines_the_same_runs_are_not_counted_again_and_others_are(tmp_p
     watching.circle.stop()
 
 
+def test_with_pipelines_the_first_look_counts_what_the_ledger_does_not_hold(tmp_path: Path) -> None:
+    """Runs of tags, which Insights never lists, and runs that it lists late, though they ended before the backfill."""
+    watching = Watching(tmp_path / "state.db")
+    watching.close()
+    held, tagged = watching.start(), watching.start(None, tag="v1")
+    watching.pass_time(3600)
+    for run in (held, tagged):
+        watching.end(run, at=watching.now - 1800)
+    watching.pass_time(7200)
+    late = watching.start()
+    watching.pass_time(3600)
+    watching.end(late, at=watching.now - 1800, shown=watching.now + 60)
+    settings = "collectors: [pipelines], pipelines: {idle_interval: 1m}"
+    out = tmp_path / "out"
+    assert make(watching.circle, tmp_path / "state.db", out, now=watching.now, settings=settings)
+    counted = {branch: one.statuses["success"] for (_, branch), one in ends(out).items()}
+    assert counted == {"main": 1}
+    watching.circle.fail("not_found", "/insights/")  # the pipelines alone tell
+    watching.open()
+    watching.looks(4)
+    assert (watching.runs(), watching.runs(branch="all tags")) == (2, 1)
+    assert watching.job_runs("build") == 2, "those of the run in the ledger had ended"
+    watching.restart()
+    watching.looks(4)
+    assert (watching.runs(), watching.runs(branch="all tags")) == (2, 1)
+    watching.close()
+    watching.circle.stop()
+
+
 def test_counters_that_exist_are_refused_and_stay(counting: Counting, tmp_path: Path) -> None:
     happen(counting, 10)
     counting.open()
