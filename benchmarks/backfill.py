@@ -171,8 +171,8 @@ def section(folder: Path, url: str) -> report.Section:
     found.say(
         f"Written by `python -m benchmarks.backfill`. {PROJECTS * WORKFLOWS:,} workflows with {RUNS:,} runs each, "
         f"{PROJECTS * WORKFLOWS * RUNS:,} in all, spread over 90 days, a sample an hour. The synthetic CircleCI is a "
-        f"process on the same 2 cores. One minute's load before it began was {load:.1f}: other programs lengthen walls, not "
-        f"CPU. Reading against the real one takes as long as the rate limit says: "
+        f"process on the same 2 cores. The load average before it began was {load:.1f}: other programs lengthen walls, "
+        f"not CPU. Reading against the real one takes as long as the rate limit says: "
         f"{PROJECTS * WORKFLOWS * RUNS // PAGE:,} pages."
     )
     found.table(("", "wall", "CPU", "peak memory", "bytes"), rows)
