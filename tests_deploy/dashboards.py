@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 DASHBOARDS = Path(__file__).parent.parent / "deploy" / "grafana" / "dashboards"
-NAMES = ("overview", "now", "workflow", "delivery", "exporter")
-HOUR = 3600
+NAMES = ("overview", "now", "workflow", "delivery", "cost", "exporter")
+HOUR, DAY = 3600, 86_400
 # A workflow of many jobs, and one with flaky tests.
 BUSY, FLAKY = ("gh/acme/web", "build-and-test"), ("gh/acme/api", "test")
 
@@ -50,7 +50,11 @@ def view(name: str, end: int, instance: str, workflow: tuple[str, str] = BUSY) -
         here = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
         return View(end - 6 * HOUR, end, 900, 3600, here)
     if name == "delivery":
-        return View(start, end, 8 * HOUR, 24 * HOUR, variables)
+        deploying = {**variables, "workflow": "deploy|release|apply|beta"}
+        return View(start, end, 8 * HOUR, 24 * HOUR, deploying)
+    if name == "cost":
+        # As Grafana, which asks at whole steps.
+        return View(start // DAY * DAY, end, DAY, 4 * HOUR, {"project": ".*", "price": "0.0006"})
     if name == "workflow":
         variables = {
             **variables,

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ import pytest
 from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.processes import fetch, free_port, running
+from tests_deploy.usage_past import DAY, DAYS, UsagePast
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -72,6 +73,7 @@ class Rehearsal:
 
     circle: Circle
     address: str
+    usage: UsagePast
     past: list[Moment] = field(default_factory=list)
 
     def openmetrics(self) -> Iterator[str]:
@@ -113,12 +115,19 @@ def _limited(circle: Circle) -> None:
 
 
 def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Sequence[str], times: int) -> None:
-    """Live through so many steps of so long, until a moment: poll, keep what is exposed, push the clock on."""
+    """Live through so many steps of so long, until a moment: poll, keep what is exposed, push the clock on.
+
+    On the last days, read the usage of the day before as well.
+    """
     step, steps = size
     clock = made.circle.clock
     for index in range(steps):
+        left = (steps - index) * step
+        if left % DAY == 0 and left // DAY <= DAYS and step == STEP:
+            zeros = made.usage.read_a_day()
+            made.past[-1] = replace(made.past[-1], text=made.past[-1].text + zeros)
         polled = partial(_polled_since, made.address, time.time(), awaited, times)
-        text = wait_until(polled, 120, 0.05, why="a poll of everything")
+        text = wait_until(polled, 120, 0.05, why="a poll of everything") + made.usage.text
         made.past.append(Moment(until - (steps - index) * step, time.time(), text))
         clock.advance(until - (steps - index - 1) * step - clock.now())
 
@@ -171,7 +180,7 @@ def rehearsal(folder: Path, seed: int = 3) -> Iterator[Rehearsal]:
         command += ["--config.watch", "--web.listen-address", address, "--log.level", "warn"]
         environment = {**os.environ, "CIRCLECI_TOKEN": circle.token}
         with running(command, f"http://{address}/-/ready", folder / "exporter.log", environment):
-            made = Rehearsal(circle, address)
+            made = Rehearsal(circle, address, UsagePast(circle, folder))
             _live(made, recent, (STEP, STEPS), COLLECTORS, len(circle.organization.projects))
             end, slug = _when_a_job_waits(circle, now)
             lively = {LIVELY, slug}

@@ -294,12 +294,17 @@ def test_the_charts_thresholds_are_by_default_those_of_prometheus() -> None:
     assert values == {name: float(number) for number, name in constants}
 
 
-def test_a_project_has_thresholds_of_its_own_by_values() -> None:
+def test_a_project_and_an_organization_have_thresholds_of_their_own_by_values() -> None:
     (rule,) = of_kind(rendered("community"), "PrometheusRule")
     own = next(group for group in rule["spec"]["groups"] if group["name"] == "circleci-insights-thresholds")
 
     assert own["rules"] == [
-        {"record": "circleci:threshold:success_ratio", "expr": "vector(0.5)", "labels": {"project": "gh/acme/web"}}
+        {
+            "record": "circleci:threshold:organization_credits_per_day",
+            "expr": "vector(100000)",
+            "labels": {"organization": "gh/acme"},
+        },
+        {"record": "circleci:threshold:success_ratio", "expr": "vector(0.5)", "labels": {"project": "gh/acme/web"}},
     ]
 
 

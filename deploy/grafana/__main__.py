@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from deploy.grafana import delivery, exporter_health, now, overview, workflow
+from deploy.grafana import cost, delivery, exporter_health, now, overview, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS = {"overview": overview, "now": now, "workflow": workflow, "delivery": delivery, "exporter": exporter_health}
+PARTS = {
+    "overview": overview,
+    "now": now,
+    "workflow": workflow,
+    "delivery": delivery,
+    "cost": cost,
+    "exporter": exporter_health,
+}
 FOLDER = Path(__file__).parent / "dashboards"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TAG = "circleci-insights"
 OVERVIEW, WORKFLOW, EXPORTER = "circleci-overview", "circleci-workflow", "circleci-exporter"
-NOW, DELIVERY = "circleci-now", "circleci-delivery"
+NOW, DELIVERY, COST = "circleci-now", "circleci-delivery", "circleci-cost"
 CIRCLECI = "https://app.circleci.com"
 SLUG = 'label_values(circleci_insights_project_info{project="$project"}, slug)'
 ALL = model.VariableOption(selected=True, text="All", value="$__all")
@@ -51,8 +51,18 @@ def variable(
     if many:
         made.all_value(".*").current(ALL)
     elif default:
-        made.current(model.VariableOption(selected=True, text=default, value=default))
+        made.current(chosen(default))
     return made
+
+
+def text(name: str, label: str, default: str) -> dashboard.TextBoxVariable:
+    """A variable that a person types."""
+    return dashboard.TextBoxVariable(name).label(label).default_value(default).current(chosen(default))
+
+
+def chosen(value: str) -> model.VariableOption:
+    """A value of a variable that is chosen at first."""
+    return model.VariableOption(selected=True, text=value, value=value)
 
 
 def slug() -> dashboard.QueryVariable:
@@ -154,10 +164,13 @@ def to_insights(workflow: str) -> tuple[str, str]:
     return "Insights at CircleCI", f"{CIRCLECI}/insights/{path}"
 
 
-def to_workflow(project: str, workflow: str) -> tuple[str, str]:
-    """A link from a table's row to the dashboard of its workflow; the arguments are titles of columns."""
+def to_workflow(project: str, workflow: str, of: str = "data.fields") -> tuple[str, str]:
+    """A link to the dashboard of a workflow: from a table's row by titles of columns, from a bar by labels."""
     url = (
         f"/d/{WORKFLOW}?${{datasource:queryparam}}&${{window:queryparam}}&${{__url_time_range}}"
-        f"&var-project=${{__data.fields.{project}:percentencode}}&var-workflow=${{__data.fields.{workflow}:percentencode}}"
+        f"&var-project=${{__{of}.{project}:percentencode}}&var-workflow=${{__{of}.{workflow}:percentencode}}"
     )
     return "This workflow in depth", url
+
+
+OF_BAR = "field.labels"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, ORANGE, PURPLE, WELL
 from deploy.grafana.frame import (
+    OF_BAR,
     OVERVIEW,
     alerts,
     begin,
@@ -50,6 +51,7 @@ RECORDED = "Read from the recording rules. Default branches only."
 SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
 GROWTH_STEPS: Steps = [(None, WELL), (0.1, DOUBTFUL), (0.3, BAD)]
 LINK = {"Project": [to_circleci()], "Workflow": [to_workflow("Project", "Workflow"), to_insights("Workflow")]}
+BAR = [to_workflow("project", "workflow", OF_BAR)]
 NAMES = {"project": "Project", "workflow": "Workflow"}
 SLUGGED = {**NAMES, "slug": "Slug"}
 
@@ -254,6 +256,7 @@ def _speed(board: Dashboard) -> None:
             "{{project}} {{workflow}}",
             unit=SECONDS,
             color=ORANGE,
+            links=BAR,
             width=12,
             height=10,
         ),
@@ -280,6 +283,7 @@ def _cost(board: Dashboard) -> None:
             "{{project}} {{workflow}}",
             unit=CREDITS,
             color=PURPLE,
+            links=BAR,
             width=12,
             height=10,
         ),

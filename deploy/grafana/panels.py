@@ -28,6 +28,9 @@ MINUTES, HOURS, PER_HOUR = "suffix: min", "suffix: h", "suffix: /h"
 FIT_BELOW = 2
 """So many lines of a legend can be read below a chart."""
 
+DAY = "1d"
+"""The shortest step of charts of what is known by day."""
+
 Steps = list[tuple[float | None, str]]
 """Thresholds: each color holds from its value on; the first from None."""
 
@@ -199,6 +202,7 @@ def chart(
     calculations: Sequence[str] = ("lastNotNull",),
     step: bool = False,
     right: bool = False,
+    interval: str = "",
 ) -> timeseries.Panel:
     """Lines (or stacked bars) over time; the legend is a table, at the `right` if it is long or has long names."""
     panel = (
@@ -242,6 +246,8 @@ def chart(
         )
     for ref, line in zip(_refs(len(lines)), lines, strict=True):
         query = _query(ref, line.expression, line.legend).range()
+        if interval:
+            query.interval(interval)
         panel.with_target(query.exemplar(exemplar=True) if line.exemplars else query)
         color = {"mode": "fixed", "fixedColor": line.color}
         panel.override_by_query(ref, [model.DynamicConfigValue(id_val="color", value=color)])
@@ -259,9 +265,10 @@ def bars(
     height: int = 8,
     color: str = BLUE,
     steps: Steps | None = None,
+    links: Sequence[tuple[str, str]] = (),
 ) -> bargauge.Panel:
-    """The newest value of several things beside each other, in the order of the query."""
-    return (
+    """The newest value of several things beside each other, in the order of the query, with `links` of each bar."""
+    panel = (
         bargauge.Panel()
         .title(title)
         .description(description)
@@ -282,6 +289,12 @@ def bars(
         .thresholds(_thresholds(steps or [(None, color)]))
         .color_scheme(_color(model.FieldColorModeId.THRESHOLDS))
     )
+    return panel.override_by_query("A", [_links(links)]) if links else panel
+
+
+def _links(targets: Sequence[tuple[str, str]]) -> model.DynamicConfigValue:
+    listed = [{"title": text, "url": url, "targetBlank": url.startswith("https:")} for text, url in targets]
+    return model.DynamicConfigValue(id_val="links", value=listed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,8 +364,7 @@ def listing(
         panel.with_target(_query(ref, column.expression).instant().format(PromQueryFormat.TABLE))
         panel.override_by_name(column.title, _properties(column))
     for name, targets in (links or {}).items():
-        listed = [{"title": text, "url": url, "targetBlank": url.startswith("https:")} for text, url in targets]
-        panel.override_by_name(name, [model.DynamicConfigValue(id_val="links", value=listed)])
+        panel.override_by_name(name, [_links(targets)])
     for name in unseen:
         panel.override_by_name(name, [model.DynamicConfigValue(id_val="custom.hideFrom", value=HIDDEN)])
     return panel

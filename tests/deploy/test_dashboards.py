@@ -23,11 +23,11 @@ def everything(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 SHOWN = [(name, panel) for name, board in DASHBOARDS.items() for panel in everything(board) if panel["type"] != "row"]
 PANELS = [pytest.param(name, panel, id=f"{name}: {panel['title']}") for name, panel in SHOWN]
-TABLES = [panel for board in DASHBOARDS.values() for panel in everything(board) if panel["type"] == "table"]
+LINKED = [panel for _, panel in SHOWN if panel["type"] in {"table", "bargauge"}]
 OPTIONAL = {"runs", "pipelines", "flaky_tests", "tests", "project", "job_trend", "workflow_summary", "organizations"}
 NEEDED = re.compile(r"Needs the collector `(\w+)`")
 CONFIGURED = re.compile(r"Needs `(\w+)` in the configuration")
-KEYS = {"self-hosted runners": "runners"}
+KEYS = {"self-hosted runners": "runners", "Usage export": "usage"}
 PAGES = (  # of CircleCI's, as its own pages link to each other
     r"pipelines/<slug>(\?branch=<branch>)?",
     r"insights/<slug>/workflows/<workflow>/overview(\?branch=<branch>&reporting-window=<window>)?",
@@ -36,13 +36,13 @@ VALUE = re.compile(r"\$\{(?:__data\.fields\.)?(\w+)(?::percentencode)?\}")
 HEX = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
-def test_there_are_five_dashboards_which_link_to_each_other() -> None:
-    assert DASHBOARDS.keys() == {"overview", "now", "workflow", "delivery", "exporter"}
+def test_there_are_six_dashboards_which_link_to_each_other() -> None:
+    assert DASHBOARDS.keys() == {"overview", "now", "workflow", "delivery", "cost", "exporter"}
     for board in DASHBOARDS.values():
         (link,) = [each for each in board["links"] if each["type"] == "dashboards"]
         assert (link["type"], link["includeVars"], link["keepTime"]) == ("dashboards", True, True)
         assert set(link["tags"]) <= set(board["tags"])
-    assert len({board["uid"] for board in DASHBOARDS.values()}) == 5
+    assert len({board["uid"] for board in DASHBOARDS.values()}) == 6
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_there_are_five_dashboards_which_link_to_each_other() -> None:
         ("now", ["datasource", "project"]),
         ("workflow", ["datasource", "project", "workflow", "branch", "window", "slug"]),
         ("delivery", ["datasource", "project", "workflow", "branch", "window"]),
+        ("cost", ["datasource", "project", "price"]),
         ("exporter", ["datasource", "job", "instance", "project"]),
     ],
 )
@@ -213,7 +214,7 @@ def test_runs_have_exemplars_that_the_provisioned_data_source_links_to_circleci(
 def test_links_lead_to_dashboards_and_fields_that_exist() -> None:
     uids = {board["uid"] for board in DASHBOARDS.values()}
     links = []
-    for panel in TABLES:
+    for panel in LINKED:
         for override in panel["fieldConfig"]["overrides"]:
             for prop in override["properties"]:
                 if prop["id"] == "links":
@@ -227,7 +228,7 @@ def test_links_lead_to_dashboards_and_fields_that_exist() -> None:
         else:
             page = VALUE.sub(lambda part: f"<{part[1].lower()}>", url).replace("<ref>", "<branch>")
             assert any(re.fullmatch(f"https://app.circleci.com/{each}", page) for each in PAGES), url
-        if not panel:
+        if panel.get("type") != "table":
             continue
         titles = next(t["options"]["renameByName"] for t in panel["transformations"] if t["id"] == "organize").values()
         assert set(re.findall(r"__data\.fields\.(\w+)", url)) <= set(titles)

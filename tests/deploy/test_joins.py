@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 # The cases are about moments, which need many evaluations; here few will do.
-COARSE = {"exporter": "5m", "runners": "5m", "runs": "10m", "webhooks": "5m", "workflow": "2h"}
+COARSE = {"exporter": "5m", "runners": "5m", "runs": "10m", "usage": "1h", "webhooks": "5m"}
+COARSE |= {"workflow": "2h"}
 # What an alert is about: without this it may be silent. An unknown default branch has an alert of its own.
 BRANCH = {"circleci_insights_default_branch"}
 RUNS = {"circleci_workflow_runs_total"} | BRANCH
@@ -45,6 +46,8 @@ EVIDENCE = {
     "CircleCIWebhooksStopped": {"circleci_exporter_webhooks_total", "circleci_exporter_run_delay_seconds_count"},
     "CircleCIWebhookSignaturesBad": {"circleci_exporter_webhooks_total"},
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
+    "CircleCIUsageStale": {"circleci_usage_day_timestamp_seconds", "circleci_exporter_collector_failures_total"},
+    "CircleCIOrganizationOverBudget": {"circleci_usage_credits_total"},
     "CircleCIDefaultBranchFailing": {"circleci_workflow_last_run_success"} | BRANCH,
     "CircleCIFailureBudgetBurnsFast": RUNS,
     "CircleCIFailureBudgetBurnsSlowly": RUNS,

@@ -17,8 +17,8 @@ RUNBOOK = DEPLOY / "prometheus" / "RUNBOOK.md"
 RUNBOOK_URL = "https://runbooks.example.com/circleci-insights-exporter"
 ALERTS = rules("alerts.yml")
 ALL = [*rules("recording.yml"), *ALERTS]
-# Recorded by whoever wants another threshold for a project.
-OVERRIDE = re.compile(r"circleci:threshold:(\w+)\{project!=\"\"\}")
+# Recorded by whoever wants another threshold for a project or an organization.
+OVERRIDE = re.compile(r"circleci:threshold:(\w+)\{(?:project|organization)!=\"\"\}")
 CONSTANT = re.compile(r"(?<![\w.])([\d.]+)  # (\w+)$", re.MULTILINE)
 
 
@@ -113,7 +113,7 @@ def test_a_threshold_is_a_constant_with_its_name_behind_it_and_the_same_wherever
         for number, name in CONSTANT.findall(rule["expr"]):
             found.setdefault(name, set()).add(number)
 
-    assert len(found) == 25
+    assert len(found) == 27
     assert {name for name, numbers in found.items() if len(numbers) > 1} == set()
 
 
@@ -123,7 +123,7 @@ def test_no_rule_has_a_number_without_a_name() -> None:
         assert set(re.findall(r"(?<![\w.])\d[\w.]*", bare)) <= {"0", "1"}, name_of(rule)
 
 
-def test_the_readme_lists_the_thresholds_that_a_project_can_override() -> None:
+def test_the_readme_lists_the_thresholds_that_a_project_or_an_organization_can_override() -> None:
     names = {name for rule in ALL for name in OVERRIDE.findall(rule["expr"])}
     readme = (DEPLOY / "prometheus" / "README.md").read_text(encoding="utf-8")
 

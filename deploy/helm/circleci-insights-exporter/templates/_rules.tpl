@@ -1,12 +1,14 @@
-{{- /* Thresholds of single projects: alerts look for them, and use their constants where there are none. */ -}}
-{{- define "exporter.projectThresholds" -}}
+{{- /* Thresholds of single projects and organizations: alerts look for them, and use their constants where there are none. */ -}}
+{{- define "exporter.ownThresholds" -}}
 - name: circleci-insights-thresholds
   rules:
-    {{- range $project, $thresholds := .Values.prometheusRule.projectThresholds }}
+    {{- range $label, $all := dict "project" .Values.prometheusRule.projectThresholds "organization" .Values.prometheusRule.organizationThresholds }}
+    {{- range $owner, $thresholds := $all }}
     {{- range $name, $value := $thresholds }}
     - record: circleci:threshold:{{ $name }}
       expr: vector({{ $value }})
-      labels: {project: {{ quote $project }}}
+      labels: { {{- $label }}: {{ quote $owner -}} }
+    {{- end }}
     {{- end }}
     {{- end }}
 {{- end -}}
