@@ -88,9 +88,9 @@ class Drawing:
 def draw(
     driver: Chrome, folder: Path, name: str, prometheus: str, view: View, *, theme: str = "dark", **size: int
 ) -> Drawing:
-    """Draw a dashboard, so `width` and its first `rows` of the grid, into a picture; `folder` is that of `bundle`."""
-    settings: dict[str, Any] = {"prometheus": prometheus, "theme": theme, "width": 1500, "rows": 999, **size}
-    settings |= view.settings()
+    """Draw a dashboard, so `width` and with `rows` of the grid from the `first`; `folder` is that of `bundle`."""
+    settings: dict[str, Any] = {"prometheus": prometheus, "theme": theme, "width": 1500, "first": 0, "rows": 999}
+    settings |= size | view.settings()
     (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     (folder / "dashboard.json").write_text(json.dumps(unfolded(read(name))), encoding="utf-8")
     (folder / "index.html").write_text(PAGE % settings["width"], encoding="utf-8")

@@ -68,7 +68,8 @@ async function main() {
   const theme = createTheme({ colors: { mode: settings.theme } });
   const timeRange = { from: dateTime(settings.start * 1000), to: dateTime(settings.end * 1000) };
   timeRange.raw = { from: timeRange.from, to: timeRange.to };
-  const panels = dashboard.panels.filter((panel) => panel.gridPos.y < settings.rows);
+  const shown = dashboard.panels.filter(({ gridPos: { y } }) => y >= settings.first && y < settings.first + settings.rows);
+  const panels = shown.map((panel) => ({ ...panel, gridPos: { ...panel.gridPos, y: panel.gridPos.y - settings.first } }));
   const elements = [];
   for (const panel of panels) {
     elements.push(await element(panel, settings, theme, timeRange));
