@@ -236,8 +236,9 @@ class StateStore:
         now = self._wall()
         with self._counting(snapshot) as (project, ledger):
             run_tables.write_changes(self._connection, project, ledger, changes, now)
-            watched = min((each.created_at for each in snapshot.live.pipelines.values() if each.runs), default=now)
-            oldest = int(min(now - snapshot.project.runs.lookback - DAY, watched))
+            # Times of jobs are CircleCI's, from which this machine's may differ by days.
+            watched = [run.created_at for each in snapshot.live.pipelines.values() for run in each.runs]
+            oldest = int(min([snapshot.live.floor - DAY, *watched]))
             live_tables.write(self._connection, project, snapshot.live, changes, oldest)
             hint_tables.delete(self._connection, self._server, followed)
 

@@ -116,10 +116,11 @@ def test_a_run_or_job_that_comes_again_is_remembered_as_it_was(path: Path) -> No
 
 def test_jobs_that_stopped_before_the_lookback_are_forgotten_unless_their_pipeline_is_watched(path: Path) -> None:
     with opened(path) as found:
-        found.now = NOW + 4 * DAY - 30  # a lookback of three days, and one more
-        found.state.commit_live(snapshot(), Changes(floors={"build": 0}))
+        found.now = NOW + 30 * DAY  # this machine's clock decides nothing
+        live = replace(LIVE, floor=NOW + DAY - 30)  # by CircleCI's clock; jobs are kept for a day more
+        found.state.commit_live(snapshot(live), Changes(floors={"build": 0}))
         assert jobs(found) == {11, 12}
-        found.state.commit_live(snapshot(replace(LIVE, pipelines={})), Changes(floors={"build": 0}))
+        found.state.commit_live(snapshot(replace(live, pipelines={})), Changes(floors={"build": 0}))
         assert jobs(found) == {11}
 
 
