@@ -30,6 +30,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 }
 COUNTERS = (families.PIPELINES_TOTAL.name, families.JOB_RUNS.name, families.JOB_CRITICAL_PATH.name)
 HISTOGRAMS = (families.JOB_RUN_DURATION.name, families.JOB_RUN_WAIT.name)
+OF_JOBS = frozenset({families.JOB_RUNS.name, families.JOB_CRITICAL_PATH.name, *HISTOGRAMS})
 IN_PROGRESS = (families.RUNS_IN_PROGRESS.name, families.OLDEST_RUN_IN_PROGRESS.name)
 JOB_STATUSES = (*job_runs.UNDER_WAY, job_runs.OTHER)
 
@@ -107,10 +108,15 @@ def _by_branch(
 
 
 def counted(live: Live, now: float, project: Project) -> Mapping[str, tuple[tuple[float, ...], Values]]:
-    """The counters, then the histograms that are shown: by family its buckets' bounds and its values by own labels."""
+    """The counters, then the histograms that are shown: by family its buckets' bounds and its values by own labels.
+
+    Without `jobs` those of jobs do not go on, so they are not shown; they come back with what they had.
+    """
     bounds = {families.JOB_RUN_DURATION.name: live.bounds, families.JOB_RUN_WAIT.name: live.wait_bounds}
     found: dict[str, tuple[tuple[float, ...], Values]] = {
-        name: (bounds.get(name, ()), {}) for name in (*COUNTERS, *HISTOGRAMS) if project.metrics.match(name)
+        name: (bounds.get(name, ()), {})
+        for name in (*COUNTERS, *HISTOGRAMS)
+        if project.metrics.match(name) and (project.pipelines.jobs or name not in OF_JOBS)
     }
     if now < counters_expire_at(live, project):
         for key, cell in live.cells.items():

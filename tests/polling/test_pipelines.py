@@ -453,3 +453,41 @@ def test_a_run_that_only_insights_knows_and_that_is_refused_at_two_sweeps_counts
         running.looks(20)
         assert (running.runs(), running.job_runs("test")) == (2, 1)
         assert len([path for path in running.asked() if path.startswith("/workflow/") and path.count("/") == 2]) == 2
+
+
+@pytest.mark.parametrize("buckets", ["[1m]", "[31s, 61s, 2m, 5m, 10m, 20m, 40m, 1h, 2h, 4h]"])
+def test_a_histogram_that_other_buckets_have_begun_anew_is_new_in_the_state_as_well(
+    tmp_path: Path, buckets: str
+) -> None:
+    counts = "circleci_job_run_duration_seconds_count", "circleci_job_run_wait_seconds_count"
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        running.end(running.start(), at=NOON + 121)
+        running.looks(3, 90)
+        assert [running.value(name, job_name="test") for name in counts] == [1, 1]
+        running.restart(
+            settings=f"pipelines: {{idle_interval: 1m, wait_buckets: {buckets}}}, runs: {{buckets: {buckets}}}"
+        )
+        running.look(60)
+        for _ in range(2):
+            assert [running.value(name, job_name="test") for name in counts] == [0, 0]
+            assert running.job_runs("test") == 1
+            running.restart()
+            running.look()
+        assert running.samples("circleci_exporter_state_damaged_records_total", kind="counter") == {
+            '{kind="counter"}': 0
+        }
+
+
+def test_without_jobs_counters_of_jobs_are_not_shown_and_they_come_back_with_what_they_had(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        running.end(running.start(), at=NOON + 121)
+        running.looks(3, 90)
+        running.restart(settings="pipelines: {idle_interval: 1m, jobs: false}")
+        running.look(60)
+        assert (running.runs(), running.job_runs("test")) == (1, None)
+        assert running.samples("circleci_job_critical_path_seconds_total") == {}
+        running.restart(settings="pipelines: {idle_interval: 1m}")
+        running.look(60)
+        assert (running.runs(), running.job_runs("test")) == (1, 1)
