@@ -42,6 +42,7 @@ test-pythons: ## Run all tests on every Python that pyproject.toml names
 soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
+		tests/soak/pipelines_settings.py \
 		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py --no-cov -s $(ARGS)
 
 .PHONY: format

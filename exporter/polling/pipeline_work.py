@@ -104,9 +104,9 @@ class Work:
         label = runs.labels_of(project, facts.default_branch(project, self.facts))
         if live is None or ledger is None:
             ledger, live = opening.begun(ledger, project, attempt.date())
-        ledger_now, live = opening.fitted(ledger, live, project, attempt.now())
-        book = Book(ledger_now, live, project, label, now=attempt.now())
-        book.changes.whole = ledger_now is not ledger or self._live is None
+        book = Book(*opening.fitted(ledger, live, project, label, attempt.now()), project, label, now=attempt.now())
+        book.fitted(ledger, live)
+        book.changes.whole = book.changes.whole or self._live is None
         return book
 
     def _due(self, what: str, due: float | None) -> bool:

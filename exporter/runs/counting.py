@@ -90,6 +90,14 @@ class Book:
         self._growth = Growth(live.cells, live.held, now, self._hold)
         self._bounds, self._wait_bounds = live.bounds, live.wait_bounds
         self._invented = list(ledger.invented)
+        self._fitted: dict[Key, Cell | None] = {}
+
+    def fitted(self, ledger: Ledger, live: Live) -> None:
+        """Write what other settings have made of both, which are as they were stored."""
+        self.changes.whole = self.ledger is not ledger
+        if self.live is not live:
+            cells = self.live.cells
+            self._fitted = {key: cells.get(key) for key, cell in live.cells.items() if cells.get(key) is not cell}
 
     def pipeline(self, pipeline: WatchedPipeline) -> WatchedPipeline:
         """Count a pipeline that has an outcome, or has settled; returns it as it is to be watched."""
@@ -178,7 +186,7 @@ class Book:
         old = [key for key, cell in cells.items() if self._now - cell.grown_at > FORGOTTEN_AFTER]
         for key in old:
             del cells[key]
-        self.changes.cells = {**self._growth.changed, **dict.fromkeys(old)}
+        self.changes.cells = {**self._fitted, **self._growth.changed, **dict.fromkeys(old)}
         if self.changes.cells:
             self.live = replace(self.live, cells=cells, held=self._growth.held)
         if tuple(self._invented) != self.ledger.invented:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from exporter.runs.counters import Cell, Distribution, empty
 from exporter.runs.counting import JOB_DURATION, JOB_WAIT
 from exporter.runs.folding import rebucketed, unmeasured
-from exporter.runs.ledger import Ledger
+from exporter.runs.ledger import ALL_TAGS, Ledger
 from exporter.runs.live import Live
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.config import Project
     from exporter.runs.counters import Key
 
@@ -30,8 +32,14 @@ def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger,
     return ledger, live
 
 
-def fitted(ledger: Ledger, live: Live, project: Project, now: float) -> tuple[Ledger, Live]:
-    """Both by the settings that hold now; only a histogram whose buckets have changed begins at 0 again."""
+def fitted(
+    ledger: Ledger, live: Live, project: Project, label: Callable[[str], str], now: float
+) -> tuple[Ledger, Live]:
+    """Both by the settings that hold now: a histogram whose buckets have changed begins at 0 again.
+
+    A branch that `label` no longer names by itself is dropped, as it is where runs are counted without pipelines.
+    """
+    ledger, live = _of_named_branches(ledger, live, label)
     bounds, waits = project.runs.buckets, project.pipelines.wait_buckets
     if not ledger.by_stop:  # durations were those that Insights sends
         ledger = replace(unmeasured(ledger, bounds), by_stop=True)
@@ -65,6 +73,21 @@ def shown_anew(ledger: Ledger, live: Live, now: float) -> tuple[Ledger, Live]:
         for name, workflow in ledger.workflows.items()
     }
     return replace(ledger, workflows=workflows), replace(live, cells=cells)
+
+
+def _of_named_branches(ledger: Ledger, live: Live, label: Callable[[str], str]) -> tuple[Ledger, Live]:
+    known = {key.labels[0] for key in live.cells}  # the first of the labels of each of their families
+    known.update(*(workflow.branches for workflow in ledger.workflows.values()))
+    gone = {branch for branch in known if branch != ALL_TAGS and label(branch) != branch}
+    if not gone:
+        return ledger, live
+    workflows = {
+        name: replace(workflow, branches={key: each for key, each in workflow.branches.items() if key not in gone})
+        for name, workflow in ledger.workflows.items()
+    }
+    cells = {key: cell for key, cell in live.cells.items() if key.labels[0] not in gone}
+    held = frozenset(key for key in live.held if key in cells)
+    return replace(ledger, workflows=workflows), replace(live, cells=cells, held=held)
 
 
 def _unrisen(cell: Cell) -> bool:

@@ -57,7 +57,8 @@ class Watched:
     def __post_init__(self) -> None:
         """Begin as a poll does."""
         ledger, live = opening.begun(self.ledger, self.project, self.date)
-        self.ledger, self.live = opening.fitted(ledger, self.live or live, self.project, self.now)
+        label = labels_of(self.project, "main")
+        self.ledger, self.live = opening.fitted(ledger, self.live or live, self.project, label, self.now)
 
     def book(self) -> Book:
         """A book on what is counted so far."""

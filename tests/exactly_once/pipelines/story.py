@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,6 +10,7 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import parse
 from exporter.insights.collector import PIPELINES_POLL
+from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.polling.organization_list import OrganizationList
@@ -24,7 +26,7 @@ from tests.exactly_once.pipelines.truth import Rules, Truth, gauges
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exporter.config import Project
+    from exporter.config import Config, Project
     from exporter.state.records import Stored
     from exporter.system.logs import Logger
     from tests.exactly_once.pipelines.truth import Facts, Samples
@@ -40,12 +42,13 @@ circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, timeout: 2s}}
 state: {{path: "{path}"}}
 defaults:
   collectors: [pipelines]
-  branches: [develop, "release/*"]
+  branches: {branches}
   max_series: 100000
-  runs: {{lookback: 1d, sweep: 10m, buckets: [30s, 1m, 2m, 5m, 10m, 20m]}}
-  pipelines: {{interval: 1m, idle_interval: 5m, wait_buckets: [1s, 1m, 2m, 5m]}}
+  runs: {{lookback: 1d, sweep: 10m, buckets: {buckets}}}
+  pipelines: {{interval: 1m, idle_interval: 5m, jobs: {jobs}, wait_buckets: [1s, 1m, 2m, 5m]}}
 projects: [{projects}]
 """
+AT_FIRST = {"branches": "[develop, 'release/*']", "buckets": "[30s, 1m, 2m, 5m, 10m, 20m]", "jobs": "true"}
 
 
 class Story:
@@ -53,6 +56,7 @@ class Story:
 
     def __init__(self, path: Path, seed: int) -> None:
         self.random = random = Random(seed)  # noqa: S311  nothing secret hangs on it
+        self.settings = dict(AT_FIRST)
         self.path, self.now = path, NOON + random.choice((0.0, -3 * DAY, 3 * DAY, random.uniform(-7200, 7200)))
         delay = random.choice((0.0, 1800.0, 7200.0))
         self.circle = Circle(start=NOON, speed=0, quiet=True, refresh=1, delay=delay, seed=seed).start()
@@ -69,7 +73,7 @@ class Story:
 
     def open(self) -> None:
         """Start the engine, as a restart does."""
-        config = parse(SETTINGS.format(url=self.circle.url, path=self.path, projects=", ".join(SLUGS)))
+        config = self._config()
         environ, clocks = {"CIRCLECI_TOKEN": self.circle.token}, Clocks(lambda: self.now)
         self.log = CapturingLogger()
         self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
@@ -78,17 +82,33 @@ class Story:
             [self._restored(project, found.get(project.slug)) for project in config.projects], self.now
         )
 
+    def _config(self) -> Config:
+        projects = ", ".join(SLUGS)
+        return parse(SETTINGS.format(url=self.circle.url, path=self.path, projects=projects, **self.settings))
+
+    def reload(self, **settings: str) -> None:
+        """Change settings while it runs; what is shown of them changes with the next look."""
+        self.settings |= settings
+        config, store = self._config(), self.engine.store
+        self.engine.change(config)
+        for project in config.projects:
+            before = store.get(project.slug)
+            assert before is not None
+            store.publish([plan.pruned(replace(before, project=project))[0]], self.now)
+        self.heights.clear()
+        self.look(60)
+
     def _restored(self, project: Project, stored: Stored | None) -> Snapshot:
         if stored is None or stored.ledger is None or stored.live is None:
             return Snapshot(project)
         ledger, live = opening.shown_anew(stored.ledger, stored.live, self.now)
         return Snapshot(project, stored.facts, {}, stored.outcomes, ledger=ledger, live=live)
 
-    def restart(self) -> None:
-        """End the engine and start it again."""
+    def restart(self, *, away: bool = False) -> None:
+        """End the engine and start it again; `away` says that nothing was committed for long."""
         self.engine.close()
         self.open()
-        self.see()
+        self.see(away=away)
         self.restarts += 1
 
     def close(self) -> None:
@@ -119,14 +139,23 @@ class Story:
         self.looks += 1
         self.see()
 
-    def begin(self) -> None:
+    def prepare(self) -> None:
         """What has ended, and what is under way, before the first look."""
         for _ in range(10):
             self.producer.some(self.circle.clock.now(), 12)
             self.pass_time(self.random.uniform(60, 300))
         self.pass_time(1)
+
+    def begin(self) -> None:
+        """Some things happen, then comes the first look."""
+        self.prepare()
         self.look()
         self.pass_time(1)
+
+    def looks_again(self) -> None:
+        """Look until all that was held back is shown."""
+        for _ in range(3):
+            self.look(60)
 
     def chapter(self) -> None:
         """Something happens, then some looks."""
@@ -184,7 +213,7 @@ class Story:
         found = counters_of(read(self.text()))
         for series, value in found.items():
             assert value >= self.heights.get(series, 0.0), f"{series} fell to {value}"
-            assert series in self.heights or value == 0, f"{series} was born at {value}"
+            assert series in self.heights or value == 0 or not self.heights, f"{series} was born at {value}"
         gone = self.heights.keys() - found.keys()
         assert away or not gone, f"gone: {sorted(gone)[:3]}"
         self.heights |= found
