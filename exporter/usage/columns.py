@@ -40,7 +40,7 @@ USE = (
     "MAX_RAM_UTILIZATION_PCT",
 )
 SECONDS, TOTAL = "JOB_RUN_SECONDS", "TOTAL_CREDITS"
-READ = (*REQUIRED, DATE, *TIMES, SECONDS, TOTAL, *KINDS.values(), *USE, *NAMES)
+READ = (*REQUIRED, DATE, *TIMES, SECONDS, *KINDS.values(), TOTAL, *USE, *NAMES)
 RECORD = "record"
 """What is counted of a record that has more or fewer fields than the header."""
 FIELDS = (*READ, RECORD)

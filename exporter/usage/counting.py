@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.insights.payloads import Unreadable, text
@@ -12,7 +13,7 @@ from exporter.runs import jobs
 from exporter.runs.counters import Key
 from exporter.runs.reading import key_of
 from exporter.usage import columns, families
-from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, RECORD, SECONDS, TIMES, TOTAL, USE
+from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,10 @@ NONE = "none"
 NOT_FINAL = frozenset({*jobs.UNDER_WAY, jobs.NOT_RUN})
 ALWAYS_SHOWN = ("success", "failed")
 """Statuses that a job shows as soon as one of its runs is met."""
+_TIMES = slice(READ.index(TIMES[0]), READ.index(TIMES[-1]) + 1)
+_AMOUNTS = slice(READ.index(SECONDS), READ.index(TOTAL) + 1)
+_USE = slice(READ.index(USE[0]), READ.index(USE[-1]) + 1)
+_NAMES = slice(READ.index(NAMES[0]), READ.index(NAMES[-1]) + 1)
 _PROVIDERS = {"github": "gh", "bitbucket": "bb"}
 _MICROSECOND_DAY, _MICROSECOND = 86_400 * MILLION, MILLION
 
@@ -141,9 +146,8 @@ class Sums:
         return found
 
     def _job_run(self, fields: tuple[str, ...]) -> JobRun | None:
-        job_id, status, run_date, queued, started, stopped, seconds, total, *rest = fields
-        kinds, use, names = rest[: len(KINDS)], rest[len(KINDS) : -len(NAMES)], rest[-len(NAMES) :]
-        ordinal = self._or_null(columns.day, run_date, columns.DATE) or 0
+        job_id, status, run_date = fields[:3]
+        ordinal = self._read_one(columns.day, run_date, columns.DATE) or 0
         self.newest = max(self.newest, ordinal)
         word = self._status(status)
         identifier = columns.uuid(job_id)
@@ -152,37 +156,29 @@ class Sums:
             return None
         if word is None:
             return None
-        times = [self._time(each, name) for each, name in zip((queued, started, stopped), TIMES, strict=True)]
+        times = self._read(columns.moment, fields, _TIMES)
+        amounts = self._read(columns.millionths, fields, _AMOUNTS)
+        days = [time.toordinal() for time in times if time is not None]
         return JobRun(
             key_of(identifier),
             ordinal,
-            max([ordinal, *(time.toordinal() for time in times if time is not None)]),
-            self._series_of(tuple(names)),
+            max(ordinal, *days) if days else ordinal,
+            self._series_of(fields[_NAMES]),
             word,
-            (
-                *(self._amount(each, name) for each, name in zip(kinds, KINDS.values(), strict=True)),
-                self._amount(total, TOTAL),
-            ),
-            self._amount(seconds, SECONDS),
+            tuple(amount or 0 for amount in amounts[1:]),
+            amounts[0] or 0,
             _queue(times[0], times[1]),
-            tuple(self._or_null(columns.percent, each, name) for each, name in zip(use, USE, strict=True)),
+            self._read(columns.percent, fields, _USE),
         )
 
-    def _amount(self, value: str, name: str) -> int:
+    def _read(self, read: Callable[[str], Value], fields: tuple[str, ...], place: slice) -> tuple[Value | None, ...]:
+        """Neighboring fields; one that cannot be read is None, and counted."""
         try:
-            return columns.millionths(value)
+            return tuple(map(read, fields[place]))
         except Unreadable:
-            self.unread[name] += 1
-            return 0
+            return tuple(map(self._read_one, repeat(read), fields[place], READ[place]))
 
-    def _time(self, value: str, name: str) -> datetime | None:
-        try:
-            return columns.moment(value)
-        except Unreadable:
-            self.unread[name] += 1
-            return None
-
-    def _or_null(self, read: Callable[[str], Value], value: str, name: str) -> Value | None:
+    def _read_one(self, read: Callable[[str], Value], value: str, name: str) -> Value | None:
         try:
             return read(value)
         except Unreadable:
@@ -191,6 +187,8 @@ class Sums:
 
     def _status(self, status: str) -> str | None:
         """The label `status`; None for a run that is not over."""
+        if status in ALWAYS_SHOWN:
+            return status
         word = status.lower()
         if word in NULL or status in NULL or word in NOT_FINAL:
             return None

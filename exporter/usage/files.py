@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often a file is asked for at the same URL, where it was cut or slow."""
-BATCH = 4096
+BATCH = 8192
 """Job runs that are looked up and written in one transaction."""
 
 

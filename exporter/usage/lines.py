@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from exporter.usage.cells import Amounts
 
 PERCENT = 100
+DIGITS = 12
+"""Of a ratio: a percentage by a hundred, without the noise of floating point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,14 @@ class Shown:
     """What a scrape has of one organization.
 
     Its counters and histograms; the newest day read, 0 while none is shown; the use of CPU and memory on it, in
-    percent, by labels, for each of the four families.
+    percent, by labels, for each of the four families; the bounds of its histograms.
     """
 
     organization: str
     cells: Mapping[Key, Amounts] = field(default_factory=dict)
     newest: int = 0
     use: Sequence[Mapping[tuple[str, ...], float]] = ()
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ class Lines:
 def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -> Lines:
     """Write what organizations show, at most `room` samples of each. A series that two of them have is their sum.
 
-    The organization's own credits come first, then jobs in the order of their labels, then queues.
+    The organization's own credits come first, then jobs in the order of their labels, then queues. Histograms with
+    other bounds are left out: they are about to begin anew.
     """
     cells: dict[Key, Amounts] = {}
     ratios: dict[Key, float] = {}
@@ -56,7 +60,7 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
     dropped: dict[str, int] = {}
     for each in shown:
         left, dropped[each.organization] = room - bool(each.newest), 0
-        for row in _rows(each):
+        for row in _rows(each, bounds):
             size = sum(len(bounds) + 3 if key.family == QUEUE.name else 1 for key in row)
             if size > left:
                 left = 0  # so that what is kept is what comes first
@@ -75,7 +79,7 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
     return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
 
 
-def _rows(shown: Shown) -> Iterator[dict[Key, Amounts | float]]:
+def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[dict[Key, Amounts | float]]:
     """The samples that are kept or dropped together, in their order."""
     own: dict[Key, Amounts | float] = {}
     jobs: defaultdict[tuple[str, ...], dict[Key, Amounts | float]] = defaultdict(dict)
@@ -84,14 +88,14 @@ def _rows(shown: Shown) -> Iterator[dict[Key, Amounts | float]]:
         if key.family == CREDITS.name:
             own[key] = amounts
         elif key.family == QUEUE.name:
-            queues.append((key, amounts))
+            queues += [(key, amounts)] if shown.bounds == bounds else []
         else:
             job, project, resource_class, *_, workflow = key.labels
             jobs[project, workflow, job, resource_class][key] = amounts
     for family, used in zip(RATIOS, shown.use, strict=False):
         for labels, percent in used.items():
             job, project, resource_class, workflow = labels
-            jobs[project, workflow, job, resource_class][Key(family.name, labels)] = percent / PERCENT
+            jobs[project, workflow, job, resource_class][Key(family.name, labels)] = round(percent / PERCENT, DIGITS)
     yield own
     for labels in sorted(jobs):
         yield jobs[labels]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.publishing.store import SnapshotStore
     from exporter.runs.counters import Key
     from exporter.state.usage_store import UsageStore
-    from exporter.usage.api import UsageApi
+    from exporter.usage.api import Found, UsageApi
     from exporter.usage.cells import Cell
 
 LONGEST_HOLD = 60.0
@@ -162,9 +162,7 @@ class OrganizationExports:
         interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
         self._write(planning.looking(self._progress, clock()))
         try:
-            found = self._means.api().look(self._progress.id, export.id)
-            if found.state == FAILED:
-                raise _OverError(f"the export failed: {found.why or 'no reason given'}")
+            found = self._found(export)
             if found.state == COMPLETED:
                 self._read(found.urls)
             elif planning.too_old(export, clock()):
@@ -173,9 +171,19 @@ class OrganizationExports:
             self._hold_back(self._progress, error)
             raise
         except PollError as error:
-            if isinstance(error, NotFoundError | _OverError) or planning.too_old(export, clock()):
+            if isinstance(error, _LostError | _FailedError) or planning.too_old(export, clock()):
                 self._write(planning.given_up(self._progress, clock(), interval))
             raise
+
+    def _found(self, export: Export) -> Found:
+        """What a look finds. Raises PollError, and others for an export that comes to nothing."""
+        try:
+            found = self._means.api().look(self._progress.id, export.id)
+        except NotFoundError as error:
+            raise _LostError(str(error)) from None
+        if found.state == FAILED:
+            raise _FailedError(f"the export failed: {found.why or 'no reason given'}")
+        return found
 
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
@@ -223,9 +231,9 @@ class OrganizationExports:
         held = progress.exports if progress.held else None
         cells = {key: cell.shown(held) for key, cell in self._cells.items()}
         if held is None:
-            self.shown = Shown(self.slug, cells, progress.newest, self._use())
+            self.shown = Shown(self.slug, cells, progress.newest, self._use(), progress.bounds)
         else:
-            self.shown = replace(self.shown, cells=cells)
+            self.shown = replace(self.shown, cells=cells, bounds=progress.bounds)
         self._showing_since = self._means.attempts.clocks.monotonic()
         self._means.publish()
 
@@ -284,7 +292,11 @@ def projects_of(organization: str, config: Config, store: SnapshotStore) -> list
     return [slug for slug in known if organization_of(slug) == organization][:1]
 
 
-class _OverError(ServerError):
+class _LostError(NotFoundError):
+    """CircleCI does not know an export."""
+
+
+class _FailedError(ServerError):
     """CircleCI says that an export failed."""
 
 

@@ -17,7 +17,7 @@ LIMIT = 1 << 20
 """Bytes of a line, characters of a field."""
 PIECE = 256 * 1024
 """Bytes that are unpacked at once."""
-MAGIC = b"\x1f\x8b"
+MAGIC, BYTE_ORDER_MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
 
 
 def unpacked(chunks: Iterable[bytes], *, bounded: bool = True) -> Iterator[bytes]:
@@ -85,12 +85,11 @@ class _Lines:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
-        self.pending = 0
+        self.pending = self.blocks = 0
 
     def __iter__(self) -> Iterator[StringIO]:
         rest = b""
-        for number, chunk in enumerate(self._chunks):
-            data = chunk.removeprefix(b"\xef\xbb\xbf") if number == 0 else chunk
+        for data in self._chunks:
             end = data.rfind(b"\n") + 1
             if len(rest) + (data.find(b"\n") + 1 or len(data)) > LIMIT:
                 raise TooLargeError(f"a line is larger than {LIMIT} bytes")
@@ -103,6 +102,9 @@ class _Lines:
             yield self._block(rest)
 
     def _block(self, data: bytes) -> StringIO:
+        if not self.blocks:
+            data = data.removeprefix(BYTE_ORDER_MARK)
+        self.blocks += 1
         self.pending += len(data)
         if self.pending > LIMIT + 2 * PIECE:
             raise TooLargeError(f"a record is larger than {LIMIT} bytes")

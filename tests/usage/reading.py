@@ -1,0 +1,150 @@
+"""One organization's exports, read from a fake CircleCI into a real state, step by step on a clock of the test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from exporter.client import Client, Limiter
+from exporter.config import TokenSource, parse
+from exporter.formats.deflate import inflate
+from exporter.polling.attempt import Attempts, Clocks
+from exporter.publishing.beside import beside
+from exporter.publishing.store import SnapshotStore
+from exporter.state import StateStore
+from exporter.telemetry import Telemetry
+from exporter.usage.api import UsageApi
+from exporter.usage.lines import sample_lines
+from exporter.usage.organization import Means, OrganizationExports
+from tests.usage.fake import TOKEN, FakeUsageApi
+from tests.usage.making import NOON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class TestClock:
+    """Real time, moved on by the test."""
+
+    __test__ = False
+
+    def __init__(self, now: float = NOON) -> None:
+        self._began, self._start = time.monotonic(), now
+        self.moved = 0.0
+
+    def advance(self, seconds: float) -> None:
+        self.moved += seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.moved
+
+    def wall(self) -> float:
+        return self._start + self.monotonic() - self._began
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str, dict[str, Any]]] = []
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda event, **fields: self.events.append((level, event, fields))
+
+    def told(self) -> list[str]:
+        return [event for _, event, _ in self.events]
+
+
+class Exporter:
+    """What a process has of an organization's exports; made anew on the same state it is a restart."""
+
+    def __init__(
+        self,
+        api: FakeUsageApi,
+        clock: TestClock,
+        state: Path,
+        *,
+        interval: str = "6h",
+        more: str = "",
+        ahead: float = 0,
+    ) -> None:
+        self.api, self.clock = api, clock
+        self.log, self.telemetry, self.stop = Log(), Telemetry("1", ()), threading.Event()
+        text = (
+            f"circleci: {{url: '{api.url}', timeout: 2s}}\nstate: {{path: '{state}'}}\n"
+            f"usage: {{organizations: [{api.slug}], interval: {interval}}}\n{more}"
+        )
+        self.config = parse(text)
+        clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic)
+        log: Any = self.log
+        limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.monotonic)
+        environ = {"CIRCLECI_TOKEN": TOKEN}
+        self.client = Client(
+            self.config.circleci,
+            TokenSource(self.config.circleci, environ),
+            limiter,
+            self.telemetry,
+            self.stop,
+            "1",
+            clock=clock.monotonic,
+        )
+        self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
+        self.usage_api = UsageApi(self.config, environ, self.telemetry, self.stop)
+        means = Means(
+            Attempts(self.client, clocks, self.telemetry, log),
+            SnapshotStore(),
+            self.state.usage,
+            self.stop,
+            lambda: self.usage_api,
+            lambda: self.config,
+            self._published,
+            threading.Lock(),
+        )
+        self.published: list[str] = []
+        self.organization = OrganizationExports(api.slug, means)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.client.close()
+        self.usage_api.close()
+        self.state.close()
+
+    def run(self, seconds: float) -> None:
+        """Take every step that is due within some seconds of the test's clock."""
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            self.organization.step()
+            self.clock.advance(min(self.organization.wait, left))
+
+    def failures(self, reason: str) -> float:
+        """How many failures of a reason were counted."""
+        labels = {"collector": "usage", "reason": reason}
+        return self.telemetry.registry.get_sample_value("circleci_exporter_collector_failures_total", labels) or 0.0
+
+    def unread(self, field: str) -> float:
+        """How often a column was missing or unreadable."""
+        labels = {"collector": "usage", "field": field}
+        return self.telemetry.registry.get_sample_value("circleci_exporter_unreadable_fields_total", labels) or 0.0
+
+    def samples(self) -> dict[str, float]:
+        """What a scrape has of it, by sample name with labels."""
+        return values(self.text())
+
+    def text(self) -> str:
+        """What a scrape has of it."""
+        defaults = self.config.defaults
+        lines = sample_lines([self.organization.shown], defaults.pipelines.wait_buckets, defaults.max_series)
+        return inflate(beside(lines.families).text.deflated).decode()
+
+    def _published(self) -> None:
+        self.published.append(self.text())
+
+
+def values(text: str) -> dict[str, float]:
+    """The samples of an exposition, by sample name with labels."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -1,0 +1,99 @@
+"""What a scrape has of organizations: byte for byte as the library reads it, within a limit, each series once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.formats.deflate import inflate
+from exporter.publishing.beside import beside
+from exporter.runs.counters import Key
+from exporter.usage.families import CREDITS, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, LABELS, QUEUE
+from exporter.usage.lines import Shown, sample_lines
+from tests.usage.making import TODAY
+
+BOUNDS = (1.0, 5.0)
+MILLION = 1_000_000
+
+
+def job(name: str, credits: int = 5, project: str = "gh/acme/shop") -> dict[Key, tuple[int, ...]]:  # noqa: A002  CircleCI's word
+    labels = (name, project, "medium", "build")
+    return {
+        Key(JOB_CREDITS.name, labels): (credits * MILLION,),
+        Key(JOB_SECONDS.name, labels): (1_500_000,),
+        Key(JOB_RUNS.name, (name, project, "medium", "success", "build")): (1,),
+        Key(JOB_RUNS.name, (name, project, "medium", "failed", "build")): (0,),
+    }
+
+
+def shown(name: str = "gh/acme", **jobs: int) -> Shown:
+    cells: dict[Key, tuple[int, ...]] = {Key(CREDITS.name, ("compute", name)): (7 * MILLION,)}
+    for each, credits_ in jobs.items():
+        cells |= job(each, credits_)
+    cells[Key(QUEUE.name, ("gh/acme/shop", "medium"))] = (1, 0, 2, 90_250_000)
+    labels = ("a", "gh/acme/shop", "medium", "build")
+    return Shown(name, cells, TODAY.toordinal(), ({labels: 35.1}, {}, {}, {labels: 100.0}), BOUNDS)
+
+
+def read(*organizations: Shown, room: int = 1000) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    lines = sample_lines(organizations, BOUNDS, room)
+    text = inflate(beside(lines.families).text.deflated).decode()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = sample.name, tuple(sorted(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def names(of: dict[tuple[str, tuple[tuple[str, str], ...]], float], name: str) -> list[str]:
+    return sorted(dict(labels)["job_name"] for sample, labels in of if sample == name)
+
+
+def test_every_family_is_read_by_the_library_as_it_was_meant() -> None:
+    found = read(shown(a=5))
+    assert {name: value for (name, _), value in found.items() if "queue" in name and "bucket" not in name} == {
+        "circleci_usage_job_queue_seconds_count": 3,
+        "circleci_usage_job_queue_seconds_sum": 90.25,
+    }
+    labels = (("job_name", "a"), ("project", "gh/acme/shop"), ("resource_class", "medium"), ("workflow", "build"))
+    assert found["circleci_usage_job_run_seconds_total", labels] == 1.5
+    assert found["circleci_usage_job_cpu_median_ratio", labels] == 0.351
+    assert found["circleci_usage_job_memory_max_ratio", labels] == 1
+    assert found["circleci_usage_day_timestamp_seconds", (("organization", "gh/acme"),)] == 1_795_564_800
+
+
+def test_labels_are_in_alphabetical_order() -> None:
+    assert all(list(names_) == sorted(names_) for names_ in LABELS.values())
+
+
+def test_a_series_of_two_organizations_is_their_sum() -> None:
+    found = read(shown(a=5, b=1), shown("gh/other", a=2))
+    labels = (("job_name", "a"), ("project", "gh/acme/shop"), ("resource_class", "medium"), ("workflow", "build"))
+    assert found["circleci_usage_job_credits_total", labels] == 7
+    assert (
+        found["circleci_usage_job_queue_seconds_count", (("project", "gh/acme/shop"), ("resource_class", "medium"))]
+        == 6
+    )
+    kinds = {dict(labels)["organization"] for name, labels in found if name == "circleci_usage_credits_total"}
+    assert kinds == {"gh/acme", "gh/other"}
+
+
+def test_the_limit_keeps_whole_jobs_in_the_order_of_their_labels_and_holds_for_each_organization() -> None:
+    jobs: Any = {"c": 1, "a": 2, "b": 3}
+    for room, kept in ((2, []), (7, []), (8, ["a"]), (11, ["a"]), (12, ["a", "b"]), (16, ["a", "b", "c"])):
+        assert names(read(shown(**jobs), room=room), "circleci_usage_job_credits_total") == kept
+        assert names(read(shown(**jobs), room=room), "circleci_usage_job_run_seconds_total") == kept
+    lines = sample_lines([shown(**jobs), shown("gh/other", z=1)], BOUNDS, 12)
+    assert lines.dropped == {"gh/acme": 9, "gh/other": 5}
+
+
+def test_histograms_with_other_bounds_are_not_shown() -> None:
+    lines = sample_lines([shown(a=1)], (1.0, 6.0), 1000)
+    assert QUEUE not in dict(lines.families)
+
+
+def test_an_organization_of_which_nothing_was_read_shows_nothing() -> None:
+    assert sample_lines([Shown("gh/acme")], BOUNDS, 10).families == ()
