@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-HERE, ELSEWHERE, THIRD = ({"job": "circleci", "namespace": name} for name in ("ci", "other", "third"))
+HERE, ELSEWHERE, THIRD, SHARED = ({"job": "circleci", "namespace": name} for name in ("ci", "other", "third", "shared"))
 BUILD = {"project": "gh/acme/web", "workflow": "build", "branch": "main"}
 DEPLOY = {**BUILD, "workflow": "deploy"}
 CAUSES = [
     ("CircleCITokenRefused", HERE),
+    ("CircleCINoLeader", SHARED),
     ("CircleCIFailureBudgetBurnsFast", BUILD),
 ]
 MUTED = [
@@ -29,6 +30,8 @@ MUTED = [
     ("CircleCIProjectFailing", {**HERE, "project": "gh/acme/web", "collector": "jobs"}),
     ("CircleCIDataStale", {**HERE, "project": "gh/acme/web", "collector": "jobs"}),
     ("CircleCINoData", HERE),
+    ("CircleCINoData", SHARED),
+    ("CircleCIShardMissing", SHARED),
     ("CircleCIDefaultBranchFailing", BUILD),
     ("CircleCIFailureBudgetBurnsSlowly", BUILD),
 ]

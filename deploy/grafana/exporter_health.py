@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HERE = 'job="$job", instance=~"$instance"'
 OF_PROJECTS = f'{HERE}, project=~"$project"'
 YES_NO = {"0": ("no", VERMILLION), "1": ("yes", WELL)}
+ROLES = {"0": ("standby", BLUE), "1": ("active", WELL)}
 AGE_STEPS: Steps = [(None, WELL), (3 * 3600, DOUBTFUL), (6 * 3600, BAD)]
 
 
@@ -266,6 +267,8 @@ def _requests(board: Dashboard) -> None:
 
 
 def _load(board: Dashboard) -> None:
+    # Without a shared database, no exporter stands by.
+    role = f"max by (instance) ({own('leader')}) or on (instance) group by (instance) ({own('projects')})"
     row(
         board,
         "Load",
@@ -296,16 +299,17 @@ def _load(board: Dashboard) -> None:
         ),
         listing(
             "Instances",
-            "Every exporter of this job. Two with the same shard poll the same projects.",
+            "Every exporter of this job. Two with the same shard poll the same projects, unless one of them stands by.",
             {"instance": "Instance", "version": "Version"},
             [
                 Column("Shard", f"max by (instance) ({own('shard_ordinal')})", width=70),
                 Column("Shards", f"max by (instance) ({own('total_shards')})", width=75),
                 Column("Projects", f"max by (instance) ({own('projects')})", width=85),
                 Column("State written", f"min by (instance) ({own('state_writable')})", mappings=YES_NO, width=115),
+                Column("Role", role, mappings=ROLES, width=90),
                 Column("Known", f"max by (instance, version) ({own('build_info')})"),
             ],
-            hidden=("Value #E",),
+            hidden=("Value #F",),
             sort="Shard",
             descending=False,
             height=8,
