@@ -114,5 +114,5 @@ lock: ## Update the lock files from pyproject.toml; UPGRADE=--upgrade takes the 
 
 .PHONY: clean
 clean: ## Remove everything that make and the tools have created
-	rm -rf $(VENV) $(VENV).lock .venv-3.* $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV).lock .venv-3.* $(DEPLOY_VENV) $(DEPLOY_VENV).lock build dist htmlcov coverage.xml .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

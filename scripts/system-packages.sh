@@ -3,6 +3,8 @@
 # Elsewhere it names them, and the tests that need them are skipped with that reason (with CI=true they fail instead).
 set -euo pipefail
 
+"$(dirname "$0")/prometheus-3.sh" || echo "tests: Prometheus 3 could not be fetched, so the tests that need it are skipped"
+
 # program -> package
 declare -A needed=(
     [chromium]=chromium

@@ -52,9 +52,9 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
-def find_program(name: str) -> Path:
-    """Find a program of the system. Without it the test is skipped with that reason, or fails where CI=true."""
-    found = shutil.which(name)
+def find_program(name: str, folder: Path | None = None) -> Path:
+    """Find a program, of the system or in a folder. Without it the test is skipped, or fails where CI=true."""
+    found = shutil.which(name, path=folder)
     if found is not None:
         return Path(found)
     reason = f"the program {name} is not installed (see scripts/system-packages.sh)"
@@ -72,6 +72,12 @@ def program() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def prometheus_program() -> Path:
     return find_program("prometheus")
+
+
+@pytest.fixture(scope="session")
+def prometheus_3() -> Path:
+    """A newer one than the system's, which the project unpacks for itself."""
+    return find_program("prometheus", Path(__file__).parent.parent / ".cache" / "prometheus-3" / "usr" / "bin")
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ def hold_exemplars(campaign: PipelineCampaign, prometheus: Prometheus, since: fl
 
 @pytest.mark.timeout(400)
 def test_increases_and_exemplars_of_a_real_prometheus_are_those_of_the_truth(
-    tmp_path: Path, prometheus_program: Path
+    tmp_path: Path, prometheus_3: Path
 ) -> None:
     campaign = PipelineCampaign(tmp_path / "exporter", seed=5, skew=0.0)
     campaign.interval = "3s"
@@ -84,7 +84,7 @@ def test_increases_and_exemplars_of_a_real_prometheus_are_those_of_the_truth(
     with (
         campaign,
         Prometheus(
-            prometheus_program,
+            prometheus_3,
             tmp_path / "prometheus",
             "--enable-feature=exemplar-storage",
             target=campaign.address,
