@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.insights.collector import PIPELINES_POLL
+from exporter.publishing.scrape import scrape
 from exporter.runs.pipelines import ListedPipeline
 from tests.watching import NOON, SLUG, Watching, watching
 
@@ -491,3 +492,24 @@ def test_without_jobs_counters_of_jobs_are_not_shown_and_they_come_back_with_wha
         running.restart(settings="pipelines: {idle_interval: 1m}")
         running.look(60)
         assert (running.runs(), running.job_runs("test")) == (1, 1)
+
+
+def exemplars(running: Watching) -> dict[str, str]:
+    """What stands behind the buckets in OpenMetrics, by the sample before it."""
+    pieces, _ = scrape(running.engine.store, running.engine.telemetry, openmetrics=True, gzip=False)
+    lines = [line for line in b"".join(pieces).decode().splitlines() if " # {" in line]
+    return {line.partition(" # ")[0]: line.partition(" # ")[2] for line in lines}
+
+
+def test_exemplars_survive_a_restart(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite") as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.end(workflow, at=NOON + 121)
+        running.looks(3)
+        before = exemplars(running)
+        assert len(before) == 3  # of the run, and of its two jobs
+        assert all(text.startswith(f'{{workflow_id="{workflow}"}} ') for text in before.values())
+        running.restart()
+        assert exemplars(running) == before

@@ -132,3 +132,24 @@ def test_a_body_says_where_to_look_and_nothing_else_of_it_is_kept_or_logged(circ
         assert send(exporter.address, json.dumps(document).encode(), SECRET)[0] == 200
         wait_until(lambda: exporter.scrape().get("collector_failures_total", collector="pipelines", reason="forbidden"))
         exporter.secrets.append("someone@example.com")
+
+
+def test_each_shard_takes_only_the_events_of_its_own_projects(circle: Circle, tmp_path: Path) -> None:
+    both = [SLUG, *(f"gh/acme/service-{number}" for number in range(5))]
+    for slug in both[1:]:
+        circle.organization.roster.add(slug)
+    listed = ", ".join(f"{{slug: {slug}, {PIPELINES}}}" for slug in both)
+    content = config(circle).partition("projects:")[0] + f"projects: [{listed}]\n"
+    taken = 0
+    for shard in range(2):
+        flags = "--shard", str(shard), "--total-shards", "2"
+        environ = {"CIRCLECI_WEBHOOK_SECRET": SECRET}
+        with Exporter(tmp_path / str(shard), content, *flags, token=TOKEN, environ=environ) as exporter:
+            for slug in both:
+                assert send(exporter.address, workflow_completed(str(uuid.uuid4()), slug), SECRET)[0] == 200
+            mine = int(received(exporter, "accepted") or 0)
+            assert 0 < mine < len(both)
+            assert received(exporter, "unknown_project") == len(both) - mine
+            taken += mine
+            exporter.secrets.append(SECRET)
+    assert taken == len(both)
