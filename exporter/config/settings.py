@@ -25,7 +25,7 @@ from exporter.config.values import (
     TestCount,
     project_slug,
 )
-from exporter.insights.collectors import OF_PROJECTS, interval
+from exporter.insights.collectors import OF_PROJECTS, completed, interval
 
 Window = Literal["last-24-hours", "last-7-days", "last-30-days", "last-60-days", "last-90-days"]
 if TYPE_CHECKING:
@@ -114,10 +114,6 @@ class TopTests(Section):
     top: TestCount = Field(0, description="Number of tests to expose by name, worst first.")
 
 
-def _with_runs(collectors: tuple[str, ...]) -> tuple[str, ...]:
-    return (*collectors, "runs") if "pipelines" in collectors and "runs" not in collectors else collectors
-
-
 class ProjectSettings(Section):
     """What is asked about a project. Each key can be set in `defaults` and on a project, where it wins."""
 
@@ -136,7 +132,7 @@ class ProjectSettings(Section):
         (),
         description="More branches. A glob such as `release/*` stands for the matching branches that Insights knows.",
     )
-    collectors: Annotated[Items[CollectorName], Once, AfterValidator(_with_runs)] = Field(
+    collectors: Annotated[Items[CollectorName], Once, AfterValidator(completed)] = Field(
         ("workflows", "jobs"), description="What to collect. `pipelines` includes `runs`."
     )
     workflows: Globs = Field(default_factory=Globs, description="Which workflows, by name.")

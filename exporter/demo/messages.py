@@ -1,14 +1,15 @@
-"""What comes in over HTTP and what goes out."""
+"""What comes in over HTTP and what goes out, and how it is put on a connection."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
-from exporter.demo.wire import Wire, whole
-
 if TYPE_CHECKING:
+    import socket
+    import threading
     from collections.abc import Callable
 
 API = "/api/v2"
@@ -16,6 +17,19 @@ Json = Any
 """What a JSON document may hold."""
 Headers = tuple[tuple[str, str], ...]
 JSON_TYPE = "application/json; charset=utf-8"
+
+
+class Wire:
+    """One client's connection. `stop` ends every wait."""
+
+    def __init__(self, connection: socket.socket, stop: threading.Event) -> None:
+        """Write to the connection until stopped."""
+        self.connection = connection
+        self.stop = stop
+
+    def send(self, data: bytes) -> None:
+        """All of it."""
+        self.connection.sendall(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,24 @@ class Request:
     def query(self) -> str:
         """The query, still percent-encoded."""
         return self.target.partition("?")[2]
+
+
+def head(reply: Reply, *framing: tuple[str, str]) -> bytes:
+    """Status line and headers. Framing is the length, or how it is to be found."""
+    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, 'Unknown')}"]
+    lines += [f"{name}: {value}" for name, value in (*reply.headers, *framing)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def length(size: int) -> tuple[str, str]:
+    """Frame a body by its length."""
+    return ("Content-Length", str(size))
+
+
+def whole(wire: Wire, reply: Reply) -> bool:
+    """Send an answer as it is; the connection can be used again."""
+    wire.send(head(reply, length(len(reply.body))) + reply.body)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

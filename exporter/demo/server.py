@@ -10,8 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, cast
 
-from exporter.demo.messages import Reply, Request, message
-from exporter.demo.wire import Wire
+from exporter.demo.messages import Reply, Request, Wire, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable

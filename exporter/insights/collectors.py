@@ -245,6 +245,17 @@ def replaced(names: Iterable[str]) -> set[str]:
     return {COLLECTORS[name].replaces for name in names} - {""}
 
 
+def completed(names: tuple[str, ...]) -> tuple[str, ...]:
+    """These collectors with those whose work their polls do too."""
+    done = replaced(names)
+    return (*names, *(each.name for each in COLLECTORS.values() if each.poll in done and each.name not in names))
+
+
+def of_organization(names: Iterable[str]) -> bool:
+    """Whether one of these collectors asks about an organization, not a project."""
+    return any(COLLECTORS[name].of_organization for name in names)
+
+
 def counts(names: Iterable[str]) -> bool:
     """Whether one of these collectors counts into a project's ledger."""
     return any(COLLECTORS[name].counted for name in names)

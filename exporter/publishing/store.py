@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from exporter.insights.collectors import ORGANIZATIONS
+from exporter.insights.collectors import of_organization
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.family_blocks import FamilyBlocks
@@ -145,7 +145,7 @@ class _Change:
         slug = snapshot.project.slug
         if any(slot in texts for texts in self._texts.values()):  # what is new goes by what was published before
             self.compress()
-        home = self.organizations if ORGANIZATIONS in snapshot.project.collectors else self.published
+        home = self.organizations if of_organization(snapshot.project.collectors) else self.published
         before = home[slug][1] if slug in home else UNPUBLISHED
         publication = render(snapshot, now, polled=polled, before=before)
         self.series.subtract(before.series)

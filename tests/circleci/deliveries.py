@@ -7,13 +7,12 @@ import struct
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from exporter.demo.wire import head, length, whole
+from exporter.demo.messages import head, length, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from exporter.demo.messages import Reply
-    from exporter.demo.wire import Wire
+    from exporter.demo.messages import Reply, Wire
 
 _MIB = 1024 * 1024
 _FOREVER = 3_600.0
