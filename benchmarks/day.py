@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import fleet
 from exporter.formats import deflate
-from exporter.insights import families
+from exporter.insights import own_families
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.failure_log import FailureLog
@@ -105,7 +105,7 @@ class Polls:
 
     def shown(self) -> list[bytes]:
         """Every line that CircleCI's answers make, by family: without the exporter's own."""
-        shown = [known for known in self.store.exposition.families if known.family not in families.OWN]
+        shown = [known for known in self.store.exposition.families if known.family not in own_families.OWN]
         return [b"".join(deflate.inflate(block.deflated) for block in known.blocks) for known in shown]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.insights import families
+from exporter.insights import own_families
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.runners.families import LABELS as RUNNER_FAMILIES
 from exporter.telemetry import Telemetry
@@ -15,7 +15,7 @@ from exporter.web.webhooks import EVENTS, RESULTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
 
 Entry = dict[str, str | list[str]]
 
@@ -55,8 +55,8 @@ def _labels(entry: Entry) -> str:
 
 def _collected() -> Iterator[Entry]:
     for family, labels in (
-        (families.PROJECT_INFO, ["project", "slug", "project_name", "organization", "provider", "default_branch"]),
-        (families.DEFAULT_BRANCH, ["project", "branch"]),
+        (own_families.PROJECT_INFO, ["project", "slug", "project_name", "organization", "provider", "default_branch"]),
+        (own_families.DEFAULT_BRANCH, ["project", "branch"]),
     ):
         yield _entry(family, labels, "every project")
     for collector in COLLECTORS.values():
@@ -71,8 +71,8 @@ def _collected() -> Iterator[Entry]:
 
 def _own() -> Iterator[Entry]:
     about = "the exporter itself"
-    for family in families.OWN:
-        labels = ["project", "reason"] if family is families.DROPPED_SERIES else ["project", "collector"]
+    for family in own_families.OWN:
+        labels = ["project", "reason"] if family is own_families.DROPPED_SERIES else ["project", "collector"]
         yield _entry(family, labels, about)
     telemetry = Telemetry(__version__, NAMES)
     telemetry.webhooks(EVENTS, RESULTS)

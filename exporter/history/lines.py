@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from exporter.formats.exposition import label_text, number_text
 from exporter.formats.histogram import Histogram, histogram_lines
-from exporter.insights import families
+from exporter.insights import run_families
 from exporter.runs.ledger import NO_RUNS, Tally
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Value = TypeVar("Value")
 
-FAMILIES = (families.RUNS_TOTAL, families.RUN_DURATION, families.RUN_CREDITS)
+FAMILIES = (run_families.RUNS_TOTAL, run_families.RUN_DURATION, run_families.RUN_CREDITS)
 OWN_LABELS = ("branch", "le", "project", "status", "workflow")
 """The labels of these families; those of the scrape have other names."""
 
@@ -43,13 +43,13 @@ class Lines:
         if runs:
             for status in sorted({**NO_RUNS, **branch.runs}):
                 counts = [(step, count) for step, tally in branch.points if (count := tally.runs.get(status, 0))]
-                series = _series(families.RUNS_TOTAL.name, {**labels, "status": status})
+                series = _series(run_families.RUNS_TOTAL.name, {**labels, "status": status})
                 yield from ((0, *each) for each in self._counter(series, counts, spans))
         if duration:
             yield from ((1, *each) for each in self._histogram(labels, branch.points, spans))
         if credits_used:
             sums = [(step, tally.credits) for step, tally in branch.points]
-            series = _series(families.RUN_CREDITS.name, labels)
+            series = _series(run_families.RUN_CREDITS.name, labels)
             yield from ((2, *each) for each in self._counter(series, sums, spans))
 
     def _counter(
@@ -77,7 +77,7 @@ class Lines:
             pieces = []
             for first, end, tally in _within(stretches, span):
                 histogram = Histogram(self._bounds, tally.buckets, tally.seconds)
-                heads = histogram_lines(families.RUN_DURATION.name, names, values, histogram).text.split("\n")
+                heads = histogram_lines(run_families.RUN_DURATION.name, names, values, histogram).text.split("\n")
                 times = self._times[first - self._grid.first : end - self._grid.first]
                 pieces += [f" {time}\n".join(heads) for time in times]
             yield number, "".join(pieces)

@@ -14,7 +14,7 @@ from exporter.insights.readers import BUCKETS, Asked, plain
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.insights.payloads import Row
     from exporter.insights.readers import Reader
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.insights import families, readers
+from exporter.insights import families, readers, run_families
 from exporter.insights.collector import (
     ORGANIZATION_POLL,
     PIPELINES_POLL,
@@ -175,8 +175,8 @@ COLLECTORS: Mapping[str, Collector] = {
             interval="runs.interval",
             interval_replaced="runs.sweep",
             counted=(
-                Table("status", (families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
-                Table("run", families.RUN, ("branch", "project", "workflow")),
+                Table("status", (run_families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
+                Table("run", run_families.RUN, ("branch", "project", "workflow")),
             ),
             reads=("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval"),
         ),
@@ -188,16 +188,18 @@ COLLECTORS: Mapping[str, Collector] = {
             poll=PIPELINES_POLL,
             interval="pipelines.longest",
             counted=(
-                Table("pipelines", (families.PIPELINES_TOTAL,), ("branch", "outcome", "project", "trigger")),
-                Table("runs", (families.RUNS_IN_PROGRESS,), ("branch", "project", "status", "workflow")),
-                Table("oldest run", (families.OLDEST_RUN_IN_PROGRESS,), ("branch", "project", "workflow")),
-                Table("jobs", (families.JOBS_IN_PROGRESS,), ("project", "status")),
-                Table("oldest job", (families.OLDEST_WAITING_JOB,), ("project",)),
-                Table("job runs", (families.JOB_RUNS,), ("branch", "job_name", "project", "status", "workflow")),
-                Table("path", (families.JOB_CRITICAL_PATH,), ("branch", "job_name", "phase", "project", "workflow")),
+                Table("pipelines", (run_families.PIPELINES_TOTAL,), ("branch", "outcome", "project", "trigger")),
+                Table("runs", (run_families.RUNS_IN_PROGRESS,), ("branch", "project", "status", "workflow")),
+                Table("oldest run", (run_families.OLDEST_RUN_IN_PROGRESS,), ("branch", "project", "workflow")),
+                Table("jobs", (run_families.JOBS_IN_PROGRESS,), ("project", "status")),
+                Table("oldest job", (run_families.OLDEST_WAITING_JOB,), ("project",)),
+                Table("job runs", (run_families.JOB_RUNS,), ("branch", "job_name", "project", "status", "workflow")),
+                Table(
+                    "path", (run_families.JOB_CRITICAL_PATH,), ("branch", "job_name", "phase", "project", "workflow")
+                ),
                 Table(
                     "job times",
-                    (families.JOB_RUN_DURATION, families.JOB_RUN_WAIT),
+                    (run_families.JOB_RUN_DURATION, run_families.JOB_RUN_WAIT),
                     ("branch", "job_name", "project", "workflow"),
                 ),
             ),

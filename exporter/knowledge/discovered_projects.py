@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from exporter.config import Globs, project_slug
 from exporter.insights.collector import Collector, Table
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import pack, unpack
 

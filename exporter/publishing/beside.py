@@ -11,7 +11,7 @@ from exporter.formats.exposition import header
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.formats.deflate import Fragment
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.publishing.family_blocks import FamilyBlocks
 
 

@@ -16,7 +16,7 @@ from exporter.publishing.blocks import BLOCK, NOTHING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.publishing.blocks import Block, Splice
 
 

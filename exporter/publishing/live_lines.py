@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Exemplar, Histogram, histogram_lines
-from exporter.insights import families
+from exporter.insights import run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES
 from exporter.publishing.sections import FamilyLines
 from exporter.runs import jobs as job_runs
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 LABELS: Mapping[str, tuple[str, ...]] = {
     family.name: table.labels for table in COLLECTORS[PIPELINES].counted for family in table.families
 }
-COUNTERS = (families.PIPELINES_TOTAL.name, families.JOB_RUNS.name, families.JOB_CRITICAL_PATH.name)
-HISTOGRAMS = (families.JOB_RUN_DURATION.name, families.JOB_RUN_WAIT.name)
-OF_JOBS = frozenset({families.JOB_RUNS.name, families.JOB_CRITICAL_PATH.name, *HISTOGRAMS})
-IN_PROGRESS = (families.RUNS_IN_PROGRESS.name, families.OLDEST_RUN_IN_PROGRESS.name)
+COUNTERS = (run_families.PIPELINES_TOTAL.name, run_families.JOB_RUNS.name, run_families.JOB_CRITICAL_PATH.name)
+HISTOGRAMS = (run_families.JOB_RUN_DURATION.name, run_families.JOB_RUN_WAIT.name)
+OF_JOBS = frozenset({run_families.JOB_RUNS.name, run_families.JOB_CRITICAL_PATH.name, *HISTOGRAMS})
+IN_PROGRESS = (run_families.RUNS_IN_PROGRESS.name, run_families.OLDEST_RUN_IN_PROGRESS.name)
 JOB_STATUSES = (*job_runs.UNDER_WAY, job_runs.OTHER)
 
 
@@ -112,7 +112,7 @@ def counted(live: Live, now: float, project: Project) -> Mapping[str, tuple[tupl
 
     Without `jobs` those of jobs do not go on, so they are not shown; they come back with what they had.
     """
-    bounds = {families.JOB_RUN_DURATION.name: live.bounds, families.JOB_RUN_WAIT.name: live.wait_bounds}
+    bounds = {run_families.JOB_RUN_DURATION.name: live.bounds, run_families.JOB_RUN_WAIT.name: live.wait_bounds}
     found: dict[str, tuple[tuple[float, ...], Values]] = {
         name: (bounds.get(name, ()), {})
         for name in (*COUNTERS, *HISTOGRAMS)
@@ -147,11 +147,11 @@ def row(family: str, project: str, bounds: tuple[float, ...], own: tuple[str, ..
 
 def _runs(project: str, workflow: str, branch: str, runs: Sequence[tuple[str, float]]) -> Iterator[FamilyLines]:
     counts = Counter(pipelines.shown_status(status) for status, _ in runs)
-    family = families.RUNS_IN_PROGRESS.name
+    family = run_families.RUNS_IN_PROGRESS.name
     for status in pipelines.UNDER_WAY:
         yield _line(family, LABELS[family], (branch, project, status, workflow), counts[status])
     if runs:
-        oldest, family = min(created_at for _, created_at in runs), families.OLDEST_RUN_IN_PROGRESS.name
+        oldest, family = min(created_at for _, created_at in runs), run_families.OLDEST_RUN_IN_PROGRESS.name
         yield _line(family, LABELS[family], (branch, project, workflow), oldest)
 
 
@@ -159,12 +159,12 @@ def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
     counts = Counter[str]()
     for run in runs:
         counts.update(dict(run.jobs))
-    family = families.JOBS_IN_PROGRESS.name
+    family = run_families.JOBS_IN_PROGRESS.name
     for status in JOB_STATUSES:
         yield _line(family, LABELS[family], (project, status), counts[status])
     waiting = [run.waiting_since for run in runs if run.waiting_since is not None]
     if waiting:
-        family = families.OLDEST_WAITING_JOB.name
+        family = run_families.OLDEST_WAITING_JOB.name
         yield _line(family, LABELS[family], (project,), min(waiting))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
-from exporter.insights import families
+from exporter.insights import own_families
 from exporter.publishing.sections import FamilyLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.insights.payloads import Number
     from exporter.knowledge.snapshots import Facts, Outcome
 
@@ -28,10 +28,10 @@ def about(project: Project, facts: Facts) -> Iterator[tuple[FamilyLines]]:
         "default_branch": facts.default_branch,
         **dict(project.labels),
     }
-    if project.metrics.match(families.PROJECT_INFO.name):
-        yield _row(families.PROJECT_INFO, info, 1)
-    if project.metrics.match(families.DEFAULT_BRANCH.name) and facts.default_branch:
-        yield _row(families.DEFAULT_BRANCH, {"branch": facts.default_branch, "project": project.name}, 1)
+    if project.metrics.match(own_families.PROJECT_INFO.name):
+        yield _row(own_families.PROJECT_INFO, info, 1)
+    if project.metrics.match(own_families.DEFAULT_BRANCH.name) and facts.default_branch:
+        yield _row(own_families.DEFAULT_BRANCH, {"branch": facts.default_branch, "project": project.name}, 1)
 
 
 def polls(
@@ -40,14 +40,14 @@ def polls(
     """The lines of the newest outcomes and intervals by collector, and of what was dropped by reason."""
     for collector, outcome in sorted(outcomes.items()):
         labels = {"collector": collector, "project": project}
-        yield _row(families.COLLECTOR_SUCCESS, labels, int(outcome.success))
-        yield _row(families.COLLECTOR_DURATION, labels, outcome.duration)
+        yield _row(own_families.COLLECTOR_SUCCESS, labels, int(outcome.success))
+        yield _row(own_families.COLLECTOR_DURATION, labels, outcome.duration)
         if outcome.last_success is not None:
-            yield _row(families.COLLECTOR_LAST_SUCCESS, labels, outcome.last_success)
+            yield _row(own_families.COLLECTOR_LAST_SUCCESS, labels, outcome.last_success)
         if collector in intervals:
-            yield _row(families.COLLECTOR_INTERVAL, labels, intervals[collector])
+            yield _row(own_families.COLLECTOR_INTERVAL, labels, intervals[collector])
     for reason, count in sorted(dropped.items()):
-        yield _row(families.DROPPED_SERIES, {"project": project, "reason": reason}, count)
+        yield _row(own_families.DROPPED_SERIES, {"project": project, "reason": reason}, count)
 
 
 def _row(family: Family, labels: Mapping[str, str], value: Number) -> tuple[FamilyLines]:

@@ -14,7 +14,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from exporter.insights import families
+from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import Figures, figures
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Project
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.publishing.sections import Basis, FamilyText, Section
@@ -39,12 +39,12 @@ MAX_SERIES, BRANCHES = "max_series", "branches"
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        families.PROJECT_INFO,
-        families.DEFAULT_BRANCH,
+        own_families.PROJECT_INFO,
+        own_families.DEFAULT_BRANCH,
         *(family for collector in COLLECTORS.values() for table in collector.tables for family in table.families),
-        *families.RUNS,
-        *families.LIVE,
-        *families.OWN,
+        *run_families.RUNS,
+        *run_families.LIVE,
+        *own_families.OWN,
     )
 }
 """Every family that a project's publication can hold, by name, in the order of a scrape."""
@@ -115,7 +115,7 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
         runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)
-        wanted = [family.name for family in families.RUNS]
+        wanted = [family.name for family in run_families.RUNS]
         series[RUNS] = add_groups(limited, RUNS, runs, wanted, partial(run_lines.row, project, ledger.bounds)).series
         expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
     if ledger is not None and snapshot.live is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
-from exporter.insights import families
+from exporter.insights import run_families
 from exporter.insights.questions import reachable
 from exporter.publishing.live_lines import counters_expire_at, exemplars
 from exporter.publishing.sections import FamilyLines
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
     from exporter.runs.live import Live
 
@@ -86,16 +86,16 @@ def _counters(
     tally, names, values = counters.counted, ("branch", "project", "workflow"), (branch, project, workflow)
     for status, count in sorted(tally.runs.items()):
         labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
-        yield _line(families.RUNS_TOTAL, labels, count)
+        yield _line(run_families.RUNS_TOTAL, labels, count)
     marked = exemplars(counters.exemplars, tally.buckets) if counters.exemplars else ()
-    family, histogram = families.RUN_DURATION.name, Histogram(bounds, tally.buckets, tally.seconds, marked)
+    family, histogram = run_families.RUN_DURATION.name, Histogram(bounds, tally.buckets, tally.seconds, marked)
     yield FamilyLines(family, *histogram_lines(family, names, values, histogram))
     plain = label_text(names, values)
-    yield _line(families.RUN_CREDITS, plain, tally.credits)
+    yield _line(run_families.RUN_CREDITS, plain, tally.credits)
     newest = (
-        (families.LAST_RUN_SUCCESS, None if counters.verdict is None else counters.verdict.value),
-        (families.LAST_RUN_DURATION, None if counters.last is None else counters.last.value),
-        (families.LAST_RUN_TIMESTAMP, None if counters.last is None else counters.last.stopped_at),
+        (run_families.LAST_RUN_SUCCESS, None if counters.verdict is None else counters.verdict.value),
+        (run_families.LAST_RUN_DURATION, None if counters.last is None else counters.last.value),
+        (run_families.LAST_RUN_TIMESTAMP, None if counters.last is None else counters.last.stopped_at),
     )
     for gauge, value in newest:
         if value is not None:

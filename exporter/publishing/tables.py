@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.config import Project
     from exporter.insights.collector import Table
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part
     from exporter.publishing.sections import Section

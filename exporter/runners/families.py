@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 
 UNCLAIMED = Family(
     "unclaimed_task_count",

@@ -14,7 +14,7 @@ from exporter.runners.families import LABELS, RUNNERS, RUNNING, UNCLAIMED
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.insights import families
+from exporter.insights import run_families
 from exporter.runs import branch_counters
 from exporter.runs import jobs as job_runs
 from exporter.runs.counters import Exemplar, Growth, Key, empty
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from exporter.runs.pipelines import WorkflowRun
 
 PIPELINES, JOB_RUNS, JOB_PATH = (
-    each.name for each in (families.PIPELINES_TOTAL, families.JOB_RUNS, families.JOB_CRITICAL_PATH)
+    each.name for each in (run_families.PIPELINES_TOTAL, run_families.JOB_RUNS, run_families.JOB_CRITICAL_PATH)
 )
-JOB_DURATION, JOB_WAIT = families.JOB_RUN_DURATION.name, families.JOB_RUN_WAIT.name
+JOB_DURATION, JOB_WAIT = run_families.JOB_RUN_DURATION.name, run_families.JOB_RUN_WAIT.name
 SHOWN_AT_ONCE = ("success", "failed")
 """Statuses of jobs that are shown at 0 from the start; others when they are first met."""
 LONGEST_HOLD = 60.0

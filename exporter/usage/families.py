@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 
 COLLECTOR = "usage"
 """Label `collector` of everything that fails here."""

@@ -17,7 +17,7 @@ from exporter.usage.planning import start_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
     from exporter.usage.cells import Amounts
 
 PERCENT = 100

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.formats.exposition import EOF, encoded, header, label_text, number_text, sample_line
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

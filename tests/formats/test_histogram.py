@@ -19,7 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from exporter.formats.exposition import EOF, header
 from exporter.formats.histogram import Exemplar, Histogram, Lines, histogram_lines
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

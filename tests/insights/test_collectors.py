@@ -23,7 +23,7 @@ from tests.samples import project
 
 if TYPE_CHECKING:
     from exporter.insights.collector import Collector, Table
-    from exporter.insights.families import Family
+    from exporter.insights.family import Family
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SLUG, NOON = "gh/acme/web", 1_787_227_200.0

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.insights.collectors import NAMES
-from exporter.insights.families import Family
+from exporter.insights.family import Family
 from exporter.publishing.beside import Beside, beside
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore

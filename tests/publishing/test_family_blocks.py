@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.formats.deflate import inflate
-from exporter.insights.families import PROJECT_INFO
+from exporter.insights.own_families import PROJECT_INFO
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.family_blocks import FamilyBlocks
 

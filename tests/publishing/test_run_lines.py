@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.formats.exposition import EOF, header
-from exporter.insights import families
+from exporter.insights import run_families
 from exporter.insights.questions import reachable
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
+    from exporter.insights.family import Family
     from exporter.publishing.sections import FamilyLines
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -69,7 +70,7 @@ class Library(Collector):
                 "histogram": HistogramMetricFamily,
                 "gauge": GaugeMetricFamily,
             }[family.kind](family.name, family.help, labels=["workflow", "project", "branch", *self._more(family)])
-            for family in families.RUNS
+            for family in run_families.RUNS
         }
         for name, workflow in sorted(self.known.workflows.items()):
             for branch, series in sorted(workflow.branches.items()):
@@ -77,21 +78,21 @@ class Library(Collector):
         yield from (metric for metric in metrics.values() if metric.samples)
 
     @staticmethod
-    def _more(family: families.Family) -> list[str]:
-        return ["status"] if family is families.RUNS_TOTAL else []
+    def _more(family: Family) -> list[str]:
+        return ["status"] if family is run_families.RUNS_TOTAL else []
 
     def _add(self, metrics: Mapping[str, Metric], labels: list[str], series: BranchCounters) -> None:
         tally, last, verdict = series.counted, series.last, series.verdict
         for status, number in sorted(tally.runs.items()):
-            metrics[families.RUNS_TOTAL.name].add_metric([*labels, status], number)  # type: ignore[attr-defined]
+            metrics[run_families.RUNS_TOTAL.name].add_metric([*labels, status], number)  # type: ignore[attr-defined]
         bounds = [*map(floatToGoString, self.known.bounds), "+Inf"]
         buckets = list(zip(bounds, accumulate(tally.buckets), strict=True))
-        metrics[families.RUN_DURATION.name].add_metric(labels, buckets, tally.seconds)  # type: ignore[attr-defined]
+        metrics[run_families.RUN_DURATION.name].add_metric(labels, buckets, tally.seconds)  # type: ignore[attr-defined]
         for family, value in (
-            (families.RUN_CREDITS, tally.credits),
-            (families.LAST_RUN_SUCCESS, verdict and verdict.value),
-            (families.LAST_RUN_DURATION, last and last.value),
-            (families.LAST_RUN_TIMESTAMP, last and last.stopped_at),
+            (run_families.RUN_CREDITS, tally.credits),
+            (run_families.LAST_RUN_SUCCESS, verdict and verdict.value),
+            (run_families.LAST_RUN_DURATION, last and last.value),
+            (run_families.LAST_RUN_TIMESTAMP, last and last.stopped_at),
         ):
             if value is not None:
                 metrics[family.name].add_metric(labels, value)  # type: ignore[attr-defined]
@@ -106,8 +107,8 @@ def test_the_text_is_that_of_prometheus_client_byte_for_byte(
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Library(known))
     expected = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
-    found = dict.fromkeys(families.RUNS, b"")
-    names = {family.name: family for family in families.RUNS}
+    found = dict.fromkeys(run_families.RUNS, b"")
+    names = {family.name: family for family in run_families.RUNS}
     for each in lines(known, WEB, NOW):
         for line in each:
             found[names[line.family]] += (line.openmetrics if openmetrics else line.text).encode()
@@ -151,7 +152,7 @@ def test_a_publication_holds_the_counters_and_knows_when_they_expire() -> None:
     known = polled(ledger(), run(1))
     web = project("collectors: [runs]")
     publication = render(Snapshot(web, ledger=known), NOW, polled=False)
-    assert {family.name for family in families.RUNS} <= publication.families
+    assert {family.name for family in run_families.RUNS} <= publication.families
     assert publication.series == {"runs": 14}
     assert publication.expires_at == NOW + 900.0
     assert "runs" not in render(Snapshot(project(), ledger=known), NOW, polled=False).series
@@ -168,21 +169,21 @@ def test_what_exceeds_the_limit_of_series_is_left_out_in_whole_branches() -> Non
 def test_a_store_shows_them_beside_the_rest() -> None:
     store = SnapshotStore()
     store.publish([Snapshot(project("collectors: [runs]"), ledger=polled(ledger(), run(1)))], NOW)
-    assert [known.family.name for known in store.exposition.families if known.family in families.RUNS] == [
-        family.name for family in families.RUNS
+    assert [known.family.name for known in store.exposition.families if known.family in run_families.RUNS] == [
+        family.name for family in run_families.RUNS
     ]
 
 
 def test_a_ledger_whose_collector_is_off_is_neither_shown_nor_waited_for() -> None:
     known = Snapshot(project("collectors: [workflows]"), ledger=polled(ledger(), run(1)))
     publication = render(known, NOW, polled=True)
-    assert not publication.families & {family.name for family in families.RUNS}
+    assert not publication.families & {family.name for family in run_families.RUNS}
     assert (publication.series, publication.cut, publication.expires_at) == ({}, 0, None)
     on = render(replace(known, project=project("collectors: [runs]")), NOW, polled=True)
     assert on.series == {"runs": 14}
     off_again = render(known, NOW, polled=True, before=on.shown())
-    assert not off_again.families & {family.name for family in families.RUNS}
+    assert not off_again.families & {family.name for family in run_families.RUNS}
     store = SnapshotStore()
     for each in (replace(known, project=project("collectors: [runs]")), known):
         store.publish([each], NOW)
-    assert not [shown for shown in store.exposition.families if shown.family in families.RUNS]
+    assert not [shown for shown in store.exposition.families if shown.family in run_families.RUNS]
