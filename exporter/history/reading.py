@@ -56,14 +56,16 @@ class Reader:
         with ThreadPoolExecutor(self._at_once) as pool:
             unread = [each for found in pool.map(self._names, projects) for each in found]
             for project in projects:
-                self._parts |= {place.id: float(place.done) for place in self._spool.places(project.slug)}
+                self._parts |= {place.id: float(place.done) for place in places(self._spool, project)}
             unread += [each for found in pool.map(self._project, projects) for each in found]
         return unread
 
     def _names(self, project: Project) -> list[Unread]:
         """Learn facts and workflows of a project."""
         slug = project.slug
-        if self._spool.known(slug) is not None:
+        known = self._spool.known(slug)
+        if known is not None:  # the settings may be others than in the call that learned this
+            self._spool.learn(slug, known, _chosen(project, known))
             return []
         attempt = self._attempts.begin(RUNS, PATIENCE)
         with attempt.guard(f"the workflows of {slug}") as held:
@@ -78,17 +80,17 @@ class Reader:
             attempt.unread(reading.unread)
             self.left_out += sum(reading.unread.values())
             names = {name: last for (name,), (last,) in reading.rows}
-            chosen = [name for name in names if reachable(name) and project.workflows.match(name)]
-            self._spool.learn(slug, Known(facts, names), chosen)
+            known = Known(facts, names)
+            self._spool.learn(slug, known, _chosen(project, known))
         return [] if held.error is None else [Unread(slug, str(held.error))]
 
     def _project(self, project: Project) -> Iterable[Unread]:
         attempt = self._attempts.begin(RUNS, PATIENCE)
         unread = []
-        places = [place for place in self._spool.places(project.slug) if not place.done]
-        for number, place in enumerate(places):
+        remaining = [place for place in places(self._spool, project) if not place.done]
+        for number, place in enumerate(remaining):
             if attempt.gave_up is not None:
-                unread.append(Unread(f"{project.slug}, {len(places) - number} more workflows", str(attempt.gave_up)))
+                unread.append(Unread(f"{project.slug}, {len(remaining) - number} more workflows", str(attempt.gave_up)))
                 break
             what = f"{project.slug}, workflow {place.name}"
             with attempt.guard(what) as held:
@@ -140,6 +142,15 @@ class Reader:
         elif reached is not None:
             self._parts[place.id] = min(max((began - reached) / max(began - self._start, 1.0), 0.0), 1.0)
         self._told(Progress(sum(self._parts.copy().values()), len(self._parts), self._runs))
+
+
+def places(spool: Spool, project: Project) -> list[Place]:
+    """How far the workflows of a project are read that its settings include, by name."""
+    return [place for place in spool.places(project.slug) if project.workflows.match(place.name)]
+
+
+def _chosen(project: Project, known: Known) -> list[str]:
+    return [name for name in known.names if reachable(name) and project.workflows.match(name)]
 
 
 def _token(page: object) -> str | None:
