@@ -14,6 +14,7 @@ import click
 from exporter.cli import backfill_telling as telling
 from exporter.cli.backfill_progress import shown
 from exporter.cli.once import found
+from exporter.config import mine
 from exporter.errors import ConfigError, Problem, StartError, StateError, Stopped
 from exporter.history import backfill as history
 from exporter.history.files import UNFINISHED
@@ -48,6 +49,8 @@ class Flags:
     labels: tuple[str, ...]
     restart_counters: bool
     prometheus: str | None
+    shard: int = 0
+    total_shards: int = 1
 
 
 def backfill(
@@ -63,15 +66,15 @@ def backfill(
 
     Raises ConfigError, StartError, and Stopped after a signal; then nothing is written, and what was read is kept.
     """
-    work = _Backfill(
-        config, flags, _asked(config, flags), Engine(config, log, environ=environ, clocks=clocks), log, plain
-    )
+    asked, shard, shards = _asked(config, flags), flags.shard, flags.total_shards
+    engine = Engine(config, log, shard=shard, total_shards=shards, environ=environ, clocks=clocks)
+    work = _Backfill(config, flags, asked, engine, log, plain)
     try:
         return work.do()
     except StateError as error:
         raise StartError(str(error)) from None
     finally:
-        work.engine.close()
+        engine.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,12 @@ class _Backfill:
         path = self.config.state.path
         assert path is not None  # noqa: S101  it was checked
         beside, server = path.with_name(f"{path.name}.backfill"), self.config.circleci.api_url
-        return Spool.open(beside, server=server, days=self.asked.days, now=self.engine.clocks.wall())
+        shard = f"{self.flags.shard} of {self.flags.total_shards}"
+        return Spool.open(beside, server=server, days=self.asked.days, now=self.engine.clocks.wall(), shard=shard)
 
     def _anew(self, spool: Spool, *, resumed: bool) -> bool:
         """Read, write and commit; returns whether all could be read."""
-        self._refuse(self.config.projects)
+        self._refuse(mine(self.config.projects, self.flags.shard, self.flags.total_shards))
         _folder(self.asked.output)
         projects = self._projects()
         self._refuse(projects)
@@ -141,7 +145,7 @@ class _Backfill:
 
     def _projects(self) -> tuple[Project, ...]:
         """The projects whose runs are counted, those of organizations included. Raises ConfigError without one."""
-        projects, searched = found(self.engine, self.config, 0, 1)
+        projects, searched = found(self.engine, self.config, self.flags.shard, self.flags.total_shards)
         projects = tuple(project for project in projects if RUNS in project.collectors)
         if searched and not projects:
             what = "no project has the collector runs"

@@ -145,7 +145,7 @@ def check(
 )
 @click.option("--restart-counters", is_flag=True, help="Discard counters that exist and start them again.")
 @click.option("--prometheus", metavar="URL", help="Prometheus to ask for its retention.")
-@flags.flags(flags.log_level, flags.log_format)
+@flags.flags(flags.shard, flags.total_shards, flags.log_level, flags.log_format)
 def backfill(config_file: Path, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
     """Write the last 90 days of run counters as OpenMetrics files for Prometheus, before the first `run`.
 
@@ -156,6 +156,7 @@ def backfill(config_file: Path, log_level: str, log_format: str, **options: Any)
     could not be read, and nothing was written.
     """
     log = configure(log_level, log_format)
+    _within(options["shard"], options["total_shards"])
     good = False
 
     def start() -> None:

@@ -14,6 +14,7 @@ from exporter.history.growth import Growth
 from exporter.history.limit import Limit
 from exporter.history.lines import Lines
 from exporter.history.progress import Progress
+from exporter.history.reading import places
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
@@ -109,7 +110,7 @@ class Writing:
         `told` is called after each workflow and each file; what it raises ends the writing. Raises StartError.
         """
         self._told = told
-        self._total = sum(len(self._spool.places(project.slug)) for project in projects)
+        self._total = sum(len(places(self._spool, project)) for project in projects)
         stored = {each.slug: each for each in self._state.load([project.slug for project in projects])}
         counting = []
         try:
@@ -128,7 +129,7 @@ class Writing:
             "output": str(self._asked.output.absolute()),
             "files": files.names,
             "size": size,
-            "runs": self._spool.count(),
+            "runs": self._runs,
             "cut": self._cut,
             "slugs": [project.slug for project in projects],
             "start": self._start,
@@ -149,15 +150,16 @@ class Writing:
         bounds, lines, limit = project.runs.buckets, Lines(project, self._asked.labels, self._grid), Limit(project)
         invented: list[str] = []
         workflows = {}
-        for place in self._spool.places(project.slug):
-            growth = Growth(bounds, self._grid, label, invented, by_stop=ledgers.by_stop(project))
+        for place in places(self._spool, project):
+            began = self._grid.last * self._grid.step if place.began is None else place.began
+            grid = self._grid.until(began)  # what has stopped since is not known
+            growth = Growth(bounds, grid, label, invented, by_stop=ledgers.by_stop(project))
             growth.add(self._spool.runs(place))
             for name, branch in sorted(growth.close().items()):
                 if not limit.takes(place.name, name, branch.counters()):
                     continue
-                for family, span, text in lines.of(place.name, name, branch, self._spans):
+                for family, span, text in lines.of(place.name, name, branch, self._spans, grid.last):
                     files.write(family, span, text)
-            began = self._grid.last * self._grid.step if place.began is None else place.began
             lookback = project.runs.lookback
             workflows[place.name] = ledgers.of_workflow(growth, start=self._start, began=began, lookback=lookback)
             self._workflows += 1
@@ -176,7 +178,7 @@ class Writing:
         workflows = snapshot.ledger.workflows
         return {
             place.name: Remembered(self._spool.finished(place, workflows[place.name].floor))
-            for place in self._spool.places(snapshot.project.slug)
+            for place in places(self._spool, snapshot.project)
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil, floor
 
@@ -31,6 +31,10 @@ class Grid:
         """The steps of the time from `start` to `now`, none later; one before, for series that rise at once."""
         last = floor(now / step)
         return cls(step, min(ceil(start / step) - 1, last - 1), last)
+
+    def until(self, moment: float) -> Grid:
+        """The steps up to a moment: two at least."""
+        return replace(self, last=max(min(self.last, floor(moment / self.step)), self.first + 1))
 
     def at(self, moment: float) -> int:
         """The first step that has seen what happened at a moment; it may be after the last."""

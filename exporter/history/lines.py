@@ -33,8 +33,10 @@ class Lines:
         self._shown = [project.metrics.match(family.name) for family in FAMILIES]
         self._grid, self._times = grid, grid.times()
 
-    def of(self, workflow: str, name: str, branch: Branch, spans: Sequence[Span]) -> Iterator[tuple[int, int, str]]:
-        """The lines of one workflow on one branch: the number of the family, that of the span, and the text.
+    def of(
+        self, workflow: str, name: str, branch: Branch, spans: Sequence[Span], last: int
+    ) -> Iterator[tuple[int, int, str]]:
+        """The lines of one workflow on one branch up to a step: the number of the family, that of the span, the text.
 
         Within a family and a span, the lines of a series are in the order of time.
         """
@@ -44,18 +46,18 @@ class Lines:
             for status in sorted({**NO_RUNS, **branch.runs}):
                 counts = [(step, count) for step, tally in branch.points if (count := tally.runs.get(status, 0))]
                 series = _series(run_families.RUNS_TOTAL.name, {**labels, "status": status})
-                yield from ((0, *each) for each in self._counter(series, counts, spans))
+                yield from ((0, *each) for each in self._counter(series, counts, spans, last))
         if duration:
-            yield from ((1, *each) for each in self._histogram(labels, branch.points, spans))
+            yield from ((1, *each) for each in self._histogram(labels, branch.points, spans, last))
         if credits_used:
             sums = [(step, tally.credits) for step, tally in branch.points]
             series = _series(run_families.RUN_CREDITS.name, labels)
-            yield from ((2, *each) for each in self._counter(series, sums, spans))
+            yield from ((2, *each) for each in self._counter(series, sums, spans, last))
 
     def _counter(
-        self, series: str, rises: Iterable[tuple[int, Number]], spans: Sequence[Span]
+        self, series: str, rises: Iterable[tuple[int, Number]], spans: Sequence[Span], last: int
     ) -> Iterator[tuple[int, str]]:
-        stretches = _stretches([*rises], 0, self._grid.last)
+        stretches = _stretches([*rises], 0, last)
         for number, span in enumerate(spans):
             pieces = []
             for first, end, reached in _within(stretches, span):
@@ -65,14 +67,14 @@ class Lines:
             yield number, "".join(pieces)
 
     def _histogram(
-        self, labels: Mapping[str, str], points: Sequence[Point], spans: Sequence[Span]
+        self, labels: Mapping[str, str], points: Sequence[Point], spans: Sequence[Span], last: int
     ) -> Iterator[tuple[int, str]]:
         """The series of a histogram begin together: a quantile needs all buckets."""
         names = sorted(labels)
         values = [labels[name] for name in names]
         nothing = Tally((0,) * (len(self._bounds) + 1))
         rises = [(point.step, point.tally) for point in points if any(point.tally.buckets)]
-        stretches = _stretches(rises, nothing, self._grid.last)
+        stretches = _stretches(rises, nothing, last)
         for number, span in enumerate(spans):
             pieces = []
             for first, end, tally in _within(stretches, span):

@@ -88,12 +88,13 @@ class Spool:
             raise
 
     @classmethod
-    def open(cls, path: Path, *, server: str, days: int, now: float) -> tuple[Self, bool]:
-        """The file, and whether it goes on from an earlier call: one of the same server and days, a day old at most.
+    def open(cls, path: Path, *, server: str, days: int, now: float, shard: str = "0 of 1") -> tuple[Self, bool]:
+        """The file, and whether it goes on from an earlier call.
 
-        Raises StartError where there can be no such file.
+        That was of the same server, days and shard, and is a day old at most. Raises StartError where there can be no
+        such file.
         """
-        wanted = {"version": VERSION, "server": server, "days": days}
+        wanted = {"version": VERSION, "server": server, "days": days, "shard": shard}
         try:
             spool = cls._kept(path, wanted, now)
             if spool is not None:

@@ -308,6 +308,75 @@ def test_what_could_not_be_read_is_named_and_nothing_is_written(
     assert counting.counted() == truth(counting)
 
 
+def test_a_workflow_that_cannot_be_read_can_be_excluded_in_the_next_call(counting: Counting, tmp_path: Path) -> None:
+    happen(counting, 60)
+    counting.circle.fail("not_found", r"workflows/deploy.*start-date")
+    assert not history(counting, tmp_path)
+    counting.settings = f"{SETTINGS}, workflows: {{exclude: [deploy*]}}"
+    counting.circle.forget_requests()
+    assert history(counting, tmp_path)
+    assert list(counting.circle.requests) == []
+    assert {name for name, _ in shown(ends(tmp_path / "out"))} == {"build", "nightly/full"}
+    counting.open()
+    assert counting.poll()
+    assert {name for name, _ in shown(counting.counted())} == {"build", "nightly/full"}
+
+
+def test_what_was_read_earlier_has_samples_up_to_then_only(counting: Counting, tmp_path: Path) -> None:
+    """Runs that end while others are read are not in the samples of that time, so there are none of that time."""
+    happen(counting, 60)
+    counting.circle.fail("not_found", r"workflows/deploy.*start-date")
+    assert not history(counting, tmp_path)
+    counting.circle.heal()
+    began = counting.now
+    counting.pass_time(6 * 3600)
+    for workflow in ("build", "deploy to production"):
+        counting.run("main", workflow=workflow, stopped=counting.now - 5 * 3600)
+    assert history(counting, tmp_path)
+    for name, samples in read(tmp_path / "out").items():
+        until = counting.now if 'workflow="deploy' in name else began
+        assert until - 3600 < samples[-1][0] <= until, name
+    counting.open()
+    for _ in range(2):
+        assert counting.poll()
+    assert counting.counted() == truth(counting)
+
+
+@pytest.mark.parametrize("ahead", [-2 * DAY, -5000, 5000, 2 * DAY])
+def test_a_clock_that_is_not_circlecis_loses_no_run_and_no_sample_is_to_come(
+    counting: Counting, tmp_path: Path, ahead: float
+) -> None:
+    happen(counting, 100)
+    counting.now += ahead
+    assert history(counting, tmp_path)
+    latest = max(samples[-1][0] for samples in read(tmp_path / "out").values())
+    assert min(NOON, NOON + ahead) - 3600 < latest <= min(NOON, NOON + ahead)
+    counting.run("main", created=NOON - 60, stopped=NOON + 60)
+    counting.open()
+    for _ in range(2):
+        assert counting.poll()
+    assert {branch: one.statuses for branch, one in counting.counted().items()} == {
+        branch: one.statuses for branch, one in truth(counting).items()
+    }
+
+
+def test_each_shard_has_the_past_of_its_own_projects(counting: Counting, tmp_path: Path) -> None:
+    slugs = [f"gh/acme/p{number}" for number in range(6)]
+    for slug in slugs:
+        counting.circle.organization.roster.add(slug)
+        counting.circle.organization.add_run(slug, "build", "main", "success", created=NOON - DAY, stopped=NOON - DAY)
+    more = "".join(f"}}, {{slug: {slug}, collectors: [runs]" for slug in slugs)
+    found = []
+    for shard in (0, 1):
+        state, out = tmp_path / f"state-{shard}.db", tmp_path / f"out-{shard}"
+        make(counting.circle, state, out, now=NOON, settings=f"collectors: [runs]{more}", shard=shard, total_shards=2)
+        found.append({series.partition('project="')[2].partition('"')[0] for series in read(out)})
+    assert found[0] | found[1] >= set(slugs)
+    assert not found[0] & found[1]
+    assert found[0]
+    assert found[1]
+
+
 def test_a_page_that_circleci_no_longer_knows_is_read_from_the_newest_run_on(
     counting: Counting, tmp_path: Path
 ) -> None:

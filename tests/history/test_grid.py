@@ -48,3 +48,10 @@ def test_a_file_is_named_by_its_first_and_last_day() -> None:
 def test_a_time_shorter_than_a_step_has_two_steps() -> None:
     grid = Grid.over(NOW, NOW, DAY)
     assert grid.first < grid.last <= NOW / DAY
+
+
+def test_what_is_known_until_a_moment_has_the_steps_until_then_and_two_at_least() -> None:
+    grid = Grid.over(36_000, 72_000, 3600)
+    assert grid.until(71_999) == Grid(3600, 9, 19)
+    assert grid.until(72_000) == grid.until(99_000) == grid
+    assert grid.until(0) == Grid(3600, 9, 10)

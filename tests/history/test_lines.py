@@ -26,7 +26,9 @@ def lines(*runs: Run, spans: list[Span] = WHOLE, settings: str = "") -> dict[tup
     growth.add(runs)
     found = defaultdict(list)
     for name, branch in growth.close().items():
-        for family, span, text in Lines(project, {"job": "c", "zone": "b"}, GRID).of("build", name, branch, spans):
+        for family, span, text in Lines(project, {"job": "c", "zone": "b"}, GRID).of(
+            "build", name, branch, spans, GRID.last
+        ):
             for line in text.splitlines():
                 series, value, time = line.rsplit(" ", 2)
                 assert series.startswith(FAMILIES[family].name)
