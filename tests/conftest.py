@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from hypothesis import settings
 
+from tests.postgres import Address, Server, emptied, find_server
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    Place = Path | Address
 
 # Variables that would change what the exporter or its HTTP client does.
 FOREIGN_VARIABLES = (
@@ -83,6 +87,37 @@ def prometheus_3() -> Path:
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     return find_program("promtool")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL of this worker's own. Without its programs the test is skipped, or fails where CI=true."""
+    programs = find_server()
+    if programs is None:
+        find_program("postgres")
+        raise AssertionError
+    with Server(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _tables(postgres: Server) -> Address:
+    return postgres.database()
+
+
+@pytest.fixture
+def database(_tables: Address) -> Address:
+    """A database without a row."""
+    return emptied(_tables)
+
+
+@pytest.fixture(params=["file", "database"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a state is kept: what holds for a file holds for a database."""
+    if request.param == "file":
+        return tmp_path / "state.db"
+    found: Address = request.getfixturevalue("database")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -146,3 +146,14 @@ class Server:
         name = f"state_{next(self._numbers)}"
         Address(self.url("postgres")).run(f"CREATE DATABASE {name}")
         return Address(self.url(name))
+
+
+def emptied(database: Address) -> Address:
+    """A database with nothing in its tables, as if they had just been made: faster than a new one."""
+    [(tables,)] = database.run(
+        "SELECT string_agg(tablename, ', ') FROM pg_tables"
+        " WHERE schemaname = 'public' AND tablename <> 'circleci_exporter_schema'"
+    )
+    if tables:
+        database.run(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    return database

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
@@ -13,7 +16,11 @@ from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.counters import Cell, Distribution, Exemplar, Key
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import StateStore
+from exporter.state.postgres import lease_table, schema
+from exporter.state.postgres.database import Postgres
+from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
+from tests.postgres import Address
 from tests.samples import FACTS, NOW, project
 
 if TYPE_CHECKING:
@@ -22,7 +29,18 @@ if TYPE_CHECKING:
 
     from exporter.insights.questions import Question
 
+    Place = Path | Address
 
+
+LARGE = ("part", "workflow", "project", "pipeline")
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF octet_length(NEW::text) > 20000 THEN
+        RAISE EXCEPTION 'the disk is full' USING ERRCODE = 'disk_full';
+    END IF;
+    RETURN NEW;
+END $$"""
+ASK = "FOR EACH ROW EXECUTE FUNCTION full_disk()"
+PATIENCE = 10.0
 SERVER = "https://circleci.com/api/v2"
 NOBODY = 65534
 OUTCOMES = {"workflows": Outcome(success=True, duration=0.5, finished_at=NOW, last_success=NOW)}
@@ -47,31 +65,83 @@ class Log:
 class Opened:
     """A state, and what it said of itself."""
 
-    def __init__(self, path: Path | None, server: str = SERVER) -> None:
+    def __init__(self, path: Place | None, server: str = SERVER) -> None:
         self.now = NOW
         self.log, self.telemetry = Log(), Telemetry("1", [])
-        self.state = StateStore.open(path, server, self.telemetry, self.log, wall=lambda: self.now)  # type: ignore[arg-type]
+        self._place, self._leases, self._hold = path, None, None
+        if isinstance(path, Address):
+            self._leases = lease_table.LeaseTable(Link(path.login(), PATIENCE), 600.0)
+            schema.make(self._leases.link)
+            taken = self._leases.take(lease_table.Place(server, 0, 1), "tests")
+            assert taken is not None, "another state is open"
+            self._hold = taken.hold
+            link = Link(path.login(), PATIENCE)
+            log: Any = self.log
+            database = Postgres(link, taken.hold, self.telemetry, log, lease=600.0, leads=lambda: True)
+            self.state = StateStore(database, server, self.telemetry, log, wall=lambda: self.now)
+        else:
+            self.state = StateStore.open(path, server, self.telemetry, self.log, wall=lambda: self.now)  # type: ignore[arg-type]
+
+    @property
+    def name(self) -> str:
+        """What it calls itself."""
+        return self.state._database.name
 
     def metric(self, name: str) -> float | None:
         return self.telemetry.registry.get_sample_value(f"circleci_exporter_{name}")
 
     def fill(self) -> None:
-        """Make the disk full."""
+        """Make the disk full: there is no room for what is large."""
+        if isinstance(self._place, Address):
+            for statement in (
+                FULL,
+                *(f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON {name} {ASK}" for name in LARGE),
+            ):
+                self._place.run(statement)
+            return
         (pages,) = self.state._connection.execute("PRAGMA page_count").fetchone()
         self.state._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
 
     def make_room(self) -> None:
         """Let the disk have room again."""
+        if isinstance(self._place, Address):
+            self._place.run("DROP FUNCTION full_disk CASCADE")
+            return
         self.state._connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+
+    def close(self) -> None:
+        """Let go of it, for the next one."""
+        self.state.close()
+        if self._leases is not None and self._hold is not None:
+            self._leases.give_back(self._hold)
+            self._leases.link.close()
+            if isinstance(self._place, Address):
+                self._place.run("DROP FUNCTION IF EXISTS full_disk CASCADE")
 
 
 @contextmanager
-def opened(path: Path | None, server: str = SERVER) -> Iterator[Opened]:
+def opened(path: Place | None, server: str = SERVER) -> Iterator[Opened]:
     found = Opened(path, server)
     try:
         yield found
     finally:
-        found.state.close()
+        found.close()
+
+
+def change(path: Place, statement: str, *values: object) -> bool:
+    """Change what is stored, as damage would; False where the database does not let that be stored."""
+    if isinstance(path, Address):
+        if b"\xff" in values:
+            return False  # no column of text holds it
+        try:
+            path.run(statement.replace("%", "%%").replace("?", "%s"), values)
+        except (psycopg.DataError, psycopg.ProgrammingError, UnicodeError):
+            return False
+        return True
+    with closing(sqlite3.connect(path)) as file, file:
+        file.text_factory = bytes
+        assert file.execute(statement, values).rowcount
+    return True
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tests.state.making import BEFORE, OUTCOMES, ROWS, SERVER, known, opened, ro
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Place
     from tests.state.making import Opened
 
 SLUG = "gh/acme/web"
@@ -30,11 +31,11 @@ LEDGER = polled(polled(read_ledger(), run(1)), run(2, "failed", "develop"))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.db"
+def path(place: Place) -> Place:
+    return place
 
 
-def stored(path: Path, server: str = SERVER) -> list[Stored]:
+def stored(path: Place, server: str = SERVER) -> list[Stored]:
     with opened(path, server) as found:
         return list(found.state.load())
 
@@ -42,14 +43,14 @@ def stored(path: Path, server: str = SERVER) -> list[Stored]:
 # Gauges
 
 
-def test_what_was_committed_is_there_at_the_next_start(path: Path) -> None:
+def test_what_was_committed_is_there_at_the_next_start(path: Place) -> None:
     snapshot = known(FIRST, SECOND)
     with opened(path) as found:
         found.state.commit(snapshot, [FIRST, SECOND], [])
     assert stored(path) == [Stored(SLUG, FACTS, snapshot.parts, OUTCOMES, NOW)]
 
 
-def test_a_commit_writes_what_changed_and_deletes_what_went(path: Path) -> None:
+def test_a_commit_writes_what_changed_and_deletes_what_went(path: Place) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST, SECOND), [FIRST, SECOND], [])
         after = known(FIRST, THIRD, rows=rows_of("newer"))
@@ -61,7 +62,9 @@ def test_a_commit_writes_what_changed_and_deletes_what_went(path: Path) -> None:
     assert (project.polled_at, project.facts) == (None, None)
 
 
-def test_an_answer_that_only_was_checked_again_is_not_written_again(path: Path) -> None:
+def test_an_answer_that_only_was_checked_again_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+
     def log_size() -> int:
         return path.with_name("state.db-wal").stat().st_size
 
@@ -78,7 +81,7 @@ def test_an_answer_that_only_was_checked_again_is_not_written_again(path: Path) 
         assert [project.parts for project in found.state.load()] == [{FIRST: checked}]
 
 
-def test_only_the_projects_that_are_asked_for_are_read(path: Path) -> None:
+def test_only_the_projects_that_are_asked_for_are_read(path: Place) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST), [FIRST], [])
         found.state.commit(known(slug="gh/acme/api"), [], [])
@@ -86,14 +89,14 @@ def test_only_the_projects_that_are_asked_for_are_read(path: Path) -> None:
         assert [project.slug for project in found.state.load([SLUG, "gh/acme/unknown"])] == [SLUG]
 
 
-def test_another_server_of_the_same_file_sees_nothing_of_it(path: Path) -> None:
+def test_another_server_of_the_same_file_sees_nothing_of_it(path: Place) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST), [FIRST], [])
     assert stored(path, "https://circleci.example.com/api/v2") == []
     assert len(stored(path)) == 1
 
 
-def test_a_forgotten_project_is_gone(path: Path) -> None:
+def test_a_forgotten_project_is_gone(path: Place) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST), [FIRST], [])
         found.state.commit(known(slug="gh/acme/api"), [], [])
@@ -102,7 +105,7 @@ def test_a_forgotten_project_is_gone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_whether_the_api_answered_is_told_again_at_the_next_start(path: Path, up: bool) -> None:
+def test_whether_the_api_answered_is_told_again_at_the_next_start(path: Place, up: bool) -> None:
     with opened(path) as first:
         assert first.metric("up") is None
         first.telemetry.api_up(up)
@@ -115,7 +118,7 @@ def test_whether_the_api_answered_is_told_again_at_the_next_start(path: Path, up
         assert another.metric("up") is None
 
 
-def test_what_a_request_has_told_meanwhile_is_newer_than_what_was_kept(path: Path) -> None:
+def test_what_a_request_has_told_meanwhile_is_newer_than_what_was_kept(path: Place) -> None:
     with opened(path) as first:
         first.telemetry.api_up(True)
         first.state.commit(known(FIRST), [FIRST], [])
@@ -131,7 +134,7 @@ def test_nothing_of_gauges_is_kept_in_memory_alone() -> None:
         assert list(found.state.load()) == []
 
 
-def test_a_full_disk_costs_nothing_once_there_is_room(path: Path) -> None:
+def test_a_full_disk_costs_nothing_once_there_is_room(path: Place) -> None:
     big = known(FIRST, SECOND, rows=rows_of(os.urandom(20_000).hex()))
     with opened(path) as found:
         found.state.commit(known(FIRST, THIRD), [FIRST, THIRD], [])
@@ -139,15 +142,15 @@ def test_a_full_disk_costs_nothing_once_there_is_room(path: Path) -> None:
         found.state.commit(big, [FIRST], [THIRD])
         found.state.commit(big, [SECOND], [])
         assert found.metric("state_writable") == 0
-        assert found.log.told() == ["the state file cannot be written; memory serves until it can"]
+        assert found.log.told() == [f"{found.name} cannot be written; memory serves until it can"]
         found.make_room()
         found.state.commit(known(slug="gh/acme/api"), [], [])
         assert found.metric("state_writable") == 1
-        assert found.log.told()[1:] == ["the state file can be written again"]
+        assert found.log.told()[1:] == [f"{found.name} can be written again"]
     assert {project.slug: project.parts for project in stored(path)} == {SLUG: big.parts, "gh/acme/api": {}}
 
 
-def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_poll(path: Path) -> None:
+def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_poll(path: Place) -> None:
     big = known(FIRST, SECOND, rows=rows_of(os.urandom(20_000).hex()))
     with opened(path) as found:
         found.fill()
@@ -157,7 +160,7 @@ def test_a_project_that_could_not_be_written_is_written_in_whole_at_its_next_pol
     assert stored(path)[0].parts == big.parts
 
 
-def test_what_is_owed_stays_owed_while_only_small_writes_succeed(path: Path) -> None:
+def test_what_is_owed_stays_owed_while_only_small_writes_succeed(path: Place) -> None:
     big = known(FIRST, rows=rows_of(os.urandom(500_000).hex()))
     with opened(path) as found:
         found.state.commit(known(slug="gh/acme/api"), [], [])
@@ -170,7 +173,7 @@ def test_what_is_owed_stays_owed_while_only_small_writes_succeed(path: Path) -> 
     assert [project.slug for project in stored(path)] == [SLUG]
 
 
-def test_many_threads_commit_at_once(path: Path) -> None:
+def test_many_threads_commit_at_once(path: Place) -> None:
     slugs = [f"gh/acme/{number}" for number in range(20)]
     with opened(path) as found:
         threads = [
@@ -183,7 +186,7 @@ def test_many_threads_commit_at_once(path: Path) -> None:
     assert {project.slug for project in stored(path)} == set(slugs)
 
 
-def test_what_comes_after_the_end_is_not_kept_and_is_no_failure(path: Path) -> None:
+def test_what_comes_after_the_end_is_not_kept_and_is_no_failure(path: Place) -> None:
     with opened(path) as found:
         found.state.close()
         found.state.commit(known(FIRST), [FIRST], [])
@@ -206,7 +209,7 @@ def remember(found: Opened, *keys: int, whole: bool = True, workflow: str = "bui
 NOW_SECONDS = int(NOW)
 
 
-def test_a_ledger_and_the_runs_that_it_counted_are_there_at_the_next_start(path: Path) -> None:
+def test_a_ledger_and_the_runs_that_it_counted_are_there_at_the_next_start(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1, 2, -(2**63))
         assert set(found.state.known(SLUG, "build", [1, 3, -(2**63)])) == {1, -(2**63)}
@@ -215,14 +218,14 @@ def test_a_ledger_and_the_runs_that_it_counted_are_there_at_the_next_start(path:
         assert set(found.state.known(SLUG, "build", [1, 2, 3])) == {1, 2}
 
 
-def test_keys_belong_to_their_workflow_and_project(path: Path) -> None:
+def test_keys_belong_to_their_workflow_and_project(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         assert set(found.state.known(SLUG, "deploy", [1])) == set()
         assert set(found.state.known("gh/acme/api", "build", [1])) == set()
 
 
-def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(path: Path) -> None:
+def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(path: Place) -> None:
     other = replace(LEDGER.workflows["build"], floor=7)
     both = replace(LEDGER, workflows={**LEDGER.workflows, "deploy": other})
     with opened(path) as found:
@@ -234,7 +237,7 @@ def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(
     assert {name: workflow.floor for name, workflow in project.ledger.workflows.items()} == {"build": 8, "deploy": 7}
 
 
-def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(path: Path) -> None:
+def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.state.commit_runs(known(ledger=replace(LEDGER, workflows={})), {}, whole=True)
@@ -242,14 +245,14 @@ def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(pat
         assert set(found.state.known(SLUG, "build", [1])) == set()
 
 
-def test_runs_created_before_the_floor_are_forgotten(path: Path) -> None:
+def test_runs_created_before_the_floor_are_forgotten(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1, 2, 3)
         found.state.commit_runs(known(ledger=LEDGER), {"build": Remembered({4: 0}, NOW_SECONDS + 2)}, whole=False)
         assert set(found.state.known(SLUG, "build", [1, 2, 3, 4])) == {2, 3}
 
 
-def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Path) -> None:
+def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.fill()
@@ -266,14 +269,14 @@ def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Path) -> N
     assert stored(path)[0].ledger == LEDGER
 
 
-def test_a_run_cannot_be_remembered_twice(path: Path) -> None:
+def test_a_run_cannot_be_remembered_twice(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         with pytest.raises(StateError):
             remember(found, 1)
 
 
-def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Path) -> None:
+def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.fill()
@@ -282,7 +285,7 @@ def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Path) -> Non
         assert found.metric("state_writable") == 0
 
 
-def test_runs_are_not_counted_where_nothing_lasts(path: Path) -> None:
+def test_runs_are_not_counted_where_nothing_lasts(path: Place) -> None:
     with opened(path) as found:
         found.state._database.lasting = False
         with pytest.raises(StateError, match="could not be opened for writing"):
@@ -299,7 +302,7 @@ def test_runs_are_remembered_in_memory_as_in_a_file() -> None:
 
 
 @pytest.mark.parametrize(("away", "there"), [(299.0, True), (301.0, False)])
-def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Path, away: float, there: bool) -> None:
+def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Place, away: float, there: bool) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.state.commit(known(FIRST), [FIRST], [])
@@ -314,7 +317,7 @@ def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Path, 
         assert [project.ledger for project in found.state.load()] == [LEDGER if there else None]
 
 
-def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Path) -> None:
+def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.state.forget([SLUG])
@@ -325,14 +328,14 @@ def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Path) -> Non
         assert found.state._connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
 
 
-def test_a_project_that_never_counted_has_nothing_to_resume(path: Path) -> None:
+def test_a_project_that_never_counted_has_nothing_to_resume(path: Place) -> None:
     with opened(path) as found:
         assert found.state.resume(SLUG, 300.0) is None
         found.state.commit(known(FIRST), [FIRST], [])
         assert found.state.resume(SLUG, 300.0) is None
 
 
-def test_parts_and_ledger_do_not_touch_each_other(path: Path) -> None:
+def test_parts_and_ledger_do_not_touch_each_other(path: Place) -> None:
     with opened(path) as found:
         found.state.commit(known(FIRST), [FIRST], [])
         remember(found, 1)
@@ -342,7 +345,7 @@ def test_parts_and_ledger_do_not_touch_each_other(path: Path) -> None:
     assert project.parts == {SECOND: Part(ROWS, NOW, NOW - 1, BEFORE, "basis", 2)}
 
 
-def test_that_counting_stopped_while_the_disk_was_full_is_noted_once_there_is_room(path: Path) -> None:
+def test_that_counting_stopped_while_the_disk_was_full_is_noted_once_there_is_room(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
         found.fill()
