@@ -39,11 +39,11 @@ test-pythons: ## Run all tests on every Python that pyproject.toml names
 	@scripts/test-pythons.sh $(ARGS)
 
 .PHONY: soak
-soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60
+soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
 		tests/soak/pipelines_settings.py \
-		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py --no-cov -s $(ARGS)
+		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py --no-cov -s $(ARGS)
 
 .PHONY: format
 format: $(SETUP) ## Format the code

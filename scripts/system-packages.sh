@@ -11,6 +11,8 @@ declare -A needed=(
     [chromedriver]=chromium-driver
     [curl]=curl
     [openssl]=openssl
+    [pg_lsclusters]=postgresql
+    [pgbouncer]=pgbouncer
     [prometheus]=prometheus
     [prometheus-alertmanager]=prometheus-alertmanager
     [promtool]=prometheus
@@ -57,6 +59,6 @@ fi
 # Nor at the next boot.
 if command -v systemctl >/dev/null; then
     for package in "${packages[@]}"; do
-        case $package in prometheus*) systemctl disable --quiet "$package" 2>/dev/null || true ;; esac
+        case $package in prometheus* | postgresql | pgbouncer) systemctl disable --quiet "$package" 2>/dev/null || true ;; esac
     done
 fi

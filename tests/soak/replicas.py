@@ -1,0 +1,62 @@
+"""The campaign of three replicas on one database: `make soak`.
+
+REPLICAS_ROUNDS and REPLICAS_SEED say how often every kind of trouble comes, and what chance decides; REPLICAS_RATE how
+many pipelines begin each second.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.replicas.campaign import ReplicaCampaign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.postgres import Server
+
+ROUNDS = int(os.environ.get("REPLICAS_ROUNDS", "3"))
+SEED = int(os.environ.get("REPLICAS_SEED", "1"))
+RATE = float(os.environ.get("REPLICAS_RATE", "6"))
+AWAY = 60.0
+"""Seconds for which a leader is stopped, and the database is down."""
+
+
+@pytest.mark.timeout(900 + 400 * ROUNDS)
+def test_everything_is_counted_once_through_every_kind_of_trouble(tmp_path: Path, postgres: Server) -> None:
+    began = time.monotonic()
+    campaign = ReplicaCampaign(tmp_path, SEED, postgres)
+    campaign.seen_within = 300.0
+    with campaign:
+        producing = campaign.produce(a_second=RATE)
+        for number in range(ROUNDS):
+            away = AWAY if number == 0 else campaign.random.uniform(2.0, 12.0)
+            troubles: list[Callable[[], object]] = [
+                campaign.kill_it,
+                campaign.hand_over,
+                campaign.force_two,
+                campaign.tell_two,
+                campaign.let_it_fail,
+                partial(campaign.cut_commit, reaches=True),
+                partial(campaign.cut_commit, reaches=False),
+                partial(campaign.freeze, away),
+                partial(campaign.part, campaign.random.uniform(3.0, 6.0)),
+                partial(campaign.lose_database, 1.0),
+                partial(campaign.lose_database, away),
+            ]
+            campaign.random.shuffle(troubles)
+            for trouble in troubles:
+                trouble()
+                campaign.watch(campaign.random.uniform(0.1, 2.0))
+        campaign.end([producing])
+        print(f"{campaign.summary()}, {time.monotonic() - began:.0f} s")  # noqa: T201  what was measured
+        assert campaign.falls == []
+        assert campaign.doubles == []
+        for replica in campaign.replicas:
+            replica.exporter.hold_secrets()
