@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import StartError
-from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums
+from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums, usage_tables
 from exporter.state.postgres import arrivals, dialect, lease_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,14 @@ SCHEMA: Final = (
     *arrivals.SCHEMA,
     *map(
         dialect.table,
-        (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *sums.SCHEMA),
+        (
+            *project_tables.SCHEMA,
+            *run_tables.SCHEMA,
+            *live_tables.SCHEMA,
+            *hint_tables.SCHEMA,
+            *sums.SCHEMA,
+            *usage_tables.SCHEMA,
+        ),
     ),
 )
 MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {}
