@@ -50,7 +50,6 @@ class UnexpectedValue(Problem):
 
     @property
     def hint(self) -> str:
-        """What is allowed."""
         return f"expected {self.allowed}"
 
 

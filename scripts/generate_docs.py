@@ -68,7 +68,7 @@ def _options(command: click.Command) -> Iterator[tuple[str, str, str]]:
             default = option.default
             if isinstance(default, tuple):
                 default = ", ".join(default)
-            shown = f"`{default}`" if option.show_default and not option.is_flag else ""
+            shown = f"`{default}`" if isinstance(default, str | int) and default != "" and not option.is_flag else ""
             yield f"`{name}{value}`", shown, option.help or ""
 
 

@@ -133,7 +133,6 @@ class _Backfill:
         return True
 
     def _counted(self, projects: Sequence[Project]) -> list[str]:
-        """The projects whose runs are counted already."""
         return sorted(history.counted(self.engine.state, [project.slug for project in projects]))
 
     def _refuse(self, projects: Sequence[Project]) -> None:

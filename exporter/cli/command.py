@@ -38,7 +38,7 @@ GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT
 
 
-@click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__, prog_name="circleci-insights-exporter")
 def main() -> None:
     """Prometheus exporter for CircleCI Insights.
@@ -100,7 +100,11 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
 @click.option("--offline", is_flag=True, help="Check only the file; needs no token.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
-    "--webhook-url", default="", metavar="URL", help="Check that each project has a webhook with this address."
+    "--webhook-url",
+    default="",
+    show_default=False,
+    metavar="URL",
+    help="Check that each project has a webhook with this address.",
 )
 def check(
     config_file: Path, log_level: str, log_format: str, *, offline: bool, as_json: bool, webhook_url: str
@@ -130,12 +134,8 @@ def check(
     metavar="DIR",
     help="New or empty directory for the files.",
 )
-@click.option(
-    "--days", type=click.IntRange(1, 90), default=90, show_default=True, metavar="N", help="Days to read, 90 at most."
-)
-@click.option(
-    "--step", type=flags.DURATION, default="1h", show_default=True, metavar="TIME", help="Time between two samples."
-)
+@click.option("--days", type=click.IntRange(1, 90), default=90, metavar="N", help="Days to read, 90 at most.")
+@click.option("--step", type=flags.DURATION, default="1h", metavar="TIME", help="Time between two samples.")
 @click.option(
     "--label",
     "labels",
@@ -170,7 +170,7 @@ def backfill(config_file: Path, log_level: str, log_format: str, **options: Any)
 @main.command(short_help="Run against a synthetic CircleCI: needs no token, network or file.")
 @flags.flags(flags.listen, flags.telemetry_path, flags.web_config, flags.log_level, flags.log_format)
 @click.option("--duration", type=flags.DURATION, metavar="TIME", help="Stop after this time, such as 30s.")
-@click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Seed of the synthetic data.")
+@click.option("--seed", type=int, default=1, metavar="N", help="Seed of the synthetic data.")
 def demo(duration: float | None, seed: int, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
     """Run against a synthetic CircleCI on this machine: needs no token, network or file."""
     log = configure(log_level, log_format)
@@ -201,7 +201,6 @@ def schema() -> None:
     "form",
     type=click.Choice(["markdown", "json"]),
     default="markdown",
-    show_default=True,
     help="Output format.",
 )
 def metrics(form: str) -> None:

@@ -23,7 +23,6 @@ config_file = click.option(
     "config_file",
     type=click.Path(path_type=Path),
     default=DEFAULT_FILE,
-    show_default=True,
     help="Configuration file.",
 )
 log_level = click.option(
@@ -31,7 +30,6 @@ log_level = click.option(
     "log_level",
     type=click.Choice(LEVELS),
     default="info",
-    show_default=True,
     help="Minimum log level. Logs go to standard error.",
 )
 log_format = click.option(
@@ -39,7 +37,6 @@ log_format = click.option(
     "log_format",
     type=click.Choice(FORMATS),
     default="logfmt",
-    show_default=True,
     help="Log format.",
 )
 config_watch = click.option(
@@ -50,7 +47,6 @@ listen = click.option(
     "listen",
     multiple=True,
     default=(":10115",),
-    show_default=True,
     metavar="[HOST]:PORT",
     help="Address to listen on. Repeatable; IPv6 in brackets; port 0 picks a free port.",
 )
@@ -58,7 +54,6 @@ telemetry_path = click.option(
     "--web.telemetry-path",
     "telemetry_path",
     default="/metrics",
-    show_default=True,
     metavar="PATH",
     help="Path of the metrics.",
 )
@@ -73,7 +68,6 @@ total_shards = click.option(
     "--total-shards",
     type=click.IntRange(1),
     default=1,
-    show_default=True,
     metavar="N",
     help="Number of shards in the fleet.",
 )
@@ -100,7 +94,6 @@ def _ordinal(context: click.Context, parameter: click.Parameter, value: str) -> 
 shard = click.option(
     "--shard",
     default="0",
-    show_default=True,
     callback=_ordinal,
     metavar="N|auto",
     help="Number of this shard, from 0; auto reads it from the pod's name.",

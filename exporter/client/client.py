@@ -205,7 +205,6 @@ class Client:
         self._limiter.rest(seconds)
 
     def _target(self, question: Question, page_token: str | None) -> str:
-        """Path and query as they are sent."""
         params = question.params if page_token is None else (*question.params, ("page-token", page_token))
         try:
             query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)

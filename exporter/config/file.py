@@ -166,5 +166,4 @@ class Config(Section):
 
     @property
     def file(self) -> str:
-        """The file's path as it was given."""
         return self._file

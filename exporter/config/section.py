@@ -59,7 +59,6 @@ class Labels(tuple[tuple[str, str], ...]):
 
     @classmethod
     def of(cls, values: dict[str, str]) -> Self:
-        """Return the labels of a mapping."""
         return cls(sorted(values.items()))
 
     def over(self, base: Labels) -> Labels:

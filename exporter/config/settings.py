@@ -46,7 +46,6 @@ class Globs(Section):
     exclude: Items[Glob] = Field((), description="Globs; a name that matches any of them is left out.")
 
     def match(self, name: str) -> bool:
-        """Say whether the name is chosen."""
         return matches(name, self.include) and not matches(name, self.exclude)
 
 

@@ -16,9 +16,7 @@ class HasSlug(Protocol):
     """A project or an organization."""
 
     @property
-    def slug(self) -> str:
-        """The slug in its short form."""
-        ...
+    def slug(self) -> str: ...
 
 
 SluggedT = TypeVar("SluggedT", bound=HasSlug)

@@ -46,7 +46,6 @@ class SyntheticCircleCI:
         self.url = self.server.url
 
     def start(self) -> Self:
-        """Begin to answer."""
         self.server.start()
         return self
 

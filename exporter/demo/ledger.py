@@ -25,7 +25,6 @@ class Ledger:
     """The driven runs of all workflows, oldest first. Safe for threads."""
 
     def __init__(self) -> None:
-        """Empty."""
         self._lock = threading.Lock()
         self._runs: dict[Place, list[Run]] = {}
         self._where: dict[str, Place] = {}

@@ -23,12 +23,10 @@ class Wire:
     """One client's connection. `stop` ends every wait."""
 
     def __init__(self, connection: socket.socket, stop: threading.Event) -> None:
-        """Write to the connection until stopped."""
         self.connection = connection
         self.stop = stop
 
     def send(self, data: bytes) -> None:
-        """All of it."""
         self.connection.sendall(data)
 
 
@@ -103,6 +101,5 @@ class Refused(Exception):  # noqa: N818  an answer, not a fault of ours
     """The request ends in this error answer."""
 
     def __init__(self, status: int, text: str) -> None:
-        """Status and message of the answer."""
         super().__init__(text)
         self.reply = message(status, text)

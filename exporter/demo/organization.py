@@ -69,7 +69,6 @@ class Organization:
 
     @property
     def projects(self) -> tuple[DemoProject, ...]:
-        """Every project that can be seen."""
         return self.roster.projects()
 
     @property
@@ -90,7 +89,6 @@ class Organization:
         return self.roster.workflows(slug, dict.fromkeys((*self.ledger.workflows(slug), *shown)))
 
     def workflow(self, slug: str, name: str) -> DemoWorkflow | None:
-        """One workflow by its exact name."""
         return next((each for each in self.workflows(slug) if each.name == name), None)
 
     def branches(self, slug: str, workflow: str | None = None) -> list[str]:

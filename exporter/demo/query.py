@@ -76,7 +76,6 @@ class Query:
         return self._values.get(parameter.name, [])
 
     def flag(self, parameter: Parameter) -> bool:
-        """Whether it was given as true."""
         return self.one(parameter) == "true"
 
     def time(self, parameter: Parameter, default: float) -> float:
@@ -86,7 +85,6 @@ class Query:
 
     @property
     def window(self) -> str:
-        """The reporting window."""
         return self.one(WINDOW) or DEFAULT_WINDOW
 
     def identity(self) -> str:

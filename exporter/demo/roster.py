@@ -19,7 +19,6 @@ class Roster:
     """Projects by slug, less what is hidden. Safe for threads."""
 
     def __init__(self, projects: Iterable[DemoProject]) -> None:
-        """Begin with these."""
         self._lock = threading.Lock()
         self._projects = {each.slug: each for each in projects}
         self._hidden: frozenset[tuple[str, str | None, str | None]] = frozenset()
@@ -27,7 +26,6 @@ class Roster:
         self.version = 0
 
     def projects(self) -> tuple[DemoProject, ...]:
-        """Every project that can be seen."""
         with self._lock:
             return tuple(each for slug, each in self._projects.items() if (slug, None, None) not in self._hidden)
 
@@ -63,7 +61,6 @@ class Roster:
         self._set_hidden(self._hidden | {(slug, workflow, branch)})
 
     def show(self, slug: str, *, workflow: str | None = None, branch: str | None = None) -> None:
-        """Let it be there again."""
         self._set_hidden(self._hidden - {(slug, workflow, branch)})
 
     def unfollow(self, slug: str) -> None:
@@ -72,7 +69,6 @@ class Roster:
             self._unfollowed |= {slug}
 
     def follow(self, slug: str) -> None:
-        """Follow it again."""
         with self._lock:
             self._unfollowed -= {slug}
 

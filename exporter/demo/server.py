@@ -101,7 +101,6 @@ class Server(socketserver.ThreadingTCPServer):
         return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.address[1]}"
 
     def start(self) -> None:
-        """Accept connections from now on."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -113,12 +112,10 @@ class Server(socketserver.ThreadingTCPServer):
         self._thread.join()
 
     def opened(self, connection: socket.socket) -> None:
-        """Remember a connection."""
         with self._lock:
             self._open.add(connection)
 
     def closed(self, connection: socket.socket) -> None:
-        """Forget it."""
         with self._lock:
             self._open.discard(connection)
 

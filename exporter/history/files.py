@@ -31,7 +31,6 @@ class Files:
         self._parts: list[list[IO[str]]] = []
 
     def __enter__(self) -> Self:
-        """Begin anew."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._made = not self.output.exists()
         self.folder.mkdir(parents=True)

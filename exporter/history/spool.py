@@ -235,7 +235,6 @@ class Spool:
             return {key: int(created // 1) for key, created in rows}
 
     def count(self) -> int:
-        """How many runs there are."""
         with self._reading() as connection:
             return int(connection.execute("SELECT count(*) FROM run").fetchone()[0])
 

@@ -109,7 +109,6 @@ class Collector:
 
     @property
     def shown(self) -> tuple[Table, ...]:
-        """All tables whose families it shows."""
         return self.tables + self.counted
 
     @property

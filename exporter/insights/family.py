@@ -28,5 +28,4 @@ class Family:
     """Where its number stands in a row of the payload."""
 
     def __post_init__(self) -> None:
-        """Make the column once."""
         object.__setattr__(self, "column", Column(self.path, self.read))

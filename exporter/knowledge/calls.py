@@ -40,7 +40,6 @@ class Calls(NamedTuple):
     most: float
 
     def __add__(self, other: object) -> Calls:
-        """Add both bounds."""
         if not isinstance(other, Calls):
             return NotImplemented
         return Calls(self.least + other.least, self.most + other.most)

@@ -64,7 +64,6 @@ class Block:
         return loose * LOOSE > len(used)
 
     def text(self, place: int) -> bytes:
-        """The plain lines at a place."""
         return self._texts(self.firsts[place])[place]
 
     def replaced(self, changes: Mapping[int, bytes | Splice]) -> Block:
@@ -122,7 +121,6 @@ class Block:
         return self.sizes[node] == len(text) and self.crcs[node] == crc32(text)
 
     def _fragment(self, first: int) -> bytes:
-        """The compressed bytes of a fragment."""
         start = sum(self.lengths[:first])
         return self.deflated[start : start + self.lengths[first]]
 

@@ -65,7 +65,6 @@ class FamilyBlocks:
         return self.above[-1][0].checksum if self.above else self.blocks[0].checksum
 
     def text(self, slot: int) -> bytes:
-        """The plain lines of a slot."""
         number = slot // BLOCK
         return self.blocks[number].text(slot % BLOCK) if number < len(self.blocks) else b""
 

@@ -24,7 +24,6 @@ class ProjectLabels:
     """
 
     def __init__(self, log: BoundLogger) -> None:
-        """Start without a project."""
         self._log = log
         self._lock = threading.Lock()
         self._given: dict[str, str] = {}

@@ -37,7 +37,6 @@ class Repacker:
         look_every: float = LOOK_EVERY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start without having seen any block."""
         self._store, self._log, self._look_every, self._monotonic = store, log, look_every, monotonic
         self._seen: dict[Place, int] = {}
         self._packed_at: dict[Place, float] = {}

@@ -25,7 +25,6 @@ class Inflated(Sequence[bytes]):
         self._pieces = pieces
 
     def __len__(self) -> int:
-        """Count the pieces."""
         return len(self._pieces)
 
     @overload
@@ -33,7 +32,6 @@ class Inflated(Sequence[bytes]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[bytes]: ...
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        """Inflate one piece."""
         found = self._pieces[index]
         return deflate.inflate(found) if isinstance(found, bytes) else Inflated(found)
 

@@ -97,7 +97,6 @@ class SnapshotStore:
                 heappush(self._free, self._slots.pop(slug))
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
-        """All blocks that are published."""
         for marked, families in ((False, self._families), (True, self._marked)):
             for name, known in families.items():
                 for number, block in enumerate(known.blocks):

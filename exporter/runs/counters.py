@@ -41,14 +41,12 @@ class Distribution:
     exemplars: tuple[Exemplar | None, ...] = ()
 
     def observed(self, bounds: tuple[float, ...], value: float, exemplar: Exemplar | None = None) -> Distribution:
-        """With one more observation."""
         bucket = bisect_left(bounds, value)
         counts = (*self.counts[:bucket], self.counts[bucket] + 1, *self.counts[bucket + 1 :])
         exemplars = newest_exemplars(self.exemplars, bucket, len(counts), exemplar)
         return Distribution(counts, round(self.sum + value, 6), exemplars)
 
     def __add__(self, other: object) -> Distribution:
-        """The observations of both."""
         if not isinstance(other, Distribution):
             return NotImplemented
         exemplars = self.exemplars
@@ -112,12 +110,10 @@ class Growth:
         return cell
 
     def add(self, key: Key, amount: float) -> None:
-        """Let a counter grow."""
         cell = self.show(key)
         self._grow(key, cell, amount)
 
     def observe(self, key: Key, bounds: tuple[float, ...], value: float, exemplar: Exemplar | None = None) -> None:
-        """Add an observation to a histogram."""
         cell = self.show(key, empty(bounds))
         self._grow(key, cell, empty(bounds).observed(bounds, value, exemplar))
 

@@ -71,7 +71,6 @@ class Changes:
     """Of the runs that were counted: who told of each first, and its stop."""
 
     def __bool__(self) -> bool:
-        """Whether there is anything to write."""
         return self.whole or any(
             (self.workflows, self.runs, self.credited, self.floors, self.jobs, self.pipelines, self.cells)
         )
@@ -119,7 +118,6 @@ class Book:
             self.live = replace(self.live, pipelines={**self.live.pipelines, pipeline.id: pipeline})
 
     def look_soon(self, identifier: str) -> None:
-        """Make a pipeline due."""
         pipeline = self.live.pipelines[identifier]
         if pipeline.settled_at is not None or pipeline.looked_at is not None:
             self.watch(replace(pipeline, looked_at=None, settled_at=None, revisits=0))

@@ -75,7 +75,6 @@ class Families:
         return self._made("gauge", LateGauge(PREFIX + name, text, self.registry), name, text)
 
     def gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        """A gauge."""
         return self._made("gauge", Gauge(PREFIX + name, text, labels, registry=self.registry), name, text, labels)
 
     def counter(self, name: str, text: str, *labels: str, kept: Kept | None = None) -> Counter:
@@ -84,7 +83,6 @@ class Families:
         return self._made("counter", made, name, text, labels, kept)
 
     def histogram(self, name: str, text: str, label: str, buckets: Sequence[float], kept: Kept) -> Histogram:
-        """A histogram."""
         made = Histogram(PREFIX + name, text, (label,), buckets=buckets, registry=self.registry)
         return self._made("histogram", made, name, text, (label,), kept)
 

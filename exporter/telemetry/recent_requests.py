@@ -23,7 +23,6 @@ class RecentRequests:
         self.newest = ""
 
     def add(self, code: str) -> None:
-        """Count one request."""
         minute = int(self._clock() // 60)
         with self._lock:
             if not self._minutes or self._minutes[-1][0] != minute:

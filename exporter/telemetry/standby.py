@@ -14,7 +14,6 @@ class StandbyTelemetry:
     """What a replica shows while it stands by: its process, and that it does not lead."""
 
     def __init__(self, version: str) -> None:
-        """Make every family."""
         self._families = Families()
         self._families.gauge(*BUILD_INFO).labels(version, platform.python_version()).set(1)
         self._families.gauge(*LEADER).set(0)

@@ -133,7 +133,6 @@ class Telemetry:
         self._of_requests.changed()
 
     def retry(self, reason: str) -> None:
-        """Count a request that is asked again."""
         self._retries.labels(reason).inc()
         self._of_requests.changed()
 

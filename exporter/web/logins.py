@@ -48,7 +48,6 @@ class Logins:
         self._queue = _NewestFirst()
 
     def __bool__(self) -> bool:
-        """Say whether a login is needed at all."""
         return bool(self._hashes)
 
     async def verify(self, authorization: str) -> bool:

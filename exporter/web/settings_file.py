@@ -124,7 +124,6 @@ class TlsFiles(WebSection):
     max_version: Version = ssl.TLSVersion.TLSv1_3
 
     def paths(self) -> tuple[Path, ...]:
-        """Return every file that is read."""
         return tuple(path for path in (self.cert_file, self.key_file, self.client_ca_file) if path is not None)
 
 
@@ -161,7 +160,6 @@ class WebConfig(WebSection):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The response headers to set."""
         headers: dict[str, str] = self.http_server.headers.model_dump(by_alias=True, exclude_none=True)
         return headers
 

@@ -21,7 +21,6 @@ class PipelineBook:
     """Pipelines, oldest first. Safe for threads."""
 
     def __init__(self) -> None:
-        """Empty."""
         self._lock = threading.RLock()
         self._pipelines: dict[str, DemoPipeline] = {}
         self._workflows: dict[str, PipelineWorkflow] = {}

@@ -115,7 +115,6 @@ class Told:
 
     @property
     def touched(self) -> tuple[float, ...]:
-        """All its times, in order."""
         return tuple(
             sorted([self.queued, self.queued, self.job.started or self.queued, self.job.stopped or self.queued])
         )
