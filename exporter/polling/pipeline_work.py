@@ -126,7 +126,8 @@ class Work:
             return
         known = book.live.pipelines.keys()
         since = attempt.date() - project.runs.lookback
-        walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=pipeline_list.reached(book.live))
+        reached = pipeline_list.reached(book.live, attempt.ahead())
+        walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=reached)
         torn = walk.torn and self._postponed.torn < TORN_WALKS
         self._postponed.torn = self._postponed.torn + 1 if walk.torn else 0
         walked = walk.failure is None and not torn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from exporter.runs import watching
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from exporter.runs.counting import Book
     from exporter.runs.live import Live
     from exporter.runs.pipelines import ListedPipeline
+
+
+LISTED_WITHIN = 60.0
+"""Seconds from its creation within which a pipeline is listed."""
 
 
 def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bool = False) -> None:
@@ -32,9 +37,15 @@ def learned(book: Book, pipeline: ListedPipeline) -> WatchedPipeline:
     return book.pipeline(_watched(pipeline, known, book.live, told_by="pipelines", walked=False))
 
 
-def reached(live: Live | None) -> set[str]:
-    """The pipelines at which a walk over the list ends."""
-    return set() if live is None else {each.id for each in live.pipelines.values() if each.listed}
+def reached(live: Live | None, ahead: float = 0.0) -> set[str]:
+    """The pipelines at which a walk over the list ends; this machine's clock is `ahead` of CircleCI's by so much.
+
+    One that was new at the walk before does not end it: others that are a little older may have been listed since.
+    """
+    if live is None:
+        return set()
+    new = inf if live.listed_at is None else live.listed_at - ahead - LISTED_WITHIN
+    return {each.id for each in live.pipelines.values() if each.listed and each.created_at < new}
 
 
 def forget(book: Book, lookback: float, now: float) -> None:

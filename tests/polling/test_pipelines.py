@@ -390,6 +390,22 @@ def test_a_pipeline_that_is_listed_later_than_a_newer_one_is_found() -> None:
         assert running.in_progress() == {"running": 2}
 
 
+def test_a_pipeline_that_is_listed_late_is_found_behind_a_page_of_newer_ones() -> None:
+    with watching() as running:
+        running.begin()
+        for number in range(25):
+            running.circle.pipelines.add(SLUG, "main", created=NOON + 20 + number, state="errored")
+        running.look(60)
+        running.circle.pipelines.add(SLUG, "main", created=NOON + 15, state="errored")
+        running.looks(4)
+        assert running.value("circleci_pipelines_total", outcome="errored") == 26
+        running.asked()
+        running.look(60)
+        assert (
+            len([path for path in running.asked() if path.endswith("/pipeline")]) == 1
+        )  # none of them is new any more
+
+
 def test_a_workflow_that_insights_does_not_list_is_shown_all_the_same() -> None:
     with watching(settings=SWEEPS) as running:
         running.begin()

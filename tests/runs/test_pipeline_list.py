@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.runs.counting import PIPELINES
 from exporter.runs.pipeline_list import forget, met, reached
 from exporter.runs.pipelines import ListedPipeline
@@ -27,6 +29,15 @@ def test_a_walk_ends_at_what_an_earlier_complete_walk_has_reached() -> None:
     meet(watched, listed(2))
     assert reached(watched.live) == {uuid(1), uuid(2)}
     assert reached(None) == set()
+
+
+def test_a_walk_does_not_end_at_a_pipeline_that_was_new_at_the_walk_before() -> None:
+    watched = Watched()
+    meet(watched, listed(1), listed(2, 100))
+    assert watched.live is not None
+    walked = replace(watched.live, listed_at=CREATED + 130 + 500)
+    assert reached(walked, ahead=500) == {uuid(1)}
+    assert reached(replace(walked, listed_at=CREATED + 161), ahead=0) == {uuid(1), uuid(2)}
 
 
 def test_a_pipeline_that_was_there_at_the_first_look_is_not_counted() -> None:
