@@ -190,9 +190,10 @@ class Producer:
         for each in soon:
             if self.random.random() < 0.5:
                 self._failed.remove(each)
-                self._change(self._rerun(each[1], float(int(now))))
+                self._change(self.rerun(each[1], float(int(now))))
 
-    def _rerun(self, workflow: str, now: float) -> Step:
+    def rerun(self, workflow: str, now: float) -> Step:
+        """What chance makes of running a workflow again, from its failed jobs or whole."""
         begin = now
         step: dict[str, Any] = {
             "workflow_id": workflow,

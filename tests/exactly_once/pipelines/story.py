@@ -65,7 +65,7 @@ class Story:
         self.producer = Producer(self._change, Random(seed + 1), unit=MINUTE)  # noqa: S311  as above
         self.heights: dict[Any, float] = {}
         self.began: dict[str, float] = {}
-        self.restarts = self.faults = self.looks = 0
+        self.restarts = self.faults = self.looks = self.reruns = 0
         self.open()
 
     def _change(self, *steps: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -161,7 +161,7 @@ class Story:
         """Something happens, then some looks."""
         random = self.random
         self.circle.heal()
-        match random.randrange(8):
+        match random.randrange(9):
             case 0:
                 self.restart()
             case 1:  # away for hours, while pipelines go on
@@ -179,9 +179,25 @@ class Story:
             case 5:
                 steps = self.producer.unexpected(self.circle.clock.now(), random.randrange(1, 40))
                 self.circle.fail("as_is", LISTS, times=1, steps=steps)
+            case 6:
+                self.run_old_again()
         for _ in range(random.randint(3, 8)):
             self.producer.some(self.circle.clock.now(), random.choice((0, 1, 1, 2, 5)))
             self.look(random.choice((30.0, 60.0, 60.0, 60.0, random.uniform(60, 300))))
+
+    def run_old_again(self) -> None:
+        """Run again what failed hours ago, and is looked at no more for hours; Insights tells of it."""
+        now = float(int(self.circle.clock.now()))
+        old = [
+            run["id"]
+            for each in self.facts()
+            for run in each["workflows"]
+            if run["status"] == "failed" and run["shown"] is not None and now - DAY / 2 < run["stopped"] < now - 3600
+        ]
+        for workflow in self.random.sample(old, min(len(old), 3)):
+            action, given = self.producer.rerun(workflow, now)
+            self._change((action, given | {"insights": True}))
+            self.reruns += 1
 
     def fail(self) -> None:
         """Set a fault that some of the next answers meet."""
