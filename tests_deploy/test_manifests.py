@@ -37,11 +37,12 @@ if TYPE_CHECKING:
     from tests_deploy.manifests import Object
 
 VALUES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
-FOLDERS = ("base", "overlays/sharded", "overlays/prometheus-operator", "overlays/webhooks")
+FOLDERS = ("base", "overlays/sharded", "overlays/replicas", "overlays/prometheus-operator", "overlays/webhooks")
 SOURCES = [*VALUES, *FOLDERS]
 CONFIGURED = [source for source in SOURCES if source != "token-by-variable"]
 WITH_VOLUME = {"full", "sharded", "created-secret", "community", "overlays/sharded", "overlays/webhooks"}
 SHARDED = {"sharded": 3, "sharded-in-memory": 2, "overlays/sharded": 3}
+REPLICATED = {"replicas", "overlays/replicas"}
 
 
 @cache
@@ -163,7 +164,7 @@ def test_probes_ask_the_routes_that_do_not_depend_on_circleci(source: str) -> No
     assert found["resources"]["requests"].keys() == {"cpu", "memory"}
 
 
-@pytest.mark.parametrize("source", sorted(set(SOURCES) - SHARDED.keys()))
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - SHARDED.keys() - REPLICATED))
 def test_one_shard_is_a_deployment_which_stops_the_old_pod_first(source: str) -> None:
     (deployment,) = of_kind(rendered(source), "Deployment")
 
@@ -202,7 +203,7 @@ def test_selectors_find_the_pods(source: str) -> None:
     assert all(selector and selector.items() <= labels for selector in selectors)
 
 
-@pytest.mark.parametrize("source", ["full", "sharded", "renamed", "overlays/prometheus-operator"])
+@pytest.mark.parametrize("source", ["full", "sharded", "replicas", "renamed", "overlays/prometheus-operator"])
 def test_the_service_monitor_finds_one_service_and_keeps_the_exporters_labels(source: str) -> None:
     found = rendered(source)
     (monitor,) = of_kind(found, "ServiceMonitor")
@@ -403,6 +404,10 @@ def test_dashboards_are_config_maps_with_the_sidecars_label(source: str) -> None
         (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.for=1m"], "there is no alert Circle"),
         (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.fort=1m"], "'fort' not allowed"),
         (["--values", "created-secret", "--set", "shards=2"], "persistence.existingClaim"),
+        (["--values", "minimal", "--set", "replicaCount=2"], "set config.state.url"),
+        (["--values", "replicas", "--set", "persistence.enabled=true"], "share a database, not a volume"),
+        (["--values", "replicas", "--set", "shards=2"], "one release for each shard"),
+        (["--values", "minimal", "--set", "database.existingSecret=a"], "config.state.url"),
         (["--values", "minimal", "--set", "extraEnv[0].name=CIRCLECI_TOKEN,extraEnv[0].value=x"], "extraEnv"),
     ],
 )

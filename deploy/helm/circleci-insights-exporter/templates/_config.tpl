@@ -40,6 +40,12 @@
 {{- end -}}
 {{- $_ := set $set "state" (dict "path" "/var/lib/circleci-insights-exporter/state.sqlite") -}}
 {{- end -}}
+{{- if .Values.database.existingSecret -}}
+{{- if not (dig "state" "url" "" $config) -}}
+{{- fail "database.existingSecret: it is for the database of config.state.url; set that too" -}}
+{{- end -}}
+{{- $_ := set $set "state" (dict "password_file" (printf "/run/secrets/database/%s" .Values.database.key)) -}}
+{{- end -}}
 {{- if .Values.webhooks.existingSecret -}}
 {{- $_ := set $set "webhooks" (dict "secret_file" "/run/secrets/circleci-webhooks/secret") -}}
 {{- end -}}

@@ -56,6 +56,24 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{- /* Not empty where pods may run side by side, since a database decides which of them leads. */ -}}
+{{- define "exporter.shared" -}}
+{{- $replicas := int .Values.replicaCount -}}
+{{- $url := dig "state" "url" "" .Values.config -}}
+{{- if gt $replicas 1 -}}
+{{- if gt (int .Values.shards) 1 -}}
+{{- fail "replicaCount and shards: several replicas of several shards need one release for each shard, with extraArgs {--shard=0,--total-shards=3}" -}}
+{{- end -}}
+{{- if not (or $url .Values.existingConfigMap) -}}
+{{- fail "replicaCount: several replicas need a database that they share; set config.state.url" -}}
+{{- end -}}
+{{- if .Values.persistence.enabled -}}
+{{- fail "replicaCount and persistence.enabled: replicas share a database, not a volume; give one of them" -}}
+{{- end -}}
+{{- end -}}
+{{- if or $url (gt $replicas 1) -}}true{{- end -}}
+{{- end -}}
+
 {{- define "exporter.claim" -}}
 accessModes:
   {{- toYaml .Values.persistence.accessModes | nindent 2 }}

@@ -112,6 +112,11 @@ spec:
           mountPath: /run/secrets/circleci-webhooks
           readOnly: true
         {{- end }}
+        {{- if .Values.database.existingSecret }}
+        - name: database
+          mountPath: /run/secrets/database
+          readOnly: true
+        {{- end }}
         {{- if .Values.web.existingSecret }}
         - name: web
           mountPath: /etc/circleci-insights-exporter-web
@@ -151,6 +156,12 @@ spec:
           - key: {{ $.Values.webhooks.key }}
             path: secret
     {{- end }}
+    {{- with .Values.database.existingSecret }}
+    - name: database
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
     {{- if .Values.web.existingSecret }}
     - name: web
       secret:
@@ -173,9 +184,19 @@ spec:
   nodeSelector:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with .Values.affinity }}
+  {{- if .Values.affinity }}
   affinity:
-    {{- toYaml . | nindent 4 }}
+    {{- toYaml .Values.affinity | nindent 4 }}
+  {{- else if gt (int .Values.replicaCount) 1 }}
+  affinity:
+    podAntiAffinity:
+      preferredDuringSchedulingIgnoredDuringExecution:
+        - weight: 100
+          podAffinityTerm:
+            topologyKey: kubernetes.io/hostname
+            labelSelector:
+              matchLabels:
+                {{- include "exporter.selectorLabels" . | nindent 16 }}
   {{- end }}
   {{- with .Values.tolerations }}
   tolerations:

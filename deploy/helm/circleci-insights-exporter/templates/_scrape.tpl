@@ -24,8 +24,12 @@ selector:
   # `project` and `job_name` are the exporter's own labels: a label of the target must not take their place.
   honorLabels: true
   relabelings:
+    {{- if gt (int .Values.replicaCount) 1 }}
+    # What a replica says of itself has its pod's name.
+    {{- else }}
     # The same series after a pod was replaced: no name and address of a pod, but that of the shard.
-    {{- if gt (int .Values.shards) 1 }}
+    {{- end }}
+    {{- if or (gt (int .Values.shards) 1) (gt (int .Values.replicaCount) 1) }}
     - sourceLabels: [__meta_kubernetes_pod_name]
       targetLabel: instance
     {{- else }}
@@ -37,9 +41,18 @@ selector:
     {{- with .Values.serviceMonitor.relabelings }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-  {{- with .Values.serviceMonitor.metricRelabelings }}
+  {{- if or (gt (int .Values.replicaCount) 1) .Values.serviceMonitor.metricRelabelings }}
   metricRelabelings:
+    {{- if gt (int .Values.replicaCount) 1 }}
+    # CircleCI's families have no replica, so that their series go on when another one leads. (All but circleci_exporter_*.)
+    - sourceLabels: [__name__]
+      regex: circleci_([^e]|e[^x]).*
+      targetLabel: instance
+      replacement: ""
+    {{- end }}
+    {{- with .Values.serviceMonitor.metricRelabelings }}
     {{- toYaml . | nindent 4 }}
+    {{- end }}
   {{- end }}
   {{- with .Values.serviceMonitor.tlsConfig }}
   tlsConfig:
