@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.conftest import find_program
 from tests_deploy.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -63,3 +65,17 @@ def test_a_release_is_built_twice_signed_and_kept() -> None:
     assert "scripts/image-test.sh" in commands("release")
     assert JOBS["release"]["context"] == "release"
     assert kept["path"] == "dist"
+
+
+def test_a_release_pins_its_base_by_digest_before_anything_is_built(tmp_path: Path) -> None:
+    pin, build, *_ = [step["run"]["command"] for step in CONFIG["jobs"]["release"]["steps"] if "run" in step]
+    docker, environment, digest = tmp_path / "docker", tmp_path / "environment", f"sha256:{'0' * 64}"
+    docker.write_text(f"#!/bin/sh\n[ $1 = pull ] || echo python@{digest}\n", encoding="utf-8")
+    docker.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    variables = {"BASE_IMAGE": "python:3.13-slim", "BASH_ENV": str(environment), "PATH": path}
+
+    subprocess.run([find_program("bash"), "-eo", "pipefail", "-c", pin], check=True, env=variables)
+
+    assert environment.read_text(encoding="utf-8") == f"export BASE_IMAGE=python:3.13-slim@{digest}\n"
+    assert 'scripts/image-test.sh "$BASE_IMAGE"' in build
