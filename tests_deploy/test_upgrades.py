@@ -40,6 +40,7 @@ class Upgrade:
 
 CLAIMS = ("StatefulSet volumeClaimTemplates",)
 LARGER = ("--set", "persistence.size=5Gi")
+REPLICAS = ("--set", "replicaCount=2", "--set", "config.state.url=postgresql://exporter@db/exporter")
 UPGRADES = (
     Upgrade("A volume for one exporter", (), VOLUME),
     Upgrade("A larger volume for one exporter", VOLUME, (*VOLUME, *LARGER)),
@@ -47,6 +48,8 @@ UPGRADES = (
     Upgrade("One exporter becomes several", VOLUME, (*VOLUME, *SHARDS)),
     Upgrade("Several exporters become one", (*VOLUME, *SHARDS), VOLUME),
     Upgrade("More or fewer shards", (*VOLUME, *SHARDS), (*VOLUME, "--set", "shards=5")),
+    Upgrade("One exporter becomes several replicas", VOLUME, REPLICAS),
+    Upgrade("Several replicas become one exporter", REPLICAS, VOLUME),
     Upgrade("Volumes for shards", SHARDS, (*VOLUME, *SHARDS), CLAIMS),
     Upgrade("Larger volumes for shards", (*VOLUME, *SHARDS), (*VOLUME, *SHARDS, *LARGER), CLAIMS),
     Upgrade("A chart from before 0.1.0, one exporter without a volume", ("minimal",), (), ("Deployment strategy",)),

@@ -1,8 +1,9 @@
 """What Kubernetes refuses of an upgrade, and what Helm deletes with it: pure rules over the objects before and after.
 
-These tests have no API server, so its rules stand here, as Kubernetes documents them: which fields may change
-(https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/), and that a default which the server has set
-stays when the objects are applied by the server (https://kubernetes.io/docs/reference/using-api/server-side-apply/).
+They hold in seconds what test_upgrades_on_an_api_server.py tries on a real one. As Kubernetes documents them: which
+fields may change (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/), and that a default which the
+server has set stays when the objects are applied by the server
+(https://kubernetes.io/docs/reference/using-api/server-side-apply/).
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ def _refused_fields(before: Object, after: Object) -> Iterator[str]:
         names = (old.keys() | new.keys()) - mutable
         yield from sorted(name for name in names if old.get(name, filled(name)) != new.get(name, filled(name)))
     if after["kind"] == "Deployment":
-        # The server has filled in rollingUpdate where nothing was said of it.
-        rolled = old.get("strategy", {}).get("type", "RollingUpdate") == "RollingUpdate"
-        if rolled and new.get("strategy", {}).get("type") == "Recreate":
+        # The server has filled in rollingUpdate where nothing was said of it, and nobody takes it away.
+        strategy = old.get("strategy", {})
+        filled_in = strategy.get("type", "RollingUpdate") == "RollingUpdate" and "rollingUpdate" not in strategy
+        if filled_in and new.get("strategy", {}).get("type") == "Recreate":
             yield "strategy"
     if after["kind"] == "Service" and old.get("clusterIP") != new.get("clusterIP"):
         yield "clusterIP"
