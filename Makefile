@@ -43,7 +43,8 @@ soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTL
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
 		tests/soak/pipelines_settings.py \
-		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py --no-cov -s $(ARGS)
+		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py \
+		tests/soak/usage.py --no-cov -s $(ARGS)
 
 .PHONY: format
 format: $(SETUP) ## Format the code

@@ -8,7 +8,7 @@ import threading
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Self
 
-from exporter.demo.messages import API, Reply, Request, json_reply, message
+from exporter.demo.messages import API, Reply, Request, json_reply, message, whole
 from exporter.demo.server import Server
 from exporter.demo.times import read
 from tests.usage.making import DAY, ORGANIZATION_ID, file, job_id
@@ -40,6 +40,7 @@ class FakeUsageApi:
         self.requests: list[tuple[float, Request]] = []
         self.windows: list[tuple[float, float]] = []
         self.served: list[tuple[str, int]] = []
+        self.send = whole
         self._exports: dict[str, list[bytes]] = {}
         self._looks = 0
         self._lock = threading.Lock()
@@ -120,10 +121,14 @@ class FakeUsageApi:
             document["download_urls"] = urls or None
         return json_reply(document)
 
-    def _file(self, request: Request) -> Reply:
-        assert not {"circle-token", "authorization", "cookie"} & request.headers.keys(), (
-            "a file is asked without a token"
-        )
+    def content_of(self, request: Request) -> bytes:
+        """What a file has that is asked for."""
         _, _, ident, part = request.path.split("/")
         self.served.append((ident, int(part)))
-        return Reply(200, self._exports[ident][int(part)], (("Content-Type", "application/gzip"),))
+        return self._exports[ident][int(part)]
+
+    def _file(self, request: Request) -> Reply:
+        assert not {"circle-token", "authorization", "cookie"} & request.headers.keys(), (
+            "files are asked without a token"
+        )
+        return Reply(200, self.content_of(request), (("Content-Type", "application/gzip"),), self.send)
