@@ -15,7 +15,7 @@ from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.runs import WorkflowLedger
 from exporter.runs.counting import Changes
-from exporter.state import Stored
+from exporter.state import Remembered, Stored
 from tests.samples import FACTS, NOW, snapshot
 from tests.state.making import LIVE, NOW_LEDGER, OUTCOMES, change, damaged, opened
 
@@ -46,7 +46,18 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "state.db"
     with opened(path) as found:
         fill(found)
+        remember(found)
     return path
+
+
+def remember(found: Opened) -> None:
+    """Remember runs and jobs of each project, as many as take some pages."""
+    for slug in (WEB, API):
+        project = parse(f"projects: [{slug}]").projects[0]
+        every = Snapshot(project, FACTS, KNOWN.parts, OUTCOMES, polled_at=NOW, ledger=NOW_LEDGER, live=LIVE)
+        keys = {7919**3 * number: int(NOW) - number for number in range(300)}
+        found.state.commit_runs(every, {"build": Remembered(keys)}, whole=True)
+        found.state.commit_live(every, Changes(jobs=keys))
 
 
 def fill(found: Opened) -> None:
