@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.state.postgres.login import Connection, Login
 
 LOOK_EVERY: Final = 0.1
+CLOSING: Final = 0.5
 Rows = list[tuple[Any, ...]]
 
 
@@ -35,6 +36,7 @@ class Link:
         """Not connected yet."""
         self._login, self._limit, self._clock = login, limit, clock
         self._connection: Connection | None = None
+        self._using = threading.RLock()
         self._guarded = threading.Lock()
         self._socket: socket.socket | None = None
         self._until: float | None = None
@@ -69,26 +71,28 @@ class Link:
 
     def write(self, statement: str, values: Sequence[Any]) -> str:
         """A statement of the tables with its values in it. Raises psycopg.Error."""
-        self.connect()
-        assert self._connection is not None  # noqa: S101  it is connected
-        return ClientCursor(self._connection).mogrify(adapted(statement), values)
+        with self._using:
+            self.connect()
+            assert self._connection is not None  # noqa: S101  it is connected
+            return ClientCursor(self._connection).mogrify(adapted(statement), values)
 
     def run(self, *statements: str, limit: float | None = None) -> list[Rows]:
         """Run complete statements in one round trip; returns what each found. Raises psycopg.Error."""
-        self.connect()
-        assert self._connection is not None  # noqa: S101  it is connected
-        with self._watched(self._limit if limit is None else limit):
-            try:
-                cursor = self._connection.execute(";\n".join(statements))
-                found = []
-                while True:
-                    found.append(cursor.fetchall() if cursor.description else [])
-                    if not cursor.nextset():
-                        return found
-            except psycopg.Error:
-                if self._connection.closed:
-                    self._drop()
-                raise
+        with self._using:
+            self.connect()
+            assert self._connection is not None  # noqa: S101  it is connected
+            with self._watched(self._limit if limit is None else limit):
+                try:
+                    cursor = self._connection.execute(";\n".join(statements))
+                    found = []
+                    while True:
+                        found.append(cursor.fetchall() if cursor.description else [])
+                        if not cursor.nextset():
+                            return found
+                except psycopg.Error:
+                    if self._connection.closed or self._closed.is_set():
+                        self._drop()
+                    raise
 
     def roll_back(self) -> None:
         """End a transaction that failed; where even that fails, end the connection."""
@@ -99,10 +103,16 @@ class Link:
                 self._drop()
 
     def close(self) -> None:
-        """Close the connection, whatever it waits for."""
+        """Close the connection, whatever it waits for.
+
+        The driver does not bear that another thread frees a connection that it waits on: what uses it is cut off, and
+        frees it.
+        """
         self._closed.set()
         self._cut()
-        self._drop()
+        if self._using.acquire(timeout=CLOSING):
+            self._drop()
+            self._using.release()
 
     @contextmanager
     def _watched(self, limit: float) -> Iterator[None]:

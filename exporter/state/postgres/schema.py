@@ -35,10 +35,13 @@ MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {}
 MAKING: Final = 0x43494558_0000
 """The advisory lock of whoever makes or changes tables."""
 _BEGIN: Final = ("BEGIN", "SET LOCAL lock_timeout = 5000", f"SELECT pg_advisory_xact_lock({MAKING})")
-_IS_MADE: Final = "SELECT to_regclass('circleci_exporter_schema') IS NOT NULL"
+# By the catalog and not by name: a connection may remember for a while that there was no such table.
+_IS_MADE: Final = """SELECT count(*) FROM pg_tables
+    WHERE schemaname = current_schema() AND tablename = 'circleci_exporter_schema'"""
 _VERSION: Final = "SELECT version FROM circleci_exporter_schema"
 # A database of another program has tables of its own, and may well call one of them `project`.
-_FOREIGN: Final = "SELECT to_regclass('project') IS NOT NULL OR to_regclass('lease') IS NOT NULL"
+_FOREIGN: Final = """SELECT count(*) FROM pg_tables
+    WHERE schemaname = current_schema() AND tablename IN ('project', 'lease')"""
 
 
 def make(link: Link, newest: int = VERSION) -> int:

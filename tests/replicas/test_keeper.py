@@ -1,0 +1,197 @@
+"""A lease is kept by a thread that loses it in time, whatever the database does."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.errors import StartError
+from exporter.replicas import Keeper
+from exporter.replicas.keeper import GIVE_BACK_SECONDS
+from exporter.state.postgres.connecting import UnreachableError
+from exporter.state.postgres.lease_table import Hold, LeaseTable
+from exporter.state.postgres.link import Link
+from exporter.state.postgres.login import Login
+from tests.postgres import free_port
+from tests.replicas.wire import Wire
+from tests.state.making import Log
+from tests.state.postgres.making import PLACE, end_lease, hold, linked
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import Address, Server
+
+LEASE = 3.0
+
+
+class Kept:
+    """A keeper, and what it said."""
+
+    def __init__(self, url: str) -> None:
+        self.log = Log()
+        self.log.warning = lambda event, **fields: self.log.events.append(("warning", event, fields))  # type: ignore[attr-defined]
+        log: Any = self.log
+        self.keeper = Keeper(LeaseTable(Link(Login(url, None, 2.0), 1.0), LEASE), PLACE, log)
+        self.taken: list[tuple[Hold, float | None]] = []
+        self.losses = 0
+        self.failures: list[StartError] = []
+        self.keeper.taken = lambda held, paused: self.taken.append((held, paused))
+        self.keeper.lost = self._lost
+        self.keeper.failed = self.failures.append
+
+    def _lost(self) -> None:
+        self.losses += 1
+
+    def leads(self) -> bool:
+        return bool(self.taken) and self.keeper.leads(self.taken[-1][0])
+
+
+@contextmanager
+def kept(url: str) -> Iterator[Kept]:
+    found = Kept(url)
+    try:
+        yield found
+    finally:
+        found.keeper.stop()
+
+
+def until(database: Address) -> float:
+    [(end,)] = database.run("SELECT until FROM lease")
+    return float(end)
+
+
+def through(server: Server, database: Address, wire: Wire) -> str:
+    return server.url(database.url.rpartition("/")[2], port=wire.port)
+
+
+def test_a_lease_is_taken_and_renewed_until_the_end_and_then_given_back(database: Address) -> None:
+    with kept(database.url) as found:
+        assert found.keeper.reach()
+        found.keeper.start()
+        wait_until(found.leads)
+        first = until(database)
+        wait_until(lambda: until(database) > first)
+        began = time.monotonic()
+        found.keeper.stop()
+        assert time.monotonic() - began < GIVE_BACK_SECONDS
+        assert not found.leads()
+        assert until(database) == 0
+    assert found.log.told() == ["leading"]
+    assert found.losses == 0
+
+
+def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
+    with linked(database) as link, kept(database.url) as found:
+        hold(link, "another")
+        found.keeper.start()
+        wait_until(lambda: found.keeper.reached)
+        time.sleep(1.2)
+        assert not found.taken
+        end_lease(database)
+        wait_until(found.leads, 5)
+        assert found.taken[0][0].epoch == 2
+
+
+def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Address) -> None:
+    with linked(database) as link, kept(database.url) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        end_lease(database)
+        other = hold(link, "another")
+        wait_until(lambda: found.losses == 1, 5)
+        assert not found.leads()
+        LeaseTable(link, LEASE).give_back(other)
+        wait_until(found.leads, 5)
+        assert [held.epoch for held, _ in found.taken] == [1, 3]
+
+
+def test_a_silent_database_ends_leading_before_the_lease_ends(postgres: Server, database: Address) -> None:
+    with Wire(postgres.port) as wire, kept(through(postgres, database, wire)) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        wire.fall_silent()
+        wait_until(lambda: not found.leads(), 5, 0.01)
+        [(left,)] = database.run("SELECT until - lease_now() FROM lease")
+        assert left > 0
+        wait_until(lambda: found.losses == 1, 5)
+        assert "the database cannot be reached" in found.log.told()
+        wire.heal()
+        wait_until(found.leads, 8)
+        assert "the database can be reached again" in found.log.told()
+
+
+def test_a_short_silence_is_lived_through(postgres: Server, database: Address) -> None:
+    with Wire(postgres.port) as wire, kept(through(postgres, database, wire)) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        wire.cut()
+        time.sleep(1.0)
+        wire.heal()
+        before = until(database)
+        wait_until(lambda: until(database) > before, 5)
+        assert found.leads()
+        assert (len(found.taken), found.losses) == (1, 0)
+
+
+def test_the_end_of_a_leader_waits_two_seconds_for_a_silent_database(postgres: Server, database: Address) -> None:
+    with Wire(postgres.port) as wire, kept(through(postgres, database, wire)) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        wire.fall_silent()
+        began = time.monotonic()
+        found.keeper.stop()
+        assert time.monotonic() - began < GIVE_BACK_SECONDS + 1.5
+        assert not found.leads()
+
+
+def test_a_database_that_is_not_there_yet_is_waited_for() -> None:
+    with kept(f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere") as found:
+        assert not found.keeper.reach()
+        assert not found.keeper.reached
+        with pytest.raises(UnreachableError):
+            found.keeper.take()
+        found.keeper.start()
+        time.sleep(0.2)
+        assert found.log.told() == ["the database cannot be reached"]
+
+
+def test_a_newer_database_is_no_place_for_an_older_program(database: Address) -> None:
+    with linked(database), kept(database.url) as found:
+        database.run("UPDATE circleci_exporter_schema SET version = version + 1")
+        try:
+            with pytest.raises(StartError, match="has version"):
+                found.keeper.reach()
+            found.keeper.start()
+            wait_until(lambda: found.failures)
+            assert not found.taken
+        finally:
+            database.run("UPDATE circleci_exporter_schema SET version = version - 1")
+
+
+def test_a_pause_of_circleci_s_is_kept_with_the_lease_at_once(database: Address) -> None:
+    with kept(database.url) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        for pause in (None, 1_800_000_000.0, 1_800_000_000.2):
+            found.keeper.note_pause(pause)
+        wait_until(lambda: database.run("SELECT paused_until FROM lease") == [(1_800_000_000.0,)], 1)
+    with kept(database.url) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        assert found.taken[0][1] == 1_800_000_000.0
+
+
+def test_one_command_may_hold_the_lease(database: Address) -> None:
+    with kept(database.url) as one, kept(database.url) as two:
+        assert one.keeper.reach()
+        assert two.keeper.reach()
+        assert one.keeper.take()
+        assert not two.keeper.take()
+        one.keeper.start()
+        one.keeper.stop()
+        assert two.keeper.take()

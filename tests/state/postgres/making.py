@@ -1,0 +1,50 @@
+"""Links, leases and databases for tests."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from exporter.state.postgres import schema
+from exporter.state.postgres.database import Postgres
+from exporter.state.postgres.lease_table import Hold, LeaseTable, Place
+from exporter.state.postgres.link import Link
+from exporter.telemetry import Telemetry
+from tests.state.making import SERVER, Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.postgres import Address
+
+PLACE = Place(SERVER, 0, 1)
+LEASE = 60.0
+
+
+@contextmanager
+def linked(database: Address, limit: float = 10.0) -> Iterator[Link]:
+    """A link to a database that has its tables."""
+    link = Link(database.login(), limit)
+    try:
+        schema.make(link)
+        yield link
+    finally:
+        link.close()
+
+
+def end_lease(database: Address) -> None:
+    """Let every lease end now."""
+    database.run("UPDATE lease SET until = lease_now() - 1")
+
+
+def hold(link: Link, holder: str = "one", place: Place = PLACE) -> Hold:
+    """Take a lease."""
+    taken = LeaseTable(link, LEASE).take(place, holder)
+    assert taken is not None
+    return taken.hold
+
+
+def made(link: Link, held: Hold, leads: Callable[[], bool] = lambda: True, lease: float = LEASE) -> Postgres:
+    """The database as the tables see it."""
+    log: Any = Log()
+    return Postgres(link, held, Telemetry("1", []), log, lease=lease, leads=leads)

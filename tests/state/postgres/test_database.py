@@ -1,0 +1,186 @@
+"""Every commit is fenced, and what became of it is known, or is read again."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from exporter.errors import StateError
+from exporter.state import StateStore
+from exporter.state.postgres.database import CHUNK, Refused
+from exporter.state.postgres.link import Link
+from exporter.state.postgres.login import Login
+from exporter.telemetry import Telemetry
+from tests.replicas.wire import Wire
+from tests.samples import NOW
+from tests.state.making import NOW_LEDGER, SERVER, Log, known
+from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
+
+if TYPE_CHECKING:
+    from tests.postgres import Address, Server
+
+ADD = "INSERT INTO server (url, up) VALUES (?, ?)"
+
+
+def urls(database: Address) -> list[str]:
+    return [url for (url,) in database.run("SELECT url FROM server ORDER BY url")]
+
+
+def test_all_of_a_transaction_is_written_or_nothing(database: Address) -> None:
+    with linked(database) as link:
+        postgres = made(link, hold(link))
+        with postgres.transaction():
+            postgres.executemany(ADD, [("a", 1), ("b", 0)])
+            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+        with pytest.raises(psycopg.Error), postgres.transaction():
+            postgres.executemany("SELECT nothing FROM nowhere", [()])
+        assert urls(database) == ["a", "b"]
+        assert not postgres.is_stale
+        with postgres.transaction():
+            postgres.execute(ADD, ("d", 1))
+        assert urls(database) == ["a", "b", "d"]
+
+
+def test_a_commit_under_an_older_epoch_is_refused(database: Address) -> None:
+    with linked(database) as link:
+        first = made(link, hold(link))
+        end_lease(database)
+        hold(link, "two")
+        with pytest.raises(Refused, match="another replica"), first.transaction():
+            first.execute(ADD, ("a", 1))
+        assert urls(database) == []
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_nothing_is_committed_once_the_lease_has_ended_by_this_replica_s_own_clock(
+    database: Address, when: str
+) -> None:
+    answers = {"before": [False], "within": [True, False]}[when]
+    with linked(database) as link:
+        postgres = made(link, hold(link), lambda: answers.pop(0))
+        with pytest.raises(Refused, match="does not lead"), postgres.transaction():
+            postgres.execute(ADD, ("a", 1))
+        assert urls(database) == []
+
+
+def test_nobody_takes_the_lease_while_a_commit_is_under_way(database: Address) -> None:
+    with linked(database) as link, linked(database) as other:
+        postgres = made(link, hold(link))
+        end_lease(database)
+        with postgres.transaction():
+            postgres.execute("SELECT 1")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                hold(other, "two", PLACE)
+        hold(other, "two", PLACE)
+
+
+def test_a_transaction_whose_client_is_silent_ends_by_itself(database: Address) -> None:
+    with linked(database) as link, linked(database) as other:
+        postgres = made(link, hold(link), lease=1.0)
+
+        def fall_silent() -> None:
+            with postgres.transaction():
+                postgres.execute(ADD, ("a", 1))
+                postgres.execute("SELECT 1")
+                time.sleep(0.6)
+                end_lease(database)  # it would wait for the row
+                hold(other, "two")
+
+        with pytest.raises(psycopg.Error):
+            fall_silent()
+        assert urls(database) == []
+        assert postgres.is_stale
+
+
+def test_a_run_that_another_has_counted_makes_everything_be_read_again(database: Address) -> None:
+    with linked(database) as link:
+        postgres = made(link, hold(link))
+        database.run("INSERT INTO server VALUES ('a', 1)")
+        with pytest.raises(psycopg.IntegrityError), postgres.transaction():
+            postgres.execute(ADD, ("a", 1))
+        assert postgres.is_stale
+        with pytest.raises(Refused, match="read again"), postgres.transaction():
+            postgres.execute(ADD, ("b", 1))
+
+
+@pytest.mark.parametrize("reaches", [True, False])
+def test_a_commit_of_unknown_end_makes_everything_be_read_again(
+    postgres: Server, database: Address, *, reaches: bool
+) -> None:
+    with linked(database) as link, Wire(postgres.port) as wire:
+        held = hold(link)
+        through = Link(Login(postgres.url(database.url.rpartition("/")[2], port=wire.port), None, 5.0), 5.0)
+        shared = made(through, held)
+        wire.cut_next_commit(reaches=reaches)
+
+        def commit() -> None:
+            with shared.transaction():
+                shared.execute("SELECT 1")
+                shared.execute(ADD, ("a", 1))
+
+        with pytest.raises(psycopg.OperationalError):
+            commit()
+        assert urls(database) == (["a"] if reaches else [])
+        assert shared.is_stale
+        through.close()
+
+
+def test_a_transaction_does_not_go_on_on_another_connection(database: Address) -> None:
+    with linked(database) as link:
+        shared = made(link, hold(link))
+
+        def go_on() -> None:
+            with shared.transaction():
+                shared.execute("SELECT 1")
+                database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+                with suppress(psycopg.OperationalError):
+                    shared.execute("SELECT 1")
+                shared.execute(ADD, ("a", 1))
+
+        with pytest.raises(psycopg.OperationalError, match="connection"):
+            go_on()
+        assert urls(database) == []
+
+
+def test_large_commits_are_sent_in_pieces(database: Address) -> None:
+    with linked(database) as link:
+        shared = made(link, hold(link))
+        with shared.transaction():
+            shared.executemany(ADD, [(f"{number:08}{'x' * 2000}", 1) for number in range(2 * CHUNK // 2000)])
+        assert len(urls(database)) == 2 * CHUNK // 2000
+
+
+def test_what_cannot_be_read_for_an_outage_is_no_damage(database: Address) -> None:
+    with linked(database) as link:
+        telemetry, log = Telemetry("1", []), Log()
+        shared = made(link, hold(link))
+        state = StateStore(shared, SERVER, telemetry, log, wall=lambda: NOW)  # type: ignore[arg-type]
+        state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        link.close()
+        with pytest.raises(StateError, match="closed"):
+            list(state.load())
+        assert log.events == []
+
+
+def test_a_failure_is_logged_once_and_so_is_its_end(database: Address) -> None:
+    with linked(database) as link:
+        shared = made(link, hold(link))
+        log: Log = shared._log  # type: ignore[assignment]
+        for _ in range(2):
+            shared.failed(Refused("no\nroom"))
+        assert log.events == [
+            ("error", "the database cannot be written; memory serves until it can", {"error": "no room"})
+        ]
+        for _ in range(2):
+            shared.succeeded()
+        assert log.told()[1:] == ["the database can be written again"]
+
+
+def test_versions_of_hints_never_repeat(database: Address) -> None:
+    with linked(database) as link:
+        shared = made(link, hold(link))
+        assert shared.version(0) < shared.version(0) < shared.version(0)

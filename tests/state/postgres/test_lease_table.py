@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.state.postgres.lease_table import LeaseTable, Place, fence
+from tests.state.making import SERVER
+from tests.state.postgres.making import LEASE, PLACE, end_lease, linked
+
+if TYPE_CHECKING:
+    from tests.postgres import Address
+
+TWO = (Place(SERVER, 0, 2), Place(SERVER, 1, 2))
+
+
+def test_one_has_the_lease_until_it_ends(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        first = table.take(PLACE, "one")
+        assert first is not None
+        assert not table.look(PLACE).is_free(PLACE)
+        assert table.take(PLACE, "two") is None
+        end_lease(database)
+        assert table.look(PLACE).is_free(PLACE)
+        second = table.take(PLACE, "two")
+        assert second is not None
+        assert (first.hold.epoch, second.hold.epoch) == (1, 2)
+
+
+def test_a_place_that_nobody_ever_led_is_free(database: Address) -> None:
+    with linked(database) as link:
+        seen = LeaseTable(link, LEASE).look(PLACE)
+        assert seen.until == {}
+        assert seen.is_free(PLACE)
+
+
+def test_a_lease_is_renewed_only_before_it_ends_and_the_same_holder_gets_a_new_epoch(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        first = table.take(PLACE, "one")
+        assert first is not None
+        before = table.look(PLACE).until[0, 1]
+        assert table.renew(first.hold, None) is not None
+        assert table.look(PLACE).until[0, 1] > before
+        end_lease(database)
+        assert table.renew(first.hold, None) is None
+        again = table.take(PLACE, "one")
+        assert again is not None
+        assert again.hold.epoch == 2
+        assert table.renew(first.hold, None) is None
+        assert table.renew(again.hold, None) is not None
+
+
+def test_what_is_given_back_is_free_at_once_and_the_fence_of_it_is_shut(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        first = table.take(PLACE, "one")
+        assert first is not None
+        assert link.run(fence(link, first.hold)) == [[(1,)]]
+        table.give_back(first.hold)
+        assert link.run(fence(link, first.hold)) == [[]]
+        assert table.look(PLACE).is_free(PLACE)
+        assert table.take(PLACE, "two") is not None
+
+
+def test_a_lease_that_another_has_cannot_be_given_back(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        first = table.take(PLACE, "one")
+        end_lease(database)
+        second = table.take(PLACE, "two")
+        assert first is not None
+        assert second is not None
+        table.give_back(first.hold)
+        assert not table.look(PLACE).is_free(PLACE)
+        assert link.run(fence(link, second.hold)) == [[(1,)]]
+
+
+def test_shards_of_one_number_have_leases_of_their_own(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        assert [table.take(place, "one") is not None for place in TWO] == [True, True]
+
+
+def test_another_number_of_shards_waits_until_every_lease_of_the_old_one_has_ended(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        old = [table.take(place, "old") for place in TWO]
+        assert not table.look(PLACE).is_free(PLACE)
+        assert table.take(PLACE, "new") is None
+        assert old[0] is not None
+        table.give_back(old[0].hold)
+        assert table.take(PLACE, "new") is None
+        end_lease(database)
+        assert table.take(PLACE, "new") is not None
+        assert [table.take(place, "old") for place in TWO] == [None, None]
+
+
+def test_a_leader_of_the_old_number_of_shards_that_wakes_is_fenced_off(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        old = table.take(TWO[1], "old")
+        assert old is not None
+        end_lease(database)
+        assert table.take(PLACE, "new") is not None
+        assert link.run(fence(link, old.hold)) == [[]]
+        assert table.renew(old.hold, None) is None
+
+
+def test_another_server_has_leases_of_its_own(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        other = Place("https://circleci.example.com/api/v2", 0, 3)
+        assert table.take(PLACE, "one") is not None
+        assert table.look(other).is_free(other)
+        assert table.take(other, "two") is not None
+
+
+def test_the_next_holder_is_told_until_when_circleci_asked_for_a_pause(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        first = table.take(PLACE, "one")
+        assert first is not None
+        assert first.paused_until is None
+        assert table.renew(first.hold, 1_800_000_000.5) is not None
+        end_lease(database)
+        second = table.take(PLACE, "two")
+        assert second is not None
+        assert second.paused_until == 1_800_000_000.5

@@ -1,0 +1,96 @@
+"""pgbouncer in transaction mode: nothing that the state does needs a session."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from exporter.state import StateStore
+from exporter.state.postgres.arrivals import Arrivals
+from exporter.state.postgres.lease_table import LeaseTable
+from exporter.state.postgres.link import Link
+from exporter.state.postgres.login import Login
+from exporter.telemetry import Telemetry
+from tests.postgres import free_port, unprivileged
+from tests.samples import NOW
+from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known
+from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
+from tests.state.postgres.test_arrivals import EVENT, hint
+from tests.state.test_live import EVERYTHING, snapshot
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.postgres import Address, Server
+
+CONFIGURATION = """[databases]
+* = host=127.0.0.1 port={server} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres: Server, program: Callable[[str], Path]) -> Iterator[int]:
+    """The port of a pooler with two connections to the server."""
+    port, bouncer = free_port(), program("pgbouncer")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        file = folder / "pgbouncer.ini"
+        file.write_text(CONFIGURATION.format(server=postgres.port, port=port))
+        process = subprocess.Popen([bouncer, "-q", file], **unprivileged())
+
+        def answers() -> bool:
+            try:
+                psycopg.connect(postgres.url("postgres", port=port), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        try:
+            wait_until(answers, why="pgbouncer")
+            yield port
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
+    postgres: Server, database: Address, pooler: int
+) -> None:
+    url = postgres.url(database.url.rpartition("/")[2], port=pooler)
+    links = [Link(Login(url, None, 5.0), 5.0) for _ in range(4)]
+    with linked(database):  # the tables
+        table = LeaseTable(links[0], LEASE)
+        taken = table.take(PLACE, "one")
+        assert taken is not None
+        store = made(links[1], taken.hold)
+        log: Log = store._log  # type: ignore[assignment]
+        state = StateStore(store, SERVER, Telemetry("1", []), log, wall=lambda: NOW)  # type: ignore[arg-type]
+        arrivals = Arrivals(links[2], SERVER)
+        for number in range(20):
+            assert table.renew(taken.hold, None) is not None
+            assert arrivals.arrive(hint(), EVENT, 10)
+            state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+            assert arrivals.totals() == {(EVENT, "accepted"): number + 1}
+        state.commit_live(snapshot(), EVERYTHING)
+        [stored] = state.load()
+        assert (stored.ledger, stored.live) == (NOW_LEDGER, LIVE)
+        end_lease(database)
+        assert LeaseTable(links[3], LEASE).take(PLACE, "two") is not None
+        state.commit(known(), [], [])
+        assert log.events[-1][2]["error"] == "another replica has taken the lease"
+    for link in links:
+        link.close()
