@@ -95,6 +95,7 @@ class Adapter(HTTPAdapter):
 
     def __init__(self, origin: str, proxy: str | None, context: ssl.SSLContext, size: int) -> None:
         super().__init__(pool_maxsize=size)
+        self._origin, self._in_full = origin, bool(proxy) and origin.startswith("http:")
         manager = (
             self.proxy_manager_for(proxy, proxy_ssl_context=context, ssl_context=context)
             if proxy
@@ -102,6 +103,11 @@ class Adapter(HTTPAdapter):
         )
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         self.pool: HTTPConnectionPool = manager.connection_from_url(origin)
+
+    def request_url(self, request: requests.PreparedRequest, _proxies: object) -> str:
+        """What stands in the request line: path and query as they are, with the host only for a proxy that reads it."""
+        url = str(request.url)
+        return url if self._in_full else url.removeprefix(self._origin)
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
         return self.pool
@@ -128,21 +134,23 @@ class Transport:
         proxy = proxy_of(api_url)
         self._proxies = {parts.scheme: proxy} if proxy else {}
         self._adapter = Adapter(self._origin, proxy, tls_context(ca_file), size)
+        self._plain = requests.Request("GET", self._origin, headers=self._headers).prepare()
 
     def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
         """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
 
         Only Stopped is raised.
         """
-        return self._send("GET", target, auth, seconds)
+        return self._send(self._plain.copy(), target, auth, seconds)
 
     def post(self, target: str, auth: TokenAuth, document: object, seconds: float) -> Answer:
         """Send a JSON document to `target`, and read the answer as `get` does."""
-        return self._send("POST", target, auth, seconds, json=document)
+        request = requests.Request("POST", self._origin, headers=self._headers, json=document).prepare()
+        return self._send(request, target, auth, seconds)
 
-    def _send(self, method: str, target: str, auth: TokenAuth, seconds: float, *, json: object = None) -> Answer:
-        request = requests.Request(method, self._origin, headers=self._headers, auth=auth, json=json).prepare()
+    def _send(self, request: requests.PreparedRequest, target: str, auth: TokenAuth, seconds: float) -> Answer:
         request.url = self._origin + target  # set afterwards, so that nothing normalizes it
+        auth(request)
         budget = deadline.Budget(time.monotonic() + seconds, body.LIMIT + HEAD_SIZE, self._stop)
         status: int | None = None
         headers: Mapping[str, str] = {}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 type_names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
 
+PLAIN = 2**53
+"""Integers below this are numbers whatever else is to be checked."""
 Number = float
 Row = tuple[tuple[str, ...], tuple["Number | None", ...]]
 
@@ -144,7 +146,11 @@ class Reading:
             if column.parent != place:
                 place, around = column.parent, _around(entry, column.parent)
             try:
-                values.append(column.read(around.get(column.leaf) if isinstance(around, dict) else _absent(around)))
+                value = around.get(column.leaf) if isinstance(around, dict) else _absent(around)
+                if column.read is number and type(value) is int and -PLAIN < value < PLAIN:
+                    values.append(value)  # most are that, and need no call
+                else:
+                    values.append(column.read(value))
             except Unreadable:
                 self.unread[column.path] += 1
                 values.append(None)

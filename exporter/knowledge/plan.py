@@ -7,6 +7,7 @@ What is no longer asked is no longer shown.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.config import Globs
@@ -85,7 +86,6 @@ def questions(collector: Collector, snapshot: Snapshot) -> Iterator[Question]:
 def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) -> Mapping[tuple[str, str], list[str]]:
     """The wanted workflows by branch and window, or by branch alone (with an empty window)."""
     project = snapshot.project
-    (table,) = LISTING.tables
     found: dict[tuple[str, str], dict[str, None]] = {}
     for branch in scopes:
         for question in LISTING.questions(project.slug, branch=branch, windows=project.windows):
@@ -93,10 +93,17 @@ def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) ->
             if part is None:
                 continue
             names = found.setdefault((branch, question.window if per_window else ""), {})
-            for (name,), _ in unpack(part.rows, table):
+            for name in _listed(part.rows):
                 if reachable(name) and project.workflows.match(name):
                     names[name] = None
     return {scope: sorted(names) for scope, names in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _listed(rows: bytes) -> tuple[str, ...]:
+    """The workflows in a packed list; a poll needs the same lists some times."""
+    (table,) = LISTING.tables
+    return tuple(name for (name,), _ in unpack(rows, table))
 
 
 def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:

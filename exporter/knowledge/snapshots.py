@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from math import inf, isfinite
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -157,12 +157,13 @@ def verify(packed: bytes, tables: Iterable[Table]) -> None:
 
 
 def _document(table: Table, rows: Sequence[Row]) -> str:
-    if not all(isfinite(value) for _, values in rows for value in values if value is not None):
-        raise PayloadError(f"a number of {table.name} is not finite")  # JSON cannot say it: it could not be read back
     columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
-    numbers = ",".join(
-        f"[{','.join(['null' if value is None else number_text(value) for value in values])}]" for _, values in rows
+    numbers = "],[".join(
+        [",".join(["null" if value is None else number_text(value) for value in values]) for _, values in rows]
     )
+    if "N" in numbers or "I" in numbers:  # NaN or Inf, which JSON cannot say: they could not be read back
+        raise PayloadError(f"a number of {table.name} is not finite")
+    numbers = f"[{numbers}]" if rows else ""
     return f'{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
 
 
@@ -173,8 +174,7 @@ def _refused(constant: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refused)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  numbers or texts, as they were decoded

@@ -144,13 +144,13 @@ class Block:
 
     def _sums(self, new: Mapping[int, bytes]) -> tuple[array[int], array[int]]:
         """The trees with new lines; each node above some of them is summed up once."""
-        crcs, sizes, above = self.crcs[:], self.sizes[:], set()
+        crcs, sizes, above = self.crcs[:], self.sizes[:], []
         for place, text in new.items():
             node = BLOCK + place
             crcs[node], sizes[node] = crc32(text), len(text)
             while node := node >> 1:
-                above.add(node)
-        for node in sorted(above, reverse=True):  # what is below has greater numbers
+                above.append(node)
+        for node in above if len(new) == 1 else sorted(set(above), reverse=True):  # what is below has greater numbers
             left = 2 * node
             after = sizes[left + 1]
             crcs[node] = combine(crcs[left], crcs[left + 1], after)

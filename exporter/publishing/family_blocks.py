@@ -70,6 +70,12 @@ class FamilyBlocks:
 
     def replaced(self, changes: Mapping[int, bytes | Splice]) -> FamilyBlocks:
         """The family with these lines in their slots; itself where it holds them already."""
+        if len(changes) == 1:  # what nearly every publication needs
+            ((slot, change),) = changes.items()
+            number, place = divmod(slot, BLOCK)
+            known = self.blocks[number] if number < len(self.blocks) else NOTHING
+            block = known.replaced({place: change})
+            return self if block is known else self.with_blocks({number: block})
         places: defaultdict[int, dict[int, bytes | Splice]] = defaultdict(dict)
         for slot, change in changes.items():
             places[slot // BLOCK][slot % BLOCK] = change

@@ -66,6 +66,12 @@ class Section:
         """The same without the lines, which live on in the blocks of their families."""
         return replace(self, texts=_NO_TEXTS) if self.texts else self
 
+    def made_from(self, basis: Basis, room: int) -> Section:
+        """The same lines as made from an equal basis."""
+        return Section(
+            basis, room, self.series, self.cut, self.families, self.texts, self.sizes, self.order
+        )  # several times faster than `replace`
+
     def stands(self, basis: Basis, room: int) -> bool:
         """Whether it would be the same if it were rendered again."""
         return self.basis == basis and (self.room == room or (not self.cut and self.series <= room))
@@ -83,7 +89,7 @@ class Room:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
         known = self.before.get(name)
         made = known if known and known.stands(basis, self._left) else render(self._left)
-        section = replace(made, basis=basis, room=self._left)
+        section = made.made_from(basis, self._left)
         self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
         self._left = 0 if section.cut else self._left - section.series
