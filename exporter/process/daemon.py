@@ -146,7 +146,7 @@ class Daemon:
             webhooks=bool(self._secrets),
             clocks=clocks,
             shared=shared,
-            replica=self._replica,
+            inbox=self._replica.watch if self._replica else None,
         )
 
     @property

@@ -26,15 +26,17 @@ from exporter.web.http.incidents import KINDS
 from exporter.web.webhooks import EVENTS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config import Config
     from exporter.polling.attempt import Clocks
+    from exporter.process.inbox_watch import InboxWatch
     from exporter.process.options import Options
-    from exporter.process.replica import Replica
     from exporter.replicas import SharedState
     from exporter.system.logs import Logger
     from exporter.web.page.overview import ApiView, NowView, ProjectView, WorkflowView
+
+    Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch | None]
 
 CLOSING_SECONDS = 0.5
 
@@ -52,18 +54,18 @@ class Reign:
         webhooks: bool,
         clocks: Clocks = SYSTEM_CLOCKS,
         shared: SharedState | None = None,
-        replica: Replica | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         """Read everything; nothing runs yet. Raises ConfigError, StartError or StateError.
 
-        A `replica` among several has a `shared` state, and with webhooks a watch on its inbox.
+        One of several replicas has a `shared` state, and `inbox` makes its watch on what they share of webhooks.
         """
         shard, total = options.shard, options.total_shards
         self.engine = engine = Engine(
             config, log, shard=shard, total_shards=total, environ=environ, clocks=clocks, shared=shared
         )
         try:
-            self._build(config, options, log, environ, webhooks=webhooks, shared=shared, replica=replica)
+            self._build(config, options, log, environ, webhooks=webhooks, shared=shared, inbox=inbox)
         except BaseException:
             engine.close()
             raise
@@ -77,16 +79,16 @@ class Reign:
         *,
         webhooks: bool,
         shared: SharedState | None,
-        replica: Replica | None,
+        inbox: Inbox | None,
     ) -> None:
         engine, shard, total, clocks = self.engine, options.shard, options.total_shards, self.engine.clocks
         for kind in KINDS:
             engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
         self._sources = sources(config, engine, shard, environ)
         self.count_webhook = None
-        if webhooks and (replica is None or shard == 0):  # of several shards one shows what all have counted
+        if webhooks and (inbox is None or shard == 0):  # of several shards one shows what all have counted
             self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
-        self._watch = replica.watch(engine, self.count_webhook) if replica else None
+        self._watch = inbox(engine, self.count_webhook) if inbox else None
         self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
         self._fleet = Fleet(engine, self._schedule)
         projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
