@@ -41,8 +41,8 @@ def explain(console: Console, found: Iterable[dict[str, Any]]) -> None:
             continue
         console.print(
             Text(
-                f"Usage export of {name}: the first one has the days from {entry['first_day']} to {entry['last_day']}; "
-                f"then one every {entry['interval']} until yesterday is read. Organization ID {entry['id']}."
+                f"Usage export of {name} (organization ID {entry['id']}): {entry['first_day']} to {entry['last_day']} "
+                f"first, then every {entry['interval']} until yesterday is read."
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.errors import DeadlineError, NotFoundError, PollError, ServerError, Stopped
+from exporter.errors import DeadlineError, NotFoundError, PollError, ServerError, StateError, Stopped
 from exporter.knowledge.organization_lists import organization_of
 from exporter.usage import identity, planning
 from exporter.usage.api import COMPLETED, FAILED, HeldBackError
@@ -36,7 +36,7 @@ LONGEST_WAIT = 60.0
 RETRY_AFTER = 30.0
 """Seconds until what failed before anything was asked is tried again."""
 PROJECTS_WITHIN = 120.0
-"""Seconds after the start for which projects are waited for whose names, and so labels, are not known yet."""
+"""Seconds after the start for which projects with a label of their own are waited for."""
 SLICE = 0.5
 
 
@@ -80,6 +80,8 @@ class OrganizationExports:
         try:
             self._step()
         except PollError as error:
+            if isinstance(error, StateError):  # whether a commit was made is not always known: read what was kept
+                self._loaded = False
             self.failed(error)
         return False
 
@@ -267,14 +269,17 @@ class OrganizationExports:
         return self._means.config().defaults.pipelines.wait_buckets
 
     def _names_known(self) -> bool:
-        """Whether the labels of the organization's projects are known, or have been waited for long enough."""
+        """Whether the ids of projects with a name of their own are known, or have been waited for long enough.
+
+        Other projects have the label that a row gives them.
+        """
         means = self._means
         if means.attempts.clocks.monotonic() - self._began > PROJECTS_WITHIN:
             return True
         return all(
-            snapshot.facts is not None
+            snapshot.facts is not None or (project.name == project.slug and project.project_label == "auto")
             for snapshot, _ in means.store.published.values()
-            if organization_of(snapshot.project.slug) == self.slug
+            if organization_of((project := snapshot.project).slug) == self.slug
         )
 
     def _projects(self) -> dict[str, str]:

@@ -73,7 +73,7 @@ class FakeUsageApi:
 
     def _replaced(self, request: Request) -> Reply | None:
         for index, (start, reply) in enumerate(self.replies):
-            if f"{request.method} {request.path}".startswith(start):
+            if f"{request.method} {request.path} ".startswith(start):
                 del self.replies[index]
                 return reply(request) if callable(reply) else reply
         return None

@@ -1,0 +1,178 @@
+"""The Usage export in the exporter as a process: alone, on the first shard, over a reload, in `once` and in `check`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.demo.messages import Reply, json_reply
+from tests.circleci import Circle
+from tests.running import COMMAND, Exporter
+from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
+from tests.usage.making import on, row
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+USAGE = "usage: {organizations: [gh/acme], interval: 2s}\n"
+STATE = "state: {path: state.db}\n"
+JOB = {"job_name": "test", "project": "gh/acme/shop", "resource_class": "medium", "workflow": "build"}
+ME = json_reply({"login": "insights-bot", "id": "1", "name": "Bot"})
+CREDITS = "circleci_usage_job_credits_total"
+
+
+def yesterday() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - 86_400))
+
+
+@pytest.fixture
+def api() -> Iterator[FakeUsageApi]:
+    with FakeUsageApi(time.time) as running:
+        running.rows(on(yesterday(), 1))
+        yield running
+
+
+def config(url: str, *more: str) -> str:
+    return f"circleci: {{url: '{url}', timeout: 2s}}\n{''.join(more)}"
+
+
+def run(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "config.yaml").write_text(text)
+    environment = {**os.environ, "CIRCLECI_TOKEN": TOKEN, "COLUMNS": "160"}
+    return subprocess.run(
+        [COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_usage_needs_no_project_and_shows_its_families_in_both_formats(api: FakeUsageApi, tmp_path: Path) -> None:
+    with Exporter(tmp_path, config(api.url, STATE, USAGE), token=TOKEN) as exporter:
+        exporter.until(lambda scrape: scrape.get(CREDITS, **JOB) == 0, "the series at 0")
+        scrape = exporter.until(lambda scrape: scrape.get(CREDITS, **JOB) == 51, "the credits")
+        assert scrape.get("circleci_usage_job_cpu_median_ratio", **JOB) == 0.415
+        assert scrape.get("collector_failures_total", collector="usage", reason="truncated") == 0
+        assert scrape.get("unreadable_fields_total", collector="usage", field="TOTAL_CREDITS") == 0
+        assert not [name for name in scrape.values if "collector_success" in name]
+        status, _, text = exporter.ask("/metrics", Accept="application/openmetrics-text;version=1.0.0")
+        assert (status, text.count("# TYPE circleci_usage_job_queue_seconds histogram")) == (200, 1)
+        assert "# TYPE circleci_usage_job_credits counter" in text
+        assert exporter.stop()[0] == 0
+        exporter.hold_secrets()
+        left = exporter.left_behind()
+    assert left
+    assert not [name for name, content in left.items() if SECRET.encode() in content]
+
+
+def test_a_restart_goes_on_without_a_call_and_shows_what_was_shown(api: FakeUsageApi, tmp_path: Path) -> None:
+    text = config(api.url, STATE, USAGE)
+    with Exporter(tmp_path, text, token=TOKEN) as exporter:
+        exporter.until(lambda scrape: scrape.get(CREDITS, **JOB) == 51, "the credits")
+        exporter.kill()
+    calls = len(api.asked("POST")), len(api.asked("GET")), len(api.served)
+    with Exporter(tmp_path, text, token=TOKEN) as exporter:
+        scrape = exporter.until(lambda scrape: scrape.get(CREDITS, **JOB), "the credits")
+        assert scrape.get(CREDITS, **JOB) == 51
+        assert scrape.get("circleci_usage_job_memory_max_ratio", **JOB) == 0.351
+    assert (len(api.asked("POST")), len(api.asked("GET")), len(api.served)) == calls
+
+
+def test_only_the_first_shard_reads(api: FakeUsageApi, tmp_path: Path) -> None:
+    text = config(api.url, STATE, USAGE, "projects: [gh/acme/web]\n")
+    with Exporter(tmp_path / "1", text, "--shard", "1", "--total-shards", "2", token=TOKEN) as second:
+        wait_until(lambda: second.get("/-/ready")[0] == 200)
+        with Exporter(tmp_path / "0", text, "--shard", "0", "--total-shards", "2", token=TOKEN) as first:
+            first.until(lambda scrape: scrape.get(CREDITS, **JOB) == 51, "the credits")
+        assert not [name for name in second.scrape().values if name.startswith("circleci_usage")]
+    assert len(api.asked("POST")) == 1
+
+
+def test_a_reload_turns_it_on_and_off(api: FakeUsageApi, tmp_path: Path) -> None:
+    project = "projects: [gh/acme/web]\n"
+    on_, off = config(api.url, STATE, USAGE, project), config(api.url, STATE, project)
+    with Exporter(tmp_path, off, token=TOKEN) as exporter:
+        wait_until(lambda: exporter.get("/-/ready")[0] == 200)
+        exporter.configure(on_)
+        exporter.hang_up()
+        exporter.until(lambda scrape: scrape.get(CREDITS, **JOB) == 51, "the credits")
+        exporter.configure(on_ + "defaults: {pipelines: {wait_buckets: [2s, 4s]}}\n")
+        exporter.hang_up()
+        exporter.until(
+            lambda scrape: "circleci_usage_job_queue" not in scrape.text and scrape.get(CREDITS, **JOB), "buckets"
+        )
+        exporter.configure(off)
+        exporter.hang_up()
+        exporter.until(lambda scrape: CREDITS not in scrape.text, "no usage")
+
+
+def test_a_polled_project_has_its_name(tmp_path: Path) -> None:
+    with Circle() as circle:
+        organization = "usage: {organizations: [gh/acme], interval: 1s}\n"
+        project = "projects: [{slug: gh/acme/web, name: the shop}]\n"
+        with Exporter(tmp_path, config(circle.url, STATE, organization, project), token=circle.token) as exporter:
+            scrape = exporter.until(lambda scrape: 'job_credits_total{job_name="lint"' in scrape.text, "its jobs")
+    projects = {
+        line.split('project="')[1].split('"')[0] for line in scrape.text.splitlines() if line.startswith(CREDITS)
+    }
+    assert projects == {"the shop", "gh/acme/api", "gh/acme/mobile", "gh/acme/odd.names_1"}
+
+
+def test_without_a_state_it_does_not_start(api: FakeUsageApi, tmp_path: Path) -> None:
+    for command in (("run", "--web.listen-address", "127.0.0.1:0"), ("once",), ("check", "--offline")):
+        done = run(tmp_path, config(api.url, USAGE), *command)
+        assert done.returncode == 2
+        assert "usage.organizations: the Usage export needs a state" in done.stderr + done.stdout
+
+
+def test_once_reads_none(api: FakeUsageApi, tmp_path: Path) -> None:
+    done = run(tmp_path, config(api.url, STATE, USAGE), "once")
+    assert done.returncode == 0, done.stderr
+    assert "circleci_usage" not in done.stdout
+    assert api.requests == []
+
+
+def test_check_says_what_it_would_do_and_starts_none(api: FakeUsageApi, tmp_path: Path) -> None:
+    text = config(api.url, STATE, USAGE)
+    api.replies = [("GET /api/v2/me ", ME)] * 2
+    done = run(tmp_path, text, "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Usage export of gh/acme (organization ID {api.ident}): " in done.stdout
+    assert f"to {yesterday()} first, then every 2s until yesterday is read." in done.stdout
+    document = json.loads(run(tmp_path, text, "check", "--json").stdout)
+    [entry] = document["usage"]
+    assert (entry["organization"], entry["id"], entry["ok"], entry["last_day"]) == (
+        "gh/acme",
+        api.ident,
+        True,
+        yesterday(),
+    )
+    assert api.asked("POST") == []
+
+
+def test_check_fails_for_an_organization_that_the_user_is_no_member_of(api: FakeUsageApi, tmp_path: Path) -> None:
+    api.collaborations = []
+    api.replies = [("GET /api/v2/me ", ME)]
+    done = run(tmp_path, config(api.url, STATE, USAGE), "check")
+    assert done.returncode == 3
+    assert "Usage export of gh/acme fails: " in done.stdout
+    assert "the token's user is no member of the organization" in done.stdout
+
+
+def test_a_download_host_that_refuses_says_nothing_about_circleci(api: FakeUsageApi, tmp_path: Path) -> None:
+    api.replies = [("GET /files/", Reply(403, b"<Error/>", (("Content-Type", "application/xml"),)))] * 50
+    api.rows(row(1))
+    with Exporter(tmp_path, config(api.url, STATE, USAGE), token=TOKEN) as exporter:
+        scrape = exporter.until(
+            lambda scrape: scrape.get("collector_failures_total", collector="usage", reason="forbidden"), "the failure"
+        )
+        assert scrape.get("up") == 1
+        assert scrape.get("api_requests_total", endpoint="usage file", code="403") == 1
+        assert scrape.get("api_throttled_seconds_total") == 0
+        [told] = exporter.events("the Usage export is failing")
+        assert told["reason"] == "forbidden"
+        exporter.hold_secrets()
