@@ -66,12 +66,17 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
     console.print(
         Text(
-            f"{calls['least']:.0f} to {calls['most']:.0f} API calls an hour, {verdict} "
+            f"{_range(calls['least'], calls['most'])} an hour, {verdict} "
             f"the {calls['allowed']:.0f} that requests_per_second allows."
         )
     )
     if watches:
         console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
+
+
+def _range(least: float, most: float) -> str:
+    low, high = round(least), round(most)
+    return count(high, "API call") if low == high else f"{low} to {count(high, 'API call')}"
 
 
 def _explain_webhook(console: Console, finding: Finding) -> None:

@@ -71,6 +71,12 @@ def test_a_person_reads_a_row_for_each_project_and_what_it_costs(circle: Circle,
     assert "2 to 8 API calls an hour, within the 3600000 that requests_per_second allows." in said
 
 
+def test_a_configuration_that_needs_one_call_an_hour_is_said_so(circle: Circle, tmp_path: Path) -> None:
+    _, said = run_check(circle, tmp_path, "projects: [{slug: gh/acme/nosuch, collectors: [workflows, runs]}]")
+
+    assert "\n1 API call an hour, within the 3600000 that requests_per_second allows." in said
+
+
 @pytest.mark.parametrize("width", [60, 80, 160])
 def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(circle: Circle, tmp_path: Path, width: int) -> None:
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/odd.names_1]", width=width)
