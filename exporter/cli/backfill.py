@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -23,17 +25,18 @@ from exporter.history.lines import OWN_LABELS
 from exporter.history.reading import Reader, Unread
 from exporter.history.spool import Spool
 from exporter.insights.collectors import ORGANIZATIONS, RUNS
-from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process.engine import Engine
 from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from exporter.config import Config, Project
     from exporter.history.progress import Progress
-    from exporter.polling.attempt import Clocks
+    from exporter.replicas import SharedState
     from exporter.system.logs import Logger
 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -66,15 +69,40 @@ def backfill(
 
     Raises ConfigError, StartError, and Stopped after a signal; then nothing is written, and what was read is kept.
     """
-    asked, shard, shards = _asked(config, flags), flags.shard, flags.total_shards
-    engine = Engine(config, log, shard=shard, total_shards=shards, environ=environ, clocks=clocks)
-    work = _Backfill(config, flags, asked, engine, log, plain)
+    asked = _asked(config, flags)
+    with _leading(config, flags, log) as shared:
+        if shared is not None:
+            clocks = Clocks(shared.keeper.wall.wall, clocks.monotonic)
+        shard, shards = flags.shard, flags.total_shards
+        engine = Engine(config, log, shard=shard, total_shards=shards, environ=environ, clocks=clocks, shared=shared)
+        signaled = threading.Event()
+        on_signals(dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda: _stop(signaled, engine)))
+        try:
+            return _Backfill(config, flags, asked, engine, log, plain).do()
+        except StateError as error:
+            raise StartError(str(error)) from None
+        except Stopped:
+            if signaled.is_set():
+                raise
+            raise StartError("the lease was lost; run the same command again to continue") from None
+        finally:
+            engine.close()
+
+
+def _stop(signaled: threading.Event, engine: Engine) -> None:
+    signaled.set()
+    engine.stop.set()
+
+
+def _leading(config: Config, flags: Flags, log: Logger) -> AbstractContextManager[SharedState | None]:
+    """The lease of a shared state; nothing where the state is a file. Raises StartError without the driver."""
+    if config.state.url is None:
+        return nullcontext()
     try:
-        return work.do()
-    except StateError as error:
-        raise StartError(str(error)) from None
-    finally:
-        engine.close()
+        from exporter.process.lease import leading  # noqa: PLC0415  its driver is an extra
+    except ImportError as error:
+        raise StartError(f"state.url: {error}; install circleci-insights-exporter[postgres]") from None
+    return leading(config, flags.shard, flags.total_shards, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +119,8 @@ class _Backfill:
     def do(self) -> bool:
         """Go on from what an earlier call left, if it left something."""
         engine = self.engine
-        on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
         if not engine.state.lasting:
-            raise StartError(f"{self.config.state.path}: cannot be written")
+            raise StartError(f"{self._place}: cannot be written")
         spool, resumed = self._open()
         try:
             if self.flags.restart_counters and history.lost(spool):
@@ -107,9 +134,14 @@ class _Backfill:
         finally:
             spool.close()
 
+    @property
+    def _place(self) -> str:
+        """Where the state is, as it may be printed."""
+        return str(self.config.state.path or self.config.state.url)
+
     def _open(self) -> tuple[Spool, bool]:
-        path = self.config.state.path
-        assert path is not None  # noqa: S101  it was checked
+        """What was read, beside the state file, or beside the output where the state is a database."""
+        path = self.config.state.path or self.asked.output.absolute()
         beside, server = path.with_name(f"{path.name}.backfill"), self.config.circleci.api_url
         shard = f"{self.flags.shard} of {self.flags.total_shards}"
         return Spool.open(beside, server=server, days=self.asked.days, now=self.engine.clocks.wall(), shard=shard)
@@ -139,7 +171,7 @@ class _Backfill:
         """Raise ConfigError where runs are counted already."""
         counted = self._counted(projects)
         if counted and not self.flags.restart_counters:
-            what = f"{self.config.state.path} already counts the runs of {telling.names(counted)}"
+            what = f"{self._place} already counts the runs of {telling.names(counted)}"
             raise ConfigError((Problem(self.config.file, "state.path", what, telling.REFUSED),))
 
     def _projects(self) -> tuple[Project, ...]:
@@ -185,9 +217,9 @@ class _Backfill:
 def _asked(config: Config, flags: Flags) -> history.Asked:
     """What is to be done. Raises ConfigError with all that is wrong with it."""
     problems = []
-    if config.state.path is None:
+    if config.state.path is None and config.state.url is None:
         hint = "set it: `run` continues from the counters that backfill leaves there"
-        problems.append(Problem(config.file, "state.path", "there is no state file", hint))
+        problems.append(Problem(config.file, "state.path", "there is no state file or database", hint))
     if flags.step != int(flags.step) or not 1 <= flags.step <= DAY:
         problems.append(Problem("--step", "", f"found {flags.step:g}s", "expected whole seconds, 1d at most"))
     labels: dict[str, str] = {}
