@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.demo.organization import ALL_BRANCHES
+from exporter.history import retention
 from tests.circleci import Circle
 from tests.counting import read_counters, true_counters
 from tests.exactly_once.campaign import BOUNDS, free_port
@@ -86,9 +87,11 @@ def once_scraped(prometheus: Prometheus) -> Iterator[None]:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.parametrize("program", ["prometheus_program", "prometheus_3"])
 def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
-    tmp_path: Path, prometheus_program: Path, promtool: Path
+    tmp_path: Path, program: str, promtool: Path, request: pytest.FixtureRequest
 ) -> None:
+    prometheus_program: Path = request.getfixturevalue(program)
     random = Random(3)  # noqa: S311  nothing secret hangs on it
     port = free_port()
     labels = ("--label", "job=exporter", "--label", f"instance=127.0.0.1:{port}")
@@ -145,4 +148,5 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                 why=f"{total} runs",
             )
             assert exporter.lives
+            assert retention.ask(prometheus.url) == 120 * DAY
             assert hold_rises(prometheus, circle) > 40 * 5
