@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from exporter.config import Config, Organization
     from exporter.polling.kind import Kind, Poll
     from exporter.replicas import SharedState
+    from exporter.state.postgres.database import Postgres
     from exporter.system.logs import Logger
 
 
@@ -71,13 +72,12 @@ class Engine:
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
-        self._stale: Callable[[], bool] = lambda: False
+        self._database: Postgres | None = None
         if shared is None:
             path = config.state.path if keep_state else None
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         else:
-            self.state, database = shared.open(self.telemetry, log)
-            self._stale = lambda: database.is_stale
+            self.state, self._database = shared.open(self.telemetry, log)
             self.limiter.begin_empty(shared.paused_until)
             self.telemetry.leads()
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
@@ -95,7 +95,12 @@ class Engine:
     @property
     def is_stale(self) -> bool:
         """Whether the state may hold what this process does not know."""
-        return self._stale()
+        return self._database is not None and self._database.is_stale
+
+    def show_reachable(self, reachable: bool) -> None:
+        """Show whether a shared database can be written now, as whoever keeps the lease finds it."""
+        if self._database is not None:
+            self._database.show_reachable(reachable)
 
     def begin(self, slug: str, kind: str = PROJECT_POLL, *, missing_only: bool = False) -> Poll | None:
         """Start a poll of a project, of all that it asks or of what has no answer yet; None if there is none."""

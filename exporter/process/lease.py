@@ -27,7 +27,7 @@ def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Itera
     table = LeaseTable(Link(login, max(1.0, seconds * STATEMENT_SHARE)), seconds)
     keeper = Keeper(table, Place(config.circleci.api_url, shard, total_shards), log)
     taken: list[SharedState] = []
-    keeper.taken = lambda hold, paused: taken.append(SharedState(keeper, hold, login, seconds, paused))
+    keeper.taken = lambda hold, paused: taken.append(SharedState(keeper, hold, login, seconds, paused, patient=True))
     try:
         try:
             reached = keeper.reach() and (keeper.take() or True)

@@ -168,4 +168,5 @@ class Reign:
         self._fleet.count_watched()
         self.lifecycle_log.look()
         if self._shared is not None:
+            self.engine.show_reachable(self._shared.keeper.reachable)
             self._shared.keeper.note_pause(self.engine.limiter.state().paused_until)

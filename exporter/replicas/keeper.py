@@ -57,6 +57,11 @@ class Keeper:
         self.failed: Callable[[StartError], None] = lambda _error: None
         """Told why this replica can never lead."""
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the database answered when it was asked last."""
+        return not self._unreachable
+
     def leads(self, hold: Hold) -> bool:
         """Whether a lease that was taken still holds, as far as this replica can know."""
         tenure = self.tenure

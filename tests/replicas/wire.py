@@ -24,6 +24,7 @@ class Wire:
         self.cuts = 0
         self._open: set[socket.socket] = set()
         self._cut_commit: str | None = None
+        self._kept_back: dict[socket.socket, threading.Event] = {}
         self._flowing = threading.Event()
         self._flowing.set()
         self._lock = threading.Lock()
@@ -85,6 +86,9 @@ class Wire:
                 self._flowing.wait()
                 if asks and COMMIT in data and b"INSERT INTO" in data and self._cuts(other, data):
                     break
+                if one in self._kept_back:
+                    self._kept_back.pop(one).set()
+                    break
                 other.sendall(data)
         except OSError:
             pass
@@ -99,9 +103,9 @@ class Wire:
             return False
         self.cuts += 1
         if when == "after":
+            done = self._kept_back[other] = threading.Event()
             other.sendall(data)
-            with contextlib.suppress(OSError):
-                other.recv(1)  # the server has done it
+            done.wait(10)  # the server has answered
         return True
 
     def _close(self, sock: socket.socket) -> None:

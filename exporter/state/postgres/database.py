@@ -145,6 +145,10 @@ class Postgres:
             self._telemetry.state_writable.set(1)
             self._log.info("the database can be written again")
 
+    def show_reachable(self, reachable: bool) -> None:
+        """Show that it cannot be written while it cannot be reached, even if there is nothing to write."""
+        self._telemetry.state_writable.set(float(reachable and not self._failing))
+
     def close(self) -> None:
         """Let go of the connection."""
         self._link.close()
