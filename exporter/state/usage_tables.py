@@ -6,6 +6,7 @@ organization's facts have that number, so that ids and sums are committed togeth
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,7 +147,7 @@ def drop_cells(connection: Connection, organization: int, family: str) -> None:
 
 def keep_new(connection: Connection, organization: int, export: int, runs: Mapping[int, StoredJobRun]) -> set[int]:
     """Write the job runs that are not there yet, by their keys, under the number of an export; returns their keys."""
-    known = {key for (key,) in connection.execute(_KNOWN, (organization, document(list(runs))))}
+    known = {key for (key,) in connection.execute(_KNOWN, (organization, json.dumps(list(runs))))}
     new = runs.keys() - known
     connection.executemany(
         _JOB,

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import repeat
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.insights.payloads import Unreadable, text
@@ -87,7 +88,7 @@ class Sums:
         self._series: dict[tuple[str, ...], Series] = {}
         self._by_labels: dict[tuple[str, ...], Series] = {}
         self._queues: dict[tuple[str, str], Queue] = {}
-        self._kinds = [0] * len(KINDS)
+        self._totals = [0] * (len(KINDS) + 1)
         self.newest = 0
         self.unread = Counter[str]()
         self.rows = 0
@@ -109,7 +110,7 @@ class Sums:
 
     def add(self, runs: Iterable[JobRun]) -> None:
         """Count runs that are new."""
-        bounds, kinds = self._bounds, self._kinds
+        bounds, totals = self._bounds, self._totals
         for run in runs:
             series = run.series
             series.runs[run.status] += 1
@@ -119,9 +120,8 @@ class Sums:
                 queue = series.queue
                 queue.counts[bisect_left(bounds, run.queue / MILLION)] += 1
                 queue.total += run.queue
-            for place, amount in enumerate(run.credits[:-1]):
-                if amount:
-                    kinds[place] += amount
+            totals = list(map(add, totals, run.credits))
+        self._totals = totals
 
     def added(self, organization: str) -> dict[Key, tuple[int, ...]]:
         """What to add to each counter and histogram of an organization; what has to appear is there with 0.
@@ -129,7 +129,7 @@ class Sums:
         That is a counter's amount, or a histogram's counts by bucket and its sum.
         """
         found: dict[Key, tuple[int, ...]] = {}
-        for kind, amount in zip(KINDS, self._kinds, strict=True):
+        for kind, amount in zip(KINDS, self._totals, strict=False):
             found[Key(families.CREDITS.name, (kind, organization))] = (amount,)
         for series in self._by_labels.values():
             if not series.runs:
@@ -156,27 +156,30 @@ class Sums:
             return None
         if word is None:
             return None
-        times = self._read(columns.moment, fields, _TIMES)
-        amounts = self._read(columns.millionths, fields, _AMOUNTS)
-        days = [time.toordinal() for time in times if time is not None]
+        try:
+            times, use = tuple(map(columns.moment, fields[_TIMES])), tuple(map(columns.percent, fields[_USE]))
+            seconds, *credits_ = map(columns.millionths, fields[_AMOUNTS])
+        except Unreadable:  # one of them, so each by itself
+            times, use = self._read_each(columns.moment, fields, _TIMES), self._read_each(columns.percent, fields, _USE)
+            seconds, *credits_ = (each or 0 for each in self._read_each(columns.millionths, fields, _AMOUNTS))
+        latest = max(filter(None, times), default=None)
         return JobRun(
             key_of(identifier),
             ordinal,
-            max(ordinal, *days) if days else ordinal,
+            ordinal if latest is None else max(ordinal, latest.toordinal()),
             self._series_of(fields[_NAMES]),
             word,
-            tuple(amount or 0 for amount in amounts[1:]),
-            amounts[0] or 0,
+            tuple(credits_),
+            seconds,
             _queue(times[0], times[1]),
-            self._read(columns.percent, fields, _USE),
+            use,
         )
 
-    def _read(self, read: Callable[[str], Value], fields: tuple[str, ...], place: slice) -> tuple[Value | None, ...]:
+    def _read_each(
+        self, read: Callable[[str], Value], fields: tuple[str, ...], place: slice
+    ) -> tuple[Value | None, ...]:
         """Neighboring fields; one that cannot be read is None, and counted."""
-        try:
-            return tuple(map(read, fields[place]))
-        except Unreadable:
-            return tuple(map(self._read_one, repeat(read), fields[place], READ[place]))
+        return tuple(map(self._read_one, repeat(read), fields[place], READ[place]))
 
     def _read_one(self, read: Callable[[str], Value], value: str, name: str) -> Value | None:
         try:
