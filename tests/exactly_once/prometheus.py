@@ -40,12 +40,20 @@ class Prometheus:
     """One process; use it as a context."""
 
     def __init__(
-        self, program: Path, folder: Path, *flags: str, target: str, port: int, interval: str = "500ms"
+        self,
+        program: Path,
+        folder: Path,
+        *flags: str,
+        target: str = "",
+        port: int,
+        interval: str = "500ms",
+        configured: str = "",
     ) -> None:
+        """Scrape one target, or what a configuration says."""
         folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
         configuration, self._log = folder / "prometheus.yml", (folder / "prometheus.log").open("wb")
-        configuration.write_text(CONFIGURATION.format(interval=interval, target=target))
+        configuration.write_text(configured or CONFIGURATION.format(interval=interval, target=target))
         self.process = subprocess.Popen(
             [
                 program,

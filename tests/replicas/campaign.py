@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +15,7 @@ from tests.exactly_once.pipelines.campaign import CONFIGURATION, PipelineCampaig
 from tests.exactly_once.pipelines.producer import SLUGS
 from tests.exactly_once.pipelines.reading import counters_of, read
 from tests.replicas.wire import Wire
-from tests.running import Exporter
+from tests.running import PATIENCE, Exporter
 from tests.signing import send, workflow_completed
 from tests.waiting import wait_until
 
@@ -163,14 +164,16 @@ class ReplicaCampaign(PipelineCampaign):
         answers: list[str] = []
 
         def wait_for_it() -> None:
-            with suppress(OSError):
-                answers.append(leader.exporter.get("/metrics")[1])
+            connection = http.client.HTTPConnection("127.0.0.1", leader.port, timeout=seconds + PATIENCE)
+            with closing(connection):
+                connection.request("GET", "/metrics")
+                answers.append(connection.getresponse().read().decode())
 
         waiting = threading.Thread(target=wait_for_it)
         waiting.start()
         self.away(leader, seconds)
         leader.exporter.process.send_signal(signal.SIGCONT)
-        waiting.join(30)
+        waiting.join(PATIENCE)
         assert answers, "the leader of the past did not answer"
         self.doubles += [
             f"a leader of the past showed {len(found)} series" for text in answers if (found := counters_of(read(text)))

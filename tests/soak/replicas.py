@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.replicas.campaign import ReplicaCampaign
+from tests.replicas.shipped import gap, hold_increases, prometheus_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,3 +61,25 @@ def test_everything_is_counted_once_through_every_kind_of_trouble(tmp_path: Path
         assert campaign.doubles == []
         for replica in campaign.replicas:
             replica.exporter.hold_secrets()
+
+
+@pytest.mark.timeout(600)
+def test_with_the_default_lease_series_are_back_within_45_seconds_of_a_kill(
+    tmp_path: Path, postgres: Server, prometheus_program: Path
+) -> None:
+    campaign = ReplicaCampaign(tmp_path, SEED, postgres)
+    campaign.lease = 30.0
+    with campaign, prometheus_of(prometheus_program, campaign, "2s") as prometheus:
+        producing = campaign.produce(a_second=RATE)
+        campaign.watch(5.0)
+        campaign.kill_it()
+        killed = gap(prometheus)
+        campaign.watch(5.0)
+        stopped = campaign.hand_over()
+        campaign.end([producing])
+        hold_increases(campaign, prometheus)
+        print(f"longest gap in Prometheus {killed:.1f} s after a kill, {stopped:.1f} s until a successor of a stop")  # noqa: T201
+        assert killed < 45
+        assert stopped < 5
+        assert campaign.falls == []
+        assert campaign.doubles == []
