@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import backfill, busy, polls, report, scrapes, starts
+from benchmarks import backfill, busy, polls, report, scrapes, starts, versions
+from benchmarks.compared import Compared
 from benchmarks.peers import servers
 from benchmarks.report import RESULTS
 
@@ -21,6 +22,8 @@ def main() -> int:
     """Say at the end which goals were missed; a missed goal is a result, not a failure."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     options.add_argument("--print", action="store_true", help="print the results, and leave RESULTS.md as it is")
+    options.add_argument("--before", default="", metavar="COMMIT", help="the version to compare with")
+    options.add_argument("--alone", action="store_true", help="compare with no other version")
     given = options.parse_args()
     began = time.monotonic()
     sections: list[Section] = []
@@ -32,13 +35,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        compared, costs = scrapes.run(folder, servers.build_golang(folder))
-        done("scrapes", compared)
-        done("starts", starts.run(folder))
-        done("polls", polls.run(costs))
-        done("busy", busy.run(folder))
+        commit = "" if given.alone else versions.before(given.before)
+        compared = Compared(versions.built(commit, folder) if commit else None, commit)
+        scraped, costs = scrapes.run(folder, servers.build_golang(folder), compared)
+        done("scrapes", scraped)
+        done("starts", starts.run(folder, compared))
+        done("polls", polls.run(costs, compared))
+        done("busy", busy.run(folder, compared))
+        sections.append(compared.report())
     others = report.kept(RESULTS.read_text(), backfill.TITLE) if RESULTS.exists() else ""
-    text = report.markdown(sections, time.monotonic() - began, others)
+    text = report.markdown(sections, time.monotonic() - began, versions.now(), others)
     print(text)
     if not given.print:
         RESULTS.write_text(text)

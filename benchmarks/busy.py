@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from statistics import quantiles
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import daemons, fleet
 from benchmarks.circleci import asked
-from benchmarks.programs import Program, free_port, module
+from benchmarks.programs import ROOT, Program, free_port, module
 from benchmarks.report import Section, seconds, size
 from benchmarks.scraping import Scraper
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAMPLES, SCRAPES = 1_000_000, 500
+    from benchmarks.compared import Compared
+
+SAMPLES, SCRAPES, SCRAPES_BEFORE = 1_000_000, 500, 100
 MEDIAN, SLOWEST = 0.25, 1.0
 PROJECTS, RATE, LONG = 5_000, 100, 30.0
 
 
-def run(folder: Path) -> list[Section]:
+def run(folder: Path, compared: Compared) -> list[Section]:
     """Both."""
-    return [_busy(folder), _rate(folder)]
+    return [_busy(folder, compared), _rate(folder)]
 
 
-def _busy(folder: Path) -> Section:
-    section = Section("Scrapes during polls")
+class Busy(NamedTuple):
+    """Scrapes during polls: seconds and bytes of each, requests a second, cores that the exporter used, projects."""
+
+    scrapes: list[tuple[float, int]]
+    rate: float
+    cores: float
+    projects: int
+
+
+def _scraped(folder: Path, count: int, root: Path) -> Busy:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with Program(module("benchmarks.circleci", port, "--restless"), port):
-        count, state = daemons.stored(folder, SAMPLES, url)
+        projects, state = daemons.stored(folder, SAMPLES, url, root)
         limits = ", requests_per_second: 1000, burst: 100, concurrency: 4"
-        config = daemons.write_config(folder, count, url, state, limits, "interval: 1s, stale_after: 1d")
-        with daemons.exporter(config) as program:
+        config = daemons.write_config(folder, projects, url, state, limits, "interval: 1s, stale_after: 1d")
+        with daemons.exporter(config, root=root) as program:
             scraper = Scraper(program.port, gzip=True)
-            _, least = scraper.scrape()
+            scraper.scrape()
             before, used, began = asked(url), program.cpu(), time.perf_counter()
-            scrapes = [scraper.scrape() for _ in range(SCRAPES)]
+            scrapes = [scraper.scrape() for _ in range(count)]
             took = time.perf_counter() - began
-            rate, cpu = (asked(url) - before) / took, (program.cpu() - used) / took
+            return Busy(scrapes, (asked(url) - before) / took, (program.cpu() - used) / took, projects)
+
+
+def _busy(folder: Path, compared: Compared) -> Section:
+    section = Section("Scrapes during polls")
+    turns = compared.turns(1, lambda root: _scraped(folder, SCRAPES if root == ROOT else SCRAPES_BEFORE, root))
+    deciles = {
+        root: [{"walls": quantiles([wall for wall, _ in each.scrapes])} for each in busy]
+        for root, busy in turns.items()
+    }
+    compared.add_each({"walls": f"wall of a gzip scrape of {SAMPLES:,} samples during polls"}, seconds, deciles)
+    ((scrapes, rate, cpu, count),) = turns[ROOT]
     walls = sorted(wall for wall, _ in scrapes)
-    least = min(least, *(read for _, read in scrapes))
+    least = min(read for _, read in scrapes)
     middle, late, last = walls[SCRAPES // 2], walls[SCRAPES * 99 // 100], walls[-1]
     section.say(
         f"{SCRAPES} gzip scrapes of {SAMPLES:,} samples, one straight after the other, while {count:,} projects are "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 from benchmarks import fleet
-from benchmarks.programs import Program, free_port, module
+from benchmarks.programs import ROOT, Program, free_port, module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,18 +32,18 @@ def write_config(  # noqa: PLR0917
     return file
 
 
-def stored(folder: Path, samples: int, url: str = NOBODY) -> tuple[int, Path]:
-    """The number of projects with about so many samples, and a state file of them."""
+def stored(folder: Path, samples: int, url: str = NOBODY, root: Path = ROOT) -> tuple[int, Path]:
+    """The number of projects with about so many samples, and a state file of them by the version in a folder."""
     count = fleet.count_for(samples) if samples else 0
-    path = folder / f"state-{samples}-{url.rpartition(':')[2]}.db"  # a state is one server's
+    path = folder / f"state-{samples}-{url.rpartition(':')[2]}-{root.name}.db"  # a state is one server's
     if not path.exists() and count:
-        fleet.write_state(path, count, time.time(), f"{url}/api/v2")
+        subprocess.run(module("benchmarks.fleet", path, count, f"{url}/api/v2"), check=True, cwd=root)  # noqa: S603
     return count, path
 
 
-def exporter(config: Path, *, isal: bool = True) -> Program:
-    """The daemon, not yet waited for."""
+def exporter(config: Path, *, isal: bool = True, root: Path = ROOT) -> Program:
+    """The daemon of the version in a folder, not yet waited for."""
     port = free_port()
     names = ("exporter",) if isal else ("benchmarks.without_isal", "exporter")
     command = module(*names, "run", "--config.file", config, "--web.listen-address", f"127.0.0.1:{port}")
-    return Program([*command, "--log.level", "error"], port, TOKEN)
+    return Program([*command, "--log.level", "error"], port, TOKEN, root=root)

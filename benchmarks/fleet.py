@@ -1,9 +1,15 @@
-"""A fleet of projects whose numbers look like those of real ones, as answers of the API, as facts, as a state file."""
+"""A fleet of projects whose numbers look like those of real ones, as answers of the API, as facts, as a state file.
+
+`python -m benchmarks.fleet FILE PROJECTS API-URL` writes the state file.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.config import parse
@@ -15,7 +21,6 @@ from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from exporter.config import Project
 
@@ -127,3 +132,7 @@ def write_state(path: Path, count: int, now: float, api_url: str) -> None:
 
 def _written(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+
+
+if __name__ == "__main__":
+    write_state(Path(sys.argv[1]), int(sys.argv[2]), time.time(), sys.argv[3])

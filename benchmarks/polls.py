@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING
 
 from benchmarks import churn, day, publications
-from benchmarks.programs import ROOT, Program, free_port, module
-from benchmarks.report import Section, seconds, size
+from benchmarks.programs import ROOT, Program, free_port, module, printed
+from benchmarks.report import Section, seconds, size, spread, times
 from benchmarks.scrapes import COMPARED, GOLANG, OURS, PUSHGATEWAY, PYTHON
 from exporter.publishing.repacking import AGAIN_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.compared import Compared
     from benchmarks.scrapes import Costs
 
-MOST, GROWTH, CALLS, MINUTE, ONE_PART = 1.5, 0.05, 0.15, 60.0, 0.0003
+MOST, GROWTH, CALLS, MINUTE, ONE_PART = 1.25, 0.05, 0.15, 60.0, 0.0003
 SCRAPES = 240
 """An hour of one scrape each 15 seconds."""
 PUBLICATIONS_A_POLL = 2
@@ -26,36 +26,39 @@ SETTLED_AT = 10
 """Minutes after which memory should stay as it is."""
 
 
-def run(costs: Costs) -> list[Section]:
+def run(costs: Costs, compared: Compared) -> list[Section]:
     """Measure all of it; `costs` are those of scrapes."""
-    return [_requests(), _publications(costs), _churn(), _day()]
+    return [_requests(compared), _publications(costs, compared), _churn(), _day(compared)]
 
 
-def _requests() -> Section:
+def _requests(compared: Compared) -> Section:
     section, port = Section("CPU a request"), free_port()
     with Program(module("benchmarks.circleci", port, "--restless"), port):
-        found = _measured("benchmarks.polling", f"http://127.0.0.1:{port}")
+        both = compared.turns(1, lambda root: printed(root, "benchmarks.polling", f"http://127.0.0.1:{port}"))
+    compared.add_each({"whole": "CPU a request of the whole poll path"}, seconds, both)
+    compared.add_each({"ratio": "the same, beside a bare loop"}, times, both)
+    (found,) = both[ROOT]
     section.say(
         "The whole poll path (limiter, client, reading, packing, rendering, two publications a poll, no state file) of "
         f"projects that nothing is known of, {found['samples']:,} samples in the end, beside a bare loop of "
-        "`session.get(url).json()` over the same pages; medians of turns."
+        "`session.get(url).json()` over the same pages, in turns."
     )
     section.table(
         ("whole path", "bare loop", "ratio"),
-        [(seconds(found["whole"]), seconds(found["bare"]), f"{found['ratio']:.2f}")],
+        [(spread(found["whole"], seconds), spread(found["bare"], seconds), spread(found["ratio"], times))],
     )
     section.goal(
         "CPU a request of the whole poll path",
-        "1.5 times a bare loop",
-        f"{found['ratio']:.2f} times",
-        reached=found["ratio"] <= MOST,
+        f"{MOST} times a bare loop",
+        spread(found["ratio"], times),
+        reached=median(found["ratio"]) <= MOST,
     )
     return section
 
 
-def _publications(costs: Costs) -> Section:
-    section, found = Section("Publications"), _measured("benchmarks.publications")
-    slower = _measured("benchmarks.without_isal", "benchmarks.publications")
+def _publications(costs: Costs, compared: Compared) -> Section:
+    section, both = Section("Publications"), compared.turns(1, lambda root: printed(root, "benchmarks.publications"))
+    (found,), slower = both[ROOT], printed(ROOT, "benchmarks.without_isal", "benchmarks.publications")
     section.say(
         f"CPU of a publication of one project of {found['samples'] // found['projects']} series, among "
         f"{found['projects']}, whose polls' outcomes are new each time: median, with the first and the last decile."
@@ -69,6 +72,9 @@ def _publications(costs: Costs) -> Section:
     section.table(
         ("", "CPU", "without isal"), [(what, _spread(found[kind]), _spread(slower[kind])) for what, kind in kinds]
     )
+    compared.add_each({kind: f"CPU of a publication: {what}" for what, kind in kinds}, seconds, both)
+    compared.add("resident memory after 2,000 publications", size, both, lambda found: found["ended"])
+    compared.add("CPU of packing all blocks again", seconds, both, lambda found: found["repacked"])
     one = found["one"][1]
     section.goal(
         "publication of a project with one new part of six", "0.3 ms", _spread(found["one"]), reached=one <= ONE_PART
@@ -85,7 +91,7 @@ def _publications(costs: Costs) -> Section:
     section.goal("memory from 200 to 2,000 publications", "within 5 %", f"{grown:+.1%}", reached=abs(grown) <= GROWTH)
     section.say(
         f"CPU an hour at {COMPARED:,} samples with a gzip scrape each 15 seconds, from the figures above. Ours with "
-        "two publications a poll of every project, first with every number new each time, then with none. Where all is "
+        "two publications a poll of every project, first with every number new each time, then with none. Where all "
         f"is new each hour, blocks are packed {PACKED_AN_HOUR:.0f} times, and each project leaves its neighbors once:"
     )
     packing = PACKED_AN_HOUR * found["repacked"] + found["projects"] * found["broken"][1]
@@ -100,12 +106,18 @@ def _publications(costs: Costs) -> Section:
         peers = [seconds(SCRAPES * costs[COMPARED, name, True].cpu) for name in (PYTHON, GOLANG, PUSHGATEWAY)]
         rows.append((f"one {every}", *cells, *peers))
     section.table(("polls", "ours, all new", "ours, none new", PYTHON, GOLANG, PUSHGATEWAY), rows)
-    hour = (
-        SCRAPES * costs[COMPARED, OURS, True].cpu + 60 * PUBLICATIONS_A_POLL * found["projects"] * found["changed"][1]
-    )
-    best = SCRAPES * min(costs[COMPARED, name, True].cpu for name in (PYTHON, GOLANG, PUSHGATEWAY))
-    section.goal(
-        "CPU an hour with polls each minute, all new", f"< {seconds(best)}", seconds(hour), reached=hour < best
+    best = SCRAPES * min(costs[COMPARED, name, True].cpu for name in (GOLANG, PUSHGATEWAY))
+    for every, polls, packed in (("hour", 1, packing), ("minute", 60, 0.0)):
+        published = polls * PUBLICATIONS_A_POLL * found["projects"] * found["changed"][1]
+        hour = SCRAPES * costs[COMPARED, OURS, True].cpu + published + packed
+        section.goal(
+            f"CPU an hour with polls each {every}, all new, beside the best of Go's",
+            f"< {seconds(best)}",
+            seconds(hour),
+            reached=hour < best,
+        )
+    section.say(
+        f"Of the first, packing takes {seconds(packing)} an hour. It is bounded by a tenth of a core in any case."
     )
     return section
 
@@ -117,7 +129,7 @@ def _spread(found: Sequence[float]) -> str:
 
 def _churn() -> Section:
     """Memory while everything changes."""
-    section, found = Section("Memory under churn"), _measured("benchmarks.churn")
+    section, found = Section("Memory under churn"), printed(ROOT, "benchmarks.churn")
     section.say(
         f"An hour of polls each minute, on an injected clock: {churn.PROJECTS} projects, {found[0][2]:,} series; each "
         "minute every workflow, job and branch of a run has another name, and a third of the projects is new. "
@@ -132,8 +144,10 @@ def _churn() -> Section:
     return section
 
 
-def _day() -> Section:
+def _day(compared: Compared) -> Section:
     section, found = Section("A day of API calls"), day.simulate()
+    calls = compared.turns(1, lambda root: sum(found.ours) if root == ROOT else printed(root, "benchmarks.day"))
+    compared.add("API calls of the simulated day", "{:,.0f}".format, calls, float)
     plain, ours = sum(found.plain), sum(found.ours)
     section.say(
         f"{day.PROJECTS} projects of 5 workflows of 8 jobs in 2 windows ({found.samples:,} series), polled each hour "
@@ -157,8 +171,3 @@ def _day() -> Section:
     )
     section.goal("the simulated day", "< 1 minute", seconds(found.seconds), reached=found.seconds < MINUTE)
     return section
-
-
-def _measured(name: str, *arguments: str) -> Any:  # noqa: ANN401  what the program printed
-    done = subprocess.run(module(name, *arguments), check=True, capture_output=True, cwd=ROOT)  # noqa: S603  our own
-    return json.loads(done.stdout)

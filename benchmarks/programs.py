@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +23,13 @@ ROOT = Path(__file__).parent.parent
 class Program:
     """A process, ended at the end of the block; `port` is where it listens."""
 
-    def __init__(self, command: Sequence[str], port: int, environ: Mapping[str, str] | None = None) -> None:
-        """Start it; its output goes nowhere but for errors."""
+    def __init__(
+        self, command: Sequence[str], port: int, environ: Mapping[str, str] | None = None, *, root: Path = ROOT
+    ) -> None:
+        """Start it in the folder of a version; its output goes nowhere but for errors."""
         self.port = port
         self.process = subprocess.Popen(  # noqa: S603  programs of our own choice
-            command, stdout=subprocess.DEVNULL, env={**os.environ, **(environ or {})}, cwd=ROOT
+            command, stdout=subprocess.DEVNULL, env={**os.environ, **(environ or {})}, cwd=root
         )
 
     @property
@@ -85,3 +88,9 @@ def free_port() -> int:
 def module(name: str, *arguments: object) -> list[str]:
     """The command that runs one of our modules."""
     return [sys.executable, "-m", name, *map(str, arguments)]
+
+
+def printed(root: Path, name: str, *arguments: object) -> Any:  # noqa: ANN401  what the program printed
+    """What one of our modules prints as JSON when it runs against the version in a folder."""
+    done = subprocess.run(module(name, *arguments), check=True, capture_output=True, cwd=root)  # noqa: S603  our own
+    return json.loads(done.stdout)

@@ -7,10 +7,11 @@ import platform
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -57,6 +58,12 @@ def times(value: float) -> str:
     return f"{value:.0f} times" if value >= 10 else f"{value:.2f} times"  # noqa: PLR2004
 
 
+def spread(values: Sequence[float], write: Callable[[float], str]) -> str:
+    """The median of some turns, and where they differ the least and the most."""
+    middle, least, most = write(median(values)), write(min(values)), write(max(values))
+    return middle if least == most else f"{middle} ({least} to {most})"
+
+
 def machine() -> str:
     """What this runs on: no names, no paths."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -83,14 +90,17 @@ def replaced(document: str, section: Section) -> str:
     return document.replace(before, written) if before else document + written
 
 
-def markdown(sections: list[Section], took: float, others: str = "") -> str:
-    """The whole document; `others` are sections that other benchmarks wrote."""
+def markdown(sections: list[Section], took: float, commit: str, others: str = "") -> str:
+    """The whole document; `commit` was measured, `others` are sections that other benchmarks wrote."""
     goals = [goal for section in sections for goal in section.goals]
     text = [
         "# Benchmark results",
         "",
         "Written by `make bench`; measured figures only. What pipelines cost is in PIPELINES.md. " + machine(),
-        f"The run took {took / 60:.1f} minutes. Walls are medians; CPU is the server process's, from `/proc/PID/stat`.",
+        (
+            f"Measured: commit {commit or 'unknown'}, in {took / 60:.1f} minutes. Walls are medians; CPU is the server "
+            "process's, from `/proc/PID/stat`."
+        ),
         "",
         "| goal | wanted | found | |",
         "|---|---|---|---|",

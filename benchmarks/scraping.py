@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,38 @@ class Cost:
     cpu: float
     size: int
     slowest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What scrapes cost in several turns."""
+
+    costs: list[Cost] = field(default_factory=list)
+
+    @property
+    def wall(self) -> float:
+        """The median of the turns."""
+        return median(self.walls)
+
+    @property
+    def cpu(self) -> float:
+        """The median of the turns."""
+        return median(self.cpus)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the last one."""
+        return self.costs[-1].size
+
+    @property
+    def walls(self) -> list[float]:
+        """Those of each turn."""
+        return [cost.wall for cost in self.costs]
+
+    @property
+    def cpus(self) -> list[float]:
+        """Those of each turn."""
+        return [cost.cpu for cost in self.costs]
 
 
 class Scraper:
