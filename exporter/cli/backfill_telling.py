@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exporter.cli.printable import printable
 from exporter.history import retention
 from exporter.history.grid import DAY
 
@@ -50,7 +51,7 @@ def unread(found: Sequence[Unread], log: Logger, *, plain: bool) -> None:
     """Name what could not be read."""
     for what, why in found:
         if plain:
-            click.echo(f"{what}: {why}", err=True)
+            click.echo(printable(f"{what}: {why}"), err=True)
         else:
             log.error("could not be read", what=what, error=why)
     if plain:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli import runner_check, usage_check
+from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
 
 if TYPE_CHECKING:
@@ -39,11 +40,11 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     for finding, entry in zip(findings, document["projects"], strict=True):
         calls = entry["calls_per_hour"]
         rows.add_row(
-            Text(finding.project.name),
+            line(finding.project.name),
             "" if finding.error else f"{calls['least']:.0f}–{calls['most']:.0f}",
             *([f"{finding.pipelines.day.a_day:.0f}" if finding.pipelines else ""] if watches else []),
-            Text(_names(scope.branch for scope in finding.scopes)),
-            Text(_names(name for scope in finding.scopes for name in scope.workflows)),
+            line(_names(scope.branch for scope in finding.scopes)),
+            line(_names(name for scope in finding.scopes for name in scope.workflows)),
             _result(finding),
         )
     console = Console(highlight=False)
@@ -55,23 +56,23 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
         _explain_webhook(console, finding)
     for entry in document["organizations"]:
         result = entry["error"] or f"{count(entry['projects'], 'project')} found"
-        console.print(Text(f"{entry['organization']}: {result}"))
+        console.print(line(f"{entry['organization']}: {result}"))
     for entry in document["pipeline_lists"]:
         needed = entry["calls_per_hour"]["most"]
-        console.print(Text(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
+        console.print(line(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
     runner_check.explain(console, document["runners"])
     usage_check.explain(console, document["usage"])
     login, calls = document["token"]["login"], document["calls_per_hour"]
-    console.print(Text(f"Token accepted{f' (user {login})' if login else ''}."))
+    console.print(line(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
     console.print(
-        Text(
+        line(
             f"{_range(calls['least'], calls['most'])} an hour, {verdict} "
             f"the {calls['allowed']:.0f} that requests_per_second allows."
         )
     )
     if watches:
-        console.print(Text(f"The first look at all pipelines needs about {document['first_look']} more, once."))
+        console.print(line(f"The first look at all pipelines needs about {document['first_look']} more, once."))
 
 
 def _range(least: float, most: float) -> str:
@@ -86,14 +87,14 @@ def _explain_webhook(console: Console, finding: Finding) -> None:
         return
     match webhook.state:
         case "signed":
-            console.print(Text(f"{name}: webhook found, with a secret"))
+            console.print(line(f"{name}: webhook found, with a secret"))
         case "no secret":
-            console.print(Text(f"{name}: the webhook has no secret, so its events are rejected; set one", style="red"))
+            console.print(line(f"{name}: the webhook has no secret, so its events are rejected; set one", style="red"))
         case "missing":
-            console.print(Text(f"{name}: no webhook with this address. To make one:", style="red"))
+            console.print(line(f"{name}: no webhook with this address. To make one:", style="red"))
             console.print(Text(webhook.make), soft_wrap=True)
         case "unknown":
-            console.print(Text(f"{name}: webhook not checked: {webhook.error}", style="yellow"))
+            console.print(line(f"{name}: webhook not checked: {webhook.error}", style="yellow"))
 
 
 def _names(all_names: Iterable[str]) -> str:
@@ -107,23 +108,23 @@ def _names(all_names: Iterable[str]) -> str:
 def _result(finding: Finding) -> Text:
     """One word; the others follow below the table."""
     if finding.error:
-        return Text("fails", style="red")
+        return line("fails", style="red")
     empty = sum(not scope.workflows for scope in finding.scopes)
     if not empty:
-        return Text("good", style="green")
-    return Text("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
+        return line("good", style="green")
+    return line("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
 
 
 def _explain(console: Console, finding: Finding) -> None:
     """Why a project fails and what to do about it, or why it is empty."""
     name = finding.project.name
     if finding.error:
-        console.print(Text(f"{name} fails: {finding.error}", style="red"))
+        console.print(line(f"{name} fails: {finding.error}", style="red"))
         if finding.reason:
-            console.print(Text(f"    {REMEDIES[finding.reason]}"))
+            console.print(line(f"    {REMEDIES[finding.reason]}"))
     for scope in finding.scopes:
         if scope.reason:
-            console.print(Text(f"{name} has no workflow: {scope.reason}", style="yellow"))
+            console.print(line(f"{name} has no workflow: {scope.reason}", style="yellow"))
 
 
 def count(number: int, noun: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
+from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
 from exporter.runners.examination import examine
 
@@ -44,9 +43,9 @@ def explain(console: Console, found: Iterable[dict[str, Any]]) -> None:
     for entry in found:
         subject, reason = entry.get("namespace") or entry["resource_class"], entry["reason"]
         if reason:
-            console.print(Text(f"Runners of {subject} fail: {entry['error']}", style="red"))
-            console.print(Text(f"    {OWN_REMEDIES.get(reason) or REMEDIES[reason]}"))
+            console.print(line(f"Runners of {subject} fail: {entry['error']}", style="red"))
+            console.print(line(f"    {OWN_REMEDIES.get(reason) or REMEDIES[reason]}"))
         elif "namespace" in entry:
-            console.print(Text(f"Runners of {subject}: {', '.join(entry['resource_classes']) or 'no resource class'}"))
+            console.print(line(f"Runners of {subject}: {', '.join(entry['resource_classes']) or 'no resource class'}"))
         else:
-            console.print(Text(f"Runners of {subject}: readable"))
+            console.print(line(f"Runners of {subject}: readable"))

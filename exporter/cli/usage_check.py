@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
+from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
 from exporter.config import write_duration
 from exporter.errors import PollError
@@ -36,11 +35,11 @@ def explain(console: Console, found: Iterable[dict[str, Any]]) -> None:
     for entry in found:
         name, reason = entry["organization"], entry["reason"]
         if reason:
-            console.print(Text(f"Usage export of {name} fails: {entry['error']}", style="red"))
-            console.print(Text(f"    {OWN_REMEDIES.get(reason) or REMEDIES[reason]}"))
+            console.print(line(f"Usage export of {name} fails: {entry['error']}", style="red"))
+            console.print(line(f"    {OWN_REMEDIES.get(reason) or REMEDIES[reason]}"))
             continue
         console.print(
-            Text(
+            line(
                 f"Usage export of {name} (organization ID {entry['id']}): {entry['first_day']} to {entry['last_day']} "
                 f"first, then every {entry['interval']} until yesterday is read."
             )
