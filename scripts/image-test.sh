@@ -60,6 +60,7 @@ docker exec "$container" python -c 'open("/etc/x", "w")' 2>/dev/null && fail "th
 [[ $(docker exec "$container" python -c 'import os; print(os.getuid())') == 65532 ]] || fail "not the user 65532"
 [[ $(docker image inspect --format '{{index .Config.Labels "org.opencontainers.image.licenses"}}' "$image") == Apache-2.0 ]] \
     || fail "no label with the license"
+docker exec "$container" python -c 'import psycopg' || fail "the image cannot reach PostgreSQL"
 docker exec "$container" python -c 'import pip' 2>/dev/null && fail "pip is in the image"
 docker exec "$container" sh -c 'command -v pip pip3' && fail "pip is in the image"
 
