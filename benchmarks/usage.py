@@ -92,9 +92,9 @@ def read(path: Path, state: Path) -> dict[str, float]:
         api = UsageApi(parse(text), {"CIRCLECI_TOKEN": "none"}, telemetry, stop)
         sums = Sums({}, (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0))
         store.usage.write(SLUG, Progress())
-        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+        before, began, cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic(), time.process_time()
         Files(api, store.usage, stop, print).read(SLUG, 0, [f"{url}/file"], sums)
-        took = time.monotonic() - began
+        took, cpu = time.monotonic() - began, time.process_time() - cpu
         began = time.monotonic()
         store.usage.use_of(SLUG, sums.newest)
         ratios = time.monotonic() - began
@@ -102,7 +102,7 @@ def read(path: Path, state: Path) -> dict[str, float]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "seconds": took,
-        "cpu": usage.ru_utime + usage.ru_stime,
+        "cpu": cpu,
         "rows": sums.rows,
         "counted": sum(series[0] for key, series in sums.added(SLUG).items() if "job_runs" in key.family),
         "series": len(sums.added(SLUG)),
@@ -115,11 +115,11 @@ def read(path: Path, state: Path) -> dict[str, float]:
 
 def read_by_csv(path: Path) -> dict[str, float]:
     """Read the same file with Python's csv module."""
-    began, rows = time.monotonic(), 0
+    began, cpu, rows = time.monotonic(), time.process_time(), 0
     with gzip.open(path, "rt", newline="") as file:
         for _ in csv.reader(file):
             rows += 1
-    return {"seconds": time.monotonic() - began, "rows": rows - 1}
+    return {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu, "rows": rows - 1}
 
 
 class serving:  # noqa: N801  used as a function
@@ -205,12 +205,17 @@ def main() -> int:
             "rows",
             "exporter, rows/s",
             "csv module, rows/s",
-            "ratio",
+            "exporter, rows per second of CPU",
+            "csv module, the same",
             "peak memory",
-            "ratios",
+            "medians and maxima",
             "state file",
         ),
         table,
+    )
+    section.say(
+        "The exporter commits after every 8,192 rows, and waits for the disk each time: while other programs use it, "
+        "that limits its rows per second. Rows per second of CPU do not depend on them."
     )
     section.goal("1 GiB of gzip", "under 100 MiB of memory", "see the table", reached=reached)
     text = "\n".join((f"# {section.title}", "", *__doc__.splitlines()[2:], "", report.machine(), "", *section.lines))
@@ -228,7 +233,8 @@ def _line(name: str, path: Path, ours: dict[str, Any], plain: dict[str, Any]) ->
         f"{ours['rows']:,}",
         f"{rate:,.0f}",
         f"{by_csv:,.0f}",
-        f"{by_csv / rate:.1f}",
+        f"{ours['rows'] / ours['cpu']:,.0f}",
+        f"{plain['rows'] / plain['cpu']:,.0f}",
         f"{ours['peak'] / 1_048_576:.0f} MiB",
         report.seconds(ours["ratios"]),
         report.size(ours["state"]),

@@ -45,7 +45,8 @@ class UsageExports:
         self._organizations: dict[str, OrganizationExports] = {}
         self._dropped: dict[str, int] = {}
         self.shown = Beside()
-        self._api = self._opened(config)
+        self._api: UsageApi | None = None
+        self._open(config)
         self._means = Means(
             attempts, store, state, stop, self._current_api, lambda: self._config, self._publish, threading.Lock()
         )
@@ -53,7 +54,7 @@ class UsageExports:
     def start(self) -> None:
         """Read what is due, and then when it is; without an organization do nothing."""
         with self._lock:
-            if self._api is None or self._schedule is not None:
+            if not self._config.usage.organizations or self._schedule is not None:
                 return
             attempts = self._attempts
             attempts.telemetry.fails_as(COLLECTOR, FIELDS)
@@ -70,11 +71,8 @@ class UsageExports:
     def change(self, config: Config) -> None:
         """Adopt other settings: an organization that is no longer listed is no longer shown. Raises as above."""
         with self._lock:
-            before, api = self._config, self._api
-            if config.circleci != before.circleci or bool(config.usage.organizations) != (api is not None):
-                self._api = self._opened(config)
-                if api is not None:
-                    api.close()
+            if self._api is None or config.circleci != self._config.circleci:
+                self._open(config)
             self._config = config
             self.start()
             self._settle()
@@ -88,13 +86,15 @@ class UsageExports:
     def _current_api(self) -> UsageApi:
         api = self._api
         if api is None:
-            raise RuntimeError("no organization is listed")
+            raise RuntimeError("no organization was ever listed")
         return api
 
-    def _opened(self, config: Config) -> UsageApi | None:
-        if not config.usage.organizations:
-            return None
-        return UsageApi(config, self._environ, self._attempts.telemetry, self._stop)
+    def _open(self, config: Config) -> None:
+        """Ask by these settings from now on, if there is an organization to ask about."""
+        if config.usage.organizations:
+            before, self._api = self._api, UsageApi(config, self._environ, self._attempts.telemetry, self._stop)
+            if before is not None:
+                before.close()
 
     def _settle(self) -> None:
         """Read exactly the organizations of the settings; called with the lock held."""

@@ -108,6 +108,7 @@ class OrganizationExports:
         if not self._progress.id or attempts.client.date() is None:  # asking tells what time it is, too
             self._identify()
         now = attempts.clocks.wall()
+        self._progress = planning.believed(self._progress, now, self._means.config().usage.interval)
         match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
             case Start() as window:
                 self._start(window)
@@ -129,8 +130,7 @@ class OrganizationExports:
     def _load(self) -> None:
         found = self._means.state.read(self.slug, read_progress, read_cell)
         if found is not None:
-            progress, cells = found
-            self._progress = planning.restored(progress, self._means.attempts.clocks.wall())
+            self._progress, cells = found
             self._cells = dict(cells)
         self._loaded, self._restarted = True, self._progress.export is not None
         self._show()

@@ -155,16 +155,21 @@ def counted(progress: Progress, newest: int, today: int) -> Progress:
     return replace(progress, newest=read, reached=reached, export=None)
 
 
-def restored(progress: Progress, now: float) -> Progress:
-    """The same with no moment of this machine later than now: the clock may have been ahead when it was stored."""
+def believed(progress: Progress, now: float, interval: float) -> Progress:
+    """The same with no moment later than it can be: the clock may have been ahead when it was noted."""
     export = progress.export
     return replace(
         progress,
         starts=tuple(min(each, now) for each in progress.starts),
         looks=tuple(min(each, now) for each in progress.looks),
-        not_before=min(progress.not_before, now + DAY * FURTHEST),
-        paused_until=min(progress.paused_until, now + HOUR),
-        export=export and replace(export, started_at=min(export.started_at, now)),
+        not_before=min(progress.not_before, now + interval),
+        paused_until=min(progress.paused_until, now + DAY),
+        export=export
+        and replace(
+            export,
+            started_at=min(export.started_at, now),
+            looked_at=None if export.looked_at is None else min(export.looked_at, now),
+        ),
     )
 
 

@@ -117,13 +117,13 @@ def test_the_newest_day_never_falls_and_an_old_window_that_is_empty_is_over_with
 
 def test_moments_of_a_clock_that_was_ahead_are_brought_back() -> None:
     ahead = NOON + 30 * DAY
-    progress = Progress(
-        starts=(ahead,), looks=(ahead,), export=replace(UNDER_WAY, started_at=ahead), paused_until=ahead
-    )
-    found = planning.restored(progress, NOON)
-    assert (found.starts, found.looks, found.paused_until) == ((NOON,), (NOON,), NOON + HOUR)
-    assert found.export is not None
-    assert found.export.started_at == NOON
+    export = replace(UNDER_WAY, started_at=ahead, looked_at=ahead)
+    progress = Progress(starts=(ahead,), looks=(ahead,), export=export, paused_until=ahead, not_before=ahead)
+    found = planning.believed(progress, NOON, 6 * HOUR)
+    assert (found.starts, found.looks) == ((NOON,), (NOON,))
+    assert (found.paused_until, found.not_before) == (NOON + DAY, NOON + 6 * HOUR)
+    assert found.export == replace(UNDER_WAY, started_at=NOON, looked_at=NOON)
+    assert planning.believed(found, NOON + 1, 6 * HOUR) == found
 
 
 def test_an_export_is_too_old_after_five_hours() -> None:
