@@ -89,9 +89,16 @@ def _meanings() -> dict[str, str]:
         for rule in group["rules"]:
             expression = re.sub("#.*", "", rule["expr"])
             for record, meaning in meanings.items():
-                expression = re.sub(rf"{record}(?![\w:])", f"({meaning})".replace("\\", r"\\"), expression)
+                expression = _said(expression, record, meaning)
             meanings[rule["record"]] = expression
     return meanings
+
+
+def _said(expression: str, record: str, meaning: str) -> str:
+    """An expression with a recorded series put in as what it means; a range of it is a subquery then."""
+    parts = re.split(rf"{record}(?![\w:])(?:\[(\w+)\])?", expression)
+    ranges = [f"[{found}:]" if found else "" for found in parts[1::2]]
+    return parts[0] + "".join(f"({meaning}){span}{rest}" for span, rest in zip(ranges, parts[2::2], strict=True))
 
 
 def _recorded(url: str, start: float, end: float) -> Iterator[str]:

@@ -20,7 +20,7 @@ import pytest
 from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.processes import fetch, free_port, running
-from tests_deploy.usage_past import DAY, DAYS, UsagePast
+from tests_deploy.usage_past import DAY, DAYS, UsagePast, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -30,6 +30,7 @@ JOB = "circleci-insights-exporter"
 STEP, STEPS = 8 * 3600.0, 44
 FINE_STEP, FINE_STEPS = 900.0, 24
 SEARCH = 1800.0
+AT_ONCE = 60.0
 # Afterwards the clock almost stands still, so that what runs and waits at the end can be looked at.
 SPEED = 0.02
 BEFORE = 60 * 86_400.0
@@ -80,7 +81,12 @@ class Rehearsal:
         """The past as promtool reads it, with the labels that a scrape would have added."""
         # CircleCI's past ends where its clock stopped; the exporter's own goes on until now.
         lag = time.time() - self.past[-1].then
+        usage = ""
         for moment in self.past:
+            # Counters of usage stay as they are until a day is read, and then rise all at once.
+            for name, labels, value in SAMPLE.findall(usage):
+                yield f'{name}{{instance="{self.address}",job="{JOB}",{labels}}} {value} {moment.then - AT_ONCE:.0f}\n'
+            usage = usage_of(moment.text)
             for name, labels, value in SAMPLE.findall(moment.text):
                 own = name.startswith(("circleci_exporter_", "process_"))
                 then = moment.then + lag if own else moment.then

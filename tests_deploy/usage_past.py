@@ -31,6 +31,11 @@ NEWEST = re.compile(r"^circleci_usage_day_timestamp_seconds\{.*\} (\S+)$", re.MU
 SHOWN = re.compile(r"^circleci_usage_.*\n", re.MULTILINE)
 
 
+def usage_of(text: str) -> str:
+    """The sample lines of usage in an exposition."""
+    return "".join(SHOWN.findall(text))
+
+
 @dataclass
 class UsagePast:
     """What an exporter shows of usage, one day after the other."""
@@ -74,4 +79,4 @@ class UsagePast:
         yesterday = (self.circle.clock.now() // DAY - 1) * DAY
         days = [float(day) for day in NEWEST.findall(text)]
         read = len(days) == len(self._organizations()) and min(days) == yesterday
-        return "".join(SHOWN.findall(text)) if read else ""
+        return usage_of(text) if read else ""

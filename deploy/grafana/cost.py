@@ -122,9 +122,10 @@ def _numbers(board: Dashboard) -> None:
 def _credits(board: Dashboard) -> None:
     def by(label: str, *, full: str = "", legend: str = "") -> list[Line]:
         labels = full or label
-        expression = f"sum by ({labels}) (increase(circleci_usage_job_credits_total{{{{{HERE}}}}}[1d]{{at}}))"
-        return ranked(expression, labels, legend or f"{{{{{label}}}}}")
+        day = f"sum by ({labels}) (increase(circleci_usage_job_credits_total{{{{{HERE}}}}}[1d]{{at}}))"
+        return ranked(day, labels, legend or f"{{{{{label}}}}}", rank=day.replace("[1d]", "[7d]"))
 
+    kinds = "sum by (kind) (increase(circleci_usage_credits_total[1d]{at}))"
     charts = (
         ("project", "projects", by("project")),
         ("workflow", "workflows", by("workflow", full="project, workflow", legend="{{project}} {{workflow}}")),
@@ -137,7 +138,7 @@ def _credits(board: Dashboard) -> None:
         *(
             chart(
                 f"Credits a day by {name}",
-                f"The six {names} with the most credits in the newest day. {EVERY_DAY} {NEEDED}",
+                f"The six {names} with the most credits in the last 7 days. {EVERY_DAY} {NEEDED}",
                 lines,
                 unit=CREDITS,
                 stacked=True,
@@ -153,7 +154,7 @@ def _credits(board: Dashboard) -> None:
             "Credits a day by kind",
             "What the credits of all organizations were for: compute, Docker layer caching (dlc), users, storage, "
             f"network, IP ranges and leases. {EVERY_DAY} {NEEDED}",
-            ranked("sum by (kind) (increase(circleci_usage_credits_total[1d]{at}))", "kind", "{{kind}}", count=8),
+            ranked(kinds, "kind", "{{kind}}", count=8, rank=kinds.replace("[1d]", "[7d]")),
             unit=CREDITS,
             stacked=True,
             bars=True,
@@ -236,6 +237,7 @@ def _smaller(board: Dashboard) -> None:
 def _queue(board: Dashboard) -> None:
     waits = f"circleci_usage_job_queue_seconds_bucket{{{HERE}}}"
     kept = f"circleci_usage_job_queue_seconds_bucket{{{{{HERE}}}}}"
+    day = f"histogram_quantile(0.95, sum by (resource_class, le) (increase({kept}[1d]{{at}})))"
 
     def quantile(rank: float) -> str:
         return f"histogram_quantile({rank}, sum by (resource_class, le) (increase({waits}[7d])))"
@@ -249,11 +251,12 @@ def _queue(board: Dashboard) -> None:
         chart(
             "Queue time by class",
             "95th percentile of the time that job runs waited for an executor, estimated from the histogram: the six "
-            f"resource classes that wait longest now. {EVERY_DAY.replace('bar', 'point')} {NEEDED}",
+            f"resource classes with the longest in the last 7 days. {EVERY_DAY.replace('bar', 'point')} {NEEDED}",
             ranked(
-                minutes(f"histogram_quantile(0.95, sum by (resource_class, le) (increase({kept}[1d]{{at}})))"),
+                minutes(day),
                 "resource_class",
                 "{{resource_class}}",
+                rank=day.replace("[1d]", "[7d]"),
             ),
             unit=MINUTES,
             interval=DAY,

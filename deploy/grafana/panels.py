@@ -170,18 +170,19 @@ class Line:
     exemplars: bool = False
 
 
-def ranked(expression: str, by: str, legend: str, count: int = 6, order: str = "topk") -> list[Line]:
+def ranked(expression: str, by: str, legend: str, count: int = 6, order: str = "topk", *, rank: str = "") -> list[Line]:
     """The things that are first now, each by its rank in a color of its own, over the whole time.
 
     No palette of Grafana's can be told apart by everybody, and a color for each name is impossible where names are not
-    known. `expression` has `{at}` after each selector, where the moment goes at which the ranks are made.
+    known. `expression` has `{at}` after each selector, where the moment goes at which the ranks are made; `rank` too,
+    if something else makes them.
     """
-    past, now = expression.format(at=""), expression.format(at=" @ end()")
+    past, now = expression.format(at=""), (rank or expression).format(at=" @ end()")
     lines = []
-    for rank in range(1, count + 1):
-        first = f"{order}({rank}, {now})"
-        here = first if rank == 1 else f"({first} unless {order}({rank - 1}, {now}))"
-        lines.append(Line(f"({past}) and on ({by}) {here}", legend, RANKS[rank - 1]))
+    for place in range(1, count + 1):
+        first = f"{order}({place}, {now})"
+        here = first if place == 1 else f"({first} unless {order}({place - 1}, {now}))"
+        lines.append(Line(f"({past}) and on ({by}) {here}", legend, RANKS[place - 1]))
     return lines
 
 
