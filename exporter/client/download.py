@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from requests import Response
+    from exporter.client.transport import Reply
+
 
 CHUNK = 64 * 1024
 """Bytes that have to come within the timeout, over and over."""
@@ -74,7 +75,7 @@ class Downloads:
                 response.close()
                 adapter.pool.close()
 
-    def _sent(self, parts: SplitResult) -> tuple[Adapter, Response]:
+    def _sent(self, parts: SplitResult) -> tuple[Adapter, Reply]:
         origin = f"{parts.scheme}://{parts.netloc}"
         try:
             proxy = proxy_of(origin)
@@ -84,9 +85,9 @@ class Downloads:
         request = requests.Request("GET", origin, headers=self._headers).prepare()
         query = f"?{parts.query}" if parts.query else ""
         request.url = f"{origin}{parts.path or '/'}{query}"  # set afterwards, so that nothing normalizes it
-        return adapter, adapter.send(request, stream=True, proxies={parts.scheme: proxy} if proxy else {})
+        return adapter, adapter.sent(request, {parts.scheme: proxy} if proxy else {})
 
-    def _chunks(self, response: Response, budget: deadline.Budget, host: str) -> Iterator[bytes]:
+    def _chunks(self, response: Reply, budget: deadline.Budget, host: str) -> Iterator[bytes]:
         ends = time.monotonic() + LONGEST
         while True:
             budget.until = min(time.monotonic() + self._timeout, ends)
@@ -113,7 +114,7 @@ def _safe(url: str) -> SplitResult:
     return parts
 
 
-def _judge(response: Response) -> None:
+def _judge(response: Reply) -> None:
     """Raise what a status stands for. Nothing of the body is told: an object store's has parts of the signature."""
     status = response.status_code
     if status == 200:  # noqa: PLR2004  with any other success there is no whole file
@@ -132,6 +133,6 @@ def _safely(error: Exception, host: str, *, in_body: bool) -> PollError:
     return failure if isinstance(root(error), OSError) else ConnectionFailed(f"no connection to {host}")
 
 
-def _is_bounded(response: Response) -> bool:
+def _is_bounded(response: Reply) -> bool:
     chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
     return chunked or "Content-Length" in response.headers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -90,6 +90,26 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _BoundedTLS
 
 
+class Reply:
+    """The head of an answer, with the body still to be read."""
+
+    __slots__ = ("headers", "raw", "status_code")
+
+    def __init__(self, raw: urllib3.HTTPResponse) -> None:
+        self.raw, self.status_code, self.headers = raw, raw.status, raw.headers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connection; one whose answer was not read to its end is closed."""
+        self.raw.close()
+        self.raw.release_conn()
+
+
 class Adapter(HTTPAdapter):
     """Sends to one host, through the proxy if there is one, with one TLS context."""
 
@@ -104,6 +124,11 @@ class Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         self.pool: HTTPConnectionPool = manager.connection_from_url(origin)
 
+    def sent(self, request: requests.PreparedRequest, proxies: Mapping[str, str]) -> Reply:
+        """Send a request and wait for the head of its answer."""
+        reply: Any = self.send(request, stream=True, proxies=proxies)
+        return cast("Reply", reply)
+
     def request_url(self, request: requests.PreparedRequest, _proxies: object) -> str:
         """What stands in the request line: path and query as they are, with the host only for a proxy that reads it."""
         url = str(request.url)
@@ -111,6 +136,10 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPConnectionPool:
         return self.pool
+
+    def build_response(self, _request: requests.PreparedRequest, response: urllib3.HTTPResponse) -> Reply:  # type: ignore[override]
+        """Nothing more than what is needed of it: no cookies, no encoding, no history."""
+        return Reply(response)
 
     def cert_verify(self, *_: object, **__: object) -> None:
         """The context verifies; requests would add certifi's authorities to it."""
@@ -157,7 +186,7 @@ class Transport:
         content, failure = b"", None
         with budget:
             try:
-                with self._adapter.send(request, stream=True, proxies=self._proxies) as response:
+                with self._adapter.sent(request, self._proxies) as response:
                     status, headers = response.status_code, response.headers
                     content = body.read(response.raw, headers.get("Content-Encoding", ""), limit_of(status))
             except CAUGHT as error:

@@ -53,6 +53,18 @@ def number_text(value: float) -> str:
     return NOT_FINITE.get(written, written)
 
 
+def number_texts(values: Iterable[float | None]) -> list[str]:
+    """The same of several, with `null` for None."""
+    return [
+        "null"
+        if value is None
+        else f"{value}.0"  # what most are, written without a call
+        if type(value) is int and 0 <= value < 10**PLAIN_DIGITS
+        else number_text(value)
+        for value in values
+    ]
+
+
 def label_text(names: Sequence[str], values: Iterable[str]) -> str:
     """Labels as they stand in the braces; `names` in alphabetical order."""
     return ",".join([f'{name}="{escaped(value)}"' for name, value in zip(names, values, strict=True)])

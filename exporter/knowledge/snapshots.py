@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.errors import PayloadError
 from exporter.formats import deflate
-from exporter.formats.exposition import number_text
+from exporter.formats.exposition import number_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -158,9 +158,7 @@ def verify(packed: bytes, tables: Iterable[Table]) -> None:
 
 def _document(table: Table, rows: Sequence[Row]) -> str:
     columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
-    numbers = "],[".join(
-        [",".join(["null" if value is None else number_text(value) for value in values]) for _, values in rows]
-    )
+    numbers = "],[".join([",".join(number_texts(values)) for _, values in rows])
     if "N" in numbers or "I" in numbers:  # NaN or Inf, which JSON cannot say: they could not be read back
         raise PayloadError(f"a number of {table.name} is not finite")
     numbers = f"[{numbers}]" if rows else ""
