@@ -83,6 +83,14 @@ def test_the_password_is_a_file_where_the_configuration_looks_for_it_and_the_por
     assert {53, 443, 5432} == ports
 
 
+@pytest.mark.parametrize(("host", "port"), [("db", 5432), ("db:6432", 6432), ("[2001:db8::1]:6432", 6432)])
+def test_the_network_policy_lets_out_to_the_database_on_its_port(host: str, port: int) -> None:
+    url = ("--set", f"config.state.url=postgresql://circleci@{host}/circleci")
+    (policy,) = of_kind(template(*VALUES, *url), "NetworkPolicy")
+
+    assert {"ports": [{"port": port, "protocol": "TCP"}]} in policy["spec"]["egress"]
+
+
 def test_webhooks_go_to_every_ready_pod() -> None:
     hooks = ("--set", "webhooks.existingSecret=hooks,ingress.enabled=true,ingress.host=hooks.example.com")
     found = template(*VALUES, *hooks)
