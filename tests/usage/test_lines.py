@@ -6,12 +6,15 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.config import parse
 from exporter.formats.deflate import inflate
 from exporter.publishing.beside import beside
 from exporter.runs.counters import Key
+from exporter.usage.counting import Sums
 from exporter.usage.families import CREDITS, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, LABELS, QUEUE
 from exporter.usage.lines import Shown, sample_lines
-from tests.usage.making import TODAY
+from exporter.usage.unpacking import records
+from tests.usage.making import TODAY, csv_text, row
 
 BOUNDS = (1.0, 5.0)
 MILLION = 1_000_000
@@ -97,3 +100,28 @@ def test_histograms_with_other_bounds_are_not_shown() -> None:
 
 def test_an_organization_of_which_nothing_was_read_shows_nothing() -> None:
     assert sample_lines([Shown("gh/acme")], BOUNDS, 10).families == ()
+
+
+def test_2000_jobs_in_20_classes_of_50_projects_have_the_series_that_the_documents_name() -> None:
+    bounds = parse("projects: [gh/a/b]").defaults.pipelines.wait_buckets
+    rows = (
+        row(
+            number,
+            JOB_NAME=f"job-{number % 2000}",
+            RESOURCE_CLASS=f"class-{number % 2000 // 100}",
+            PROJECT_NAME=f"project-{number % 50}",
+            JOB_BUILD_STATUS="failed" if number % 7 == 0 else "success",
+        )
+        for number in range(4000)
+    )
+    sums = Sums({}, bounds)
+    sums.add(sums.read(records([csv_text(rows).encode()])))
+    cells = sums.added("gh/acme")
+    use = {key.labels: 50.0 for key in cells if key.family == JOB_CREDITS.name}
+    shown_ = Shown("gh/acme", cells, TODAY.toordinal(), (use,) * 4, bounds)
+    lines = sample_lines([shown_], bounds, 1_000_000)
+    by_family = {family.name: text.count("\n") for family, text in lines.families}
+    queues = by_family.pop(QUEUE.name)
+    assert sum(by_family.values()) == 2000 * 8 + 8 + 1
+    assert queues == 13 * 50 * 20
+    assert sample_lines([shown_], bounds, 29_009).dropped == {"gh/acme": 0}

@@ -176,3 +176,25 @@ def test_a_download_host_that_refuses_says_nothing_about_circleci(api: FakeUsage
         [told] = exporter.events("the Usage export is failing")
         assert told["reason"] == "forbidden"
         exporter.hold_secrets()
+
+
+def test_a_429_holds_back_one_organization_and_neither_another_nor_the_polls(tmp_path: Path) -> None:
+    with Circle() as circle:
+        acme = circle.organization.roster.owners()["gh/acme"].id
+        refused = circle.fail("throttle", f"/organizations/{acme}/", retry_after=3600)
+        text = config(
+            circle.url,
+            STATE,
+            "usage: {organizations: [gh/acme, bb/initech], interval: 1s}\n",
+            "projects: [{slug: bb/initech/billing, interval: 1s}]\n",
+        )
+        with Exporter(tmp_path, text, token=circle.token) as exporter:
+            scrape = exporter.until(
+                lambda scrape: scrape.get("circleci_usage_credits_total", organization="bb/initech", kind="compute"),
+                "the credits of the other organization",
+            )
+            assert scrape.get("collector_failures_total", collector="usage", reason="throttled") == 1
+            assert scrape.get("api_throttled_seconds_total") == 0
+            assert scrape.get("collector_success", project="bb/initech/billing", collector="workflows") == 1
+            assert not [name for name in scrape.values if name.startswith("circleci_usage_") and "gh/acme" in name]
+            assert refused.hits == 1
