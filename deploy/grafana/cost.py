@@ -91,7 +91,7 @@ def _numbers(board: Dashboard) -> None:
             curve=True,
             width=5,
         ),
-        number("Cost a day", f"{MONEY} {NEEDED}", priced(a_day()), unit=MONEY_UNIT, width=5),
+        number("Cost a day", f"{MONEY} {NEEDED}", priced(a_day()), unit=MONEY_UNIT, curve=True, width=5),
         change(
             "Credits vs the 7 days before",
             f"Change of the credits of the last 7 days. {NEEDED}",
