@@ -26,7 +26,7 @@ RATE = float(os.environ.get("EXACTLY_ONCE_RATE", "6"))
 def test_everything_is_counted_once_through_many_kills(tmp_path: Path) -> None:
     began = time.monotonic()
     campaign = PipelineCampaign(tmp_path, seed=SEED)
-    campaign.seen_within = 600.0
+    campaign.seen_within = 300.0
     with campaign:
         producing = campaign.produce(a_second=RATE)
         campaign.kill_often(KILLS, within=6.0)

@@ -46,7 +46,7 @@ class PipelineCampaign(campaign.Campaign):
     interval = "1s"
     """Between two looks; a new series is shown at 0 for as long."""
     seen_within = 90.0
-    """Seconds in which all that has happened is seen, however busy the machine is."""
+    """Seconds without getting nearer to the truth after which it is missed, however busy the machine is."""
     looked_at = 0.0
     """Before the newest scrape, or the start of the process that was scraped since."""
 
@@ -157,7 +157,7 @@ class PipelineCampaign(campaign.Campaign):
         self.watch(4.5)  # a sweep more changes nothing
 
     def settle(self) -> None:
-        """Wait until all that is shown is the truth."""
+        """Wait until all that is shown is the truth, for as long as it gets nearer: the machine may be busy."""
 
         def differ() -> list[str]:
             samples = read(self.look().text)
@@ -166,12 +166,16 @@ class PipelineCampaign(campaign.Campaign):
                 gauges_of(samples), gauges(facts, NAMED, SLUGS)
             )
 
-        try:
-            wait_until(
-                lambda: self.is_quiet() and not differ(), self.seen_within, 0.2, why="all that is shown to be the truth"
-            )
-        except AssertionError:
-            raise AssertionError("\n".join(differ()[:20])) from None
+        wait_until(self.is_quiet, self.seen_within, 0.5, why="all that is not held to end")
+        began = nearer = time.monotonic()
+        fewest = len(found := differ())
+        while found:
+            assert time.monotonic() - nearer < self.seen_within, "\n".join(found[:20])
+            time.sleep(max(time.monotonic() - began, 0.2))  # comparing takes no more than half of the time
+            began = time.monotonic()
+            found = differ()
+            if len(found) < fewest:
+                fewest, nearer = len(found), began
 
     def facts(self, at: float | None = None) -> list[Facts]:
         """Everything, as it looks at a time of CircleCI's clock."""
