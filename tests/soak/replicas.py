@@ -68,7 +68,8 @@ def test_with_the_default_lease_series_are_back_within_45_seconds_of_a_kill(
     tmp_path: Path, postgres: Server, prometheus_program: Path
 ) -> None:
     campaign = ReplicaCampaign(tmp_path, SEED, postgres)
-    campaign.lease = 30.0
+    campaign.lease, campaign.interval = 30.0, "5s"  # so that each series is scraped at 0
+    campaign.seen_within = 300.0
     with campaign, prometheus_of(prometheus_program, campaign, "2s") as prometheus:
         producing = campaign.produce(a_second=RATE)
         campaign.watch(5.0)

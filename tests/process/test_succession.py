@@ -1,0 +1,123 @@
+"""Reigns follow one another, whatever goes wrong while one begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.errors import ConfigError, Problem, StateError
+from exporter.process.succession import Succession
+from exporter.replicas import Keeper
+from exporter.state.postgres.lease_table import LeaseTable
+from exporter.state.postgres.link import Link
+from tests.state.making import Log
+from tests.state.postgres.making import PLACE, end_lease, hold, linked
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.replicas import SharedState
+    from tests.postgres import Address
+
+LEASE = 3.0
+
+
+class Brief:
+    """A reign of nothing."""
+
+    def __init__(self, shared: SharedState) -> None:
+        self.shared, self.is_stale, self.steps = shared, False, ["made"]
+
+    def start(self) -> None:
+        self.steps.append("started")
+
+    def stop(self) -> None:
+        self.steps.append("stopped")
+
+    def close(self) -> None:
+        self.steps.append("closed")
+
+
+class Following:
+    """A succession, and the reigns that it began. What is in `troubles` comes before the next ones."""
+
+    def __init__(self, database: Address) -> None:
+        self.log = Log()
+        self.log.warning = self.log.exception = self.log.error  # type: ignore[attr-defined]
+        log: Any = self.log
+        self.reigns: list[Brief] = []
+        self.troubles: list[Exception] = []
+        keeper = Keeper(LeaseTable(Link(database.login(), 1.0), LEASE), PLACE, log)
+        begin: Any = self._begin
+        self.succession = Succession(keeper, database.login(), LEASE, begin, log)
+
+    def _begin(self, shared: SharedState) -> Brief:
+        if self.troubles:
+            raise self.troubles.pop(0)
+        self.reigns.append(Brief(shared))
+        return self.reigns[-1]
+
+    def leads(self) -> bool:
+        current: Any = self.succession.current
+        return current is not None and current.steps[-1] == "started" and current.shared.leads()
+
+
+@pytest.fixture
+def following(database: Address) -> Iterator[Following]:
+    with linked(database):
+        found = Following(database)
+        yield found
+        found.succession.stop()
+
+
+def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following: Following, database: Address) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    with linked(database) as link:
+        end_lease(database)
+        other = hold(link, "another")
+        wait_until(lambda: following.succession.current is None, 5)
+        assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
+        assert following.reigns[0].shared.ended.is_set()
+        LeaseTable(link, LEASE).give_back(other)
+    wait_until(following.leads, 5)
+    assert len(following.reigns) == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (StateError("the database: gone"), "the database could not be read"),
+        (ConfigError((Problem("config.yaml", "a", "b"),)), "the configuration cannot be used"),
+        (RuntimeError("a defect"), "unexpected error while the database was read"),
+    ],
+)
+def test_a_reign_that_cannot_begin_is_tried_again(following: Following, trouble: Exception, said: str) -> None:
+    following.troubles.append(trouble)
+    following.succession.start()
+    wait_until(following.leads, 10)
+    assert said in following.log.told()
+
+
+def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    first = following.reigns[0]
+    following.troubles.append(StateError("the database: gone"))
+    first.is_stale = True
+    wait_until(lambda: not following.troubles, 5)
+    current: Any = following.succession.current
+    assert current is first
+    wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
+    assert first.steps == ["made", "started", "stopped", "closed"]
+    assert following.reigns[1].shared.hold == first.shared.hold
+
+
+def test_the_end_ends_the_reign_and_gives_the_lease_back(following: Following, database: Address) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    following.succession.stop()
+    assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
+    assert database.run("SELECT until FROM lease") == [(0.0,)]
