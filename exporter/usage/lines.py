@@ -59,9 +59,8 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
     days: list[str] = []
     dropped: dict[str, int] = {}
     for each in shown:
-        left, dropped[each.organization] = room - bool(each.newest), 0
-        for row in _rows(each, bounds):
-            size = sum(len(bounds) + 3 if key.family == QUEUE.name else 1 for key in row)
+        left, dropped[each.organization] = room - 1, 0
+        for size, row in _rows(each, bounds):
             if size > left:
                 left = 0  # so that what is kept is what comes first
                 dropped[each.organization] += size
@@ -79,8 +78,11 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
     return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
 
 
-def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[dict[Key, Amounts | float]]:
-    """The samples that are kept or dropped together, in their order."""
+def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[tuple[int, dict[Key, Amounts | float]]]:
+    """The samples that are kept or dropped together, in their order, and how many there may be of them.
+
+    A job has room for its ratios also while they are not shown, or it would go as soon as they are.
+    """
     own: dict[Key, Amounts | float] = {}
     jobs: defaultdict[tuple[str, ...], dict[Key, Amounts | float]] = defaultdict(dict)
     queues: list[tuple[Key, Amounts]] = []
@@ -96,11 +98,12 @@ def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[dict[Key, Amounts
         for labels, percent in used.items():
             job, project, resource_class, workflow = labels
             jobs[project, workflow, job, resource_class][Key(family.name, labels)] = round(percent / PERCENT, DIGITS)
-    yield own
+    yield len(own), own
     for labels in sorted(jobs):
-        yield jobs[labels]
+        counted = sum(isinstance(value, tuple) for value in jobs[labels].values())
+        yield counted + len(RATIOS), jobs[labels]
     for key, amounts in sorted(queues):
-        yield {key: amounts}
+        yield len(bounds) + 3, {key: amounts}
 
 
 def _family(

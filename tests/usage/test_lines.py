@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -86,11 +87,18 @@ def test_a_series_of_two_organizations_is_their_sum() -> None:
 
 def test_the_limit_keeps_whole_jobs_in_the_order_of_their_labels_and_holds_for_each_organization() -> None:
     jobs: Any = {"c": 1, "a": 2, "b": 3}
-    for room, kept in ((2, []), (7, []), (8, ["a"]), (11, ["a"]), (12, ["a", "b"]), (16, ["a", "b", "c"])):
+    for room, kept in ((2, []), (9, []), (10, ["a"]), (17, ["a"]), (18, ["a", "b"]), (26, ["a", "b", "c"])):
         assert names(read(shown(**jobs), room=room), "circleci_usage_job_credits_total") == kept
         assert names(read(shown(**jobs), room=room), "circleci_usage_job_run_seconds_total") == kept
-    lines = sample_lines([shown(**jobs), shown("gh/other", z=1)], BOUNDS, 12)
-    assert lines.dropped == {"gh/acme": 9, "gh/other": 5}
+    lines = sample_lines([shown(**jobs), shown("gh/other", z=1)], BOUNDS, 18)
+    assert lines.dropped == {"gh/acme": 13, "gh/other": 5}
+
+
+def test_a_job_that_is_shown_before_its_ratios_are_stays_with_them() -> None:
+    held = replace(shown(a=1, b=1), newest=0, use=())
+    for room in range(30):
+        before, after = read(held, room=room), read(shown(a=1, b=1), room=room)
+        assert before.keys() <= after.keys()
 
 
 def test_histograms_with_other_bounds_are_not_shown() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo.messages import Reply, json_reply, message
+from exporter.demo.messages import Reply, Request, json_reply, message
+from exporter.errors import Stopped
 from exporter.insights.questions import Question
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import DAY, NOON, YESTERDAY, file, job_id, on, row
@@ -252,6 +253,39 @@ def test_a_429_holds_back_the_organization_for_the_time_that_it_names_also_over_
         assert exporter.samples()[CREDITS] == 51
 
 
+def test_a_429_for_a_look_holds_back_the_next_look(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
+    api.rows(row(1))
+    api.replies = [("GET /api/v2/organizations", message(429, "slow down").header("Retry-After", "1800"))]
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(1700)
+        assert len(api.asked("GET")) == 1
+        assert exporter.failures("throttled") == 1
+        exporter.run(300)
+        assert exporter.samples()[CREDITS] == 51
+        assert len(api.asked("POST")) == 1
+
+
+def test_a_stop_ends_the_reading_of_an_export_and_nothing_of_it_counts(
+    api: FakeUsageApi, clock: TestClock, path: Path
+) -> None:
+    api.rows(row(1))
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(4)
+
+        def stopped(_request: Request) -> Reply:
+            exporter.stop.set()
+            return Reply(200, file([row(1)]))
+
+        api.replies = [("GET /files/", stopped)]
+        with pytest.raises(Stopped):
+            exporter.run(60)
+    api.replies = []
+    with Exporter(api, clock, path) as exporter:
+        assert exporter.samples() == {}
+        exporter.run(120)
+        assert exporter.samples()[CREDITS] == 51
+
+
 def test_a_start_that_fails_is_made_again_after_an_interval_and_not_before(
     api: FakeUsageApi, clock: TestClock, path: Path
 ) -> None:
@@ -422,6 +456,7 @@ DAMAGED = Reply(200, b"\x1f\x8b\x08\x00" + b"damage" * 100)
     ("reply", "reason"),
     [
         (HTML, "payload"),
+        (Reply(200, gzip.compress(b"JOB_ID," + b"x" * (1 << 20) + b"\n")), "too_large"),
         (XML, "forbidden"),
         (ELSEWHERE, "redirect"),
         (DAMAGED, "payload"),
@@ -430,7 +465,7 @@ DAMAGED = Reply(200, b"\x1f\x8b\x08\x00" + b"damage" * 100)
         (Reply(503, b"slow down"), "server"),
         (Reply(404, b"gone"), "not_found"),
     ],
-    ids=["html", "xml", "redirect", "damaged", "empty", "a part", "503", "404"],
+    ids=["html", "a long line", "xml", "redirect", "damaged", "empty", "a part", "503", "404"],
 )
 def test_another_failure_of_a_download_is_counted_and_the_next_look_has_a_new_url(
     api: FakeUsageApi, clock: TestClock, path: Path, reply: Reply, reason: str

@@ -115,11 +115,22 @@ def test_a_polled_project_has_its_name(tmp_path: Path) -> None:
         organization = "usage: {organizations: [gh/acme], interval: 1s}\n"
         project = "projects: [{slug: gh/acme/web, name: the shop}]\n"
         with Exporter(tmp_path, config(circle.url, STATE, organization, project), token=circle.token) as exporter:
-            scrape = exporter.until(lambda scrape: 'job_credits_total{job_name="lint"' in scrape.text, "its jobs")
+            lint = 'job_credits_total{job_name="lint"'
+            scrape = exporter.until(lambda scrape: lint in scrape.text, "its jobs", timeout=90)
     projects = {
         line.split('project="')[1].split('"')[0] for line in scrape.text.splitlines() if line.startswith(CREDITS)
     }
     assert projects == {"the shop", "gh/acme/api", "gh/acme/mobile", "gh/acme/odd.names_1"}
+
+
+def test_what_exceeds_the_limit_of_an_organization_is_left_out_and_logged(api: FakeUsageApi, tmp_path: Path) -> None:
+    text = config(api.url, STATE, USAGE, "defaults: {max_series: 12}\n")
+    with Exporter(tmp_path, text, token=TOKEN) as exporter:
+        total = {"organization": "gh/acme", "kind": "compute"}
+        scrape = exporter.until(lambda scrape: scrape.get("circleci_usage_credits_total", **total) == 51, "the credits")
+        assert CREDITS not in scrape.text
+        told = exporter.events("limit exceeded, usage dropped")
+        assert [(each["organization"], each["count"]) for each in told] == [("gh/acme", 8 + 13)]
 
 
 def test_without_a_state_it_does_not_start(api: FakeUsageApi, tmp_path: Path) -> None:
@@ -192,6 +203,7 @@ def test_a_429_holds_back_one_organization_and_neither_another_nor_the_polls(tmp
             scrape = exporter.until(
                 lambda scrape: scrape.get("circleci_usage_credits_total", organization="bb/initech", kind="compute"),
                 "the credits of the other organization",
+                timeout=90,
             )
             assert scrape.get("collector_failures_total", collector="usage", reason="throttled") == 1
             assert scrape.get("api_throttled_seconds_total") == 0
