@@ -70,7 +70,7 @@ class Access:
                 yield
             except self.database.errors as error:
                 self.database.failed(error)
-                raise StateError(f"{self.database.name}: {error}") from None
+                raise StateError(f"{self.database.name}: {' '.join(str(error).split())}") from None
 
     @contextmanager
     def counting(self) -> Iterator[None]:

@@ -67,7 +67,7 @@ class Damage:
         except StateError:
             raise
         except self._database.outages as outage:
-            raise StateError(f"{self._database.name}: {outage}") from None
+            raise StateError(f"{self._database.name}: {' '.join(str(outage).split())}") from None
         except Exception as problem:  # noqa: BLE001  damage can raise anything, and all of it is counted
             self._found(kind, of, name, problem)
             return otherwise

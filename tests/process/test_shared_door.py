@@ -1,0 +1,111 @@
+"""The webhook route of a replica, leading or not."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from exporter.config import parse
+from exporter.process.shared_door import SharedDoor
+from exporter.state import StateStore
+from exporter.state.postgres.arrivals import Arrivals
+from exporter.telemetry import Telemetry
+from exporter.web.webhooks import Hint
+from tests.samples import FACTS, NOW
+from tests.state.making import SERVER, Log, known
+from tests.state.postgres.making import hold, linked, made
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.state.postgres.link import Link
+    from tests.postgres import Address
+
+ENDED: Final = "workflow-completed"
+RUN, PIPELINE, PROJECT = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
+CONFIG = """
+projects:
+  - {slug: gh/acme/web, collectors: [pipelines]}
+  - {slug: gh/acme/api, collectors: [runs]}
+organizations:
+  - {slug: gh/found, collectors: [pipelines]}
+  - {slug: gh/other, collectors: [runs]}
+"""
+
+
+class Door:
+    """A door, and how often it said that a hint was written."""
+
+    def __init__(self, link: Link) -> None:
+        self.link, self.arrivals, self.written = link, Arrivals(link, SERVER), 0
+        self.door = SharedDoor(self.arrivals, lambda: parse(CONFIG), self._note, lambda: NOW)
+
+    def _note(self) -> None:
+        self.written += 1
+
+    def learn(self, slug: str, identifier: str = "") -> None:
+        """Let a leader learn of a project."""
+        state = StateStore(made(self.link, hold(self.link)), SERVER, Telemetry("1", []), Log())  # type: ignore[arg-type]
+        state.commit(replace(known(slug=slug), facts=replace(FACTS, id=identifier)), [], [])
+
+
+@pytest.fixture
+def door(database: Address) -> Iterator[Door]:
+    with linked(database) as link:
+        yield Door(link)
+
+
+def hint(project: str = "", identifier: str = "") -> Hint:
+    return Hint(ENDED, RUN, PIPELINE, project, identifier)
+
+
+@pytest.mark.parametrize(
+    ("slug", "learned", "polled"),
+    [
+        ("gh/acme/web", False, True),
+        ("gh/acme/api", True, False),
+        ("gh/found/one", False, False),
+        ("gh/found/one", True, True),
+        ("gh/other/one", True, False),
+        ("gh/nobody/one", True, False),
+    ],
+)
+def test_a_project_is_polled_if_it_is_listed_or_was_found(door: Door, slug: str, learned: bool, polled: bool) -> None:
+    if learned:
+        door.learn(slug)
+    assert door.door.knows(hint(slug)) == polled
+
+
+def test_a_project_that_was_renamed_is_known_by_its_id(door: Door) -> None:
+    door.learn("gh/acme/web", PROJECT)
+    assert door.door.knows(hint("gh/acme/earlier", PROJECT))
+    assert not door.door.knows(hint("gh/acme/earlier", RUN))
+    assert door.door.accept(hint("", PROJECT))
+    assert door.written == 1
+
+
+def test_without_the_database_nothing_is_accepted_or_called_unknown(door: Door) -> None:
+    door.link.close()
+    assert door.door.knows(hint("gh/found/one"))
+    assert not door.door.accept(hint("gh/acme/web"))
+    assert door.written == 0
+
+
+def test_what_left_no_hint_is_counted_within_a_second_or_at_the_end(door: Door) -> None:
+    assert door.door.accept(hint("gh/acme/web"))
+    for event, result in ((ENDED, "accepted"), (ENDED, "unsigned"), ("other", "accepted")):
+        door.door.count(event, result)
+    assert door.arrivals.totals() == {(ENDED, "accepted"): 1}
+    door.door.start()
+    expected = {(ENDED, "accepted"): 1, (ENDED, "unsigned"): 1, ("other", "accepted"): 1}
+    wait_until(lambda: door.arrivals.totals() == expected, 5)
+
+
+def test_the_last_counts_are_written_at_the_end(door: Door, database: Address) -> None:
+    door.door.count(ENDED, "unsigned")
+    door.door.stop()
+    assert database.run("SELECT event, result, requests FROM webhook") == [(ENDED, "unsigned", 1)]
