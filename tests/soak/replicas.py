@@ -64,6 +64,25 @@ def test_everything_is_counted_once_through_every_kind_of_trouble(tmp_path: Path
 
 
 @pytest.mark.timeout(600)
+def test_increases_are_exact_in_a_prometheus_that_scrapes_all_replicas(
+    tmp_path: Path, postgres: Server, prometheus_program: Path
+) -> None:
+    with (
+        ReplicaCampaign(tmp_path, SEED, postgres) as campaign,
+        prometheus_of(prometheus_program, campaign, "500ms") as db,
+    ):
+        producing = campaign.produce(a_second=4)
+        campaign.watch(3.0)
+        campaign.kill_it()
+        campaign.watch(2.0)
+        assert campaign.hand_over() < 5
+        campaign.end([producing])
+        hold_increases(campaign, db)
+        assert campaign.falls == []
+        assert campaign.doubles == []
+
+
+@pytest.mark.timeout(600)
 def test_with_the_default_lease_series_are_back_within_45_seconds_of_a_kill(
     tmp_path: Path, postgres: Server, prometheus_program: Path
 ) -> None:
