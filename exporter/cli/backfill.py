@@ -83,6 +83,7 @@ def backfill(
             raise StartError(str(error)) from None
         except Stopped:
             if signaled.is_set():
+                telling.stopped(log, plain=plain)
                 raise
             raise StartError("the lease was lost; run the same command again to continue") from None
         finally:

@@ -64,6 +64,14 @@ def unread(found: Sequence[Unread], log: Logger, *, plain: bool) -> None:
         log.error("nothing was written; run the same command again to continue", unread=len(found))
 
 
+def stopped(log: Logger, *, plain: bool) -> None:
+    """Say that a signal ended it, and how to go on."""
+    if plain:
+        click.echo("Stopped. What was read is kept for a day: run the same command again to continue.", err=True)
+    else:
+        log.info("stopped; run the same command again to continue")
+
+
 def next_steps(written: Written, asked: Asked, given: Path, prometheus: str | None) -> None:
     """Print what to do with the files, and what to mind before that; `given` is the flag for the directory."""
     folder = written.files[0].parent
