@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+    from exporter.demo.pipelines.model import WorkflowJob
+
 JOB = "circleci-insights-exporter"
 STEP, STEPS = 8 * 3600.0, 44
 FINE_STEP, FINE_STEPS = 900.0, 24
@@ -138,6 +140,12 @@ def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Seque
         clock.advance(until - (steps - index - 1) * step - clock.now())
 
 
+def _waits(job: WorkflowJob, jobs: Sequence[WorkflowJob]) -> bool:
+    """Whether a job waits for an executor, and it is known since when: not so behind an approval."""
+    approvals = {each.id for each in jobs if each.type == "approval"}
+    return job.status == "queued" and not approvals & set(job.dependencies)
+
+
 def _when_a_job_waits(circle: Circle, latest: float) -> tuple[float, str]:
     """A moment, in the last half hour before the latest one, at which a job waits for an executor, and its project."""
     organization = circle.organization
@@ -146,7 +154,7 @@ def _when_a_job_waits(circle: Circle, latest: float) -> tuple[float, str]:
             for at in range(int(latest), int(latest - SEARCH), -5):
                 for workflow in organization.book.workflows(pipeline.id, at):
                     seen = [organization.book.jobs(workflow.id, moment) for moment in (at, at + 5)]
-                    if all(any(job.status == "queued" for job in jobs) for jobs in seen):
+                    if all(any(_waits(job, jobs) for job in jobs) for jobs in seen):
                         return float(at), project.slug
     pytest.fail("no job waits")
 
