@@ -34,7 +34,7 @@ LONGEST_HOLD = 60.0
 LONGEST_WAIT = 60.0
 """Seconds after which it is decided again what to do: a day may have begun, or the clock been set."""
 RETRY_AFTER = 30.0
-"""Seconds until what failed before anything was asked is tried again."""
+"""Seconds until it is tried again to find an organization, or to use the state."""
 PROJECTS_WITHIN = 120.0
 """Seconds after the start for which projects with a label of their own are waited for."""
 SLICE = 0.5
@@ -81,7 +81,7 @@ class OrganizationExports:
             self._step()
         except PollError as error:
             if isinstance(error, StateError):  # whether a commit was made is not always known: read what was kept
-                self._loaded = False
+                self._loaded, self._wait = False, RETRY_AFTER
             self.failed(error)
         return False
 
@@ -109,16 +109,15 @@ class OrganizationExports:
             self._identify()
         now = attempts.clocks.wall()
         self._progress = planning.believed(self._progress, now, self._means.config().usage.interval)
-        match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
-            case Start() as window:
-                self._start(window)
-            case Look():
-                if self._names_known():
+        try:
+            match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
+                case Start() as window:
+                    self._start(window)
+                case Look() if self._names_known():
                     self._restarted = False
                     self._look()
-            case _:
-                pass
-        self._decide_wait()
+        finally:
+            self._decide_wait()
 
     def _decide_wait(self) -> None:
         """Wait for the next step, but not for long."""

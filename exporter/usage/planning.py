@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 DAY, HOUR = 86_400.0, 3600.0
 CALLS_AN_HOUR = 9
 """Starts, and looks, of one organization within any hour: one less than CircleCI allows."""
+TRANSIT = 10.0
+"""Seconds by which a call may take longer to arrive than another."""
 LOOKS_AFTER = (5.0, 20.0, 60.0, 180.0, 600.0)
 """Seconds from a start to the first looks."""
 THEN_EVERY = 600.0
@@ -37,9 +39,9 @@ class Progress:
     """How far the exports of one organization are.
 
     `id` is its UUID. `newest` is the newest day read, `reached` the day up to which older windows were read, 0 for
-    none. `starts` and `looks` are those of the last hour. No export starts before `not_before`, and nothing is asked
-    before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest of them is not
-    shown yet. `bounds` are those of the stored histograms.
+    none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
+    nothing is asked before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest
+    of them is not shown yet. `bounds` are those of the stored histograms.
     """
 
     id: str = ""
@@ -198,8 +200,8 @@ def _next_look(export: Export) -> float:
 
 def _allowed_at(calls: tuple[float, ...]) -> float:
     """When one more call is within the limit of an hour."""
-    return calls[-CALLS_AN_HOUR] + HOUR if len(calls) >= CALLS_AN_HOUR else 0.0
+    return calls[-CALLS_AN_HOUR] + HOUR + TRANSIT if len(calls) >= CALLS_AN_HOUR else 0.0
 
 
 def _recent(calls: tuple[float, ...], now: float) -> tuple[float, ...]:
-    return tuple(each for each in calls if each > now - HOUR)
+    return tuple(each for each in calls if each > now - HOUR - TRANSIT)
