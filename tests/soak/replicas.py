@@ -33,7 +33,7 @@ AWAY = 60.0
 def test_everything_is_counted_once_through_every_kind_of_trouble(tmp_path: Path, postgres: Server) -> None:
     began = time.monotonic()
     campaign = ReplicaCampaign(tmp_path, SEED, postgres)
-    campaign.seen_within = 300.0
+    campaign.seen_within = 900.0
     with campaign:
         producing = campaign.produce(a_second=RATE)
         for number in range(ROUNDS):
@@ -88,7 +88,7 @@ def test_with_the_default_lease_series_are_back_within_45_seconds_of_a_kill(
 ) -> None:
     campaign = ReplicaCampaign(tmp_path, SEED, postgres)
     campaign.lease, campaign.interval = 30.0, "5s"  # so that each series is scraped at 0
-    campaign.seen_within = 300.0
+    campaign.seen_within = 900.0
     with campaign, prometheus_of(prometheus_program, campaign, "2s") as prometheus:
         producing = campaign.produce(a_second=RATE)
         campaign.watch(5.0)
