@@ -127,7 +127,8 @@ class Pace:
     def begin_empty(self, now: float, paused_until: float) -> None:
         """Let one request go now, or at the end of a pause, and the others after it by the rate."""
         self._due = now + self._tolerance
-        self._pause(min(paused_until, now + LONGEST_PAUSE))
+        if paused_until > now:
+            self._pause(min(paused_until, now + LONGEST_PAUSE))
 
     def _pause(self, until: float) -> None:
         if until > self.paused_until:

@@ -462,3 +462,19 @@ def test_a_slot_is_given_back_when_the_request_fails(clockwork: Clockwork, stop:
         raise ZeroDivisionError
     timed.ask("a")
     assert timed.limiter.state().in_flight == 0
+
+
+def test_a_pause_that_the_last_leader_was_asked_for_is_kept_by_the_wall_clock(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=2, burst=3, concurrency=4)
+    timed.limiter.begin_empty(clockwork.now + 1e9 + 7.0)
+    clockwork.run(lambda: timed.ask("a", times=3))
+    assert timed.log == [("a", 7.0), ("a", 7.5), ("a", 8.0)]
+
+
+def test_without_a_pause_one_request_goes_and_then_the_rate_holds(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=2, burst=3, concurrency=4)
+    timed.limiter.begin_empty(None)
+    clockwork.run(lambda: timed.ask("a", times=3))
+    assert timed.log == [("a", 0.0), ("a", 0.5), ("a", 1.0)]

@@ -237,3 +237,18 @@ def test_a_quota_holds_from_the_newest_of_request_and_answer_until_its_reset() -
     assert paced.held_until == 9.0  # 5 s after the answer
     paced.take(12.0, waited=False)
     assert paced.held_until == 14.0  # the reset, although the gap would end at 17
+
+
+def test_whoever_takes_over_begins_without_the_burst_that_another_may_have_used() -> None:
+    paced = pace(rate=4, burst=5, now=10.0)
+    paced.begin_empty(10.0, NEVER)
+    assert take_all(paced, 10.0) == 1
+    assert paced.ready == pytest.approx(10.25)
+
+
+@pytest.mark.parametrize(("until", "ready"), [(40.0, 40.0), (9.0, 10.0)])
+def test_whoever_takes_over_heeds_a_pause_that_another_was_asked_for(until: float, ready: float) -> None:
+    paced = pace(rate=4, burst=5, now=10.0)
+    paced.begin_empty(10.0, until)
+    assert paced.ready == pytest.approx(ready)
+    assert take_all(paced, ready) == 1
