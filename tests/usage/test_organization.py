@@ -344,6 +344,8 @@ def test_a_look_that_fails_costs_nothing_but_the_time_until_the_next(
     ]
     with Exporter(api, clock, path) as exporter:
         exporter.run(400)
+        start = api.asked("POST")[0]
+        assert [round((at - start) / 5) * 5 for at in api.asked("GET")] == [5, 20, 60, 180]
         assert exporter.failures("server") == 1
         assert exporter.failures("payload") == 2
         assert len(api.windows) == 1
