@@ -69,10 +69,10 @@ class Campaign:
         self.api.__exit__()
 
     def run(self, kills: int, *, timeout: float) -> None:
-        """Let it read the first days, kill it so often, then let it read all days."""
+        """Let it read the first days, kill it so often, once in the middle of an export at least; then let it read all."""
         self._ends = time.monotonic() + timeout
         self._until(self.start - DAY)
-        while self.kills < kills:
+        while self.kills < kills or not self.inside:
             self._trouble()
             served = len(self.api.served)
             patience = time.monotonic() + 1.5 * self.random.random()
