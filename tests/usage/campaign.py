@@ -69,7 +69,7 @@ class Campaign:
         self.api.__exit__()
 
     def run(self, kills: int, *, timeout: float) -> None:
-        """Let it read the first days, kill it so often, once in the middle of an export at least; then let it read all."""
+        """Let it read the first days, kill it so often, at least once while it reads, then let it read all days."""
         self._ends = time.monotonic() + timeout
         self._until(self.start - DAY)
         while self.kills < kills or not self.inside:
