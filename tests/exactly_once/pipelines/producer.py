@@ -184,6 +184,10 @@ class Producer:
         job: Step = ("change_job", {"workflow_id": workflow, "job": "deploy", "status": final, "stopped": now})
         self._change(job, ("change_workflow", ended))
 
+    def leave_it(self) -> None:
+        """Run nothing of what has failed again; hours later only Insights could tell of it."""
+        self._failed.clear()
+
     def _run_again(self, now: float) -> None:
         """Run what failed a while ago once more, from its failed jobs or whole."""
         soon = [each for each in self._failed if each[0] + self.unit < int(now)]

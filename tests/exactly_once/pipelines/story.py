@@ -192,7 +192,10 @@ class Story:
             run["id"]
             for each in self.facts()
             for run in each["workflows"]
-            if run["status"] == "failed" and run["shown"] is not None and now - DAY / 2 < run["stopped"] < now - 3600
+            if each["tag"] is None  # Insights never tells of those
+            and run["status"] == "failed"
+            and run["shown"] is not None
+            and now - DAY / 2 < run["stopped"] < now - 3600
         ]
         for workflow in self.random.sample(old, min(len(old), 3)):
             action, given = self.producer.rerun(workflow, now)
@@ -209,6 +212,7 @@ class Story:
     def end(self) -> None:
         """Let everything end, and look until all of it has been seen."""
         self.circle.heal()
+        self.producer.leave_it()
         for _ in range(3):
             self.pass_time(60)
             self.producer.release(self.circle.clock.now())
