@@ -339,3 +339,20 @@ def test_backfill_waits_for_no_replica_and_a_replica_goes_on_from_its_counters(
     assert again.returncode == 2
     after = start()
     wait_until(lambda: leads(after), 5)
+
+
+def test_the_next_leader_heeds_the_pause_that_circleci_asked_the_last_one_for(
+    start: Callable[..., Exporter], circle: Circle, database: Address
+) -> None:
+    leader = start()
+    wait_until(lambda: leads(leader))
+    polled(leader)
+    standby = start()
+    fault = circle.fail("throttle", times=1, retry_after=60)
+    wait_until(lambda: fault.hits)
+    wait_until(lambda: database.run("SELECT 1 FROM lease WHERE paused_until > lease_now() + 30"), 5)
+    asked = len(circle.requests)
+    assert leader.stop()[0] == 0
+    wait_until(lambda: leads(standby), 5)
+    time.sleep(3.0)
+    assert len(circle.requests) == asked
