@@ -228,6 +228,7 @@ def test_a_file_of_a_newer_version_is_left_alone(
 ) -> None:
     connection = sqlite3.connect(state)
     connection.execute("PRAGMA user_version = 99")
+    connection.execute("CREATE TABLE of_a_newer_version (id INTEGER PRIMARY KEY)")
     connection.close()
     exporter = started_again(circle, state, tmp_path)
     assert exporter.process.wait(PATIENCE) == 1
