@@ -40,26 +40,6 @@ class Held:
     error: PollError | None = None
 
 
-class Patience:
-    """How long a poll goes on: for its interval, at least 5 min, by the monotonic clock.
-
-    Each question has 5 min, even a late one: waiting at a low rate is no failure. But once the poll's time is
-    over, the first failure ends it.
-    """
-
-    def __init__(self, now: float, interval: float) -> None:
-        """Start to count; `interval` is the collector's, in seconds."""
-        self._until = now + max(interval, MIN_DEADLINE)
-
-    def deadline(self, now: float) -> float:
-        """Until when a question that is asked now may take."""
-        return max(self._until, now + MIN_DEADLINE)
-
-    def is_over(self, now: float) -> bool:
-        """Whether the poll's time is over."""
-        return now >= self._until
-
-
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """What all polls of a process ask with; `begin` starts the bookkeeping of one."""
@@ -76,36 +56,28 @@ class Attempts:
 
     def begin(self, collector: str, interval: float, *, gave_up: PollError | None = None) -> Attempt:
         """Start to count; `interval` is in seconds, `gave_up` what already made asking on useless."""
-        patience = Patience(self.clocks.monotonic(), interval)
-        return Attempt(collector, patience, gave_up, self.client, self.clocks, self.telemetry, self.log)
+        return Attempt(self, collector, self.clocks.monotonic() + max(interval, MIN_DEADLINE), gave_up)
 
 
 class Attempt:
-    """One poll of one collector.
+    """One poll of one collector, made by `Attempts.begin` or `beside`.
+
+    It goes on for its interval, at least 5 min, by the monotonic clock. Each question has 5 min, even a late one:
+    waiting at a low rate is no failure. But once the poll's time is over, the first failure ends it.
 
     `error` is its first failure, `gave_up` the failure after which asking on is of no use: one that would
     meet every question alike, or any once the poll's time is over.
     """
 
-    def __init__(  # noqa: PLR0917  made in two places, both here
-        self,
-        collector: str,
-        patience: Patience,
-        gave_up: PollError | None,
-        client: Client,
-        clocks: Clocks,
-        telemetry: Telemetry,
-        log: BoundLogger,
-    ) -> None:
-        """Use `Attempts.begin` or `beside` instead."""
-        self._client, self._clocks, self._telemetry, self._log = client, clocks, telemetry, log
-        self._patience, self._began = patience, clocks.monotonic()
+    def __init__(self, attempts: Attempts, collector: str, until: float, gave_up: PollError | None) -> None:
+        self._attempts, self._clocks, self._telemetry = attempts, attempts.clocks, attempts.telemetry
+        self._until, self._began = until, attempts.clocks.monotonic()
         self.collector = collector
         self.error = self.gave_up = gave_up
 
     def beside(self, collector: str) -> Attempt:
         """Start to count for another collector of the same poll: same deadline, and it has given up if this one has."""
-        return Attempt(collector, self._patience, self.gave_up, self._client, self._clocks, self._telemetry, self._log)
+        return Attempt(self._attempts, collector, self._until, self.gave_up)
 
     def over(self) -> bool:
         """Whether asking on would be of no use."""
@@ -117,12 +89,12 @@ class Attempt:
 
     def date(self) -> float:
         """CircleCI's clock, in Unix seconds; the wall clock while it has not said what time it is."""
-        date = self._client.date()
+        date = self._attempts.client.date()
         return self.now() if date is None else date
 
     def ahead(self) -> float:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
-        return self.now() - self.date()
+        return self._attempts.ahead()
 
     def earlier(self) -> float:
         """The wall clock or CircleCI's, whichever is behind: what is read from a time ahead would miss something."""
@@ -135,8 +107,8 @@ class Attempt:
 
         A question that goes `ahead` waits for no other that waits.
         """
-        deadline = self._patience.deadline(self._clocks.monotonic())
-        yield from self._client.pages(question, deadline=deadline, ahead=ahead, after=after)
+        deadline = max(self._until, self._clocks.monotonic() + MIN_DEADLINE)
+        yield from self._attempts.client.pages(question, deadline=deadline, ahead=ahead, after=after)
 
     def document(self, question: Question, *, ahead: bool = False) -> object:
         """An answer that has one page. Raises PollError or Stopped."""
@@ -150,7 +122,7 @@ class Attempt:
     def count(self, error: PollError) -> None:
         """Count a failure that does not fail the collector, since known facts are used."""
         self._telemetry.failed(self.collector, error.reason)
-        if error.ends_poll or self._patience.is_over(self._clocks.monotonic()):
+        if error.ends_poll or self._clocks.monotonic() >= self._until:
             self.gave_up = self.gave_up or error
 
     def counted(self, delays: Iterable[tuple[str, float]]) -> None:
@@ -173,8 +145,8 @@ class Attempt:
         except PollError as error:
             held.error = error
             self.fail(error)
-        except Exception as defect:  # noqa: BLE001  a defect costs what it meets, and is counted
-            self._log.exception("unexpected error in one request", collector=self.collector, request=what)
+        except Exception as defect:  # a defect costs what it meets, and is counted
+            self._attempts.log.exception("unexpected error in one request", collector=self.collector, request=what)
             held.error = InternalError(f"{type(defect).__name__} while reading {what}")
             self.fail(held.error)
 

@@ -1,14 +1,27 @@
-"""What the schedule must know about a kind of poll; made beside the class of its polls."""
+"""What the schedule must know about a kind of poll, made beside the class of its polls, and what all polls share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.knowledge.snapshots import Snapshot
+    from exporter.polling.attempt import Attempts
+    from exporter.polling.failure_log import FailureLog
+    from exporter.publishing.store import SnapshotStore
+    from exporter.state import StateStore
+
+
+class Means(NamedTuple):
+    """What every poll of a process works with."""
+
+    attempts: Attempts
+    store: SnapshotStore
+    state: StateStore
+    failures: FailureLog
 
 
 class Poll(Protocol):

@@ -53,7 +53,7 @@ class Pace:
 
     def __init__(self, coverage: Coverage, inbox: Inbox, wall: Callable[[], float], ahead: Callable[[], float]) -> None:
         """Start with nothing postponed; `wall` gives Unix seconds, `ahead` by how many it is ahead of CircleCI's."""
-        self._coverage, self._inbox, self._wall, self._ahead = coverage, inbox, wall, ahead
+        self.coverage, self.inbox, self._wall, self._ahead = coverage, inbox, wall, ahead
         self._lock = threading.Lock()
         self._projects: dict[str, Postponed] = {}
 
@@ -70,9 +70,9 @@ class Pace:
         """When something of a project is due, in Unix seconds."""
         now, project, live, ledger = self._wall(), snapshot.project, snapshot.live, snapshot.ledger
         postponed, settings, ahead = self.of(project.slug), project.pipelines, self._ahead()
-        if self._coverage.waits(project.slug):
+        if self.coverage.waits(project.slug):
             return now
-        covered = self._coverage.covers(project.slug, live, now)
+        covered = self.coverage.covers(project.slug, live, now)
         listed = watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed, ahead=ahead)
         moments = [postponed.due(LIST, listed)]
         if covered and live is not None:  # what is known stays current, though it costs no call
@@ -89,7 +89,7 @@ class Pace:
             rising = counting.rises_at(ledger, live, project)
             if rising is not None:
                 moments.append(postponed.due(RISE, rising))
-        hinted = self._inbox.next_due(project.slug)
+        hinted = self.inbox.next_due(project.slug)
         if hinted is not None:
             moments.append(hinted)
         return min(moments)

@@ -23,9 +23,7 @@ from exporter.runs.reading import key_of
 if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
     from exporter.polling.attempt import Attempt
-    from exporter.polling.coverage import Coverage
-    from exporter.polling.inbox import Inbox
-    from exporter.polling.pace import Postponed
+    from exporter.polling.pace import Pace
     from exporter.runs.jobs import Job
     from exporter.runs.live import WatchedPipeline
     from exporter.runs.pipelines import WorkflowRun
@@ -44,25 +42,18 @@ class Work:
     `hurried` that nothing else was done.
     """
 
-    def __init__(  # noqa: PLR0917  what one step is made of
-        self,
-        attempt: Attempt,
-        snapshot: Snapshot,
-        state: StateStore,
-        postponed: Postponed,
-        coverage: Coverage,
-        inbox: Inbox,
-    ) -> None:
+    def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
         """Begin with what is known of the project."""
-        self._attempt, self._state, self._postponed, self._coverage = attempt, state, postponed, coverage
         self._project, self._ledger, self._live = snapshot.project, snapshot.ledger, snapshot.live
         self._slug = snapshot.project.slug
+        self._attempt, self._state = attempt, state
+        self._postponed, self._coverage = pace.of(self._slug), pace.coverage
         self._met: set[str] = set()
         self.facts = snapshot.facts
         self.book: Book | None = None
         self.more = False
         self.insights: Attempt | None = None
-        self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, inbox)
+        self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, pace.inbox)
         self.hurried = False
 
     def do(self, *, resume: bool, hurry: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
-from exporter.polling.kind import Kind
+from exporter.polling.kind import Kind, Means
 from exporter.polling.pace import RISE, Pace
 from exporter.polling.pipeline_work import Work
 from exporter.polling.runs import Unpublished
@@ -38,7 +38,8 @@ def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
     inbox: Inbox,
 ) -> Kind:
     """The polls for pipelines of the projects that a store knows."""
-    pace, unpublished = Pace(coverage, inbox, attempts.clocks.wall, attempts.ahead), Unpublished()
+    means, unpublished = Means(attempts, store, state, failures), Unpublished()
+    pace = Pace(coverage, inbox, attempts.clocks.wall, attempts.ahead)
 
     def begin(slug: str, *, missing_only: bool = False) -> PipelinesPoll | None:
         snapshot = store.get(slug)
@@ -46,7 +47,7 @@ def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
             return None
         if missing_only and snapshot.live is not None:
             return None
-        return PipelinesPoll(slug, attempts, store, state, failures, unpublished, pace, coverage, inbox)
+        return PipelinesPoll(slug, means, pace, unpublished)
 
     return Kind(PIPELINES, begin, pace.interval, pace.due, lambda _snapshot: False)
 
@@ -54,22 +55,11 @@ def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
 class PipelinesPoll:
     """One poll under way: as many steps as there is something due."""
 
-    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
-        self,
-        slug: str,
-        attempts: Attempts,
-        store: SnapshotStore,
-        state: StateStore,
-        failures: FailureLog,
-        unpublished: Unpublished,
-        pace: Pace,
-        coverage: Coverage,
-        inbox: Inbox,
-    ) -> None:
+    def __init__(self, slug: str, means: Means, pace: Pace, unpublished: Unpublished) -> None:
         """Each step takes the settings that hold when it begins."""
-        self._slug, self._attempts, self._store, self._state = slug, attempts, store, state
-        self._failures, self._unpublished, self._pace, self._coverage = failures, unpublished, pace, coverage
-        self._inbox, self._hurried = inbox, False
+        self._attempts, self._store, self._state, self._failures = means
+        self._slug, self._pace, self._inbox, self._unpublished = slug, pace, pace.inbox, unpublished
+        self._hurried = False
 
     def step(self) -> bool:
         """Ask for some of what is due, commit what was learned and show it; returns whether more is due."""
@@ -77,7 +67,7 @@ class PipelinesPoll:
         if snapshot is None or PIPELINES not in snapshot.project.collectors:
             return False
         attempt = self._attempts.begin(PIPELINES, snapshot.project.polled_every(PIPELINES))
-        work = Work(attempt, snapshot, self._state, self._pace.of(self._slug), self._coverage, self._inbox)
+        work = Work(attempt, snapshot, self._state, self._pace)
         with attempt.guard("the project's pipelines"):
             work.do(resume=self._slug in self._unpublished, hurry=not self._hurried and PIPELINES in snapshot.outcomes)
         self._hurried = work.hurried

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from exporter.errors import NotFoundError, PollError
 from exporter.insights.collectors import LISTING
 from exporter.knowledge import absence, plan
-from exporter.polling.kind import Kind
+from exporter.polling.kind import Kind, Means
 from exporter.polling.project_answers import ProjectAnswers
 from exporter.polling.project_facts import refresh
 from exporter.publishing.rendering import BRANCHES
@@ -29,12 +29,11 @@ if TYPE_CHECKING:
 
 def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog) -> Kind:
     """The polls of the projects that a store knows."""
+    means = Means(attempts, store, state, failures)
 
     def begin(slug: str, *, missing_only: bool = False) -> ProjectPoll | None:
         snapshot = store.get(slug)
-        if snapshot is None:
-            return None
-        return ProjectPoll(snapshot, attempts, store, state, failures, missing_only=missing_only)
+        return ProjectPoll(snapshot, means, missing_only=missing_only) if snapshot else None
 
     return Kind(LISTING.name, begin, _interval, _due, plan.missing)
 
@@ -50,22 +49,13 @@ def _due(snapshot: Snapshot) -> float | None:
 class ProjectPoll:
     """One poll under way. `step` is called until it returns False."""
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        attempts: Attempts,
-        store: SnapshotStore,
-        state: StateStore,
-        failures: FailureLog,
-        *,
-        missing_only: bool,
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, means: Means, *, missing_only: bool) -> None:
         """Keep the settings with which this poll runs to its end."""
-        self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
+        self._attempts, self._store, self._state, self._failures = means
         self._missing_only, self._before = missing_only, snapshot
         self._answers = ProjectAnswers(snapshot, missing_only=missing_only)
         self._snapshot = replace(snapshot, parts=self._answers.parts)
-        self._began = attempts.clocks.wall()
+        self._began = means.attempts.clocks.wall()
         self._gave_up: PollError | None = None
         self._branchless: PollError | None = None
         self._unlisted: PollError | None = None
@@ -74,14 +64,9 @@ class ProjectPoll:
         self._learned = False
         self._outcomes: dict[str, Outcome] = {}
         collectors = plan.collectors(snapshot.project)
-        self._steps = [
-            step
-            for step in (
-                [collector for collector in collectors if "workflow" not in collector.over],
-                [collector for collector in collectors if "workflow" in collector.over],
-            )
-            if step
-        ]
+        by_workflow = [collector for collector in collectors if "workflow" in collector.over]
+        others = [collector for collector in collectors if "workflow" not in collector.over]
+        self._steps = [step for step in (others, by_workflow) if step]
 
     def step(self) -> bool:
         """Ask the next questions and publish the answers; returns whether there are more."""

@@ -16,7 +16,7 @@ from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.knowledge import absence, facts
-from exporter.polling.kind import Kind
+from exporter.polling.kind import Kind, Means
 from exporter.polling.project_facts import refresh
 from exporter.state import Remembered
 
@@ -35,7 +35,7 @@ LAST_RUN = Column("window_end", timestamp)
 
 def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog) -> Kind:
     """The polls for runs of the projects that a store knows."""
-    unpublished = Unpublished()
+    means, unpublished = Means(attempts, store, state, failures), Unpublished()
 
     def begin(slug: str, *, missing_only: bool = False) -> RunsPoll | None:
         snapshot = store.get(slug)
@@ -43,7 +43,7 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
             return None
         if missing_only and snapshot.ledger is not None:
             return None
-        return RunsPoll(snapshot, attempts, store, state, failures, unpublished)
+        return RunsPoll(snapshot, means, unpublished)
 
     return Kind(RUNS, begin, _interval, _due, lambda _snapshot: False)
 
@@ -82,21 +82,11 @@ class Unpublished:
 class RunsPoll:
     """One poll under way; it has one step."""
 
-    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
-        self,
-        snapshot: Snapshot,
-        attempts: Attempts,
-        store: SnapshotStore,
-        state: StateStore,
-        failures: FailureLog,
-        unpublished: Unpublished,
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, means: Means, unpublished: Unpublished) -> None:
         """Keep the settings with which this poll runs to its end."""
-        self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
-        self._unpublished = unpublished
-        self._snapshot, self._project = snapshot, snapshot.project
-        self._facts = snapshot.facts
-        self._ledger = snapshot.ledger
+        self._attempts, self._store, self._state, self._failures = means
+        self._unpublished, self._snapshot = unpublished, snapshot
+        self._project, self._facts, self._ledger = snapshot.project, snapshot.facts, snapshot.ledger
         self._remembered: dict[str, Remembered] = {}
         self._whole = False
 

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from exporter.config import Organization
     from exporter.knowledge.discovered_projects import Sightings
-    from exporter.polling.attempt import Attempt, Attempts
-    from exporter.polling.failure_log import FailureLog
-    from exporter.publishing.store import SnapshotStore
-    from exporter.state import StateStore
+    from exporter.polling.attempt import Attempt
+    from exporter.polling.kind import Means
 
 
 @dataclass(slots=True)
@@ -42,20 +40,10 @@ class Found:
 class OrganizationSearch:
     """One search under way; it has one step. What it finds is kept like a project's answers."""
 
-    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
-        self,
-        organization: Organization,
-        attempts: Attempts,
-        store: SnapshotStore,
-        state: StateStore,
-        failures: FailureLog,
-        done: Callable[[], None],
-        *,
-        totals: bool,
-    ) -> None:
+    def __init__(self, organization: Organization, means: Means, done: Callable[[], None], *, totals: bool) -> None:
         """`done` is called when something was published, `totals` says whether this process shows them."""
         self._organization, self._totals, self._done = organization, totals, done
-        self._attempts, self._store, self._state, self._failures = attempts, store, state, failures
+        self._attempts, self._store, self._state, self._failures = means
 
     def step(self) -> bool:
         """Search, commit what was found and show it; returns that there is no more to do."""

@@ -17,6 +17,7 @@ from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
 from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.inbox import Inbox
+from exporter.polling.kind import Means
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
 from exporter.process import fixed
@@ -83,12 +84,12 @@ class Engine:
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)
-        kept = (self.attempts, self.store, self.state, self.failures)
+        self._means = Means(self.attempts, self.store, self.state, self.failures)
         self.coverage, self.inbox = Coverage(), Inbox(self.state, clocks.wall)
         self.kinds: Mapping[str, Kind] = {
-            PROJECT_POLL: project.kind(*kept),
-            RUNS_POLL: runs.kind(*kept),
-            PIPELINES_POLL: pipelines.kind(*kept, self.coverage, self.inbox),
+            PROJECT_POLL: project.kind(*self._means),
+            RUNS_POLL: runs.kind(*self._means),
+            PIPELINES_POLL: pipelines.kind(*self._means, self.coverage, self.inbox),
         }
         """The kinds of polls of a project, by their names in the table of collectors."""
 
@@ -108,9 +109,7 @@ class Engine:
 
     def search(self, organization: Organization, done: Callable[[], None], *, totals: bool) -> OrganizationSearch:
         """Start a search for an organization's projects; `done` is called when something was published."""
-        return OrganizationSearch(
-            organization, self.attempts, self.store, self.state, self.failures, done, totals=totals
-        )
+        return OrganizationSearch(organization, self._means, done, totals=totals)
 
     def change(self, config: Config) -> None:
         """Adopt other settings. Raises ConfigError for those that only a restart can change."""

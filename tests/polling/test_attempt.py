@@ -17,7 +17,7 @@ from exporter.errors import (
     UnauthorizedError,
 )
 from exporter.insights.questions import Question
-from exporter.polling.attempt import Attempts, Clocks, Patience
+from exporter.polling.attempt import Attempts, Clocks
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -68,14 +68,20 @@ def process() -> Process:
     return Process()
 
 
-def test_a_question_has_five_minutes_also_when_the_time_of_the_poll_is_over() -> None:
-    patience = Patience(100.0, interval=60.0)
-    assert patience.deadline(100.0) == 400.0
-    assert patience.deadline(350.0) == 650.0
-    assert not patience.is_over(399.9)
-    assert patience.is_over(400.0)
-    hourly = Patience(100.0, interval=3600.0)
-    assert hourly.deadline(1000.0) == 3700.0
+def test_a_question_has_five_minutes_also_when_the_time_of_the_poll_is_over(process: Process) -> None:
+    attempt, hourly = process.attempts.begin("workflows", 60.0), process.attempts.begin("workflows", 3600.0)
+    attempt.document(QUESTION)
+    process.monotonic = 350.0
+    attempt.document(QUESTION)
+    process.monotonic = 399.9
+    attempt.fail(ServerError("500"))
+    assert not attempt.over()
+    process.monotonic = 400.0
+    attempt.fail(ServerError("500"))
+    assert attempt.over()
+    process.monotonic = 1000.0
+    hourly.document(QUESTION)
+    assert process.client.deadlines == [400.0, 650.0, 3700.0]
 
 
 def test_pages_are_asked_for_until_the_deadline_of_the_poll(process: Process) -> None:
