@@ -18,8 +18,8 @@ from exporter.history.reading import places
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs import labels_of
-from exporter.state import Remembered
+from exporter.runs import Ledger, labels_of
+from exporter.state import Remembered, StateStore, Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.history.spool import Known, Spool
     from exporter.publishing.project_labels import ProjectLabels
-    from exporter.runs import Ledger
-    from exporter.state import StateStore, Stored
-
 
 ASSEMBLING = 0.2
 """The share of the time of writing that it takes to put the files together."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from exporter.formats.exposition import label_text, number_text
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights import run_families
-from exporter.runs.ledger import NO_RUNS, Tally
+from exporter.runs.ledger import NO_RUNS, Number, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.history.grid import Grid, Span
     from exporter.history.growth import Branch, Point
-    from exporter.runs.ledger import Number
 
     Value = TypeVar("Value")
 

@@ -11,7 +11,7 @@ from exporter import runs
 from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
 from exporter.history.progress import Progress
-from exporter.history.spool import Known
+from exporter.history.spool import Known, Place, Spool
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.insights.questions import reachable
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from exporter.config import Project
-    from exporter.history.spool import Place, Spool
     from exporter.polling.attempt import Attempt, Attempts
 
 PATIENCE = 86_400.0

@@ -9,14 +9,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from exporter.insights.questions import ALL_BRANCHES, Question, scoped, shared
-from exporter.insights.readers import BUCKETS, Asked, plain
+from exporter.insights.readers import BUCKETS, Asked, Reader, plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from exporter.insights.family import Family
     from exporter.insights.payloads import Row
-    from exporter.insights.readers import Reader
 
 DAY = 86_400.0
 PROJECT_POLL, RUNS_POLL, PIPELINES_POLL, ORGANIZATION_POLL = "project", "runs", "pipelines", "organization"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from exporter.insights.payloads import Column, number
+from exporter.insights.payloads import Column, Number, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from exporter.insights.payloads import Number
 
 Kind = Literal["gauge", "counter", "histogram"]
 

@@ -10,18 +10,15 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.config import Globs, project_slug
+from exporter.config import Globs, Organization, Project, project_slug
 from exporter.insights.collector import Collector, Table
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.family import Family
 from exporter.insights.questions import Question
-from exporter.knowledge.snapshots import pack, unpack
+from exporter.knowledge.snapshots import Snapshot, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from exporter.config import Organization, Project
-    from exporter.knowledge.snapshots import Snapshot
 
 FORGOTTEN_AFTER = 90 * 86_400.0
 """Seconds without a pipeline after which a project is forgotten: Insights has nothing about it any more."""

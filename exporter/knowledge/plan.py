@@ -10,21 +10,16 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from exporter.config import Globs
+from exporter.config import Globs, Project
 from exporter.errors import PayloadError
-from exporter.insights.collector import PROJECT_POLL
+from exporter.insights.collector import PROJECT_POLL, Collector
 from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, counts
-from exporter.insights.questions import ALL_BRANCHES, reachable
+from exporter.insights.questions import ALL_BRANCHES, Question, reachable
 from exporter.knowledge.facts import default_branch
-from exporter.knowledge.snapshots import kept, unpack
+from exporter.knowledge.snapshots import Facts, Snapshot, kept, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from exporter.config import Project
-    from exporter.insights.collector import Collector
-    from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Facts, Snapshot
 
 GLOB_BRANCHES = 100
 """How many branches a project's globs may add; what they match beyond is counted and left out."""

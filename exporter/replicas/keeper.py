@@ -11,14 +11,12 @@ from exporter.replicas.clock import DatabaseClock, steady
 from exporter.replicas.tenure import Tenure
 from exporter.state.postgres import schema
 from exporter.state.postgres.connecting import UnreachableError, first_contact, reach
-from exporter.state.postgres.lease_table import fence
+from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from structlog.stdlib import BoundLogger
-
-    from exporter.state.postgres.lease_table import Hold, LeaseTable, Place
 
 ASK_EVERY: Final = 1.0
 GIVE_BACK_SECONDS: Final = 2.0

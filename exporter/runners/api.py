@@ -9,19 +9,16 @@ from urllib.parse import quote, urlsplit
 from exporter import __version__
 from exporter.client import body, headers
 from exporter.client.auth import TokenAuth
-from exporter.client.transport import Transport
+from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge
-from exporter.config import TokenSource
-from exporter.errors import BlockedError, ThrottledError, UnauthorizedError
+from exporter.config import Config, TokenSource
+from exporter.errors import BlockedError, PollError, ThrottledError, UnauthorizedError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
 
     from exporter.client.limiter import Limiter, Slot
-    from exporter.client.transport import Answer
-    from exporter.config import Config
-    from exporter.errors import PollError
     from exporter.insights.questions import Question
     from exporter.telemetry import Telemetry
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from exporter.client import Limiter
 from exporter.errors import PollError
 from exporter.polling.agenda import Job
-from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.schedule import Schedule
 from exporter.publishing.beside import Beside, beside
 from exporter.runners import questions
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from exporter.config import Config
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
-    from exporter.polling.attempt import Clocks
     from exporter.telemetry import Telemetry
 
 STALE_AFTER = 3

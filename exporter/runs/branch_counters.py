@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from exporter.runs.counters import newest_exemplars
+from exporter.runs.counters import Exemplar, newest_exemplars
 from exporter.runs.folding import VERDICTS
 from exporter.runs.ledger import NO_RUNS, BranchCounters, Newest, Tally
-
-if TYPE_CHECKING:
-    from exporter.runs.counters import Exemplar
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from exporter.runs.asking import FURTHEST
 from exporter.runs.branch_counters import FinishedRun
-from exporter.runs.ledger import WorkflowLedger
+from exporter.runs.ledger import Ledger, WorkflowLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.runs.counting import Book
-    from exporter.runs.ledger import Ledger
     from exporter.runs.reading import Run
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.runs.jobs import blockers, seconds
+from exporter.runs.jobs import Job, blockers, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from exporter.runs.jobs import Job
 
 RUN, WAIT = "run", "wait"
 PHASES = (RUN, WAIT)

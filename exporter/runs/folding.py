@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.config import Globs
+from exporter.config import Globs, Project
 from exporter.runs.asking import FURTHEST
 from exporter.runs.ledger import (
     ALL_TAGS,
@@ -26,13 +26,10 @@ from exporter.runs.ledger import (
     Tally,
     WorkflowLedger,
 )
-from exporter.runs.reading import AHEAD
+from exporter.runs.reading import AHEAD, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from exporter.config import Project
-    from exporter.runs.reading import Run
 
 VERDICTS = {"success": 1, "failed": 0, "error": 0}
 

@@ -10,8 +10,8 @@ from exporter.runs import watching
 from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Exemplar
 from exporter.runs.ledger import ALL_TAGS
-from exporter.runs.live import WatchedRun
-from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS
+from exporter.runs.live import WatchedPipeline, WatchedRun
+from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS, WorkflowRun
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.runs.counting import Book
     from exporter.runs.jobs import Job
-    from exporter.runs.live import WatchedPipeline
-    from exporter.runs.pipelines import WorkflowRun
-
 
 UNLISTED_LOOKS = 5
 """How many of the longest times between two looks a run is watched on while its pipeline does not list it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.runs.counters import Cell, Distribution, empty
+from exporter.runs.counters import Cell, Distribution, Key, empty
 from exporter.runs.counting import JOB_DURATION, JOB_WAIT
 from exporter.runs.folding import rebucketed, unmeasured
 from exporter.runs.ledger import ALL_TAGS, Ledger
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.config import Project
-    from exporter.runs.counters import Key
 
 
 def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger, Live]:

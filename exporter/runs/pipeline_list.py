@@ -7,16 +7,13 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from exporter.runs import watching
-from exporter.runs.live import WatchedPipeline
-from exporter.runs.pipelines import OUTCOMES
+from exporter.runs.live import Live, WatchedPipeline
+from exporter.runs.pipelines import OUTCOMES, ListedPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.runs.counting import Book
-    from exporter.runs.live import Live
-    from exporter.runs.pipelines import ListedPipeline
-
 
 LISTED_WITHIN = 60.0
 """Seconds from its creation within which a pipeline is listed."""

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
 from exporter.insights.questions import Question
-from exporter.runs.entries import entries
+from exporter.runs.entries import Entry, entries
 from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from exporter.runs.entries import Entry
 
 Value = TypeVar("Value")
 

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.insights.payloads import Unreadable, items, number, optional_text, text, timestamp
 from exporter.runs.ledger import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
 
     Value = TypeVar("Value")
 

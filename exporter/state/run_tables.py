@@ -7,14 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.runs import FURTHEST, WorkflowLedger
+from exporter.runs import FURTHEST, Ledger, WorkflowLedger
 from exporter.state import records, run_records, sums
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from exporter.runs import Ledger
     from exporter.runs.counting import Changes
     from exporter.state.damage import Damage
     from exporter.state.database import Connection

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from exporter.state.documents import parse
 from exporter.state.documents import write as document
@@ -16,7 +16,6 @@ from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import TypeVar
 
     from exporter.state.damage import Damage
     from exporter.state.database import Connection

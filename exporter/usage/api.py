@@ -10,25 +10,21 @@ from urllib.parse import quote, urlsplit
 from exporter import __version__
 from exporter.client import Limiter, body, headers
 from exporter.client.auth import TokenAuth
-from exporter.client.download import Downloads
-from exporter.client.transport import Transport
+from exporter.client.download import Body, Downloads
+from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge
-from exporter.config import TokenSource
+from exporter.config import Config, TokenSource
 from exporter.errors import PayloadError, ThrottledError, UnauthorizedError
 from exporter.insights.payloads import Unreadable
 from exporter.runs.pipelines import identifier
-from exporter.usage.planning import HOUR, written
+from exporter.usage.planning import HOUR, Start, written
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from exporter.client.download import Body
-    from exporter.client.transport import Answer
-    from exporter.config import Config
     from exporter.telemetry import Telemetry
-    from exporter.usage.planning import Start
 
 EXPORTS = "/organizations/{id}/usage_export_job"
 EXPORT = f"{EXPORTS}/{{job}}"

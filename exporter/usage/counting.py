@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from exporter.insights.payloads import Unreadable, text
 from exporter.runs import jobs
@@ -19,7 +19,6 @@ from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
-    from typing import TypeVar
 
     Value = TypeVar("Value")
 

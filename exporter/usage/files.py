@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from exporter.errors import RequestTimeout, Stopped, TruncatedError
+from exporter.errors import PollError, RequestTimeout, Stopped, TruncatedError
 from exporter.usage.records import stored_run
 from exporter.usage.unpacking import records, unpacked
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Sequence
 
-    from exporter.errors import PollError
     from exporter.state.usage_store import UsageStore
     from exporter.usage.api import UsageApi
     from exporter.usage.counting import JobRun, Sums

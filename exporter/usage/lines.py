@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.runs.counters import Key
-from exporter.usage.cells import merged
+from exporter.usage.cells import Amounts, merged
 from exporter.usage.columns import MILLION
 from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
 from exporter.usage.planning import start_of
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from exporter.insights.family import Family
-    from exporter.usage.cells import Amounts
 
 PERCENT = 100
 DIGITS = 12

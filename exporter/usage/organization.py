@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from exporter.errors import DeadlineError, NotFoundError, PollError, ServerError, StateError, Stopped
 from exporter.knowledge.organization_lists import organization_of
 from exporter.usage import identity, planning
-from exporter.usage.api import COMPLETED, FAILED, HeldBackError
-from exporter.usage.cells import grown
+from exporter.usage.api import COMPLETED, FAILED, Found, HeldBackError, UsageApi
+from exporter.usage.cells import Cell, grown
 from exporter.usage.counting import Sums, series_id
 from exporter.usage.families import COLLECTOR, JOB_CREDITS, QUEUE
 from exporter.usage.files import Files
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from exporter.publishing.store import SnapshotStore
     from exporter.runs.counters import Key
     from exporter.state.usage_store import UsageStore
-    from exporter.usage.api import Found, UsageApi
-    from exporter.usage.cells import Cell
 
 LONGEST_HOLD = 60.0
 """Seconds for which a new series is shown at 0 at most."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 
 from exporter.state.postgres import dialect
-from exporter.state.postgres.lease_table import fence
+from exporter.state.postgres.lease_table import Hold, fence
 from exporter.state.postgres.login import words
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from exporter.state.postgres.lease_table import Hold
     from exporter.state.postgres.link import Link, Rows
     from exporter.telemetry import Telemetry
 
