@@ -57,10 +57,18 @@ def timestamp(value: object) -> Number | None:
     if not isinstance(value, str):
         raise Unreadable
     try:
-        moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise Unreadable from None
+
+
+def moment(value: object) -> Number:
+    """The same, where there must be one: raises Unreadable for null, too."""
+    found = timestamp(value)
+    if found is None:
+        raise Unreadable
+    return found
 
 
 def text(value: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.insights.payloads import Unreadable, at, items
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Iterator
 
 Value = TypeVar("Value")
@@ -29,7 +29,7 @@ class Entry:
             self._unread[path] += 1
             raise
 
-    def may(self, path: str, read: Callable[[object], Value]) -> Value | None:
+    def may(self, path: str, read: Callable[[object], Value | None]) -> Value | None:
         """The field at a dotted path; None where it cannot be read, which is counted."""
         try:
             return self.must(path, read)
@@ -44,3 +44,17 @@ def entries(page: object, unread: Counter[str]) -> Iterator[Entry]:
             yield Entry(document, unread)
         else:
             unread["items"] += 1
+
+
+def readable(page: object, read: Callable[[Entry], Value]) -> tuple[list[Value], Counter[str]]:
+    """What `read` makes of each entry of a page's list, and the fields that could not be read.
+
+    An entry for which it raises Unreadable is left out. Raises PayloadError without a list.
+    """
+    unread, values = Counter[str](), []
+    for entry in entries(page, unread):
+        try:
+            values.append(read(entry))
+        except Unreadable:
+            continue
+    return values, unread

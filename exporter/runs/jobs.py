@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
-from exporter.runs.entries import entries
+from exporter.runs.entries import Entry, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -79,24 +79,7 @@ def read_jobs(page: object) -> tuple[list[Job], Counter[str]]:
 
     What has no usable id or name is left out. Raises PayloadError without a list.
     """
-    unread = Counter[str]()
-    jobs = []
-    for entry in entries(page, unread):
-        try:
-            jobs.append(
-                Job(
-                    entry.must("id", text).lower(),  # UUIDs are the same in any case
-                    entry.must("name", text),
-                    entry.must("status", optional_text),
-                    entry.may("type", optional_text) == APPROVAL,
-                    entry.may("started_at", timestamp),
-                    entry.may("stopped_at", timestamp),
-                    entry.may("dependencies", _texts) or (),
-                )
-            )
-        except Unreadable:
-            continue
-    return jobs, unread
+    return readable(page, _job)
 
 
 def ready_at(job: Job, jobs: Mapping[str, Job], created_at: float) -> float:
@@ -157,6 +140,18 @@ def by_id(jobs: Iterable[Job]) -> dict[str, Job]:
         if job.id not in found or not found[job.id].ended:
             found[job.id] = job
     return found
+
+
+def _job(entry: Entry) -> Job:
+    return Job(
+        entry.must("id", text).lower(),  # UUIDs are the same in any case
+        entry.must("name", text),
+        entry.must("status", optional_text),
+        entry.may("type", optional_text) == APPROVAL,
+        entry.may("started_at", timestamp),
+        entry.may("stopped_at", timestamp),
+        entry.may("dependencies", _texts) or (),
+    )
 
 
 def _earlier(attempt: Job, job: Job) -> bool:

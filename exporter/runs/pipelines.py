@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
+from exporter.insights.payloads import Unreadable, moment, optional_text, text, timestamp
 from exporter.insights.questions import Question
-from exporter.runs.entries import Entry, entries
+from exporter.runs.entries import Entry, readable
 from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-Value = TypeVar("Value")
+    from collections import Counter
+    from collections.abc import Callable
 
 COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
@@ -103,8 +101,7 @@ def read_pipelines(page: object) -> tuple[list[ListedPipeline], Counter[str]]:
 
     What has no usable id, project or creation is left out. Raises PayloadError without a list.
     """
-    unread = Counter[str]()
-    return _readable(entries(page, unread), read_pipeline), unread
+    return readable(page, read_pipeline)
 
 
 def read_pipeline(entry: Entry) -> ListedPipeline:
@@ -128,8 +125,7 @@ def read_workflows(page: object) -> tuple[list[WorkflowRun], Counter[str]]:
 
     What has no usable id, name or creation is left out. Raises PayloadError without a list.
     """
-    unread = Counter[str]()
-    return _readable(entries(page, unread), read_workflow), unread
+    return readable(page, read_workflow)
 
 
 def read_workflow(entry: Entry) -> WorkflowRun:
@@ -174,24 +170,6 @@ def identifier(value: object) -> str:
     if not _UUID.fullmatch(found):
         raise Unreadable
     return found.lower()
-
-
-def moment(value: object) -> float:
-    """A time that must be there."""
-    found = timestamp(value)
-    if found is None:
-        raise Unreadable
-    return found
-
-
-def _readable(found: Iterable[Entry], read: Callable[[Entry], Value]) -> list[Value]:
-    values = []
-    for entry in found:
-        try:
-            values.append(read(entry))
-        except Unreadable:
-            continue
-    return values
 
 
 def _whole(value: object) -> int | None:

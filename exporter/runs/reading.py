@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import floor
 from typing import TYPE_CHECKING, TypeVar
 
-from exporter.insights.payloads import Unreadable, items, number, optional_text, text, timestamp
+from exporter.insights.payloads import Unreadable, moment, number, optional_text, text, timestamp
+from exporter.runs.entries import Entry, readable
 from exporter.runs.ledger import STATUSES
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
-    Value = TypeVar("Value")
-
+Time = TypeVar("Time", bound=float | None)
 LARGEST = 2**53
 """Durations and credits beyond this are nonsense, and their sum would lose its last digits."""
 AHEAD = 86_400.0
@@ -47,10 +47,7 @@ def read_page(page: object, now: float) -> tuple[list[Run], Counter[str]]:
 
     What has no usable id, branch, creation or status is left out. Raises PayloadError without a list.
     """
-    unread = Counter[str]()
-    runs = [_run(row, unread) for row in items(page)]
-    believed = [run and _believed(run, now + AHEAD, unread) for run in runs]
-    return [run for run in believed if run is not None], unread
+    return readable(page, lambda entry: _run(entry, now + AHEAD))
 
 
 def key_of(identifier: str) -> int:
@@ -61,67 +58,39 @@ def key_of(identifier: str) -> int:
     return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _run(row: object, unread: Counter[str]) -> Run | None:
-    if not isinstance(row, dict):
-        unread["items"] += 1
-        return None
-
-    def read(name: str, how: Callable[[object], Value]) -> Value:
-        try:
-            return how(row.get(name))
-        except Unreadable:
-            unread[name] += 1
-            raise
-
-    def lenient(name: str, how: Callable[[object], Value | None]) -> Value | None:
-        try:
-            return read(name, how)
-        except Unreadable:
-            return None
-
-    try:
-        identifier = read("id", text).lower()  # UUIDs are the same in any case
-        branch = read("branch", optional_text)
-        created = read("created_at", _creation)
-        status = read("status", optional_text)
-    except Unreadable:
-        return None
-    stopped_at = lenient("stopped_at", timestamp)
+def _run(entry: Entry, latest: float) -> Run:
+    identifier = entry.must("id", text).lower()  # UUIDs are the same in any case
+    branch = entry.must("branch", optional_text)
+    created = entry.must("created_at", _until(latest, moment))
+    status = entry.must("status", optional_text)
+    stopped_at = entry.may("stopped_at", _until(latest, timestamp))
     return Run(
         key_of(identifier),
         branch,
         floor(created),
         _final(status, stopped_at),
         stopped_at,
-        lenient("duration", _amount),
-        lenient("credits_used", _amount) or 0,
-        lenient("is_approval", _flag) or False,
+        entry.may("duration", _amount),
+        entry.may("credits_used", _amount) or 0,
+        entry.may("is_approval", _flag) or False,
         identifier,
         created,
     )
 
 
-def _believed(run: Run, latest: float, unread: Counter[str]) -> Run | None:
-    """The run, without a stop after `latest`; None where it was created after it."""
-    if run.created_at > latest:
-        unread["created_at"] += 1
-        return None
-    if run.stopped_at is not None and run.stopped_at > latest:
-        unread["stopped_at"] += 1
-        return replace(run, stopped_at=None, status=_final(run.status, None))
-    return run
+def _until(latest: float, read: Callable[[object], Time]) -> Callable[[object], Time]:
+    def read_until(value: object) -> Time:
+        time = read(value)
+        if time is not None and time > latest:
+            raise Unreadable
+        return time
+
+    return read_until
 
 
 def _final(status: str, stopped_at: float | None) -> str:
     """The status of a run that has finished, or nothing: an invented one may well be that of a run under way."""
     return status if status in STATUSES or stopped_at is not None else ""
-
-
-def _creation(value: object) -> float:
-    moment = timestamp(value)
-    if moment is None:
-        raise Unreadable
-    return moment
 
 
 def _amount(value: object) -> float | None:
