@@ -1,71 +1,51 @@
 """THE METRIC TABLE: which field of a payload becomes which metric family.
 
-One row is one metric: where its number stands in the payload, its name, its help. A path is checked
-against the payloads in the tests, and the metric reference is generated from here.
+One row is one metric: where its number stands in the payload, its name after the prefix, its help, and how it is read
+where it is not a plain number. A path is checked against the payloads in the tests, and the metric reference is
+generated from here.
 """
 
 from __future__ import annotations
 
-from exporter.insights.family import Family
+from exporter.insights.family import Family, gauges
 from exporter.insights.payloads import number, timestamp, trend
-
-
-def _duration(subject: str) -> tuple[Family, ...]:
-    """The duration statistics that workflows and jobs have alike."""
-    rows = (
-        ("min", "min", "Shortest duration"),
-        ("mean", "mean", "Mean duration"),
-        ("median", "median", "Median duration"),
-        ("p95", "p95", "95th percentile of the duration"),
-        ("max", "max", "Longest duration"),
-        ("standard_deviation", "stddev", "Standard deviation of the duration"),
-    )
-    return tuple(
-        Family(
-            f"metrics.duration_metrics.{field}",
-            f"circleci_insights_{subject}_duration_{suffix}_seconds",
-            f"{text} of the {subject}'s runs in the window.",
-        )
-        for field, suffix, text in rows
-    )
 
 
 def _aggregates(subject: str) -> tuple[Family, ...]:
     """The aggregates over a reporting window that workflows and jobs have alike."""
-    prefix = f"circleci_insights_{subject}_"
-    return (
-        Family("metrics.total_runs", f"{prefix}runs", "Runs in the window, including running and on-hold runs."),
-        Family("metrics.successful_runs", f"{prefix}successful_runs", "Successful runs in the window."),
-        Family("metrics.failed_runs", f"{prefix}failed_runs", "Failed runs in the window."),
-        Family("metrics.success_rate", f"{prefix}success_ratio", "Success rate as reported by CircleCI, 0 to 1."),
-        Family(
+    runs = f"of the {subject}'s runs in the window."
+    return gauges(
+        f"circleci_insights_{subject}_",
+        ("metrics.total_runs", "runs", "Runs in the window, including running and on-hold runs."),
+        ("metrics.successful_runs", "successful_runs", "Successful runs in the window."),
+        ("metrics.failed_runs", "failed_runs", "Failed runs in the window."),
+        ("metrics.success_rate", "success_ratio", "Success rate as reported by CircleCI, 0 to 1."),
+        (
             "metrics.throughput",
-            f"{prefix}throughput_runs_per_day",
+            "throughput_runs_per_day",
             "Runs per day; CircleCI divides by the days from the first to the last run, not by the window.",
         ),
-        Family("metrics.total_credits_used", f"{prefix}credits_used", "Credits used in the window."),
-        *_duration(subject),
-        Family(
-            "window_start",
-            f"{prefix}first_run_timestamp_seconds",
-            "Time of the first run in the window.",
-            read=timestamp,
+        ("metrics.total_credits_used", "credits_used", "Credits used in the window."),
+        ("metrics.duration_metrics.min", "duration_min_seconds", f"Shortest duration {runs}"),
+        ("metrics.duration_metrics.mean", "duration_mean_seconds", f"Mean duration {runs}"),
+        ("metrics.duration_metrics.median", "duration_median_seconds", f"Median duration {runs}"),
+        ("metrics.duration_metrics.p95", "duration_p95_seconds", f"95th percentile of the duration {runs}"),
+        ("metrics.duration_metrics.max", "duration_max_seconds", f"Longest duration {runs}"),
+        (
+            "metrics.duration_metrics.standard_deviation",
+            "duration_stddev_seconds",
+            f"Standard deviation of the duration {runs}",
         ),
-        Family(
-            "window_end",
-            f"{prefix}last_run_timestamp_seconds",
-            "Time of the last run in the window.",
-            read=timestamp,
-        ),
+        ("window_start", "first_run_timestamp_seconds", "Time of the first run in the window.", timestamp),
+        ("window_end", "last_run_timestamp_seconds", "Time of the last run in the window.", timestamp),
     )
 
 
 WORKFLOW = (
     *_aggregates("workflow"),
-    Family(
-        "metrics.mttr",
-        "circleci_insights_workflow_mttr_seconds",
-        "Mean time from a failed run to the next successful one.",
+    *gauges(
+        "circleci_insights_workflow_",
+        ("metrics.mttr", "mttr_seconds", "Mean time from a failed run to the next successful one."),
     ),
 )
 JOB = _aggregates("job")
@@ -84,78 +64,55 @@ PROJECT_TOTALS = tuple(
         ("trends", "_trend_ratio", ", relative to the window before; 1 is unchanged.", trend),
     )
 )
-PROJECT_WORKFLOW = (
-    Family("metrics.total_runs", "circleci_insights_project_workflow_runs", "Runs on all branches in the window."),
-    Family(
-        "metrics.success_rate",
-        "circleci_insights_project_workflow_success_ratio",
-        "Success rate on all branches, 0 to 1.",
-    ),
-    Family(
-        "metrics.total_credits_used",
-        "circleci_insights_project_workflow_credits_used",
-        "Credits used on all branches in the window.",
-    ),
-    Family(
-        "metrics.p95_duration_secs",
-        "circleci_insights_project_workflow_duration_p95_seconds",
-        "95th percentile of the duration on all branches.",
-    ),
+PROJECT_WORKFLOW = gauges(
+    "circleci_insights_project_workflow_",
+    ("metrics.total_runs", "runs", "Runs on all branches in the window."),
+    ("metrics.success_rate", "success_ratio", "Success rate on all branches, 0 to 1."),
+    ("metrics.total_credits_used", "credits_used", "Credits used on all branches in the window."),
+    ("metrics.p95_duration_secs", "duration_p95_seconds", "95th percentile of the duration on all branches."),
 )
 
-FLAKY_TOTAL = (
-    Family("total_flaky_tests", "circleci_insights_flaky_tests", "Flaky tests of the project in the last 14 days."),
+FLAKY_TOTAL = gauges(
+    "circleci_insights_",
+    ("total_flaky_tests", "flaky_tests", "Flaky tests of the project in the last 14 days."),
 )
-FLAKY_JOB = (
-    Family(
-        "times_flaked", "circleci_insights_flaky_test_flakes", "Flakes of the job's flaky tests in the last 14 days."
-    ),
-    Family(
-        "time_wasted",
-        "circleci_insights_flaky_test_wasted_seconds",
-        "Time wasted by the job's flaky tests in the last 14 days.",
-    ),
+FLAKY_JOB = gauges(
+    "circleci_insights_flaky_test_",
+    ("times_flaked", "flakes", "Flakes of the job's flaky tests in the last 14 days."),
+    ("time_wasted", "wasted_seconds", "Time wasted by the job's flaky tests in the last 14 days."),
 )
-FLAKY_TOP = (
-    Family("times_flaked", "circleci_insights_flaky_test_top_flakes", "Flakes of one of the worst flaky tests."),
+FLAKY_TOP = gauges(
+    "circleci_insights_flaky_test_top_",
+    ("times_flaked", "flakes", "Flakes of one of the worst flaky tests."),
 )
 
-TESTS = (
-    Family("average_test_count", "circleci_insights_workflow_tests", "Average number of tests per run."),
-    Family(
-        "total_test_runs", "circleci_insights_workflow_test_runs", "Runs with test results that CircleCI evaluated."
-    ),
+TESTS = gauges(
+    "circleci_insights_workflow_",
+    ("average_test_count", "tests", "Average number of tests per run."),
+    ("total_test_runs", "test_runs", "Runs with test results that CircleCI evaluated."),
 )
-TEST = (
-    Family("p95_duration", "circleci_insights_test_duration_p95_seconds", "95th percentile of the test's duration."),
-    Family("failed_runs", "circleci_insights_test_failed_runs", "Failed runs of the test."),
-    Family("total_runs", "circleci_insights_test_runs", "Runs of the test."),
+TEST = gauges(
+    "circleci_insights_test_",
+    ("p95_duration", "duration_p95_seconds", "95th percentile of the test's duration."),
+    ("failed_runs", "failed_runs", "Failed runs of the test."),
+    ("total_runs", "runs", "Runs of the test."),
 )
 
-JOB_BUCKET = (
-    Family("metrics.total_runs", "circleci_insights_job_bucket_runs", "Runs in the newest complete bucket."),
-    Family(
-        "metrics.successful_runs",
-        "circleci_insights_job_bucket_successful_runs",
-        "Successful runs in the newest complete bucket.",
-    ),
-    Family(
-        "metrics.failed_runs", "circleci_insights_job_bucket_failed_runs", "Failed runs in the newest complete bucket."
-    ),
-    Family(
+JOB_BUCKET = gauges(
+    "circleci_insights_job_bucket_",
+    ("metrics.total_runs", "runs", "Runs in the newest complete bucket."),
+    ("metrics.successful_runs", "successful_runs", "Successful runs in the newest complete bucket."),
+    ("metrics.failed_runs", "failed_runs", "Failed runs in the newest complete bucket."),
+    (
         "metrics.throughput",
-        "circleci_insights_job_bucket_throughput_runs_per_day",
+        "throughput_runs_per_day",
         "Runs per day in the newest complete bucket, as reported by CircleCI.",
     ),
-    Family(
-        "metrics.total_credits_used",
-        "circleci_insights_job_bucket_credits_used",
-        "Credits used in the newest complete bucket.",
-    ),
+    ("metrics.total_credits_used", "credits_used", "Credits used in the newest complete bucket."),
     *(
-        Family(
+        (
             f"metrics.duration_metrics.{field}",
-            f"circleci_insights_job_bucket_duration_{field}_seconds",
+            f"duration_{field}_seconds",
             f"{text} of the runs in the newest complete bucket.",
         )
         for field, text in (
@@ -166,27 +123,14 @@ JOB_BUCKET = (
             ("total", "Total duration"),
         )
     ),
-    Family(
-        "timestamp",
-        "circleci_insights_job_bucket_start_timestamp_seconds",
-        "Start of the newest complete bucket.",
-        read=timestamp,
-    ),
+    ("timestamp", "start_timestamp_seconds", "Start of the newest complete bucket.", timestamp),
 )
 
-WORKFLOW_SUMMARY = (
-    Family(
-        "metrics.completed_runs",
-        "circleci_insights_workflow_totals_completed_runs",
-        "Completed runs, without running and on-hold runs.",
-    ),
+WORKFLOW_SUMMARY = gauges(
+    "circleci_insights_workflow_totals_",
+    ("metrics.completed_runs", "completed_runs", "Completed runs, without running and on-hold runs."),
     *(
-        Family(
-            f"trends.{field}",
-            f"circleci_insights_workflow_totals_{name}_trend_ratio",
-            f"{text}, relative to the window before; 1 is unchanged.",
-            read=trend,
-        )
+        (f"trends.{field}", f"{name}_trend_ratio", f"{text}, relative to the window before; 1 is unchanged.", trend)
         for field, name, text in (
             ("total_runs", "runs", "Runs"),
             ("failed_runs", "failed_runs", "Failed runs"),
@@ -200,28 +144,15 @@ WORKFLOW_SUMMARY = (
     ),
 )
 
-ORGANIZATION = (
-    Family(
-        "org_data.metrics.total_runs", "circleci_insights_organization_runs", "Runs of the organization in the window."
-    ),
-    Family(
+ORGANIZATION = gauges(
+    "circleci_insights_organization_",
+    ("org_data.metrics.total_runs", "runs", "Runs of the organization in the window."),
+    (
         "org_data.metrics.total_duration_secs",
-        "circleci_insights_organization_duration_total_seconds",
+        "duration_total_seconds",
         "Total duration of the organization's runs in the window.",
     ),
-    Family(
-        "org_data.metrics.total_credits_used",
-        "circleci_insights_organization_credits_used",
-        "Credits used by the organization in the window.",
-    ),
-    Family(
-        "org_data.metrics.success_rate",
-        "circleci_insights_organization_success_ratio",
-        "Success rate of the organization, 0 to 1.",
-    ),
-    Family(
-        "org_data.metrics.throughput",
-        "circleci_insights_organization_throughput_runs_per_day",
-        "Runs per day of the organization.",
-    ),
+    ("org_data.metrics.total_credits_used", "credits_used", "Credits used by the organization in the window."),
+    ("org_data.metrics.success_rate", "success_ratio", "Success rate of the organization, 0 to 1."),
+    ("org_data.metrics.throughput", "throughput_runs_per_day", "Runs per day of the organization."),
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from exporter.insights.payloads import Column, Number, number
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 Kind = Literal["gauge", "counter", "histogram"]
+Read = Callable[[object], Number | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +20,14 @@ class Family:
     name: str
     help: str
     kind: Kind = "gauge"
-    read: Callable[[object], Number | None] = number
+    read: Read = number
     column: Column = field(init=False, repr=False)
     """Where its number stands in a row of the payload."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "column", Column(self.path, self.read))
+
+
+def gauges(prefix: str, *rows: tuple[str, str, str] | tuple[str, str, str, Read]) -> tuple[Family, ...]:
+    """Gauges from rows: the path of the number, the name after the prefix, the help, and how a number is read."""
+    return tuple(Family(path, prefix + name, text, "gauge", *read) for path, name, text, *read in rows)

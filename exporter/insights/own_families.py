@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from exporter.insights.family import Family
+from exporter.insights.family import Family, gauges
 
 PROJECT_INFO = Family("", "circleci_insights_project_info", "Project information for joins; always 1.")
 DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's default branch, for joins; always 1.")
 
-COLLECTOR_SUCCESS = Family(
-    "", "circleci_exporter_collector_success", "1 if the collector's last poll succeeded, 0 if it failed."
-)
-COLLECTOR_DURATION = Family(
-    "", "circleci_exporter_collector_duration_seconds", "Duration of the collector's last poll."
-)
-COLLECTOR_LAST_SUCCESS = Family(
-    "",
-    "circleci_exporter_collector_last_success_timestamp_seconds",
-    "Time of the collector's last successful poll.",
-)
-COLLECTOR_INTERVAL = Family(
-    "", "circleci_exporter_collector_interval_seconds", "Time between two polls of the collector, as configured."
+COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_INTERVAL = gauges(
+    "circleci_exporter_collector_",
+    ("", "success", "1 if the collector's last poll succeeded, 0 if it failed."),
+    ("", "duration_seconds", "Duration of the collector's last poll."),
+    ("", "last_success_timestamp_seconds", "Time of the collector's last successful poll."),
+    ("", "interval_seconds", "Time between two polls of the collector, as configured."),
 )
 DROPPED_SERIES = Family(
     "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.insights.family import Family
+from exporter.insights.family import Family, gauges
 
 RUNS_TOTAL = Family(
     "status",
@@ -19,18 +19,13 @@ RUN_DURATION = Family(
 RUN_CREDITS = Family(
     "credits_used", "circleci_workflow_run_credits_total", "Credits used by finished runs.", kind="counter"
 )
-LAST_RUN_SUCCESS = Family(
-    "status",
-    "circleci_workflow_last_run_success",
-    "1 if the last run that succeeded or failed succeeded, 0 if it failed or ended in an error.",
+LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP = _LAST = gauges(
+    "circleci_workflow_last_run_",
+    ("status", "success", "1 if the last run that succeeded or failed succeeded, 0 if it failed or ended in an error."),
+    ("duration", "duration_seconds", "Duration of the last finished run."),
+    ("stopped_at", "timestamp_seconds", "Time when the last finished run stopped."),
 )
-LAST_RUN_DURATION = Family(
-    "duration", "circleci_workflow_last_run_duration_seconds", "Duration of the last finished run."
-)
-LAST_RUN_TIMESTAMP = Family(
-    "stopped_at", "circleci_workflow_last_run_timestamp_seconds", "Time when the last finished run stopped."
-)
-RUN = (RUN_DURATION, RUN_CREDITS, LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP)
+RUN = (RUN_DURATION, RUN_CREDITS, *_LAST)
 RUNS = (RUNS_TOTAL, *RUN)
 
 PIPELINES_TOTAL = Family(

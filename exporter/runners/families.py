@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from exporter.insights.family import Family
+from exporter.insights.family import Family, gauges
 
-UNCLAIMED = Family(
-    "unclaimed_task_count",
-    "circleci_runner_unclaimed_tasks",
-    "Tasks that wait for a runner of the resource class.",
-)
-RUNNING = Family(
-    "running_runner_tasks",
-    "circleci_runner_running_tasks",
-    "Tasks that run on runners of the resource class.",
+UNCLAIMED, RUNNING = gauges(
+    "circleci_runner_",
+    ("unclaimed_task_count", "unclaimed_tasks", "Tasks that wait for a runner of the resource class."),
+    ("running_runner_tasks", "running_tasks", "Tasks that run on runners of the resource class."),
 )
 RUNNERS = Family(
     "items",

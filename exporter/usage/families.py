@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.insights.family import Family
+from exporter.insights.family import Family, gauges
 
 COLLECTOR = "usage"
 """Label `collector` of everything that fails here."""
@@ -28,30 +28,28 @@ QUEUE = Family(
     "Time from queueing to start of job runs, by resource class.",
     kind="histogram",
 )
-CPU_MEDIAN = Family(
-    "MEDIAN_CPU_UTILIZATION_PCT",
-    "circleci_usage_job_cpu_median_ratio",
-    "Median over the job's runs of their median CPU utilization, on the newest day read.",
-)
-CPU_MAX = Family(
-    "MAX_CPU_UTILIZATION_PCT",
-    "circleci_usage_job_cpu_max_ratio",
-    "Highest CPU utilization of the job's runs on the newest day read.",
-)
-MEMORY_MEDIAN = Family(
-    "MEDIAN_RAM_UTILIZATION_PCT",
-    "circleci_usage_job_memory_median_ratio",
-    "Median over the job's runs of their median memory utilization, on the newest day read.",
-)
-MEMORY_MAX = Family(
-    "MAX_RAM_UTILIZATION_PCT",
-    "circleci_usage_job_memory_max_ratio",
-    "Highest memory utilization of the job's runs on the newest day read.",
+RATIOS = gauges(
+    "circleci_usage_job_",
+    (
+        "MEDIAN_CPU_UTILIZATION_PCT",
+        "cpu_median_ratio",
+        "Median over the job's runs of their median CPU utilization, on the newest day read.",
+    ),
+    ("MAX_CPU_UTILIZATION_PCT", "cpu_max_ratio", "Highest CPU utilization of the job's runs on the newest day read."),
+    (
+        "MEDIAN_RAM_UTILIZATION_PCT",
+        "memory_median_ratio",
+        "Median over the job's runs of their median memory utilization, on the newest day read.",
+    ),
+    (
+        "MAX_RAM_UTILIZATION_PCT",
+        "memory_max_ratio",
+        "Highest memory utilization of the job's runs on the newest day read.",
+    ),
 )
 DAY = Family(
     "JOB_RUN_DATE", "circleci_usage_day_timestamp_seconds", "Start of the newest day read, in UTC.", kind="gauge"
 )
-RATIOS = (CPU_MEDIAN, CPU_MAX, MEMORY_MEDIAN, MEMORY_MAX)
 _JOB = ("job_name", "project", "resource_class", "workflow")
 LABELS: dict[Family, tuple[str, ...]] = {
     CREDITS: ("kind", "organization"),
