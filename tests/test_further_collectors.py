@@ -48,7 +48,7 @@ def test_every_collector_succeeds_and_has_series(running: Process) -> None:
 
 
 def test_the_page_shows_every_collector_of_a_project(running: Process) -> None:
-    projects, _ = figures.PageFigures(running.engine.store, dict, lambda: NOON).read()
+    projects, _, _ = figures.PageFigures(running.engine.store, dict, "https://circleci.com", lambda: NOON).read()
     assert {collector.name for collector in projects[0].collectors} == set(EVERY)
     assert {collector.state.value for collector in projects[0].collectors} == {"ok"}
 

@@ -100,7 +100,7 @@ def _leading(config: Config, flags: Flags, log: Logger) -> AbstractContextManage
     if config.state.url is None:
         return nullcontext()
     try:
-        from exporter.process.lease import leading  # noqa: PLC0415  its driver is an extra
+        from exporter.process.replica import leading  # noqa: PLC0415  its driver is an extra
     except ImportError as error:
         raise StartError(f"state.url: {error}; install circleci-insights-exporter[postgres]") from None
     return leading(config, flags.shard, flags.total_shards, log)

@@ -14,7 +14,7 @@ from exporter.config import load, read_token
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process import figures, fixed
-from exporter.process.options import Options
+from exporter.process.fixed import Options
 from exporter.process.reign import Reign
 from exporter.process.standby import Standby
 from exporter.process.webhook_door import WebhookDoor
@@ -59,13 +59,7 @@ class Daemon:
         self._options, self._log, self._watch = options, log, watch
         self._wishes, self._stopping = Wishes(), threading.Event()
         self._standby = Standby()
-        on_signals(
-            {
-                signal.SIGTERM: self.stop,
-                signal.SIGINT: self.stop,
-                signal.SIGHUP: self._wishes.reload,
-            }
-        )
+        on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._wishes.reload})
         self._config, self._environ, self._clocks = config, environ, clocks
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
         self._reloading = threading.Lock()
@@ -179,7 +173,7 @@ class Daemon:
     def overview(self) -> Overview:
         """What the page shows."""
         reign = self._reign
-        projects, workflows = reign.figures() if reign else ((), ())
+        projects, workflows, now = reign.figures.read() if reign else ((), (), None)
         return Overview(
             version=__version__,
             started_at=self._started_at,
@@ -191,7 +185,7 @@ class Daemon:
             api=reign.api() if reign else figures.NO_API,
             projects=projects,
             workflows=workflows,
-            now=reign.in_progress() if reign else None,
+            now=now,
             stands_by=reign is None,
         )
 

@@ -1,4 +1,4 @@
-"""What the page is given: the published projects and workflows, and the state of the API, as plain figures."""
+"""What the page is given: what is published of projects, workflows and runs, and the state of the API, plainly."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import NAMES
-from exporter.web.page.overview import ApiView, CollectorView, Health, ProjectView, WorkflowView
+from exporter.process.in_progress import in_progress
+from exporter.web.page.overview import ApiView, CollectorView, Health, NowView, ProjectView, WorkflowView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,25 +17,31 @@ if TYPE_CHECKING:
     from exporter.publishing.store import SnapshotStore
     from exporter.telemetry import Telemetry
 
+    Shown = tuple[tuple[ProjectView, ...], tuple[WorkflowView, ...], NowView | None]
+
 
 class PageFigures:
-    """The published projects and workflows as the page shows them; the same objects while nothing changed."""
+    """Projects, workflows and runs in progress as the page shows them; the same objects while nothing changed."""
 
     def __init__(
-        self, store: SnapshotStore, due: Callable[[], Mapping[str, float]], clock: Callable[[], float] = time.time
+        self,
+        store: SnapshotStore,
+        due: Callable[[], Mapping[str, float]],
+        circleci: str,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Read from `store`; `due` gives the times at which projects are polled next."""
-        self._store, self._due, self._clock = store, due, clock
+        """`due` gives the times at which projects are polled next, `circleci` is the address of CircleCI."""
+        self._store, self._due, self._circleci, self._clock = store, due, circleci, clock
         self._seen: Mapping[str, tuple[Snapshot, Publication]] | None = None
-        self._workflows: tuple[WorkflowView, ...] = ()
-        self._projects: tuple[ProjectView, ...] = ()
+        self._shown: Shown = (), (), None
         self._second = 0
 
-    def read(self) -> tuple[tuple[ProjectView, ...], tuple[WorkflowView, ...]]:
-        """Projects, anew at most once a second, and workflows, anew when something was published."""
-        published, second = self._store.published, int(self._clock())
+    def read(self) -> Shown:
+        """Projects and runs, anew at most once a second, and workflows, anew when something was published."""
+        published, now = self._store.published, self._clock()
+        _, workflows, _ = self._shown
         if published is not self._seen:
-            self._workflows = tuple(
+            workflows = tuple(
                 WorkflowView(
                     snapshot.project.name,
                     figures.workflow,
@@ -50,14 +57,16 @@ class PageFigures:
                 for snapshot, publication in published.values()
                 for figures in publication.figures
             )
-        if published is not self._seen or second != self._second:
+        if published is not self._seen or int(now) != self._second:
             due = self._due()
-            self._projects = tuple(
-                _project(snapshot, publication, due.get(snapshot.project.slug), self._clock())
+            projects = tuple(
+                _project(snapshot, publication, due.get(snapshot.project.slug), now)
                 for snapshot, publication in published.values()
             )
-        self._seen, self._second = published, second
-        return self._projects, self._workflows
+            runs = in_progress((snapshot for snapshot, _ in published.values()), self._circleci, now)
+            self._shown = projects, workflows, runs
+        self._seen, self._second = published, int(now)
+        return self._shown
 
 
 def _project(snapshot: Snapshot, publication: Publication, due: float | None, now: float) -> ProjectView:

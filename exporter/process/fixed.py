@@ -1,17 +1,33 @@
-"""The settings that only a restart can change."""
+"""What only a restart can change: the flags of the command line, and some of the settings."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.errors import Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exporter.config import Config
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Flags of `run`."""
+
+    config_file: Path | None = None
+    listen: tuple[str, ...] = (":10115",)
+    telemetry_path: str = "/metrics"
+    web_config: Path | None = None
+    lifecycle: bool = False
+    shard: int = 0
+    total_shards: int = 1
+
+
 def changes(before: Config, after: Config) -> tuple[Problem, ...]:
-    """A problem for each of them that differs between two configurations."""
+    """A problem for each setting that is fixed and differs between two configurations."""
     fixed = (
         ("circleci.url", before.circleci.url, after.circleci.url),
         ("state.path", before.state.path, after.state.path),

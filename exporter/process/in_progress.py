@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -11,11 +10,9 @@ from exporter.publishing.live_lines import under_way
 from exporter.web.page.overview import NowView, Phase, RunView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from exporter.knowledge.snapshots import Snapshot
-    from exporter.publishing.rendering import Publication
-    from exporter.publishing.store import SnapshotStore
     from exporter.runs.live import WatchedPipeline, WatchedRun
 
 CLOUD, CLOUD_APP = "https://circleci.com", "https://app.circleci.com"
@@ -23,25 +20,11 @@ CLOUD, CLOUD_APP = "https://circleci.com", "https://app.circleci.com"
 _HOSTS_OF_CODE = {"gh": "github", "bb": "bitbucket"}
 
 
-class InProgress:
-    """The runs in progress as the page shows them; the same object for a second while nothing changed."""
+def in_progress(snapshots: Iterable[Snapshot], circleci: str, now: float) -> NowView | None:
+    """The runs of all projects that have the collector `pipelines`; None where there is no such project.
 
-    def __init__(self, store: SnapshotStore, circleci: str, clock: Callable[[], float] = time.time) -> None:
-        """Read from `store`; `circleci` is the address of CircleCI."""
-        self._store, self._circleci, self._clock = store, circleci, clock
-        self._seen: tuple[Mapping[str, tuple[Snapshot, Publication]], int] | None = None
-        self._view: NowView | None = None
-
-    def read(self) -> NowView | None:
-        """The runs of all projects that have the collector `pipelines`; None where there is no such project."""
-        published, now = self._store.published, self._clock()
-        if self._seen is None or self._seen[0] is not published or self._seen[1] != int(now):
-            self._view = _view((snapshot for snapshot, _ in published.values()), self._circleci, now)
-            self._seen = published, int(now)
-        return self._view
-
-
-def _view(snapshots: Iterable[Snapshot], circleci: str, now: float) -> NowView | None:
+    `circleci` is the address of CircleCI.
+    """
     watched = [snapshot for snapshot in snapshots if PIPELINES in snapshot.project.collectors]
     if not watched:
         return None

@@ -7,6 +7,7 @@ each time that it takes the lease, and each begins with nothing but what the dat
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from exporter.polling.attempt import SYSTEM_CLOCKS
@@ -15,7 +16,6 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
-from exporter.process.in_progress import InProgress
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
     from exporter.polling.attempt import Clocks
+    from exporter.process.fixed import Options
     from exporter.process.inbox_watch import InboxWatch
-    from exporter.process.options import Options
     from exporter.replicas import SharedState
     from exporter.system.logs import Logger
-    from exporter.web.page.overview import ApiView, NowView, ProjectView, WorkflowView
+    from exporter.web.page.overview import ApiView
 
     Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch | None]
 
@@ -61,44 +61,30 @@ class Reign:
         One of several replicas has a `shared` state, and `inbox` makes its watch on what they share of webhooks.
         """
         shard, total = options.shard, options.total_shards
+        self._log, self._shared = log, shared
         self.engine = engine = Engine(
             config, log, shard=shard, total_shards=total, environ=environ, clocks=clocks, shared=shared
         )
-        try:
-            self._build(config, options, log, environ, webhooks=webhooks, shared=shared, inbox=inbox)
-        except BaseException:
-            engine.close()
-            raise
-
-    def _build(
-        self,
-        config: Config,
-        options: Options,
-        log: Logger,
-        environ: Mapping[str, str],
-        *,
-        webhooks: bool,
-        shared: SharedState | None,
-        inbox: Inbox | None,
-    ) -> None:
-        engine, shard, total, clocks = self.engine, options.shard, options.total_shards, self.engine.clocks
-        for kind in KINDS:
-            engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
-        self._sources = sources(config, engine, shard, environ)
-        self.count_webhook = None
-        if webhooks and (inbox is None or shard == 0):  # of several shards one shows what all have counted
-            self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
-        self._watch = inbox(engine, self.count_webhook) if inbox else None
-        self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
-        self._fleet = Fleet(engine, self._schedule)
-        projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
-        self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
-        self.lifecycle_log = LifecycleLog(engine.store, config, log, shard=shard, total_shards=total)
-        self._figures = figures.PageFigures(engine.store, lambda: self._schedule.due, clocks.wall)
-        self._in_progress = InProgress(engine.store, config.circleci.url, clocks.wall)
-        self._log, self._shared = log, shared
-        self._fleet.restore(self._organizations.restore(config))
-        engine.telemetry.reloaded(good=True)
+        with ExitStack() as undo:
+            undo.callback(engine.close)
+            for kind in KINDS:
+                engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
+            self._sources = sources(config, engine, shard, environ)
+            self.count_webhook = None
+            if webhooks and (inbox is None or shard == 0):  # of several shards one shows what all have counted
+                self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
+            self._watch = inbox(engine, self.count_webhook) if inbox else None
+            self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
+            self._fleet = Fleet(engine, self._schedule)
+            projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
+            self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
+            self.lifecycle_log = LifecycleLog(engine.store, config, log, shard=shard, total_shards=total)
+            self.figures = figures.PageFigures(
+                engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
+            )
+            self._fleet.restore(self._organizations.restore(config))
+            engine.telemetry.reloaded(good=True)
+            undo.pop_all()  # the state stays open
 
     @property
     def is_stale(self) -> bool:
@@ -154,14 +140,6 @@ class Reign:
     def api(self) -> ApiView:
         """CircleCI as the newest requests found it."""
         return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
-
-    def figures(self) -> tuple[tuple[ProjectView, ...], tuple[WorkflowView, ...]]:
-        """The projects and workflows for the page."""
-        return self._figures.read()
-
-    def in_progress(self) -> NowView | None:
-        """The runs in progress for the page."""
-        return self._in_progress.read()
 
     def _each_second(self) -> None:
         self._fleet.expire()

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from exporter.errors import StartError
 from exporter.process.inbox_watch import InboxWatch
 from exporter.process.shared_door import SharedDoor
 from exporter.process.succession import Succession
-from exporter.replicas import Keeper
+from exporter.replicas import Keeper, SharedState
 from exporter.state.postgres.arrivals import Arrivals
+from exporter.state.postgres.connecting import UnreachableError
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.config import Config
-    from exporter.errors import StartError
     from exporter.process.engine import Engine
-    from exporter.process.options import Options
+    from exporter.process.fixed import Options
     from exporter.process.reign import Reign
-    from exporter.replicas import SharedState
     from exporter.system.logs import Logger
 
 STATEMENT_SHARE = 0.2
@@ -43,16 +44,14 @@ class Replica:
         webhooks: bool,
     ) -> None:
         """Connect to nothing yet. `config` gives the newest configuration, `begin` makes a reign."""
-        state, server = config().state, config().circleci.api_url
-        login, lease = Login.of(state), state.lease
-        table = LeaseTable(Link(login, max(1.0, lease * STATEMENT_SHARE)), lease)
-        self.keeper = Keeper(table, Place(server, options.shard, options.total_shards), log)
-        self.succession = Succession(self.keeper, login, lease, begin, log)
+        login = Login.of(config().state)
+        self.keeper = _keeper(config(), login, options.shard, options.total_shards, log)
+        self.succession = Succession(self.keeper, login, config().state.lease, begin, log)
         self.door: SharedDoor | None = None
         self.failure: StartError | None = None
         """Why this replica can never lead."""
         if webhooks:
-            self._arrivals = Arrivals(Link(login, WEBHOOK_SECONDS), server)
+            self._arrivals = Arrivals(Link(login, WEBHOOK_SECONDS), config().circleci.api_url)
             self.door = SharedDoor(self._arrivals, config, self._look, self.keeper.wall.wall)
 
     def reach(self) -> None:
@@ -87,3 +86,36 @@ class Replica:
         reign = self.succession.current
         if reign is not None:
             reign.look_into_inbox()
+
+
+@contextmanager
+def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Iterator[SharedState]:
+    """Lead a shard while a command works on its state: the lease is taken once, kept, and given back at the end.
+
+    Raises StartError where the database cannot be used, or another process leads.
+    """
+    url, login, seconds = config.state.url, Login.of(config.state), config.state.lease
+    keeper = _keeper(config, login, shard, total_shards, log)
+    taken: list[SharedState] = []
+    keeper.taken = lambda hold, paused: taken.append(SharedState(keeper, hold, login, seconds, paused, patient=True))
+    try:
+        try:
+            reached = keeper.reach() and (keeper.take() or True)
+        except UnreachableError as error:
+            raise StartError(f"{url}: {error}") from None
+        if not reached:
+            raise StartError(f"{url}: the database cannot be reached")
+        if not taken:
+            raise StartError(
+                f"{url}: another process leads; stop all replicas, and wait {seconds:g} s if one was killed"
+            )
+        keeper.start()
+        yield taken[0]
+    finally:
+        keeper.stop()
+
+
+def _keeper(config: Config, login: Login, shard: int, total_shards: int, log: Logger) -> Keeper:
+    seconds = config.state.lease
+    table = LeaseTable(Link(login, max(1.0, seconds * STATEMENT_SHARE)), seconds)
+    return Keeper(table, Place(config.circleci.api_url, shard, total_shards), log)

@@ -7,11 +7,10 @@ from dataclasses import replace
 import pytest
 
 from exporter.knowledge.snapshots import Snapshot
-from exporter.process.in_progress import InProgress, address
-from exporter.publishing.store import SnapshotStore
+from exporter.process.in_progress import address, in_progress
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.web.page.overview import NowView, Phase, RunView
-from tests.samples import FACTS, NOW, project
+from tests.samples import NOW, project, snapshot
 
 RUN = "9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829"
 PIPELINES = "collectors: [pipelines]"
@@ -30,9 +29,7 @@ def run(status: str = "running", age: float = 600, **changes: object) -> Watched
 
 def read(*pipelines: WatchedPipeline, settings: str = PIPELINES, now: float = NOW) -> NowView | None:
     live = Live(NOW - 7200, (60.0,), (1.0,), listed_at=NOW, pipelines={each.id: each for each in pipelines})
-    store = SnapshotStore()
-    store.publish([Snapshot(project(settings), FACTS, live=live)], NOW)
-    return InProgress(store, "https://circleci.com", lambda: now).read()
+    return in_progress([replace(snapshot(), project=project(settings), live=live)], "https://circleci.com", now)
 
 
 def runs(*pipelines: WatchedPipeline) -> tuple[RunView, ...]:
@@ -43,9 +40,7 @@ def runs(*pipelines: WatchedPipeline) -> tuple[RunView, ...]:
 
 def test_without_the_collector_there_is_nothing_and_before_the_first_look_it_is_pending() -> None:
     assert read(settings="collectors: [workflows]") is None
-    store = SnapshotStore()
-    store.publish([Snapshot(project(PIPELINES))], NOW)
-    assert InProgress(store, "https://circleci.com", lambda: NOW).read() == NowView((), pending=1)
+    assert in_progress([Snapshot(project(PIPELINES))], "https://circleci.com", NOW) == NowView((), pending=1)
 
 
 def test_a_run_in_progress_has_its_project_branch_jobs_and_address() -> None:
@@ -100,20 +95,6 @@ def test_a_canceled_run_is_not_in_progress_though_its_jobs_may_be() -> None:
 def test_what_was_not_looked_at_for_too_long_is_counted_and_not_shown() -> None:
     old = watched(1, run(), run("canceled", ended_seen_at=NOW), looked_at=NOW - 86_400)
     assert read(old, watched(2)) == NowView((), unknown=1)
-
-
-def test_the_same_object_comes_for_a_second_while_nothing_is_published() -> None:
-    store, now = SnapshotStore(), [NOW]
-    live = Live(NOW, (60.0,), (1.0,), pipelines={"p": watched(1, run())})
-    store.publish([Snapshot(project(PIPELINES), FACTS, live=live)], NOW)
-    progress = InProgress(store, "https://circleci.com", lambda: now[0])
-    first = progress.read()
-    assert progress.read() is first
-    now[0] += 1
-    second = progress.read()
-    assert second is not first
-    store.publish([Snapshot(project(PIPELINES), FACTS, live=replace(live, pipelines={}))], NOW)
-    assert progress.read() == NowView(())
 
 
 @pytest.mark.parametrize(
