@@ -10,11 +10,6 @@ from array import array
 from functools import cache
 from typing import TYPE_CHECKING
 
-try:  # optional: several times faster, nothing else
-    from isal.isal_zlib import crc32 as checksum
-except ImportError:
-    from zlib import crc32 as checksum
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,11 +17,8 @@ if TYPE_CHECKING:
 
 _WORD = 0xFFFFFFFF
 # A short length is moved over by the CRC of so many zero bytes, in C; a longer one by tables, for 4 bits at a time.
-_TABLES_FROM = 3 if checksum is zlib.crc32 else 4
+_TABLES_FROM = 3
 _ZEROS = memoryview(bytes(16**_TABLES_FROM))
-
-crc32: Callable[[bytes], int] = checksum
-"""The CRC-32 of plain bytes."""
 
 
 @cache
@@ -38,7 +30,7 @@ def _tables(place: int, digit: int) -> Tables:
             return _moved(_moved(crc, _tables(place, digit - 1)), _tables(place, 1))
         if place > _TABLES_FROM:
             return _moved(_moved(crc, _tables(place - 1, 15)), _tables(place - 1, 1))
-        return checksum(_ZEROS, crc ^ _WORD) ^ _WORD
+        return zlib.crc32(_ZEROS, crc ^ _WORD) ^ _WORD
 
     def table(shift: int) -> array[int]:
         entries = array("I", [0])
@@ -55,10 +47,10 @@ def _moved(crc: int, tables: Tables) -> int:
     return first[crc & 255] ^ second[crc >> 8 & 255] ^ third[crc >> 16 & 255] ^ fourth[crc >> 24]
 
 
-def combine(crc: int, following: int, size: int) -> int:
-    """The CRC of two pieces, from the CRC of each and the length of the second."""
+def combined(crc: int, following: int, size: int) -> int:
+    """What `combine` says, in Python: zlib's own is not to be had there."""
     if low := size & len(_ZEROS) - 1:
-        crc = checksum(_ZEROS[:low], crc ^ _WORD) ^ _WORD
+        crc = zlib.crc32(_ZEROS[:low], crc ^ _WORD) ^ _WORD
     place, size = _TABLES_FROM, size >> 4 * _TABLES_FROM
     while size:
         if digit := size & 15:
@@ -67,3 +59,14 @@ def combine(crc: int, following: int, size: int) -> int:
         size >>= 4
         place += 1
     return crc ^ following
+
+
+crc32: Callable[[bytes], int]
+"""The CRC-32 of plain bytes."""
+combine: Callable[[int, int, int], int]
+"""The CRC of two pieces, from the CRC of each and the length of the second."""
+try:  # optional: several times faster, nothing else
+    from isal.isal_zlib import crc32
+    from isal.isal_zlib import crc32_combine as combine
+except ImportError:
+    crc32, combine = zlib.crc32, combined

@@ -9,7 +9,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.formats.crc import combine, crc32
+from exporter.formats.crc import combine, combined, crc32
 
 
 @given(st.binary())
@@ -20,13 +20,16 @@ def test_a_crc_is_that_of_zlib(plain: bytes) -> None:
 @given(st.binary(), st.binary(max_size=300), st.integers(1, 5000))
 def test_a_crc_is_combined_from_those_of_two_pieces(first: bytes, second: bytes, times: int) -> None:
     second *= times
-    assert combine(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(first + second)
+    for way in (combine, combined):
+        assert way(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(first + second)
 
 
 def test_a_crc_moves_over_more_than_four_gigabytes() -> None:
     # Moving over a and then over b is moving over a + b: no body of that size is needed.
     crc, first, second = zlib.crc32(b"circleci"), 2**32 + 12345, 2**31 + 67
-    assert combine(combine(crc, 0, first), 0, second) == combine(crc, 0, first + second)
+    for way in (combine, combined):
+        assert way(way(crc, 0, first), 0, second) == way(crc, 0, first + second)
+    assert combine(crc, 0, first + second) == combined(crc, 0, first + second)
 
 
 def test_without_the_faster_library_the_crc_is_the_same() -> None:
