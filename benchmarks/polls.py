@@ -66,7 +66,8 @@ def _publications(costs: Costs, compared: Compared) -> Section:
     kinds = (
         ("every number is new", "changed"),
         ("the jobs of one workflow of five are new", "one"),
-        ("the same, right after its neighbors were packed together", "broken"),
+        ("of that, until scrapes show it: the rest is compressing, in the background", "shown"),
+        ("one new, right after its neighbors were packed together", "broken"),
         ("no number is new", "unchanged"),
     )
     section.table(
@@ -75,9 +76,12 @@ def _publications(costs: Costs, compared: Compared) -> Section:
     compared.add_each({kind: f"CPU of a publication: {what}" for what, kind in kinds}, seconds, both)
     compared.add("resident memory after 2,000 publications", size, both, lambda found: found["ended"])
     compared.add("CPU of packing all blocks again", seconds, both, lambda found: found["repacked"])
-    one = found["one"][1]
+    one = found["shown"][1]
     section.goal(
-        "publication of a project with one new part of six", "0.3 ms", _spread(found["one"]), reached=one <= ONE_PART
+        "publication of a project with one new part of six, until it is shown",
+        "0.3 ms",
+        _spread(found["shown"]),
+        reached=one <= ONE_PART,
     )
     section.say(
         f"A gzip scrape has {size(found['loose'])} while every project was published by itself, and "

@@ -68,6 +68,10 @@ class Block:
 
     def replaced(self, changes: Mapping[int, bytes | Splice]) -> Block:
         """The block with these lines at their places; itself where it holds them already."""
+        if len(changes) == 1:
+            ((place, change),) = changes.items()
+            if self.firsts.count(self.firsts[place]) == 1:
+                return self._with_lone(place, change)
         texts: dict[int, bytes] = {}
 
         def before(place: int) -> bytes:
@@ -83,10 +87,6 @@ class Block:
         if not new:
             return self
         crcs, sizes = self._sums(new)
-        if len(new) == 1:
-            ((place, text),) = new.items()
-            if self.firsts.count(self.firsts[place]) == 1:
-                return self._with_lone(place, compressed(text), crcs, sizes)
         broken = {self.firsts[place] for place in new}
         for first in broken:
             before(first)
@@ -126,19 +126,31 @@ class Block:
 
     def _texts(self, first: int) -> dict[int, bytes]:
         """The plain lines of a fragment by their places."""
-        text, start, texts = inflate(self._fragment(first)) if self.lengths[first] else b"", 0, {}
-        for place in range(first, first + self.firsts.count(first)):
+        places = range(first, first + self.firsts.count(first))
+        size = sum(self.sizes[BLOCK + first : BLOCK + places.stop])
+        text, start, texts = inflate(self._fragment(first), size) if size else b"", 0, {}
+        for place in places:
             end = start + self.sizes[BLOCK + place]
             texts[place] = text[start:end]
             start = end
         return texts
 
-    def _with_lone(self, place: int, piece: bytes, crcs: array[int], sizes: array[int]) -> Block:
-        """The block with another fragment of one place: what nearly every publication needs."""
-        start = sum(self.lengths[:place])
-        end = start + self.lengths[place]
-        lengths = self.lengths[:]
-        lengths[place] = len(piece)
+    def _with_lone(self, place: int, change: bytes | Splice) -> Block:
+        """The same for one place that is a fragment of its own: what nearly every publication needs."""
+        lengths, node = self.lengths, BLOCK + place
+        start = sum(lengths[:place])
+        end = start + lengths[place]
+        size = self.sizes[node]
+        before = inflate(self.deflated[start:end], size) if size else b""
+        text = change.within(before) if isinstance(change, Splice) else change
+        if text == before:
+            return self
+        piece, crcs, sizes, lengths = compressed(text), self.crcs[:], self.sizes[:], lengths[:]
+        lengths[place], crcs[node], sizes[node] = len(piece), crc32(text), len(text)
+        while node := node >> 1:
+            left = 2 * node
+            after = sizes[left + 1]
+            crcs[node], sizes[node] = combine(crcs[left], crcs[left + 1], after), sizes[left] + after
         deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
         return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
 
@@ -150,7 +162,7 @@ class Block:
             crcs[node], sizes[node] = crc32(text), len(text)
             while node := node >> 1:
                 above.append(node)
-        for node in above if len(new) == 1 else sorted(set(above), reverse=True):  # what is below has greater numbers
+        for node in sorted(set(above), reverse=True):  # what is below has greater numbers
             left = 2 * node
             after = sizes[left + 1]
             crcs[node] = combine(crcs[left], crcs[left + 1], after)

@@ -30,13 +30,18 @@ class Joined:
 
 @dataclass(frozen=True)
 class Exposition:
-    """The published families in the order of a scrape. What it joins is joined once, at the first scrape of it.
+    """What is published, in the order of a scrape. What it joins is joined once, at the first scrape of it.
 
-    `marked` are the families, by name, whose lines have exemplars in OpenMetrics.
+    `known` are all families that ever had lines, `marked` those, by name, whose lines have exemplars in OpenMetrics.
     """
 
-    families: tuple[FamilyBlocks, ...] = ()
+    known: tuple[FamilyBlocks, ...] = ()
     marked: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def families(self) -> tuple[FamilyBlocks, ...]:
+        """The families that have lines."""
+        return tuple(family for family in self.known if family.blocks)
 
     @cached_property
     def text(self) -> Joined:

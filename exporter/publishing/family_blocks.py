@@ -6,107 +6,94 @@ the others with what was published before: a scrape under way keeps what it bega
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from exporter.formats.crc import combine
 from exporter.publishing.blocks import BLOCK, NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from exporter.insights.family import Family
     from exporter.publishing.blocks import Block, Splice
 
-
-class Summed(Protocol):
-    """A block, or a pair of what is below it."""
-
-    @property
-    def checksum(self) -> tuple[int, int]:
-        """The CRC-32 of all plain lines, and their length in bytes."""
+    Changes = Mapping[int, bytes | Splice]
+    """Lines by their slots."""
 
 
-class Pair:
-    """Two neighbors, summed up at the first scrape of them and never again."""
-
-    __slots__ = ("_checksum", "_left", "_right")
-
-    def __init__(self, left: Summed, right: Summed) -> None:
-        self._left, self._right = left, right
-        self._checksum: tuple[int, int] | None = None
-
-    @property
-    def checksum(self) -> tuple[int, int]:
-        """The CRC-32 of all plain lines, and their length in bytes."""
-        if self._checksum is None:
-            (left, before), (right, after) = self._left.checksum, self._right.checksum
-            self._checksum = combine(left, right, after), before + after
-        return self._checksum
-
-
-@dataclass(frozen=True, eq=False)
 class FamilyBlocks:
-    """The blocks of one family, in the order of their slots, and pairs above them up to a single one.
+    """The blocks of one family, in the order of their slots.
 
-    Nothing here is changed once it is made.
+    The lines of a single slot are put into its block when somebody first wants the blocks: that takes longer than all
+    else of a publication, and is not waited for. What is shown is the same before and after.
     """
 
-    family: Family
-    blocks: tuple[Block, ...] = ()
-    above: tuple[tuple[Summed, ...], ...] = ()
+    def __init__(self, family: Family, blocks: tuple[Block, ...] = (), fresh: Changes | None = None) -> None:
+        """Begin with some blocks, and lines that are still to be put into them."""
+        self.family = family
+        self._state = blocks, fresh or {}  # replaced as one: any thread may put the lines, and another one meanwhile
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        return self.settle()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all lines are in their blocks."""
+        return not self._state[1]
+
+    def settle(self) -> tuple[Block, ...]:
+        """Put the lines into the blocks, once; returns these."""
+        blocks, fresh = self._state
+        if fresh:
+            for slot, change in fresh.items():  # each by itself: it will change again before its neighbors do
+                blocks = _put(blocks, slot // BLOCK, {slot % BLOCK: change})
+            self._state = blocks, {}
+        return blocks
+
+    @cached_property
     def checksum(self) -> tuple[int, int]:
         """The CRC-32 of all plain lines, and their length in bytes."""
-        if not self.blocks:
-            return 0, 0
-        return self.above[-1][0].checksum if self.above else self.blocks[0].checksum
+        crc = size = 0
+        for block in self.blocks:
+            own, length = block.checksum
+            crc, size = combine(crc, own, length), size + length
+        return crc, size
 
     def text(self, slot: int) -> bytes:
         number = slot // BLOCK
         return self.blocks[number].text(slot % BLOCK) if number < len(self.blocks) else b""
 
-    def replaced(self, changes: Mapping[int, bytes | Splice]) -> FamilyBlocks:
-        """The family with these lines in their slots; itself where it holds them already."""
-        if len(changes) == 1:  # what nearly every publication needs
-            ((slot, change),) = changes.items()
-            number, place = divmod(slot, BLOCK)
-            known = self.blocks[number] if number < len(self.blocks) else NOTHING
-            block = known.replaced({place: change})
-            return self if block is known else self.with_blocks({number: block})
-        places: defaultdict[int, dict[int, bytes | Splice]] = defaultdict(dict)
-        for slot, change in changes.items():
-            places[slot // BLOCK][slot % BLOCK] = change
-        held = {number: self.blocks[number] if number < len(self.blocks) else NOTHING for number in places}
-        new = {number: block.replaced(places[number]) for number, block in held.items()}
-        return self.with_blocks({number: block for number, block in new.items() if block is not held[number]})
+    def replaced(self, changes: Changes) -> FamilyBlocks:
+        """The family with these lines in their slots; neighbors that come together are compressed together, at once."""
+        blocks, fresh = self._state
+        if len(changes) > 1:
+            blocks = self.blocks
+            for number, group in groupby(sorted(changes), lambda slot: slot // BLOCK):
+                blocks = _put(blocks, number, {slot % BLOCK: changes[slot] for slot in group})
+            return FamilyBlocks(self.family, blocks)
+        if not fresh.keys().isdisjoint(changes):  # the new lines may say where they stand in those of before
+            blocks, fresh = self.blocks, {}
+        return FamilyBlocks(self.family, blocks, {**fresh, **changes})
 
-    def with_blocks(self, new: Mapping[int, Block]) -> FamilyBlocks:
-        """The family with some other blocks; itself where there is none. Blocks without lines at the end go."""
-        if not new:
-            return self
-        blocks = list(self.blocks)
-        blocks += [NOTHING] * (max(new) + 1 - len(blocks))
-        for number, block in new.items():
-            blocks[number] = block
-        while blocks and not blocks[-1].size:
-            blocks.pop()
-        return FamilyBlocks(self.family, tuple(blocks), self._above(blocks, new))
+    def with_block(self, number: int, block: Block) -> FamilyBlocks:
+        """The family with another block at a number."""
+        return FamilyBlocks(self.family, _with(self.blocks, number, block))
 
-    def _above(self, blocks: list[Block], new: Iterable[int]) -> tuple[tuple[Summed, ...], ...]:
-        """The pairs above some blocks; those of before where nothing below them is new."""
-        same = len(blocks) == len(self.blocks)
-        numbers: Iterable[int] = new if same else range(len(blocks))
-        below: Sequence[Summed] = blocks
-        levels: list[tuple[Summed, ...]] = []
-        while len(below) > 1:
-            numbers = {number >> 1 for number in numbers}
-            level = list(self.above[len(levels)]) if same else [below[0]] * (len(below) + 1 >> 1)
-            for number in numbers:
-                right = 2 * number + 1
-                level[number] = Pair(below[right - 1], below[right]) if right < len(below) else below[right - 1]
-            levels.append(tuple(level))
-            below = level
-        return tuple(levels)
+
+def _put(blocks: tuple[Block, ...], number: int, changes: Mapping[int, bytes | Splice]) -> tuple[Block, ...]:
+    """The blocks with these lines at places of one; themselves where it holds them already."""
+    known = blocks[number] if number < len(blocks) else NOTHING
+    block = known.replaced(changes)
+    return blocks if block is known else _with(blocks, number, block)
+
+
+def _with(before: tuple[Block, ...], number: int, block: Block) -> tuple[Block, ...]:
+    """Another block among those of before. Blocks without lines at the end go."""
+    gap = (NOTHING,) * (number - len(before))
+    blocks = (*before[:number], *gap, block, *before[number + 1 :])
+    while blocks and not blocks[-1].size:
+        blocks = blocks[:-1]
+    return blocks

@@ -1,6 +1,6 @@
 """The one shared state: every project's snapshot, and the immutable exposition that scrapes read.
 
-A publication renders what changed, replaces the blocks with it, and swaps one reference. Scrapes take no lock.
+A publication renders what changed, leaves it for its blocks, and swaps one reference. Scrapes take no lock.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SnapshotStore:
             for neighbors in _batches(snapshots):  # so that of a large fleet only some lines are in memory at once
                 for snapshot in neighbors:
                     change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
-                change.compress()
+                change.put()
             self._show(change)
 
     def keep(self, *snapshots: Snapshot) -> None:
@@ -91,10 +91,15 @@ class SnapshotStore:
             gone = [slug for slug in slugs if self.get(slug)]
             for slug in gone:
                 change.withdraw(slug, self._slots[slug])
-            change.compress()
+            change.put()
             self._show(change)
             for slug in gone:
                 heappush(self._free, self._slots.pop(slug))
+
+    def settle(self) -> None:
+        """Compress what was published, so that no scrape does; takes no lock."""
+        for known in (*self._families.values(), *self._marked.values()):
+            known.settle()
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
         for marked, families in ((False, self._families), (True, self._marked)):
@@ -111,7 +116,7 @@ class SnapshotStore:
             known = families[name]
             if number >= len(known.blocks) or known.blocks[number] is not block:
                 return False
-            families[name] = known.with_blocks({number: repacked})
+            families[name] = known.with_block(number, repacked)
             self._show(change)
             return True
 
@@ -127,7 +132,7 @@ class SnapshotStore:
         self.published, self.organizations = change.published, change.organizations
         self.series = {name: count for name, count in change.series.items() if count}
         families = [change.families[name] for name in FAMILIES if name in change.families]
-        self.exposition = Exposition(tuple(known for known in families if known.blocks), change.marked)
+        self.exposition = Exposition(tuple(families), change.marked)
 
 
 class _Change:
@@ -143,7 +148,7 @@ class _Change:
         """Render what is new of one project."""
         slug = snapshot.project.slug
         if any(slot in texts for texts in self._texts.values()):  # what is new goes by what was published before
-            self.compress()
+            self.put()
         home = self.organizations if of_organization(snapshot.project.collectors) else self.published
         before = home[slug][1] if slug in home else UNPUBLISHED
         publication = render(snapshot, now, polled=polled, before=before)
@@ -163,8 +168,8 @@ class _Change:
         for family in publication.families:
             self._texts[family][slot] = NO_TEXT
 
-    def compress(self) -> None:
-        """Put the new lines into the blocks of their families."""
+    def put(self) -> None:
+        """Put the new lines into their families."""
         for name, texts in self._texts.items():
             before = self.families.get(name) or FamilyBlocks(FAMILIES[name])
             self.families[name] = before.replaced({slot: each.text for slot, each in texts.items()})
