@@ -132,7 +132,7 @@ def unpack(packed: bytes, table: Table) -> Iterator[Row]:
 
 def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     """The same, with each number as it stands in a sample: it never becomes a number on the way."""
-    return _rows(json.loads(deflate.unpacked(packed), parse_int=str, parse_float=str), table)
+    return _rows(_TEXT_DECODER.decode(deflate.unpacked(packed).decode()), table)
 
 
 def verify(packed: bytes, tables: Iterable[Table]) -> None:
@@ -170,6 +170,7 @@ def _refused(constant: str) -> float:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refused)
+_TEXT_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 _json = json.JSONEncoder(separators=(",", ":")).encode
@@ -180,9 +181,10 @@ def _rows(document: Any, table: Table) -> Iterator[Any]:  # noqa: ANN401  number
     if found is None or not found.keys() >= {"columns", "labels", "numbers"}:  # packed by another version
         return
     columns, paths = found["columns"], [family.path for family in table.families]
+    rows = zip(map(tuple, found["labels"]), map(tuple, found["numbers"]), strict=True)
+    if columns == paths:
+        yield from rows
+        return
     places = [columns.index(path) if path in columns else None for path in paths]
-    for labels, numbers in zip(found["labels"], found["numbers"], strict=True):
-        if columns == paths:
-            yield tuple(labels), tuple(numbers)
-        else:
-            yield tuple(labels), tuple(None if place is None else numbers[place] for place in places)
+    for labels, numbers in rows:
+        yield labels, tuple([None if place is None else numbers[place] for place in places])

@@ -65,17 +65,17 @@ def _spliced(groups: Groups, known: Groups, families: Sequence[str], render: Ren
     texts = {}
     for number, family in enumerate(families if changed else ()):
         plain, marked = 1 + 2 * number, 2 + 2 * number
-        text = _splice(before.sizes[plain::stride], places, [_text(row, family) for row in rows])
+        text = splice(before.sizes[plain::stride], places, [_text(row, family) for row in rows])
         openmetrics = text
         if sizes[plain::stride] != sizes[marked::stride] or before.sizes[plain::stride] != before.sizes[marked::stride]:
-            openmetrics = _splice(before.sizes[marked::stride], places, [_marked(row, family) for row in rows])
+            openmetrics = splice(before.sizes[marked::stride], places, [_marked(row, family) for row in rows])
         texts[family] = FamilyText(text, openmetrics)
     shown = frozenset(family for number, family in enumerate(families) if any(sizes[1 + 2 * number :: stride]))
     series = sum(sizes[::stride])
     return replace(before, series=series, families=names(shown), texts=texts, sizes=sizes)
 
 
-def _splice(before: Sequence[int], places: Iterable[int], new: Iterable[bytes]) -> Splice:
+def splice(before: Sequence[int], places: Iterable[int], new: Iterable[bytes]) -> Splice:
     """New lines at some places among lines of these sizes."""
     starts, pieces, end = list(accumulate(before, initial=0)), list[bytes | slice](), 0
     for place, lines in zip(places, new, strict=True):

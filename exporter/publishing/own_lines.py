@@ -38,16 +38,21 @@ def polls(
     project: str, outcomes: Mapping[str, Outcome], intervals: Mapping[str, float], dropped: Mapping[str, int]
 ) -> Iterator[tuple[FamilyLines]]:
     """The lines of the newest outcomes and intervals by collector, and of what was dropped by reason."""
+    values: dict[Family, list[tuple[str, Number]]] = {family: [] for family in own_families.OWN}
     for collector, outcome in sorted(outcomes.items()):
-        labels = {"collector": collector, "project": project}
-        yield _row(own_families.COLLECTOR_SUCCESS, labels, int(outcome.success))
-        yield _row(own_families.COLLECTOR_DURATION, labels, outcome.duration)
+        labels = label_text(("collector", "project"), (collector, project))
+        values[own_families.COLLECTOR_SUCCESS].append((labels, int(outcome.success)))
+        values[own_families.COLLECTOR_DURATION].append((labels, outcome.duration))
         if outcome.last_success is not None:
-            yield _row(own_families.COLLECTOR_LAST_SUCCESS, labels, outcome.last_success)
+            values[own_families.COLLECTOR_LAST_SUCCESS].append((labels, outcome.last_success))
         if collector in intervals:
-            yield _row(own_families.COLLECTOR_INTERVAL, labels, intervals[collector])
+            values[own_families.COLLECTOR_INTERVAL].append((labels, intervals[collector]))
     for reason, count in sorted(dropped.items()):
-        yield _row(own_families.DROPPED_SERIES, {"project": project, "reason": reason}, count)
+        values[own_families.DROPPED_SERIES].append((label_text(("project", "reason"), (project, reason)), count))
+    for family, each in values.items():
+        if each:
+            lines = "".join([sample_line(family.name, labels, value) for labels, value in each])
+            yield (FamilyLines(family.name, len(each), lines, lines),)
 
 
 def _row(family: Family, labels: Mapping[str, str], value: Number) -> tuple[FamilyLines]:

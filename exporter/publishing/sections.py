@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -64,13 +64,15 @@ class Section:
 
     def published(self) -> Section:
         """The same without the lines, which live on in the blocks of their families."""
-        return replace(self, texts=_NO_TEXTS) if self.texts else self
+        if not self.texts:
+            return self
+        return Section(
+            self.basis, self.room, self.series, self.cut, self.families, _NO_TEXTS, self.sizes, self.order
+        )  # several times faster than `replace`, here and below
 
     def made_from(self, basis: Basis, room: int) -> Section:
         """The same lines as made from an equal basis."""
-        return Section(
-            basis, room, self.series, self.cut, self.families, self.texts, self.sizes, self.order
-        )  # several times faster than `replace`
+        return Section(basis, room, self.series, self.cut, self.families, self.texts, self.sizes, self.order)
 
     def stands(self, basis: Basis, room: int) -> bool:
         """Whether it would be the same if it were rendered again."""

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
 from exporter.knowledge.snapshots import unpack_texts
-from exporter.publishing.blocks import Splice
-from exporter.publishing.sections import FamilyText, of_texts
+from exporter.publishing.groups import splice
+from exporter.publishing.sections import FamilyText, Section, names, of_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from exporter.config import Project
     from exporter.insights.collector import Table
     from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part
-    from exporter.publishing.sections import Section
 
     Parts = Sequence[tuple[Question, Part]]
 
@@ -36,11 +35,10 @@ class _Row(NamedTuple):
 
 
 class _Lines(NamedTuple):
-    """The samples of a part, and for each family its bytes: how many, and the lines or where they stood before."""
+    """The lines of a part by family, and its sizes as a section has them."""
 
-    samples: int
-    sizes: Sequence[int]
-    texts: Sequence[bytes | slice]
+    texts: Sequence[bytes]
+    sizes: array[int]
 
 
 def table_section(project: Project, table: Table, parts: Parts, before: Section | None, room: int) -> Section:
@@ -49,43 +47,52 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
     if not places:
         return of_texts({})
     families = [table.families[place] for place in places]
-    known = _published(before, project, len(families))
-    lines, spliced = [], False
-    for question, part in parts:
-        rows, found = known.get(question, (b"", None))
-        if found is None or rows != part.rows:
-            found = _written(_rows(project, table, question, part, places), families)
-        else:
-            spliced = True
-        lines.append(found)
-    samples, cut = sum([each.samples for each in lines]), 0
+
+    def written(question: Question, part: Part) -> _Lines:
+        return _written(_rows(project, table, question, part, places), families)
+
+    changed = _changed(project, parts, before)
+    if before is not None and 0 < len(changed) < len(parts):
+        section = _spliced(before, families, changed, [written(*parts[number]) for number in changed])
+        if section.series <= room:
+            return section
+    lines, cut = [written(question, part) for question, part in parts], 0
+    samples = sum([sizes[0] for _, sizes in lines])
     if samples > room:
-        lines, spliced = [_written(_first(project, table, parts, places, room), families)], False
-        samples, cut = lines[0].samples, samples - lines[0].samples
-    texts = {}
-    for index, family in enumerate(families):
-        if any(each.sizes[index] for each in lines):
-            splice = Splice(tuple([each.texts[index] for each in lines]))
-            text = splice if spliced else splice.within(b"")
-            texts[family.name] = FamilyText(text, text)
+        lines, needed = [_written(_first(project, table, parts, places, room), families)], samples
+        samples = lines[0].sizes[0]
+        cut = needed - samples
+    joined = [b"".join(texts) for texts in zip(*[texts for texts, _ in lines], strict=True)]
+    texts = {family.name: FamilyText(text, text) for family, text in zip(families, joined, strict=False) if text}
     sizes = array("I")
-    for each in () if cut else lines:
-        sizes.extend((each.samples, *each.sizes))
+    for _, own in () if cut else lines:
+        sizes += own
     return of_texts(texts, samples, cut, sizes)
 
 
-def _published(before: Section | None, project: Project, families: int) -> Mapping[object, tuple[object, _Lines]]:
-    """The lines that stand in the section before, by question, with the rows that they were made from."""
+def _changed(project: Project, parts: Parts, before: Section | None) -> Sequence[int]:
+    """The numbers of the parts whose rows are not those of before; of none where they can not be told apart."""
     if before is None or not before.sizes or before.basis[0] != project:
-        return {}
-    found: dict[object, tuple[object, _Lines]] = {}
-    starts = [0] * families
-    for number, (question, rows) in enumerate(zip(before.basis[1::2], before.basis[2::2], strict=True)):
-        samples, *sizes = before.sizes[number * (families + 1) : (number + 1) * (families + 1)]
-        ends = [start + size for start, size in zip(starts, sizes, strict=True)]
-        found[question] = rows, _Lines(samples, sizes, tuple(map(slice, starts, ends)))
-        starts = ends
-    return found
+        return ()
+    questions, rows = before.basis[1::2], before.basis[2::2]
+    if questions != tuple([question for question, _ in parts]):
+        return ()
+    return [number for number, (_, part) in enumerate(parts) if rows[number] != part.rows]
+
+
+def _spliced(before: Section, families: Sequence[Family], changed: Sequence[int], lines: Sequence[_Lines]) -> Section:
+    """The section with other lines of some parts, between those of the others."""
+    stride, sizes = 1 + len(families), before.sizes[:]
+    for number, (_, own) in zip(changed, lines, strict=True):
+        sizes[number * stride : (number + 1) * stride] = own
+    texts = {}
+    for place, family in enumerate(families):
+        before_sizes = before.sizes[1 + place :: stride]
+        if any(before_sizes) or any(sizes[1 + place :: stride]):
+            text = splice(before_sizes, changed, [texts_of[place] for texts_of, _ in lines])
+            texts[family.name] = FamilyText(text, text)
+    shown = frozenset([family.name for place, family in enumerate(families) if any(sizes[1 + place :: stride])])
+    return Section((), 0, sum(sizes[::stride]), 0, names(shown), texts, sizes)
 
 
 def _rows(project: Project, table: Table, question: Question, part: Part, places: Sequence[int]) -> list[_Row]:
@@ -118,14 +125,15 @@ def _labels(project: Project, question: Question) -> dict[str, str]:
 
 def _written(rows: Sequence[_Row], families: Sequence[Family]) -> _Lines:
     """The sample lines of rows, as sample_line writes them."""
-    texts = [
-        "".join(
-            [f"{family.name}{row.labels}{value}\n" for row in rows if (value := row.values[index]) is not None]
-        ).encode()
-        for index, family in enumerate(families)
-    ]
-    samples = sum([len(row.values) - row.values.count(None) for row in rows])
-    return _Lines(samples, tuple(map(len, texts)), texts)
+    labels, columns = [row.labels for row in rows], zip(*[row.values for row in rows], strict=True)
+    texts, missing = [], 0
+    for family, values in zip(families, columns, strict=False):
+        name = family.name
+        missing += values.count(None)
+        lines = [f"{name}{label}{value}\n" for label, value in zip(labels, values, strict=True) if value is not None]
+        texts.append("".join(lines).encode())
+    texts = texts or [b""] * len(families)
+    return _Lines(texts, array("I", (len(rows) * len(families) - missing, *map(len, texts))))
 
 
 def _first(project: Project, table: Table, parts: Parts, places: Sequence[int], room: int) -> list[_Row]:
