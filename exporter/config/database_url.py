@@ -8,7 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 from exporter.config.values import Scalar, mistake
 
 RULE: Final = "postgresql://USER@HOST/DATABASE, with parameters of libpq such as ?sslmode=verify-full"
-SECRETS: Final = {"password", "sslpassword"}
+PASSWORDLESS: Final = "a URL without password; set state.password_file, PGPASSWORD or PGPASSFILE"
+TORN: Final = f"{PASSWORDLESS}; in any other place, write @ as %40"
+SECRETS: Final = ("password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
 STARTUP: Final = {"options", "replication"}
 """Parameters that a session keeps: behind a pooler they would be another client's."""
 HIDDEN: Final = "a URL that is not shown"
@@ -24,8 +26,10 @@ def read(value: Any) -> str:  # noqa: ANN401  whatever stands in the file
     except ValueError:
         raise mistake(RULE, HIDDEN) from None
     user, at, _ = parts.netloc.rpartition("@")
-    if (at and ":" in user) or parameters & SECRETS:
-        raise mistake("a URL without password; set state.password_file, PGPASSWORD or PGPASSFILE", HIDDEN)
+    if (at and ":" in user) or not parameters.isdisjoint(SECRETS):
+        raise mistake(PASSWORDLESS, HIDDEN)
+    if "@" in parts.path + parts.query:  # a password with a slash or a question mark in it
+        raise mistake(TORN, HIDDEN)
     if parts.scheme != "postgresql" or not value.startswith("postgresql://") or parts.fragment:
         raise mistake(RULE, HIDDEN if "@" in value or "?" in value else "")
     if parameters & STARTUP:
@@ -34,6 +38,7 @@ def read(value: Any) -> str:  # noqa: ANN401  whatever stands in the file
 
 
 _PATTERN: Final = (
-    r"^postgresql://(?![^\s/?#]*:[^\s/?#]*@)(?!\S*[?&](?:password|sslpassword|options|replication)=)[^\s#]*$"
+    r"^postgresql://(?![^\s/?#]*:[^\s/?#]*@)(?![^\s/?#]*[/?]\S*@)"
+    rf"(?!\S*[?&](?:{'|'.join((*SECRETS, *sorted(STARTUP)))})=)[^\s#]*$"
 )
 SCALAR: Final = Scalar("PostgreSQL URL", RULE, {"type": "string", "pattern": _PATTERN}, read)
