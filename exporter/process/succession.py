@@ -62,6 +62,7 @@ class Succession:
 
     def _run(self) -> None:
         served: Hold | None = None
+        asked: Hold | None = None
         pause = RETRY
         while not self._stopped:
             taken = self._taken
@@ -69,13 +70,17 @@ class Succession:
                 self._end()
                 served = None
             elif taken[0] != served:
-                self._end()
-                served = taken[0] if self._read(*taken) else None
-                pause = RETRY if served else min(pause * 2, LONGEST_RETRY)
-            elif self.current is not None and self.current.is_stale:
-                # What it shows stays until all was read again; meanwhile it can commit nothing.
+                if served is None or not self._keeper.leads(served):
+                    self._end()
+                good = self._read(*taken)
+                served = taken[0] if good else served
+                pause = RETRY if good else min(pause * 2, LONGEST_RETRY)
+            elif self.current is not None and self.current.is_stale and asked != served:
+                # What it shows stays until all was read again. It can commit nothing meanwhile, and what it has sent is
+                # over, or refused, once the lease is taken again: what is read then is all there is.
                 self._log.warning("a commit has an unknown end; reading the database again")
-                pause = RETRY if self._read(*taken) else min(pause * 2, LONGEST_RETRY)
+                self._keeper.begin_anew()
+                asked = served
             with self._changed:
                 if self._taken == taken and not self._stopped:
                     self._changed.wait(pause)

@@ -41,7 +41,7 @@ class Keeper:
         self.wall = wall or DatabaseClock(clock)
         self._holder = uuid.uuid4().hex
         self._stop = threading.Event()
-        self._hurry = threading.Event()
+        self._hurry, self._anew = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._unreachable = False
         self._paused_until: float | None = None
@@ -63,7 +63,7 @@ class Keeper:
     def leads(self, hold: Hold) -> bool:
         """Whether a lease that was taken still holds, as far as this replica can know."""
         tenure = self.tenure
-        return tenure is not None and tenure.hold == hold and tenure.leads(self._clock()) and not self._stop.is_set()
+        return tenure is not None and tenure.covers(hold) and tenure.leads(self._clock()) and not self._stop.is_set()
 
     def reach(self) -> bool:
         """Reach the database, and make its tables where there are none; False where there is no way to it now.
@@ -97,6 +97,11 @@ class Keeper:
             self._thread.join(GIVE_BACK_SECONDS)
         self._table.link.close()
 
+    def begin_anew(self) -> None:
+        """Take the lease again while it holds, so that whatever was sent so far is over; `taken` is told."""
+        self._anew.set()
+        self._hurry.set()
+
     def note_pause(self, until: float | None) -> None:
         """Keep with the lease until when CircleCI has asked for a pause, in Unix seconds: the next leader heeds it."""
         known = self._paused_until
@@ -126,7 +131,7 @@ class Keeper:
         renewed = False
         try:
             with reach():
-                renewed = self._renew(tenure)
+                renewed = self._retake(tenure) if self._anew.is_set() else self._renew(tenure)
         except UnreachableError as error:
             self._note_unreachable(error)
         current = self.tenure
@@ -158,7 +163,8 @@ class Keeper:
         self.wall.measured(taken.now, sent_at, self._clock())
         if not schema.migrate(self._table.link, fence(self._table.link, taken.hold)):
             return False
-        self.tenure = Tenure(taken.hold, self._table.seconds, sent_at)
+        self._anew.clear()
+        self.tenure = Tenure.of(taken.hold, self._table.seconds, sent_at)
         self._paused_until = taken.paused_until
         self._log.info("leading", epoch=taken.hold.epoch)
         self.taken(taken.hold, taken.paused_until)
@@ -173,6 +179,19 @@ class Keeper:
         self.wall.measured(now, sent_at, self._clock())
         self.tenure = tenure.renewed(sent_at)
         self._note_reachable()
+        return True
+
+    def _retake(self, tenure: Tenure) -> bool:
+        sent_at = self._clock()
+        taken = self._table.retake(tenure.hold)
+        if taken is None:
+            self._lose("another replica has taken the lease")
+            return False
+        self._anew.clear()
+        self.wall.measured(taken.now, sent_at, self._clock())
+        self.tenure = tenure.retaken(taken.hold, sent_at)
+        self._note_reachable()
+        self.taken(taken.hold, self._paused_until)
         return True
 
     def _lose(self, why: str) -> None:

@@ -38,18 +38,13 @@ class ReignEnd(threading.Event):
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """What a reign is begun with. `paused_until` is a Unix time until which CircleCI asked the last leader to pause.
-
-    A `patient` one makes commits that take longer than a lease. While one is under way nobody can take the lease, and
-    its holder cannot renew it.
-    """
+    """What a reign is begun with. `paused_until` is a Unix time until which CircleCI asked the last leader to pause."""
 
     keeper: Keeper
     hold: Hold
     login: Login
     lease: float
     paused_until: float | None = None
-    patient: bool = False
     ended: ReignEnd = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,14 +55,11 @@ class SharedState:
         """Whether the lease still holds."""
         return self.keeper.leads(self.hold)
 
-    def _may_commit(self) -> bool:
-        return self.patient or self.leads()
-
     def open(self, telemetry: Telemetry, log: BoundLogger) -> tuple[StateStore, Postgres]:
         """The state of this reign's place, and the database under it: every commit is fenced by the lease."""
         server, shard, total = self.hold.place
         link = Link(self.login, self.lease)
-        database = Postgres(link, self.hold, telemetry, log, lease=self.lease, leads=self._may_commit)
+        database = Postgres(link, self.hold, telemetry, log, lease=self.lease, leads=self.leads)
         state = StateStore(
             database,
             server,

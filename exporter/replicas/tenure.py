@@ -20,12 +20,23 @@ RETRY: Final = 10
 class Tenure:
     """A lease that was taken. Times are seconds of a clock that never goes back, and goes on while a machine sleeps.
 
-    `sent_at` is when the newest good renewal was sent: the database began to count at that moment or later.
+    `sent_at` is when the newest good renewal was sent: the database began to count at that moment or later. `first` is
+    the epoch with which it began; while it lasts the lease may be taken again.
     """
 
     hold: Hold
     lease: float
     sent_at: float
+    first: int
+
+    @classmethod
+    def of(cls, hold: Hold, lease: float, sent_at: float) -> Self:
+        """A lease that was taken by what was sent at a moment."""
+        return cls(hold, lease, sent_at, hold.epoch)
+
+    def covers(self, hold: Hold) -> bool:
+        """Whether a lease was taken since this began."""
+        return hold.place == self.hold.place and self.first <= hold.epoch <= self.hold.epoch
 
     def leads(self, now: float) -> bool:
         """Whether nobody else can have taken the lease."""
@@ -34,6 +45,10 @@ class Tenure:
     def renewed(self, sent_at: float) -> Self:
         """The same after a renewal that was sent at a moment."""
         return replace(self, sent_at=sent_at)
+
+    def retaken(self, hold: Hold, sent_at: float) -> Self:
+        """The same after it was taken again."""
+        return replace(self, hold=hold, sent_at=sent_at)
 
     @property
     def pause(self) -> float:

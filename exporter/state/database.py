@@ -62,6 +62,12 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
 
+    def view(self) -> AbstractContextManager[None]:
+        """Read meanwhile what belongs together, as of one moment. Raises one of `errors`.
+
+        What is deleted meanwhile goes afterwards, in a transaction.
+        """
+
     def version(self, after: int, /) -> int:
         """Return the version of a hint that comes after another, 0 for none."""
 

@@ -65,6 +65,11 @@ class StateFile:
             raise
         self._generation.committed()
 
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """Read meanwhile: nobody else writes to the file."""
+        yield
+
     def version(self, after: int) -> int:
         """The version of a hint that comes after another."""
         return after + 1

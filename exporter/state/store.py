@@ -120,7 +120,8 @@ class StateStore:
                 yield stored
 
     def _read(self, slug: str) -> Stored | None:
-        stored = project_tables.read(self._connection, self._server, slug, self._damage)
+        with self._database.view():
+            stored = project_tables.read(self._connection, self._server, slug, self._damage)
         return stored and past.no_later(stored, self._wall())
 
     def _begin_again(self) -> None:
@@ -200,8 +201,9 @@ class StateStore:
             now = self._wall()
             with self._access.transaction():
                 run_tables.resume(self._connection, project, now - max(away, self._patience))
-            ledger = run_tables.read(self._connection, project, slug, self._damage)
-            live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
+            with self._database.view():
+                ledger = run_tables.read(self._connection, project, slug, self._damage)
+                live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
             return ledger and past.past_ledger(ledger, now), live and past.past_live(live, now)
 
     def commit_runs(self, snapshot: Snapshot, remembered: Mapping[str, Remembered], *, whole: bool) -> None:

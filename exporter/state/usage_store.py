@@ -32,7 +32,7 @@ class UsageStore:
     ) -> tuple[Facts, list[CellT]] | None:
         """What is known of an organization, made from its documents; None where nothing is."""
         access = self._access
-        with access.reading():
+        with access.reading(), access.database.view():
             return usage_tables.read(access.connection, access.server, slug, self._damage, facts, cell)
 
     def write(self, slug: str, facts: object) -> None:

@@ -9,10 +9,11 @@ import pytest
 from exporter.errors import ConfigError, Problem, StateError
 from exporter.process.succession import Succession
 from exporter.replicas import Keeper
+from exporter.state.postgres.database import Refused
 from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
 from tests.state.making import Log
-from tests.state.postgres.making import PLACE, end_lease, hold, linked
+from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -112,7 +113,28 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     assert current is first
     wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
     assert first.steps == ["made", "started", "stopped", "closed"]
-    assert following.reigns[1].shared.hold == first.shared.hold
+    before, after = first.shared.hold, following.reigns[1].shared.hold
+    assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 1)
+
+
+def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again(
+    following: Following, database: Address
+) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    first = following.reigns[0]
+    with linked(database) as link:
+        postgres = made(link, first.shared.hold)
+        with postgres.transaction():
+            postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
+            postgres.execute("SELECT 1")
+            first.is_stale = True
+            wait_until(lambda: "the database cannot be reached" in following.log.told(), 5, why="the wait")
+            assert len(following.reigns) == 1
+        wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
+        with pytest.raises(Refused), postgres.transaction():
+            postgres.execute("SELECT 1")
+    assert database.run("SELECT url FROM server") == [("late",)]
 
 
 def test_the_end_ends_the_reign_and_gives_the_lease_back(following: Following, database: Address) -> None:

@@ -38,8 +38,8 @@ class Kept:
         assert self.keeper.reach()
         assert self.keeper.take()
 
-    def shared(self, *, patient: bool = False) -> SharedState:
-        return SharedState(self.keeper, self.taken[0], self._login, LEASE, patient=patient)
+    def shared(self) -> SharedState:
+        return SharedState(self.keeper, self.taken[0], self._login, LEASE)
 
 
 @pytest.fixture
@@ -75,17 +75,28 @@ def test_a_commit_after_that_is_not_even_tried(kept: Kept) -> None:
     state.close()
 
 
-def test_a_patient_commit_takes_longer_than_the_lease_unless_another_has_taken_it(
-    kept: Kept, database: Address
-) -> None:
-    state = opened(kept.shared(patient=True))
-    kept.now += 10 * LEASE
-    state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+def test_a_commit_under_a_lease_that_another_has_taken_is_refused(kept: Kept, database: Address) -> None:
+    state = opened(kept.shared())
     end_lease(database)
     with linked(database) as link:
         hold(link, "another")
     with pytest.raises(StateError, match="another replica has taken the lease"):
         state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+    state.close()
+
+
+def test_what_looks_damaged_to_a_leader_of_the_past_stays(kept: Kept, database: Address) -> None:
+    state = opened(kept.shared())
+    state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+    database.run("UPDATE ledger SET facts = 'damaged'")
+    end_lease(database)
+    with linked(database) as link:
+        hold(link, "another")
+    with pytest.raises(StateError, match="another replica has taken the lease"):
+        list(state.load())
+    with pytest.raises(StateError, match="another replica has taken the lease"):
+        state.resume("gh/acme/web", 300.0)
+    assert database.run("SELECT count(*) FROM workflow") == [(2,)]
     state.close()
 
 

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from exporter.state.postgres.link import Link, Rows
     from exporter.telemetry import Telemetry
 
-CHUNK: Final = 1024 * 1024
-"""Characters of statements that are sent at once."""
+CHUNK: Final = 128 * 1024
+"""Characters of statements that are sent at once. To write more takes so long that its transaction would be ended."""
 IDLE_SHARE: Final = 0.3
-"""A transaction whose client has been silent for this share of a lease ends."""
+"""A transaction whose client has been silent for this share of a lease is ended."""
+VIEW: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    "SET LOCAL idle_in_transaction_session_timeout = '10min'",  # it holds up nobody
+)
 
 
 class Refused(psycopg.OperationalError):
@@ -81,6 +85,7 @@ class Postgres:
         self._begin = ("BEGIN", f"SET LOCAL idle_in_transaction_session_timeout = {idle}")
         self._failing = self._within = self._begun = False
         self._waiting: list[str] = []
+        self._after_view: list[str] | None = None
         self._size = self._number = 0
         self.is_stale = False
         """Whether it may hold what this process does not know, so that all must be read again before it counts."""
@@ -92,13 +97,21 @@ class Postgres:
         return self
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Found:
-        """Run a statement, or keep it for the next round trip of its transaction."""
+        """Run a statement, or keep it for the next round trip of its transaction; one that writes always has one."""
         written = self._link.write(statement, values)
-        if not self._within:
+        if self._within:
+            if dialect.reads(statement):
+                return Found(self._send(written)[-1])
+            self._keep(written)
+        elif dialect.reads(statement):
+            if self._after_view is not None:
+                self._verify()
             return Found(self._link.run(written)[0])
-        if dialect.reads(statement):
-            return Found(self._send(written)[-1])
-        self._keep(written)
+        elif self._after_view is not None:
+            self._after_view.append(written)
+        else:
+            with self.transaction():
+                self._keep(written)
         return Found([])
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
@@ -125,6 +138,25 @@ class Postgres:
             raise
         finally:
             self._within, self._waiting, self._size = False, [], 0
+
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """Read as of one moment, whatever is committed meanwhile; write afterwards, fenced. Raises psycopg.Error."""
+        self._link.run(*VIEW)
+        self._number, self._after_view = self._link.number, []
+        try:
+            yield
+            self._verify()
+            self._link.run("COMMIT")
+        except BaseException:
+            self._link.roll_back()
+            raise
+        finally:
+            later, self._after_view = self._after_view, None
+        if later:
+            with self.transaction():
+                for written in later:
+                    self._keep(written)
 
     def version(self, _after: int) -> int:
         """The next version of a hint: of all replicas together, so that no two writers take the same."""

@@ -27,6 +27,9 @@ SCHEMA: Final = (
 TAKING: Final = 0x43494558_0001
 """The advisory lock of whoever takes a lease: of two numbers of shards only one may."""
 _LOOK: Final = "SELECT lease_now(), shard, total, until FROM lease RIGHT JOIN (SELECT 1) AS always ON server = ?"
+# A commit under a lease that has ended may be under way: what it holds can be taken once it is over.
+_WAIT: Final = """SELECT 1 FROM lease
+    WHERE server = ? AND (shard = ? OR total <> ?) AND until <= lease_now() FOR UPDATE"""
 # Leaders of another number of shards that have fallen silent: what they still send is refused.
 _FENCE_OFF: Final = """UPDATE lease SET epoch = epoch + 1, holder = ''
     WHERE server = ? AND total <> ? AND until <= lease_now()"""
@@ -40,10 +43,16 @@ _TAKE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
 _RENEW: Final = """UPDATE lease SET until = lease_now() + ?, paused_until = ?
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
     RETURNING lease_now()"""
+_WAIT_FOR_OWN: Final = """SELECT 1 FROM lease
+    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR UPDATE"""
+_RETAKE: Final = """UPDATE lease SET epoch = epoch + 1, until = lease_now() + ?
+    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
+    RETURNING epoch, lease_now(), paused_until"""
 _GIVE_BACK: Final = """UPDATE lease SET until = 0, holder = ''
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?"""
+# The weakest lock that a take-over waits for: a renewal changes no key, so it goes on beside a long commit.
 _FENCE: Final = """SELECT 1 FROM lease
-    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR SHARE"""
+    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR KEY SHARE"""
 
 
 class Place(NamedTuple):
@@ -101,6 +110,7 @@ class LeaseTable:
         server, shard, total = place
         found = self._run(
             f"SELECT pg_advisory_xact_lock({TAKING})",
+            self.link.write(_WAIT, (server, shard, total)),
             self.link.write(_FENCE_OFF, (server, total)),
             self.link.write(_TAKE, (server, shard, total, holder, self.seconds, server, total)),
         )
@@ -116,6 +126,18 @@ class LeaseTable:
         """
         found = self._run(self.link.write(_RENEW, (self.seconds, paused_until, *hold.place, hold.holder, hold.epoch)))
         return found[0][0] if found else None
+
+    def retake(self, hold: Hold) -> Taken | None:
+        """Take a lease again that has not ended; None where it is lost. Raises psycopg.Error.
+
+        What was sent under the old epoch is over then, or is refused.
+        """
+        own = (*hold.place, hold.holder, hold.epoch)
+        found = self._run(self.link.write(_WAIT_FOR_OWN, own), self.link.write(_RETAKE, (self.seconds, *own)))
+        if not found:
+            return None
+        epoch, now, paused_until = found[0]
+        return Taken(hold._replace(epoch=epoch), now, paused_until)
 
     def give_back(self, hold: Hold) -> None:
         """End a lease now. Raises psycopg.Error."""

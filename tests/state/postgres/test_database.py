@@ -12,6 +12,7 @@ import pytest
 from exporter.errors import StateError
 from exporter.state import StateStore
 from exporter.state.postgres.database import CHUNK, Refused
+from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
@@ -23,6 +24,8 @@ from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
 if TYPE_CHECKING:
     from tests.postgres import Address, Server
 
+BRIEF = 3.0
+"""A lease whose statements wait for 0.3 s."""
 ADD = "INSERT INTO server (url, up) VALUES (?, ?)"
 
 
@@ -67,6 +70,54 @@ def test_nothing_is_committed_once_the_lease_has_ended_by_this_replica_s_own_clo
         assert urls(database) == []
 
 
+def test_what_is_written_outside_of_a_transaction_is_fenced_too(database: Address) -> None:
+    with linked(database) as link:
+        first = made(link, hold(link))
+        first.execute(ADD, ("a", 1))
+        assert urls(database) == ["a"]
+        end_lease(database)
+        hold(link, "two")
+        with pytest.raises(Refused, match="another replica"):
+            first.execute("DELETE FROM server WHERE url = ?", ("a",))
+        assert urls(database) == ["a"]
+
+
+def test_a_view_is_of_one_moment_and_what_is_deleted_meanwhile_goes_afterwards(database: Address) -> None:
+    with linked(database) as link:
+        postgres = made(link, hold(link))
+        postgres.executemany(ADD, [("a", 1), ("b", 1)])
+        with postgres.view():
+            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+            postgres.execute("DELETE FROM server WHERE url = ?", ("a",))
+            database.run("INSERT INTO server VALUES ('c', 1)")
+            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+            assert urls(database) == ["a", "b", "c"]
+        assert urls(database) == ["b", "c"]
+
+
+@pytest.mark.parametrize("trouble", ["the lease", "the connection"])
+def test_a_view_that_is_lost_deletes_nothing(database: Address, trouble: str) -> None:
+    with linked(database) as link, linked(database) as other:
+        postgres = made(link, hold(link))
+        postgres.execute(ADD, ("a", 1))
+
+        def read() -> None:
+            with postgres.view():
+                postgres.execute("DELETE FROM server WHERE url = ?", ("a",))
+                if trouble == "the lease":
+                    end_lease(database)
+                    hold(other, "two")
+                else:
+                    database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+                    with suppress(psycopg.OperationalError):
+                        postgres.execute("SELECT 1")
+                    postgres.execute("SELECT 1")
+
+        with pytest.raises(psycopg.OperationalError, match=r"another replica|connection"):
+            read()
+        assert urls(database) == ["a"]
+
+
 def test_nobody_takes_the_lease_while_a_commit_is_under_way(database: Address) -> None:
     with linked(database) as link, linked(database) as other:
         postgres = made(link, hold(link))
@@ -74,8 +125,34 @@ def test_nobody_takes_the_lease_while_a_commit_is_under_way(database: Address) -
         with postgres.transaction():
             postgres.execute("SELECT 1")
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                hold(other, "two", PLACE)
+                LeaseTable(other, BRIEF).take(PLACE, "two")
         hold(other, "two", PLACE)
+
+
+def test_the_lease_is_renewed_and_given_back_while_a_commit_is_under_way(database: Address) -> None:
+    with linked(database) as link, linked(database) as other:
+        held, table = hold(link), LeaseTable(other, BRIEF)
+        postgres = made(link, held)
+        with postgres.transaction():
+            postgres.execute(ADD, ("a", 1))
+            postgres.execute("SELECT 1")
+            assert table.renew(held, None) is not None
+            table.give_back(held)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                table.take(PLACE, "two")
+        assert urls(database) == ["a"]
+        hold(other, "two")
+
+
+def test_another_number_of_shards_waits_for_a_commit_of_the_old_one(database: Address) -> None:
+    with linked(database) as link, linked(database) as other:
+        postgres = made(link, hold(link))
+        with postgres.transaction():
+            postgres.execute("SELECT 1")
+            end_lease(database)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                LeaseTable(other, BRIEF).take(Place(SERVER, 1, 2), "two")
+        hold(other, "two", Place(SERVER, 1, 2))
 
 
 def test_a_transaction_whose_client_is_silent_ends_by_itself(database: Address) -> None:
@@ -87,7 +164,7 @@ def test_a_transaction_whose_client_is_silent_ends_by_itself(database: Address) 
                 postgres.execute(ADD, ("a", 1))
                 postgres.execute("SELECT 1")
                 time.sleep(0.6)
-                end_lease(database)  # it would wait for the row
+                end_lease(database)
                 hold(other, "two")
 
         with pytest.raises(psycopg.Error):

@@ -106,6 +106,21 @@ def test_a_leader_of_the_old_number_of_shards_that_wakes_is_fenced_off(database:
         assert table.renew(old.hold, None) is None
 
 
+def test_a_lease_that_holds_is_taken_again_under_a_new_epoch_and_one_that_has_ended_is_not(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        taken = table.take(PLACE, "one")
+        assert taken is not None
+        again = table.retake(taken.hold)
+        assert again is not None
+        assert again.hold == taken.hold._replace(epoch=taken.hold.epoch + 1)
+        assert table.renew(taken.hold, None) is None
+        assert table.retake(taken.hold) is None
+        assert link.run(fence(link, taken.hold)) == [[]]
+        end_lease(database)
+        assert table.retake(again.hold) is None
+
+
 def test_another_server_has_leases_of_its_own(database: Address) -> None:
     with linked(database) as link:
         table = LeaseTable(link, LEASE)
