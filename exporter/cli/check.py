@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from exporter.cli import runner_check, usage_check
+from exporter.cli import sources_check
 from exporter.cli.check_table import count, table
 from exporter.cli.once import found
 from exporter.cli.online_check import examine, token_owner, with_pipelines
@@ -60,8 +60,8 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
     findings = _examine(engine, projects, config.circleci, webhook_url)
     document = _document(config, findings, owner)
     document |= _organizations(engine, config, document)
-    document["runners"] = runner_check.entries(config, engine)
-    document["usage"] = usage_check.entries(config, engine)
+    document["runners"] = sources_check.runners(config, engine)
+    document["usage"] = sources_check.usage(config, engine)
     beside = (*document["runners"], *document["usage"])
     document["ok"] = document["ok"] and all(entry["ok"] for entry in beside)
     if as_json:
@@ -73,11 +73,11 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
 
 def _offline(config: Config, *, as_json: bool) -> None:
     projects, organizations = len(config.projects), len(config.organizations)
+    found = f"{count(projects, 'project')}, {count(organizations, 'organization')}"
     _write(
         {"ok": True, "projects": projects, "organizations": organizations},
         as_json=as_json,
-        text=f"{config.file} is valid: {count(projects, 'project')}, {count(organizations, 'organization')}. "
-        "CircleCI was not contacted.",
+        text=f"{config.file} is valid: {found}. CircleCI was not contacted.",
     )
 
 

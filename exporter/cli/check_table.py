@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.cli import runner_check, usage_check
+from exporter.cli import sources_check
 from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
 
@@ -60,8 +60,8 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     for entry in document["pipeline_lists"]:
         needed = entry["calls_per_hour"]["most"]
         console.print(line(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
-    runner_check.explain(console, document["runners"])
-    usage_check.explain(console, document["usage"])
+    sources_check.explain_runners(console, document["runners"])
+    sources_check.explain_usage(console, document["usage"])
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(line(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"

@@ -66,11 +66,12 @@ def run(config_file: Path, log_level: str, log_format: str, *, config_watch: boo
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
 
-    def start() -> None:
+    def start() -> bool:
         watch = FileWatch(config_file) if config_watch else None  # before the file is read, so that no change is missed
         Daemon(load(config_file), Options(config_file=config_file, **options), log, watch=watch).run()
+        return True
 
-    _end(_guarded(start, log, config_file, plain=telling.at_terminal(log_format)))
+    _do(start, log, config_file, plain=telling.at_terminal(log_format))
 
 
 @main.command()
@@ -79,20 +80,18 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
     """Poll every project once and print the metrics."""
     log = configure(log_level, log_format)
     _within(shard, total_shards)
-    good = False
 
-    def start() -> None:
-        nonlocal good
-        config = load(config_file)
+    def start() -> bool:
+        good, config = False, load(config_file)
         engine = Engine(config, log, shard=shard, total_shards=total_shards, keep_state=False)
         on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
         with suppress(Stopped):
             projects, searched = found(engine, config, shard, total_shards)
             good = poll_once(engine, projects, sys.stdout.buffer) and searched
         engine.close()
+        return good
 
-    code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))
-    _end(code or (GOOD if good else SOME_FAILED))
+    _do(start, log, config_file, plain=telling.at_terminal(log_format))
 
 
 @main.command(short_help="Check the configuration against CircleCI.")
@@ -114,15 +113,11 @@ def check(
     Exit code 0: all good; 2: errors in the file; 3: something failed at CircleCI.
     """
     log = configure("error" if log_level == "info" else log_level, log_format)
-    good = False
 
-    def start() -> None:
-        nonlocal good
-        config = load(config_file)
-        good = check_projects(config, log, offline=offline, as_json=as_json, webhook_url=webhook_url)
+    def start() -> bool:
+        return check_projects(load(config_file), log, offline=offline, as_json=as_json, webhook_url=webhook_url)
 
-    code = _guarded(start, log, config_file, plain=True, as_json=as_json)
-    _end(code or (GOOD if good else SOME_FAILED))
+    _do(start, log, config_file, plain=True, as_json=as_json)
 
 
 @main.command(short_help="Write the last 90 days of run counters as files for Prometheus.")
@@ -157,14 +152,12 @@ def backfill(config_file: Path, log_level: str, log_format: str, **options: Any)
     """
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
-    good = False
+    plain = telling.at_terminal(log_format)
 
-    def start() -> None:
-        nonlocal good
-        good = past.backfill(load(config_file), past.Flags(**options), log, plain=telling.at_terminal(log_format))
+    def start() -> bool:
+        return past.backfill(load(config_file), past.Flags(**options), log, plain=plain)
 
-    code = _guarded(start, log, config_file, plain=telling.at_terminal(log_format))
-    _end(code or (GOOD if good else SOME_FAILED))
+    _do(start, log, config_file, plain=plain)
 
 
 @main.command(short_help="Run against a synthetic CircleCI: needs no token, network or file.")
@@ -175,7 +168,7 @@ def demo(duration: float | None, seed: int, log_level: str, log_format: str, **o
     """Run against a synthetic CircleCI on this machine: needs no token, network or file."""
     log = configure(log_level, log_format)
 
-    def start() -> None:
+    def start() -> bool:
         with stage(seed) as (config, environ):
             daemon = Daemon(config, Options(**options), log, environ=environ)
             secure = options["web_config"] is not None
@@ -185,8 +178,9 @@ def demo(duration: float | None, seed: int, log_level: str, log_format: str, **o
                 timer.daemon = True
                 timer.start()
             daemon.run()
+        return True
 
-    _end(_guarded(start, log, plain=telling.at_terminal(log_format)))
+    _do(start, log, plain=telling.at_terminal(log_format))
 
 
 @main.command()
@@ -213,13 +207,17 @@ def _within(shard: int, total_shards: int) -> None:
         raise click.UsageError(f"--shard {shard} is not below --total-shards {total_shards}: shards count from 0")
 
 
-def _guarded(
-    start: Callable[[], None], log: Logger, file: Path | None = None, *, plain: bool, as_json: bool = False
-) -> int:
-    """Run it and return the exit code. Errors go to a person (`plain`), to a program as JSON, or to the log."""
+def _do(
+    start: Callable[[], bool], log: Logger, file: Path | None = None, *, plain: bool, as_json: bool = False
+) -> NoReturn:
+    """Run what says whether all went well, and end with its exit code.
+
+    Errors go to a person (`plain`), to a program as JSON, or to the log.
+    """
     try:
-        start()
+        code = GOOD if start() else SOME_FAILED
     except ConfigError as error:
+        code = BAD_CONFIGURATION
         if as_json:
             click.echo(json.dumps({"ok": False, "problems": [asdict(problem) for problem in error.problems]}, indent=2))
         elif plain:
@@ -227,22 +225,16 @@ def _guarded(
         else:
             for problem in error.problems:
                 log.error("bad configuration", problem=str(problem))  # noqa: TRY400  not a defect
-        return BAD_CONFIGURATION
     except StartError as error:
+        code = NOT_STARTED
         if as_json:
             click.echo(json.dumps({"ok": False, "error": str(error)}, indent=2))
         elif plain:
             telling.not_started(error)
         else:
             log.error("could not start", error=str(error))  # noqa: TRY400  not a defect
-        return NOT_STARTED
     except Stopped:
-        return INTERRUPTED
-    return GOOD
-
-
-def _end(code: int) -> NoReturn:
-    """End now: a thread that waits for a name server or a dripping answer cannot be interrupted."""
+        code = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(code)  # a thread that waits for a name server or a dripping answer cannot be interrupted

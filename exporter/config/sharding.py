@@ -6,20 +6,12 @@ Rendezvous hashing, Thaler and Ravishankar, "Using name-based mappings to increa
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-
-class HasSlug(Protocol):
-    """A project or an organization."""
-
-    @property
-    def slug(self) -> str: ...
-
-
-SluggedT = TypeVar("SluggedT", bound=HasSlug)
+    from exporter.config.settings import Project
 
 
 def owner(slug: str, total: int) -> int:
@@ -35,6 +27,6 @@ def owner(slug: str, total: int) -> int:
     return winner
 
 
-def mine(items: Iterable[SluggedT], shard: int, total: int) -> tuple[SluggedT, ...]:
-    """Return the projects or organizations that belong to the shard, in their order."""
-    return tuple(item for item in items if total == 1 or owner(item.slug, total) == shard)
+def mine(projects: Iterable[Project], shard: int, total: int) -> tuple[Project, ...]:
+    """Return the projects that belong to the shard, in their order."""
+    return tuple(project for project in projects if total == 1 or owner(project.slug, total) == shard)

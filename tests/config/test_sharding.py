@@ -5,25 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.config import Project
 from exporter.config.sharding import mine, owner
 
 
-@dataclass(frozen=True)
-class Slugged:
-    slug: str
+def slugged(slug: str) -> Project:
+    return Project.model_construct(slug=slug)
 
 
-ITEMS = tuple(Slugged(f"gh/acme/service-{number}") for number in range(5000))
+ITEMS = tuple(slugged(f"gh/acme/service-{number}") for number in range(5000))
 
 
 @given(st.sets(st.text(max_size=20), max_size=20), st.integers(1, 12))
 def test_each_project_belongs_to_exactly_one_shard(slugs: set[str], total: int) -> None:
-    items = [Slugged(slug) for slug in sorted(slugs) if slug.isprintable()]
+    items = [slugged(slug) for slug in sorted(slugs) if slug.isprintable()]
 
     shares = [mine(items, shard, total) for shard in range(total)]
 

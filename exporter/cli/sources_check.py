@@ -1,0 +1,100 @@
+"""The parts of `check` beside projects: self-hosted runners, and the Usage export, of which it starts none."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from exporter.cli.printable import line
+from exporter.cli.remedies import REMEDIES
+from exporter.config import write_duration
+from exporter.errors import PollError
+from exporter.runners.examination import examine
+from exporter.usage import identity, planning
+from exporter.usage.organization import projects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rich.console import Console
+
+    from exporter.config import Config
+    from exporter.process.engine import Engine
+
+RUNNER_REMEDIES = {
+    "not_found": "It does not exist, or the token's user cannot see it.",
+    "redirect": "`runners.url` redirects: it is not the final address. Use the address that it redirects to.",
+}
+USAGE_REMEDIES = {
+    "not_found": "The slug is wrong, or the token's user is no member of the organization.",
+}
+"""What differs from projects, by reason."""
+
+
+def runners(config: Config, engine: Engine) -> list[dict[str, Any]]:
+    """What a call told of each namespace and each listed class, for a program."""
+    return [
+        {
+            "namespace" if finding.is_namespace else "resource_class": finding.subject,
+            "ok": not finding.error,
+            "error": finding.error,
+            "reason": finding.reason,
+            **({"resource_classes": list(finding.classes)} if finding.is_namespace else {}),
+        }
+        for finding in examine(config, engine.telemetry, engine.stop, os.environ)
+    ]
+
+
+def explain_runners(console: Console, found: Iterable[dict[str, Any]]) -> None:
+    """The same for a person: a line each, and what to do where it fails."""
+    for entry in found:
+        what = f"Runners of {entry.get('namespace') or entry['resource_class']}"
+        if entry["reason"]:
+            _explain_failure(console, what, entry, RUNNER_REMEDIES)
+        elif "namespace" in entry:
+            console.print(line(f"{what}: {', '.join(entry['resource_classes']) or 'no resource class'}"))
+        else:
+            console.print(line(f"{what}: readable"))
+
+
+def usage(config: Config, engine: Engine) -> list[dict[str, Any]]:
+    """What is known of each organization, and which days its next export would have, for a program."""
+    return [_usage_of(slug, config, engine) for slug in config.usage.organizations]
+
+
+def explain_usage(console: Console, found: Iterable[dict[str, Any]]) -> None:
+    """The same for a person: a line each, and what to do where it fails."""
+    for entry in found:
+        what = f"Usage export of {entry['organization']}"
+        if entry["reason"]:
+            _explain_failure(console, what, entry, USAGE_REMEDIES)
+            continue
+        console.print(
+            line(
+                f"{what} (organization ID {entry['id']}): {entry['first_day']} to {entry['last_day']} "
+                f"first, then every {entry['interval']} until yesterday is read."
+            )
+        )
+
+
+def _usage_of(slug: str, config: Config, engine: Engine) -> dict[str, Any]:
+    entry: dict[str, Any] = {"organization": slug, "ok": True, "error": "", "reason": ""}
+    try:
+        entry["id"] = identity.find(slug, projects_of(slug, config, engine.store), engine.attempts)
+    except PollError as error:
+        return {**entry, "ok": False, "error": str(error), "reason": error.reason}
+    today = planning.day_of(engine.clocks.wall() - engine.attempts.ahead())
+    window = planning.window_of(planning.Progress(), today)
+    if window is not None:
+        entry |= {
+            "first_day": planning.written(window.first)[:10],
+            "last_day": planning.written(window.end - 1)[:10],
+            "interval": write_duration(config.usage.interval),
+        }
+    return entry
+
+
+def _explain_failure(console: Console, what: str, entry: Mapping[str, Any], own: Mapping[str, str]) -> None:
+    reason = entry["reason"]
+    console.print(line(f"{what} fails: {entry['error']}", style="red"))
+    console.print(line(f"    {own.get(reason) or REMEDIES[reason]}"))
