@@ -1,4 +1,4 @@
-"""The rows and tiles of the page, in words: what the template puts into markup, with nothing left to work out."""
+"""What the figures of the page mean: trends, bars, grades and a verdict, in words and colors."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.web.page import wording
-from exporter.web.page.overview import ApiView, CollectorView, Health
+from exporter.web.page.overview import Health
 
 if TYPE_CHECKING:
-    from exporter.web.page.overview import ProjectView, WorkflowView
-    from exporter.web.page.selection import Ranked
+    from exporter.web.page.overview import ApiView
 
 GOOD_RATIO = 0.9
 FAIR_RATIO = 0.7
@@ -30,111 +29,20 @@ class Trend:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class CollectorCell:
-    """One collector of a project. `age` stands against `limit`, its stale_after."""
-
-    name: str
-    state: Health
-    age: str
-    limit: str
-    words: str
-    error: str | None
+def bar(ratio: float | None) -> str | None:
+    """Write the length of a ratio's bar, in percent of the width; None where there is none to draw."""
+    if ratio is None or not math.isfinite(ratio):
+        return None
+    return f"{min(max(ratio, 0.0), 1.0) * 100:.1f}"
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectRow:
-    """One line of the table of projects."""
-
-    name: str
-    slug: str
-    branch: str
-    state: Health
-    collectors: tuple[CollectorCell, ...]
-    next_poll: str
-    next_poll_at: str
-    series: str
+def grade(ratio: float) -> str:
+    """Name the color of a success ratio."""
+    return "good" if ratio >= GOOD_RATIO else "fair" if ratio >= FAIR_RATIO else "poor"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowRow:
-    """One line of the table of workflows. `bar` is the success ratio in percent of the width, `grade` its color."""
-
-    project: str
-    name: str
-    branch: str
-    window: str
-    state: Health
-    success: str
-    bar: str | None
-    grade: str
-    success_trend: Trend | None
-    median: str
-    p95: str
-    p95_trend: Trend | None
-    runs: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiTile:
-    """CircleCI's API at a glance. `mood` is the color of `verdict`; `left` is the rate limit left, in percent."""
-
-    verdict: str
-    mood: Health
-    requests: tuple[tuple[str, str], ...]
-    total: str
-    rate: str
-    limit: str | None
-    left: str | None
-    throttled: str
-
-
-def project_row(project: Ranked[ProjectView], now: float) -> ProjectRow:
-    """Describe one project."""
-    view = project.view
-    return ProjectRow(
-        name=view.name,
-        slug=view.slug,
-        branch=view.default_branch or "",
-        state=project.state,
-        collectors=tuple(_collector(collector, now) for collector in view.collectors),
-        next_poll=wording.ahead(view.next_poll, now),
-        next_poll_at=wording.instant(view.next_poll),
-        series=wording.count(view.series),
-    )
-
-
-def _collector(view: CollectorView, now: float) -> CollectorCell:
-    age = wording.NOTHING if view.last_success is None else wording.rough(round(max(0.0, now - view.last_success)))
-    limit = wording.rough(view.stale_after)
-    words = f"{view.state.value}; newest data {wording.ago(view.last_success, now)}, stale after {limit}"
-    return CollectorCell(view.name, view.state, age, limit, words, view.error)
-
-
-def workflow_row(workflow: Ranked[WorkflowView]) -> WorkflowRow:
-    """Describe one workflow."""
-    view = workflow.view
-    ratio = view.success_ratio
-    known = ratio is not None and math.isfinite(ratio)
-    shown = min(max(ratio, 0.0), 1.0) if known and ratio is not None else None
-    return WorkflowRow(
-        project=view.project,
-        name=view.name,
-        branch=view.branch,
-        window=view.window,
-        state=workflow.state,
-        success=wording.percent(ratio),
-        bar=None if shown is None else f"{shown * 100:.1f}",
-        grade="" if shown is None else "good" if shown >= GOOD_RATIO else "fair" if shown >= FAIR_RATIO else "poor",
-        success_trend=_ratio_trend(ratio, view.previous_success_ratio),
-        median=wording.duration(view.median_seconds),
-        p95=wording.duration(view.p95_seconds),
-        p95_trend=_duration_trend(view.p95_seconds, view.previous_p95_seconds),
-        runs=wording.count(view.runs),
-    )
-
-
-def _ratio_trend(new: float | None, old: float | None) -> Trend | None:
+def ratio_trend(new: float | None, old: float | None) -> Trend | None:
+    """Say how a success ratio changed, where that can be seen."""
     if new is None or old is None or not math.isfinite(new - old) or abs(new - old) < _SMALLEST_POINTS:
         return None
     up = new > old
@@ -143,7 +51,8 @@ def _ratio_trend(new: float | None, old: float | None) -> Trend | None:
     return Trend("▲" if up else "▼", points, up, words)
 
 
-def _duration_trend(new: float | None, old: float | None) -> Trend | None:
+def duration_trend(new: float | None, old: float | None) -> Trend | None:
+    """Say how a span of seconds changed, where that can be seen."""
     if new is None or old is None or not math.isfinite(new - old) or old <= 0 or abs(new / old - 1) < _SMALLEST_SHARE:
         return None
     slower = new > old
@@ -152,30 +61,8 @@ def _duration_trend(new: float | None, old: float | None) -> Trend | None:
     return Trend("▲" if slower else "▼", share, not slower, words)
 
 
-def api_tile(api: ApiView) -> ApiTile:
-    """Describe the API's state."""
-    verdict, mood = _verdict(api)
-    left = limit = None
-    if api.rate_limit_remaining is not None:
-        limit = f"{wording.count(api.rate_limit_remaining)} left"
-        if api.rate_limit_limit:
-            limit = f"{limit} of {wording.count(api.rate_limit_limit)}"
-            left = f"{min(max(api.rate_limit_remaining / api.rate_limit_limit, 0.0), 1.0) * 100:.1f}"
-    return ApiTile(
-        verdict=verdict,
-        mood=mood,
-        requests=tuple(
-            (code, wording.count(number)) for code, number in sorted(api.requests_last_hour.items()) if number
-        ),
-        total=wording.count(sum(api.requests_last_hour.values())),
-        rate=f"{api.requests_per_second:.1f}/s",
-        limit=limit,
-        left=left,
-        throttled=wording.duration(api.throttled_seconds),
-    )
-
-
-def _verdict(api: ApiView) -> tuple[str, Health]:
+def verdict(api: ApiView) -> tuple[str, Health]:
+    """Say how CircleCI's API stands, and the color of that."""
     if api.reachable is False:
         return "not reachable", Health.FAILING
     if api.token_accepted is False:

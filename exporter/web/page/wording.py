@@ -40,12 +40,16 @@ def rough(seconds: float | None) -> str:
     return duration(seconds).split(" ")[0]
 
 
+def age(moment: float | None, now: float) -> str:
+    """Write how old a moment is: `3m`, and `0s` where it is in the future."""
+    return NOTHING if moment is None else rough(round(max(0.0, now - moment)))
+
+
 def ago(moment: float | None, now: float) -> str:
     """Say how long ago a moment was: `3m ago`."""
     if moment is None:
         return "never"
-    age = max(0.0, now - moment)
-    return "just now" if age < 1 else f"{rough(round(age))} ago"
+    return "just now" if now - moment < 1 else f"{age(moment, now)} ago"
 
 
 def ahead(moment: float | None, now: float) -> str:

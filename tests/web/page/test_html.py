@@ -119,6 +119,49 @@ def test_it_shows_every_project_with_its_collectors_and_their_error() -> None:
     assert "default branch unknown" in text
 
 
+def test_a_project_tells_age_against_limit_for_each_collector() -> None:
+    failing = collector("workflows", Health.FAILING, age=15000, error="404: not found")
+    pending = replace(collector("jobs", Health.PENDING), last_success=None)
+    outline = render(overview([project("acme/web", failing, pending, next_poll=NOW + 2880)]))
+    for words in (
+        "acme/web gh/acme/web · main ✕ failing",
+        "✕ workflows 4h / 3hfailing; newest data 4h ago, stale after 3h 404: not found",
+        "… jobs – / 3hpending; newest data never, stale after 3h in 48m 412",
+    ):
+        assert words in outline.text
+    assert {"title": "2026-09-21 15:01:20 UTC"} in outline.all("time")
+    assert {"title": "failing; newest data 4h ago, stale after 3h"} in outline.all("span")
+
+
+def test_a_project_of_unknown_branch_and_a_clock_that_went_back_are_no_trouble() -> None:
+    view = project("acme/web", collector("workflows", age=-50), default_branch=None, next_poll=None)
+    text = render(overview([view])).text
+    assert "gh/acme/web · default branch unknown" in text
+    assert "workflows 0s / 3h" in text
+    assert "stale after 3h – 412" in text
+
+
+def test_a_workflow_tells_its_figures_in_human_units() -> None:
+    figures = {"median_seconds": 200, "p95_seconds": 3900, "runs": 1014}
+    outline = render(overview([], [workflow("acme/web", "build", 0.953, **figures)]))
+    assert "last-7-days 95.3% 3m 20s 1h 5m 1,014" in outline.text, "and no trend"
+    assert [each["width"] for each in outline.all("rect") if each["class"] == "level good"] == ["95.3%"]
+
+
+def test_the_api_tells_its_requests_and_what_is_left_as_far_as_it_is_known() -> None:
+    def tile(**changes: object) -> Outline:
+        return render(overview(api=replace(API, **changes)))  # type: ignore[arg-type]
+
+    requests = {"404": 3, "200": 1184, "500": 0, "error": 1}
+    text = tile(requests_last_hour=requests).text
+    assert "Requests in the last hour 1,188 200 1,184 404 3 error 1 Allowed rate" in text
+    assert "Rate limit 812 left Throttled" in tile(rate_limit_limit=None).text
+    assert not tile(rate_limit_limit=None).all("rect")
+    assert "Rate limit" not in tile(rate_limit_remaining=None).text
+    full = tile(rate_limit_remaining=5000).all("rect")
+    assert [each["width"] for each in full if each["class"] == "level"] == ["100.0%"]
+
+
 def test_it_shows_every_workflow_with_bar_figures_and_trend() -> None:
     outline = render(VIEW)
     assert "95.3%" in outline.text
@@ -157,6 +200,15 @@ def test_it_shows_what_happens_now_where_pipelines_are_collected() -> None:
         assert words in outline.text
     assert [attributes["href"] for attributes in outline.all("a")].count(link) == 2
     assert "in progress" not in render(VIEW).text
+
+
+def test_the_oldest_of_a_group_are_shown_and_it_says_how_many_more_there_are() -> None:
+    runs = tuple(run_in_progress(f"build {number}", age=1000 - number) for number in range(1239))
+    text = render(replace(VIEW, now=NowView(runs))).text
+    shown = " ".join(f"build {number} 16m acme/web · main" for number in range(5))
+    assert f"Now 1,239 in progress Running 1,239 {shown} and 1,234 that started later Waiting 0 On hold 0" in text
+    assert "may have ended" not in text
+    assert "not looked at yet" not in text
 
 
 def test_a_search_and_its_filters_hold_for_what_happens_now_too() -> None:
