@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.exactly_once.pipelines.truth import IN_PROGRESS, OLDEST
@@ -21,15 +22,21 @@ COUNTERS = (
 )
 
 
+@cache
+def _series(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """A family and its sorted labels. Each series is in every scrape of a story, and is taken apart once."""
+    name, _, inside = text.partition("{")
+    labels = (pair.split("=", 1) for pair in inside.removesuffix("}").split(","))
+    return name, tuple(sorted((key, quoted.strip('"')) for key, quoted in labels))
+
+
 def read(text: str) -> Samples:
     """The samples of CircleCI's families in a text of format 0.0.4."""
     found: Samples = {}
     for line in text.splitlines():
         if line.startswith("circleci_") and not line.startswith(("circleci_exporter", "circleci_insights")):
-            name, _, rest = line.partition("{")
-            inside, _, value = rest.rpartition("} ")
-            labels = (pair.split("=", 1) for pair in inside.split(","))
-            found[name, tuple(sorted((key, quoted.strip('"')) for key, quoted in labels))] = float(value)
+            series, _, value = line.rpartition(" ")
+            found[_series(series)] = float(value)
     return found
 
 
