@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import click
 from exporter.cli import backfill_telling as telling
 from exporter.cli.backfill_progress import shown
 from exporter.cli.once import found
-from exporter.config import mine
+from exporter.config import Config, Project, mine
 from exporter.errors import ConfigError, Problem, StartError, StateError, Stopped
 from exporter.history import backfill as history
 from exporter.history.files import UNFINISHED
@@ -31,10 +31,8 @@ from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from exporter.config import Config, Project
     from exporter.history.progress import Progress
     from exporter.replicas import SharedState
     from exporter.system.logs import Logger

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from exporter.cli import sources_check
 from exporter.cli.check_table import count, table
 from exporter.cli.once import found
-from exporter.cli.online_check import examine, token_owner, with_pipelines
+from exporter.cli.online_check import Finding, examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
 from exporter.cli.webhook_check import webhook_of
 from exporter.errors import PollError, UnauthorizedError
@@ -29,7 +29,6 @@ from exporter.system.signals import on_signals
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from exporter.cli.online_check import Finding
     from exporter.config import CircleCI, Config, Project
     from exporter.system.logs import Logger
 

@@ -26,13 +26,12 @@ from exporter.errors import ConfigError, StartError, Stopped
 from exporter.process.daemon import Daemon, Options
 from exporter.process.engine import Engine
 from exporter.system.file_watch import FileWatch
-from exporter.system.logs import configure
+from exporter.system.logs import Logger, configure
 from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.system.logs import Logger
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from exporter.insights.collectors import polls
 from exporter.knowledge.discovered_projects import itself
@@ -13,7 +13,6 @@ from exporter.publishing.scrape import scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
 
     from exporter.config import Config, Project
     from exporter.process.engine import Engine

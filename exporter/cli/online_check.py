@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.cli.pipeline_check import survey
+from exporter.cli.pipeline_check import Survey, survey
 from exporter.errors import PollError
 from exporter.insights.collectors import LISTING, PIPELINES, counts
 from exporter.insights.payloads import Unreadable, at, optional_text
@@ -15,7 +15,6 @@ from exporter.knowledge import labels, plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
 
 if TYPE_CHECKING:
-    from exporter.cli.pipeline_check import Survey
     from exporter.cli.webhook_check import Registered
     from exporter.client import Client
     from exporter.config import Project

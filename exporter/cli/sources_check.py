@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
-from exporter.config import write_duration
+from exporter.config import Config, write_duration
 from exporter.errors import PollError
 from exporter.runners.examination import examine
 from exporter.usage import identity, planning
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from exporter.config import Config
     from exporter.process.engine import Engine
 
 RUNNER_REMEDIES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.config import parse
+from exporter.config import Config, parse
 from exporter.config.file import UsageSettings
 from exporter.demo import SyntheticCircleCI
 from exporter.demo.organization import Organization
@@ -14,7 +14,6 @@ from exporter.insights.collectors import OF_PROJECTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from exporter.config import Config
 
 REFRESH = 10.0
 """Seconds between two aggregations of the synthetic CircleCI: CircleCI's own take a day."""

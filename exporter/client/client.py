@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from exporter.client import body, headers, retry
 from exporter.client.auth import TokenAuth
-from exporter.client.transport import Transport
+from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge, up
 from exporter.errors import (
     BlockedError,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from exporter.client.limiter import Limiter, Slot
-    from exporter.client.transport import Answer
     from exporter.config import CircleCI, Secret, TokenSource
     from exporter.insights.questions import Question
     from exporter.telemetry import Telemetry

@@ -11,7 +11,7 @@ import requests
 
 from exporter.client import deadline
 from exporter.client.failures import CAUGHT, root, translate
-from exporter.client.transport import Adapter, proxy_of
+from exporter.client.transport import Adapter, Reply, proxy_of
 from exporter.client.trust import tls_context
 from exporter.client.verdict import CLASSES, OWN_CLASS
 from exporter.config.values import is_loopback
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from exporter.client.transport import Reply
 
 
 CHUNK = 64 * 1024

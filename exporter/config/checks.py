@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from exporter.config.document import file_error
-from exporter.config.places import dotted
+from exporter.config.places import Document, dotted
 from exporter.config.values import is_loopback
 from exporter.insights.collectors import COLLECTORS
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.config.file import CircleCI, RunnerSettings, StateSettings, UsageSettings
-    from exporter.config.places import Document
     from exporter.config.settings import Organization, Project
 
     Lists = Mapping[str, Mapping[int, Project | Organization]]

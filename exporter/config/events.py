@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import yaml
 
 from exporter.config.places import START, Document, Key, Place, describe, dotted, fatal
-from exporter.errors import Problem, UnexpectedValue
+from exporter.errors import ConfigError, Problem, UnexpectedValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
-
-    from exporter.errors import ConfigError
 
     class _Mark(Protocol):
         @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.config.places import dotted
+from exporter.config.places import Document, Key, dotted
 from exporter.config.section import Section
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from exporter.config.places import Document, Key
 
 _NOT_HERE: Final = "put the token in a file and name it in token_file, or set CIRCLECI_TOKEN"
 _ALLOWED: Final = {

@@ -9,7 +9,7 @@ from exporter import runs
 from exporter.errors import ForbiddenError, NotFoundError
 from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
-from exporter.runs import crediting
+from exporter.runs import Ledger, Run, crediting
 from exporter.runs.asking import SWEEP_DOUBLINGS
 from exporter.runs.entries import entries
 from exporter.runs.pipeline_list import met
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from exporter.config import Project
     from exporter.polling.attempt import Attempt
-    from exporter.runs import Ledger, Run
     from exporter.runs.counting import Book
     from exporter.state import StateStore
 

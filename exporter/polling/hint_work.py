@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.config import project_slug
+from exporter.config import Project, project_slug
 from exporter.errors import NotFoundError
 from exporter.polling import pipeline_questions as ask
 from exporter.runs import looks, pipeline_list, watching
@@ -13,7 +13,6 @@ from exporter.runs.looks import Look
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
-    from exporter.config import Project
     from exporter.polling.attempt import Attempt
     from exporter.polling.inbox import Inbox, Waiting
     from exporter.runs.counting import Book

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from exporter.errors import PayloadError, PollError
 from exporter.insights.payloads import Unreadable
 from exporter.runs import jobs, pipelines
-from exporter.runs.entries import Entry
+from exporter.runs.entries import Entry, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
     from exporter.insights.questions import Question
     from exporter.polling.attempt import Attempt
-    from exporter.runs.entries import Value
     from exporter.runs.jobs import Job
     from exporter.runs.pipelines import FoundRun, ListedPipeline, WorkflowRun
 

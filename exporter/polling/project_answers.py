@@ -8,21 +8,18 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from exporter.errors import ConflictError
+from exporter.errors import ConflictError, PollError
 from exporter.insights.collectors import LISTING
-from exporter.insights.payloads import items
+from exporter.insights.payloads import Row, items
 from exporter.knowledge import holding
-from exporter.knowledge.snapshots import pack
+from exporter.knowledge.snapshots import Part, Snapshot, pack
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator
 
-    from exporter.errors import PollError
     from exporter.insights.collector import Collector
-    from exporter.insights.payloads import Row
     from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.polling.attempt import Attempt
 
 Scope = tuple[str, str]

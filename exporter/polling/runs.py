@@ -18,7 +18,7 @@ from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.knowledge import absence, facts
 from exporter.polling.kind import Kind, Means
 from exporter.polling.project_facts import refresh
-from exporter.state import Remembered
+from exporter.state import Remembered, StateStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from exporter.polling.failure_log import FailureLog
     from exporter.publishing.store import SnapshotStore
     from exporter.runs import Ledger, Run
-    from exporter.state import StateStore
 
 LAST_RUN = Column("window_end", timestamp)
 

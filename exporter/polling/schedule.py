@@ -17,8 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from exporter.errors import InternalError, Stopped
 from exporter.insights.collectors import LISTING
-from exporter.polling.agenda import Agenda
-from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.agenda import Agenda, Job, Turn
+from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.steady_time import SteadyTime
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from structlog.stdlib import BoundLogger
 
-    from exporter.polling.agenda import Job, Turn
-    from exporter.polling.attempt import Clocks
     from exporter.telemetry import Telemetry
 
 FIRST_POLLS_WITHIN = 10.0

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.config import load, read_token
+from exporter.config import Config, load, read_token
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process import figures, fixed
@@ -29,7 +29,6 @@ from exporter.web.webhooks import Webhooks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from exporter.config import Config
     from exporter.process.replica import Replica
     from exporter.replicas import SharedState
     from exporter.system.file_watch import FileWatch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.client import Client, Limiter
-from exporter.config import TokenSource
+from exporter.config import Config, Organization, TokenSource
 from exporter.errors import ConfigError
 from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
 from exporter.insights.collectors import COLLECTORS, NAMES
@@ -17,7 +17,7 @@ from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts, Clocks
 from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.inbox import Inbox
-from exporter.polling.kind import Means
+from exporter.polling.kind import Kind, Means, Poll
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
 from exporter.process import fixed
@@ -29,8 +29,6 @@ from exporter.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.config import Config, Organization
-    from exporter.polling.kind import Kind, Poll
     from exporter.replicas import SharedState
     from exporter.state.postgres.database import Postgres
     from exporter.system.logs import Logger

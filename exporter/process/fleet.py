@@ -15,12 +15,12 @@ from exporter.insights.collector import PIPELINES_POLL
 from exporter.insights.collectors import PIPELINES, counts
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.schedule import first_poll
+from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.organization_lists import OrganizationLists
 from exporter.process.project_jobs import ProjectJobs, job_name
 from exporter.runs import opening
-from exporter.state import no_later
+from exporter.state import Stored, no_later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     from exporter.insights.questions import Question
     from exporter.polling.agenda import Job
     from exporter.polling.kind import Kind
-    from exporter.polling.schedule import Schedule
     from exporter.process.engine import Engine
-    from exporter.state import Stored
 
 
 class Fleet:

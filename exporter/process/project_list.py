@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.config import mine, owner
+from exporter.config import Config, Organization, Project, mine, owner
 from exporter.knowledge import discovered_projects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.config import Config, Organization, Project
     from exporter.publishing.store import SnapshotStore
     from exporter.telemetry import Telemetry
 

@@ -10,7 +10,7 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.reachability import Reachability
 from exporter.polling.schedule import Schedule
 from exporter.process import figures
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config import Config
-    from exporter.polling.attempt import Clocks
     from exporter.process.fixed import Options
     from exporter.process.inbox_watch import InboxWatch
     from exporter.replicas import SharedState

@@ -6,13 +6,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from exporter.errors import ConfigError, ExporterError
-from exporter.replicas import SharedState
+from exporter.replicas import Keeper, SharedState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.process.reign import Reign
-    from exporter.replicas import Keeper
     from exporter.state.postgres.lease_table import Hold
     from exporter.state.postgres.login import Login
     from exporter.system.logs import Logger

@@ -14,12 +14,12 @@ from starlette.routing import Route, Router
 from exporter.errors import ConfigError, UnexpectedValue
 from exporter.web.headers import SecurityHeaders, from_another_site
 from exporter.web.http.bodies import Bodies, BodyRefused
-from exporter.web.http.incidents import describe
+from exporter.web.http.incidents import Incidents, describe
 from exporter.web.logins import Busy
-from exporter.web.scrape import exposition_response
+from exporter.web.scrape import ExpositionResponse, exposition_response
 from exporter.web.target import OriginForm
 from exporter.web.webhooks import PATH as WEBHOOKS
-from exporter.web.webhooks import Receiver
+from exporter.web.webhooks import Receiver, Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,12 +29,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from exporter.web.http.connections import Limits
-    from exporter.web.http.incidents import Incidents
     from exporter.web.page.html import Page
-    from exporter.web.scrape import ExpositionResponse
     from exporter.web.settings import WebSettings
     from exporter.web.source import Source
-    from exporter.web.webhooks import Webhooks
 
 HEALTHY, READY, RELOAD, LEADER = "/-/healthy", "/-/ready", "/-/reload", "/-/leader"
 _STATIC = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}

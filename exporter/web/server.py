@@ -21,14 +21,14 @@ from uvicorn.server import ServerState
 from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.http.accepting import Acceptor
-from exporter.web.http.connections import Connections, Limits
+from exporter.web.http.connections import Connection, Connections, Limits
 from exporter.web.http.descriptors import affordable
-from exporter.web.http.incidents import Incidents, describe
+from exporter.web.http.incidents import Incidents, Log, describe
 from exporter.web.http.listen import Address, listen, listening
 from exporter.web.http.protocol import Protocol
 from exporter.web.page.html import Page
 from exporter.web.settings import LiveSettings
-from exporter.web.webhooks import LARGEST_BODY
+from exporter.web.webhooks import LARGEST_BODY, Webhooks
 from exporter.web.webhooks import PATH as WEBHOOKS
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from exporter.web.http.connections import Connection
-    from exporter.web.http.incidents import Log
     from exporter.web.source import Source
-    from exporter.web.webhooks import Webhooks
 
 WATCH_SECONDS = 2.0
 TLS_READ = 16 * 1024

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.config import project_slug
-from exporter.web.http.bodies import BodyRefused, check_announced
+from exporter.config import Secret, project_slug
+from exporter.web.http.bodies import Bodies, BodyRefused, check_announced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from exporter.config import Secret
-    from exporter.web.http.bodies import Bodies
     from exporter.web.http.incidents import Incidents
 
 PATH: Final = "/webhooks/circleci"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from exporter.web.http.connections import Phase
+from exporter.web.http.connections import Connection, Connections, Phase
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from exporter.web.http.connections import Connection, Connections
 
 # What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
 WRITE_BUFFER = 64 * 1024

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.web.page import now, tables, wording
-from exporter.web.page.overview import Health
+from exporter.web.page.overview import Health, Overview
 from exporter.web.page.selection import Query, Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.web.page.overview import Overview
 
 _FOLDER = Path(__file__).parent / "templates"
 _SIGNS = {Health.FAILING: "✕", Health.STALE: "!", Health.PENDING: "…", Health.OK: "✓"}

@@ -6,12 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from exporter.web.page import wording
-from exporter.web.page.overview import Phase
+from exporter.web.page.overview import Phase, RunView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.web.page.overview import RunView
 
 _JOBS = (
     ("running", {"running"}),

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.web.page import wording
-from exporter.web.page.overview import Health
-
-if TYPE_CHECKING:
-    from exporter.web.page.overview import ApiView
+from exporter.web.page.overview import ApiView, Health
 
 GOOD_RATIO = 0.9
 FAIR_RATIO = 0.7
