@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.cli.printable import printable
+from exporter.cli.telling import printable
 from exporter.history import retention
 from exporter.history.grid import DAY
 

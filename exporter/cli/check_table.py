@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli import sources_check
-from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
+from exporter.cli.telling import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

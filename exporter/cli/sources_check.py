@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from exporter.cli.printable import line
 from exporter.cli.remedies import REMEDIES
+from exporter.cli.telling import line
 from exporter.config import Config, write_duration
 from exporter.errors import PollError
 from exporter.runners.examination import examine

@@ -1,4 +1,4 @@
-"""Messages for a person at a terminal: errors one by one, and the addresses of the demo."""
+"""Messages for a person at a terminal: errors one by one, the addresses of the demo, and what others wrote, escaped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from rich.text import Text
 
 from exporter import __version__
 
@@ -54,3 +55,13 @@ def _reachable(address: str) -> str:
     """An address that a browser on this machine can open."""
     host, _, port = address.rpartition(":")
     return f"{'localhost' if host in EVERYWHERE else host}:{port}"
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of control characters, line breaks and what changes the direction of writing."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def line(text: str, style: str = "") -> Text:
+    """A line of a table or of a message."""
+    return Text(printable(text), style=style)

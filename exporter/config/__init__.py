@@ -5,8 +5,7 @@ from __future__ import annotations
 from exporter.config.document import file_error, read_document
 from exporter.config.file import CircleCI, Config, RunnerSettings, StateSettings
 from exporter.config.load import load, parse
-from exporter.config.reference import markdown
-from exporter.config.schema import json_schema
+from exporter.config.schema import json_schema, markdown
 from exporter.config.settings import (
     Globs,
     Jobs,

@@ -1,15 +1,21 @@
-"""The JSON Schema of the configuration file, for editors and linters."""
+"""The JSON Schema of the configuration file, for editors and linters, and the reference that is made from it."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config.file import Config
 from exporter.config.settings import Organization, Project, ProjectSettings
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 IDENTIFIER: Final = "urn:circleci-insights-exporter:config"
+_HEAD: Final = ("| key | type | default | meaning |", "|---|---|---|---|")
+_KINDS: Final = {"boolean": "true or false", "string": "text"}
 
 
 class _Generator(GenerateJsonSchema):
@@ -39,3 +45,61 @@ def json_schema() -> dict[str, Any]:
 def _filled(key: str) -> dict[str, Any]:
     """Return the schema of a mapping whose list under `key` is not empty."""
     return {"required": [key], "properties": {key: {"minItems": 1}}}
+
+
+def markdown() -> str:
+    """Return a table of every key: path, type, default, meaning. Those of `defaults` are not repeated for projects."""
+    schema = json_schema()
+    return "\n".join((*_HEAD, *_rows(schema, schema["$defs"], ""))) + "\n"
+
+
+def _rows(section: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in section["properties"].items():
+        path, section_of_key, entry = f"{prefix}{key}", _section(value, definitions), _entry(value, definitions)
+        if section_of_key:
+            yield from _rows(section_of_key, definitions, f"{path}.")
+        elif entry:
+            yield _row(path, "list of slugs or mappings", "", value["description"])
+            own = {
+                name: inner for name, inner in entry["properties"].items() if name not in ProjectSettings.model_fields
+            }
+            yield from _rows({**entry, "properties": own}, definitions, f"{path}[].")
+        elif key in section.get("required", ()):
+            yield _row(path, _kind(value), "required", value["description"])
+        else:
+            yield _row(path, _kind(value), _written(value["default"]), value["description"])
+
+
+def _section(value: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    name = value.get("$ref", "").removeprefix("#/$defs/")
+    return definitions[name] if name else None
+
+
+def _entry(value: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the long form of the entries of a list of mappings."""
+    return next(
+        (_section(form, definitions) for form in value.get("items", {}).get("anyOf", ()) if "$ref" in form), None
+    )
+
+
+def _kind(value: dict[str, Any]) -> str:
+    if "anyOf" in value:  # the other one is null
+        return _kind(value["anyOf"][0])
+    if "enum" in value:
+        return " or ".join(f"`{choice}`" for choice in value["enum"])
+    if value["type"] == "array":
+        kind = _kind(value["items"])
+        return f"list of {kind}{'' if 'enum' in value['items'] else 'es' if kind.endswith('s') else 's'}"
+    if value["type"] == "object":
+        return "mapping of text"
+    limits = f", {value['minimum']} to {value['maximum']}" if "minimum" in value else ""
+    return f"{value.get('title') or _KINDS[value['type']]}{limits}"
+
+
+def _written(default: object) -> str:
+    return f"`{default}`" if isinstance(default, str) else f"`{json.dumps(default)}`"
+
+
+def _row(path: str, kind: str, default: str, meaning: str) -> str:
+    cells = (f"`{path}`", kind, default, meaning)
+    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"

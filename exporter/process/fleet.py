@@ -17,8 +17,7 @@ from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
-from exporter.process.organization_lists import OrganizationLists
-from exporter.process.project_jobs import ProjectJobs, job_name
+from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
 from exporter.runs import opening
 from exporter.state import Stored, no_later
 

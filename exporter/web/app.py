@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
@@ -17,7 +18,6 @@ from exporter.web.http.bodies import Bodies, BodyRefused
 from exporter.web.http.incidents import Incidents, describe
 from exporter.web.logins import Busy
 from exporter.web.scrape import ExpositionResponse, exposition_response
-from exporter.web.target import OriginForm
 from exporter.web.webhooks import PATH as WEBHOOKS
 from exporter.web.webhooks import Receiver, Webhooks
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from exporter.web.source import Source
 
 HEALTHY, READY, RELOAD, LEADER = "/-/healthy", "/-/ready", "/-/reload", "/-/leader"
+SCHEMES = (b"http", b"https")
 _STATIC = {"page.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 _FOLDER = Path(__file__).parent / "static"
 
@@ -183,3 +184,17 @@ class _Guard:
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("not found\n", 404)(scope, receive, send)
+
+
+class OriginForm:
+    """Makes every target a path before anything judges it: a server must accept both forms (RFC 9112, 3.2.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scheme, _, rest = scope["raw_path"].partition(b"://")
+        if rest and scheme.lower() in SCHEMES:
+            raw = b"/" + rest.partition(b"/")[2]
+            scope = {**scope, "raw_path": raw, "path": unquote(raw.decode("ascii"))}
+        await self._app(scope, receive, send)

@@ -21,8 +21,7 @@ from uvicorn.server import ServerState
 from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.http.accepting import Acceptor
-from exporter.web.http.connections import Connection, Connections, Limits
-from exporter.web.http.descriptors import affordable
+from exporter.web.http.connections import Connection, Connections, Limits, affordable
 from exporter.web.http.incidents import Incidents, Log, describe
 from exporter.web.http.listen import Address, listen, listening
 from exporter.web.http.protocol import Protocol

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import bcrypt
 import pytest
 
 from exporter.errors import ConfigError
@@ -21,6 +22,7 @@ from tests.web.test_negotiation import PROMETHEUS_2_42, PROMETHEUS_3_5
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Serve = Callable[..., Running]
 
@@ -301,3 +303,35 @@ def test_a_defect_in_the_middle_of_an_answer_ends_the_connection(serve: Serve) -
     with pytest.raises(http.client.IncompleteRead):
         ask(running, "/metrics")
     assert running.counts["defect"] == 1
+
+
+HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+
+
+def status(running: Running, target: str, method: str = "GET") -> int:
+    head = f"{method} {target} HTTP/1.1\r\nHost: exporter\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    return int(running.ask(head.encode()).split()[1])
+
+
+@pytest.mark.parametrize("base", ["http://exporter", "HTTP://exporter:10115", "https://[::1]:443", "http://a%20b"])
+def test_a_whole_url_asks_for_the_path_in_it(serve: Serve, base: str) -> None:
+    running = serve()
+    for path, expected in (("/metrics", 200), ("/-/healthy", 200), ("/nowhere", 404), ("/?search=a", 200)):
+        assert status(running, base + path) == expected
+    assert status(running, base + "/-/reload") == 405
+
+
+def test_a_url_without_a_path_asks_for_the_page(serve: Serve) -> None:
+    assert status(serve(), "http://exporter") == 200
+
+
+@pytest.mark.parametrize("target", ["http%3A//exporter/metrics", "ftp://exporter/metrics", "/http://exporter/metrics"])
+def test_what_only_looks_like_a_url_is_not_found(serve: Serve, target: str) -> None:
+    assert status(serve(), target) == 404
+
+
+def test_a_whole_url_is_no_way_around_the_login(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{alice: {HASH}}}")
+    running = serve(web_config=tmp_path / "web.yml")
+    targets = ("/metrics", "http://exporter/metrics", "http://exporter/-/healthy", "http://x/-/healthy/../../metrics")
+    assert [status(running, target) for target in targets] == [401, 401, 200, 401]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import enum
 import ipaddress
-from dataclasses import dataclass, field
+import resource
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # One who does not read at all is known as such after this many seconds.
 STALLED_SECONDS = 1.0
+# For everything else in the process: the API's connections, the state file, the logs.
+OTHERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +190,16 @@ def peer_of(address: str) -> str:
     if ip.ipv4_mapped:
         return str(ip.ipv4_mapped)
     return str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def affordable(limits: Limits) -> Limits:
+    """Raise the soft limit as far as the caps need it, as Go programs do, or lower the caps to what is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.total + OTHERS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        # Half of what little there is, when it is less than what the others may need.
+        total = min(limits.total, max(soft - OTHERS, soft // 2))
+        limits = replace(limits, total=total, per_peer=min(limits.per_peer, max(1, total // 2)))
+    return limits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -171,3 +173,28 @@ def test_leaving_twice_frees_one_place() -> None:
 )
 def test_a_peer_is_one_ipv4_host_or_one_ipv6_network(address: str, peer: str) -> None:
     assert peer_of(address) == peer
+
+
+PROGRAM = """
+import resource, sys
+soft, hard = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+from exporter.web.http.connections import Limits, affordable
+limits = affordable(Limits(per_peer=512, total=1024))
+print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], limits.total, limits.per_peer)
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "outcome"),
+    [
+        (256, 4096, (1280, 1024, 512)),
+        (1024, 1024, (1024, 768, 384)),
+        (300, 300, (300, 150, 75)),
+        (2048, 4096, (2048, 1024, 512)),
+    ],
+)
+def test_the_soft_limit_is_raised_or_the_caps_are_lowered(soft: int, hard: int, outcome: tuple[int, int, int]) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(soft), str(hard)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert tuple(map(int, done.stdout.split())) == outcome
