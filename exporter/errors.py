@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExporterError(Exception):
@@ -60,6 +60,11 @@ class ConfigError(ExporterError):
         """Keep the problems in the order in which they stand in the file."""
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+    @classmethod
+    def of(cls, file: str, path: str, what: str, hint: str = "") -> Self:
+        """Return the error of a file with one problem."""
+        return cls((Problem(file, path, what, hint),))
 
 
 class StartError(ExporterError):

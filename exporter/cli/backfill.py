@@ -171,7 +171,7 @@ class _Backfill:
         counted = self._counted(projects)
         if counted and not self.flags.restart_counters:
             what = f"{self._place} already counts the runs of {telling.names(counted)}"
-            raise ConfigError((Problem(self.config.file, "state.path", what, telling.REFUSED),))
+            raise ConfigError.of(self.config.file, "state.path", what, telling.REFUSED)
 
     def _projects(self) -> tuple[Project, ...]:
         """The projects whose runs are counted, those of organizations included. Raises ConfigError without one."""
@@ -179,7 +179,7 @@ class _Backfill:
         projects = tuple(project for project in projects if RUNS in project.collectors)
         if searched and not projects:
             what = "no project has the collector runs"
-            raise ConfigError((Problem(self.config.file, "", what, "add it to collectors"),))
+            raise ConfigError.of(self.config.file, "", what, "add it to collectors")
         return projects
 
     def _read(self, spool: Spool, projects: Sequence[Project], start: int) -> list[Unread]:
@@ -247,4 +247,4 @@ def _folder(output: Path) -> None:
     except OSError as error:
         what = error.strerror or str(error)
     if what:
-        raise ConfigError((Problem("--output", str(output), what, "name a new or empty directory"),))
+        raise ConfigError.of("--output", str(output), what, "name a new or empty directory")

@@ -41,7 +41,6 @@ class TimeLeft(ProgressColumn):
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """As hours, minutes and seconds."""
         left = task.time_remaining
         return Text("" if left is None or task.finished else f"{timedelta(seconds=ceil(left))} left")
 

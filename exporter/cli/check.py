@@ -139,7 +139,6 @@ def _organizations(engine: Engine, config: Config, document: dict[str, Any]) -> 
 
 
 def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[str, Any]:
-    """Everything that was found, for a program."""
     projects = []
     findings = tuple(findings)
     lists = lists_per_hour(finding.project for finding in findings if not finding.error)

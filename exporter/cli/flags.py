@@ -106,7 +106,6 @@ class _Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it like a duration of the configuration file."""
         try:
             return value if isinstance(value, float) else read_duration(str(value))
         except ValueError:

@@ -113,7 +113,6 @@ def with_pipelines(finding: Finding, attempts: Attempts) -> Finding:
 
 
 def _names(client: Client, project: Project, branch: str, window: str, deadline: float) -> tuple[str, ...]:
-    """The names of all workflows of a scope."""
     (question,) = LISTING.questions(project.slug, branch=branch, windows=[window])
     rows, _ = LISTING.read(list(client.pages(question, deadline=deadline)), question, time.time())
     return tuple(name for ((name,), _) in rows[LISTING.tables[0].name])

@@ -40,7 +40,6 @@ class Waiter:
     """The waits on the clock; a test with a clock of its own puts its own in their place."""
 
     def condition(self, lock: threading.Lock) -> Condition:
-        """A condition on `lock`."""
         return threading.Condition(lock)
 
     def sleep(self, seconds: float, stop: threading.Event) -> None:

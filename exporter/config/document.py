@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from exporter.config.events import Builder
 from exporter.config.places import START, Document, Place, fatal
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError
 
 LARGEST_FILE: Final = 16 * 1024 * 1024
 
 _UNREADABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def read_document(path: str | Path) -> Any:  # noqa: ANN401  whatever the file holds
-    """Return what the YAML file holds: mappings, lists, text, numbers, booleans, None.
-
-    Raise ConfigError with every mistake in it.
-    """
-    document = open_document(path)
-    if document.mistakes:
-        raise ConfigError(document.problems())
-    return document.data
 
 
 def open_document(path: str | Path) -> Document:
@@ -32,7 +21,7 @@ def open_document(path: str | Path) -> Document:
         with Path(path).open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise ConfigError((Problem(str(path), "", file_error(error)),)) from None
+        raise ConfigError.of(str(path), "", file_error(error)) from None
     return parse_document(content, str(path))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
@@ -20,12 +20,7 @@ from exporter.errors import ConfigError, Problem, UnexpectedValue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    class _Mark(Protocol):
-        @property
-        def line(self) -> int: ...
-        @property
-        def column(self) -> int: ...
-
+    _Mark = yaml.Mark | yaml._yaml.Mark  # noqa: SLF001  that of the loader in C
 
 MOST_VALUES: Final = 1_000_000
 DEEPEST: Final = 32

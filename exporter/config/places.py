@@ -104,4 +104,4 @@ def describe(value: object) -> str:
 
 def fatal(file: str, place: Place, what: str, hint: str = "") -> ConfigError:
     """Return the error of a file of which nothing further can be read."""
-    return ConfigError((Problem(place.within(file), "", what, hint),))
+    return ConfigError.of(place.within(file), "", what, hint)

@@ -109,7 +109,6 @@ def _unknown(file: type[Section], path: Sequence[Key]) -> tuple[str, str]:
 
 
 def _section_at(file: type[Section], path: Sequence[Key]) -> type[Section]:
-    """Return the section that the path leads to."""
     section = file
     for key in path:
         if isinstance(key, str):

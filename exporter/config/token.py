@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from exporter.config.document import file_error
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError
 from exporter.system.file_watch import LOOK_EVERY, FileWatch
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def read_token(circleci: CircleCI, environ: Mapping[str, str]) -> Secret:
     if isinstance(token, Secret):
         return token
     if VARIABLE in environ:
-        raise _problem("environment", VARIABLE, token, "set it to one CircleCI API token")
-    raise _problem("environment", VARIABLE, "no API token", "set it, or circleci.token_file in the configuration")
+        raise ConfigError.of("environment", VARIABLE, token, "set it to one CircleCI API token")
+    raise ConfigError.of("environment", VARIABLE, "no API token", "set it, or circleci.token_file in the configuration")
 
 
 class TokenSource:
@@ -109,10 +109,12 @@ def _of_file(file: Path) -> Secret:
         with file.open("rb") as stream:
             token = _examined(stream.read(LONGEST + 1).removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
-        raise _problem(shown, "circleci.token_file", file_error(error)) from None
+        raise ConfigError.of(shown, "circleci.token_file", file_error(error)) from None
     if isinstance(token, Secret):
         return token
-    raise _problem(shown, "circleci.token_file", token, "the file must hold one CircleCI API token and nothing else")
+    raise ConfigError.of(
+        shown, "circleci.token_file", token, "the file must hold one CircleCI API token and nothing else"
+    )
 
 
 def _examined(content: bytes) -> Secret | str:
@@ -125,7 +127,3 @@ def _examined(content: bytes) -> Secret | str:
     if not _TOKEN.fullmatch(stripped):
         return "contains spaces, control characters or non-ASCII letters"
     return Secret(stripped.decode("ascii"))
-
-
-def _problem(file: str, path: str, what: str, hint: str = "") -> ConfigError:
-    return ConfigError((Problem(file, path, what, hint),))

@@ -111,7 +111,6 @@ class Agenda:
         return turns
 
     def next_at(self) -> float | None:
-        """When something is due next."""
         return self._queue[0][0] if self._queue else None
 
     def stepped(self, turn: Turn, now: float, *, more: bool, interval: float | None, chance: float) -> Turn | None:
@@ -136,11 +135,9 @@ class Agenda:
         return None
 
     def due(self) -> dict[str, float]:
-        """When each job is due next."""
         return {name: entry.due for name, entry in self._entries.items() if entry.wanted}
 
     def running(self) -> set[str]:
-        """The jobs with a poll under way."""
         return {name for name, entry in self._entries.items() if entry.running is not None}
 
     def _begin(self, entry: _Entry, due: float | None) -> Turn:

@@ -51,7 +51,6 @@ class Coverage:
     """What organizations' lists have shown; one for all polls of a process."""
 
     def __init__(self) -> None:
-        """Start with nothing seen."""
         self._lock = threading.Lock()
         self._organizations: dict[str, _Organization] = {}
         self._projects: dict[str, _Project] = {}
@@ -94,7 +93,6 @@ class Coverage:
         return fresh
 
     def failed(self, organization: str) -> None:
-        """Note that a list could not be read."""
         with self._lock:
             self._of(organization).failures += 1
 
@@ -126,7 +124,6 @@ class Coverage:
         return organization.believed_until > now and project.newest >= (live.newest_at or 0.0)
 
     def forget(self, slugs: Collection[str]) -> None:
-        """Note nothing more of projects that are gone."""
         with self._lock:
             for slug in slugs:
                 self._projects.pop(slug, None)

@@ -30,7 +30,6 @@ class FailureLog:
     """One for all polls of a process, used from many threads."""
 
     def __init__(self, log: BoundLogger) -> None:
-        """Start with nothing logged."""
         self._log = log
         self._lock = threading.Lock()
         self._rejected = False

@@ -126,7 +126,6 @@ class Inbox:
                     self._put(replace(each, asked=False, failures=each.failures + 1, until=now + gap))
 
     def is_given_up(self, waiting: Waiting) -> bool:
-        """Whether a hint was tried for long enough."""
         return waiting.failures > 0 and self._wall() - waiting.hint.taken_at > GIVEN_UP_AFTER
 
     def move(self, waiting: Waiting, found: FoundRun, slug: str) -> None:
@@ -135,7 +134,6 @@ class Inbox:
             self.arrived(slug)
 
     def forget(self, slugs: Collection[str]) -> None:
-        """Drop the hints of projects that are gone."""
         with self._lock:
             gone = {id_: each.version for slug in slugs for id_, each in self._projects.pop(slug, {}).items()}
             for identifier in gone:

@@ -58,7 +58,6 @@ class Pace:
         self._projects: dict[str, Postponed] = {}
 
     def of(self, slug: str) -> Postponed:
-        """What is remembered of a project."""
         with self._lock:
             return self._projects.setdefault(slug, Postponed())
 

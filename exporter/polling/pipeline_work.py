@@ -41,7 +41,6 @@ class Work:
     """
 
     def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
-        """Begin with what is known of the project."""
         self._project, self._ledger, self._live = snapshot.project, snapshot.ledger, snapshot.live
         self._slug = snapshot.project.slug
         self._attempt, self._state = attempt, state

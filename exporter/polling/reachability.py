@@ -25,7 +25,6 @@ class Reachability:
     """
 
     def __init__(self, attempts: Attempts) -> None:
-        """Assume that CircleCI is reachable."""
         self._attempts = attempts
         self._down, self._unanswered = False, 0
 

@@ -60,7 +60,6 @@ class Unpublished:
     """Projects of which more may have been committed than was published; one for all polls of a process."""
 
     def __init__(self) -> None:
-        """Start with none."""
         self._slugs: set[str] = set()
         self._lock = threading.Lock()
 

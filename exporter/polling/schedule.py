@@ -56,7 +56,6 @@ class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
     """Accepts that a job is gone already: the scheduler may stop while it hands one to its thread."""
 
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
-        """Remove a job, if it is there."""
         with suppress(JobLookupError):
             super().remove_job(job_id, jobstore)
 

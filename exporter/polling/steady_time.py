@@ -34,9 +34,7 @@ class SteadyTime(tzinfo):
         return timedelta(0)
 
     def dst(self, _: datetime | None) -> timedelta:
-        """None."""
         return timedelta(0)
 
     def tzname(self, _: datetime | None) -> str:
-        """Its name in logs."""
         return "steady"

@@ -15,7 +15,6 @@ class ClockSteps:
     """Compares the wall clock with the monotonic one; used by one thread."""
 
     def __init__(self, clocks: Clocks) -> None:
-        """Start with the clocks as they are."""
         self._clocks, self._ahead = clocks, clocks.wall() - clocks.monotonic()
 
     def look(self) -> float:

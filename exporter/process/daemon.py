@@ -127,7 +127,6 @@ class Daemon:
         self._stopping.set()
 
     def _begin(self, shared: SharedState | None = None) -> Reign:
-        """Read the state."""
         clocks = self._clocks
         if shared is not None:
             clocks = Clocks(wall=shared.keeper.wall.wall, monotonic=clocks.monotonic)
@@ -165,12 +164,10 @@ class Daemon:
         self._wishes.stop()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
-        """One scrape's body, in pieces, and its length."""
         shown = self._reign or self._standby
         return shown.exposition(openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
-        """What the page shows."""
         reign = self._reign
         projects, workflows, now = reign.figures.read() if reign else ((), (), None)
         return Overview(

@@ -71,12 +71,12 @@ class Engine:
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
-        self._database: Postgres | None = None
+        self.database: Postgres | None = None
         if shared is None:
             path = config.state.path if keep_state else None
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         else:
-            self.state, self._database = shared.open(self.telemetry, log)
+            self.state, self.database = shared.open(self.telemetry, log)
             self.limiter.begin_empty(shared.paused_until)
             self.telemetry.leads()
         self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
@@ -90,16 +90,6 @@ class Engine:
             PIPELINES_POLL: pipelines.kind(*self._means, self.coverage, self.inbox),
         }
         """The kinds of polls of a project, by their names in the table of collectors."""
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the state may hold what this process does not know."""
-        return self._database is not None and self._database.is_stale
-
-    def show_reachable(self, reachable: bool) -> None:
-        """Show whether a shared database can be written now, as whoever keeps the lease finds it."""
-        if self._database is not None:
-            self._database.show_reachable(reachable)
 
     def begin(self, slug: str, kind: str = PROJECT_POLL, *, missing_only: bool = False) -> Poll | None:
         """Start a poll of a project, of all that it asks or of what has no answer yet; None if there is none."""

@@ -35,7 +35,6 @@ class Fleet:
     """The projects of this process."""
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
-        """Start without a project."""
         self._schedule, self._clocks = schedule, engine.clocks
         self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._failures = engine.store, engine.state, engine.failures
@@ -119,7 +118,6 @@ class Fleet:
                 self._renew(slug, lambda snapshot: snapshot)
 
     def count_watched(self) -> None:
-        """Show how many pipelines are watched."""
         lives = (snapshot.live for snapshot, _ in self._store.published.values())
         self._telemetry.watched.set(sum(len(live.pipelines) for live in lives if live is not None))
 

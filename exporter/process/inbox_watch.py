@@ -40,7 +40,6 @@ class InboxWatch:
         threading.Thread(target=self._run, name="inbox", daemon=True).start()
 
     def hurry(self) -> None:
-        """Look now."""
         self._hurry.set()
 
     def _run(self) -> None:

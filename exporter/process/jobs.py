@@ -71,7 +71,6 @@ class _Watched:
     renamed: Callable[[], None]
 
     def step(self) -> bool:
-        """Do a step of the poll."""
         before = self.default_branch()
         more = self.poll.step()
         if before and self.default_branch() != before:

@@ -23,7 +23,6 @@ class LifecycleLog:
     """
 
     def __init__(self, store: SnapshotStore, config: Config, log: Logger, *, shard: int, total_shards: int) -> None:
-        """Nothing is logged yet."""
         self._store, self._log, self._shard, self._total_shards = store, log, shard, total_shards
         self._lock = threading.Lock()
         self._config = config
@@ -45,7 +44,6 @@ class LifecycleLog:
         self.adopted(config)
 
     def adopted(self, config: Config) -> None:
-        """Another configuration holds from now on."""
         with self._lock:
             self._config = self._pending = config
         self._warn(config, self._calls(config))
@@ -71,7 +69,6 @@ class LifecycleLog:
         self._warn(config, calls)
 
     def _all_polled(self) -> bool:
-        """Whether everything that is collected was tried."""
         searched = all(snapshot.outcomes for snapshot, _ in self._store.organizations.values())
         return searched and all(set(each.project.collectors) <= each.outcomes.keys() for each in self._snapshots())
 

@@ -37,7 +37,6 @@ class Organizations:
         schedule: Schedule,
         settle: Callable[[tuple[Project, ...]], None],
     ) -> None:
-        """Start without an organization."""
         self._store, self._state, self._search = engine.store, engine.state, engine.search
         self._failures, self._discovered = engine.failures, engine.telemetry.discovered
         self._projects, self._schedule, self._settle = projects, schedule, settle

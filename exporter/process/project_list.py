@@ -18,14 +18,12 @@ class ProjectList:
     """The projects of one shard, from the newest configuration and from what the store knows about organizations."""
 
     def __init__(self, store: SnapshotStore, telemetry: Telemetry, *, shard: int = 0, total_shards: int = 1) -> None:
-        """Start with an empty configuration."""
         self._store, self._telemetry = store, telemetry
         self._shard, self._total_shards = shard, total_shards
         self._listed: tuple[Project, ...] = ()
         self.organizations: Mapping[str, Organization] = {}
 
     def adopt(self, config: Config) -> None:
-        """Adopt another configuration."""
         self._listed = config.projects
         self.organizations = {organization.slug: organization for organization in config.organizations}
 

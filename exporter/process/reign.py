@@ -88,14 +88,13 @@ class Reign:
     @property
     def is_stale(self) -> bool:
         """Whether the database may hold what this reign does not know."""
-        return self.engine.is_stale
+        return self.engine.database is not None and self.engine.database.is_stale
 
     def leads(self) -> bool:
         """Whether what it knows may be shown; with a file always."""
         return self._shared is None or self._shared.leads()
 
     def start(self) -> None:
-        """Ask CircleCI from now on."""
         self._fleet.start()
         self._organizations.start()
         self._schedule.add(Reachability(self.engine.attempts).job(), self.engine.clocks.wall())
@@ -107,7 +106,6 @@ class Reign:
         Repacker(self.engine.store, self._log).start(self.engine.stop)
 
     def stop(self) -> None:
-        """Ask nothing more."""
         self.engine.stop.set()
         self._schedule.stop()
         for source in self._sources:
@@ -132,18 +130,16 @@ class Reign:
             self._watch.hurry()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
-        """One scrape's body, in pieces, and its length."""
         beside = [source.shown for source in self._sources]
         return scrape(self.engine.store, self.engine.telemetry, openmetrics=openmetrics, gzip=gzip, beside=beside)
 
     def api(self) -> ApiView:
-        """CircleCI as the newest requests found it."""
         return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
 
     def _each_second(self) -> None:
         self._fleet.expire()
         self._fleet.count_watched()
         self.lifecycle_log.look()
-        if self._shared is not None:
-            self.engine.show_reachable(self._shared.keeper.reachable)
+        if self._shared is not None and self.engine.database is not None:
+            self.engine.database.show_reachable(self._shared.keeper.reachable)
             self._shared.keeper.note_pause(self.engine.limiter.state().paused_until)

@@ -17,11 +17,9 @@ class Standby:
     """The exposition of a standby."""
 
     def __init__(self) -> None:
-        """Make its families."""
         self._telemetry = StandbyTelemetry(__version__)
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
-        """One scrape's body, in pieces, and its length."""
         body = self._telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
         if not gzip:
             return (body,), len(body)

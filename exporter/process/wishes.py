@@ -9,12 +9,10 @@ class Wishes:
     """Handed from any thread to the two that wait: one for the stop, one for reloads."""
 
     def __init__(self) -> None:
-        """Start without a wish."""
         self._changed = threading.Condition()
         self._stop = self._reload = False
 
     def stop(self) -> None:
-        """Ask for the end."""
         with self._changed:
             self._stop = True
             self._changed.notify_all()
@@ -26,7 +24,6 @@ class Wishes:
             self._changed.notify_all()
 
     def wait_for_stop(self) -> None:
-        """Wait for the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._stop)
 

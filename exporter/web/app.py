@@ -91,7 +91,7 @@ class App:
             open_paths.add(WEBHOOKS)  # a signature takes the place of a login
         router = Router(routes, redirect_slashes=False, default=_not_found)
         guarded = _Guard(_Login(router, settings, open_paths), incidents)
-        self.asgi: ASGIApp = OriginForm(SecurityHeaders(guarded, lambda: settings().headers))
+        self.asgi: ASGIApp = OriginForm(SecurityHeaders(guarded, lambda: settings().config.headers))
 
     async def _metrics(self, request: Request) -> ExpositionResponse:
         return exposition_response(self._source, request)

@@ -13,7 +13,6 @@ from exporter.web.logins import Logins
 from exporter.web.settings_file import TlsFiles, WebConfig, read_web_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -27,11 +26,6 @@ class WebSettings:
     config: WebConfig
     logins: Logins
     context: ssl.SSLContext | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Response headers of the operator's own."""
-        return self.config.headers
 
 
 class LiveSettings:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from exporter.config import Secret, file_error
-from exporter.errors import ConfigError, Problem
+from exporter.errors import ConfigError
 from exporter.system.file_watch import FileWatch
 
 if TYPE_CHECKING:
@@ -75,28 +75,24 @@ def _of_file(file: Path) -> tuple[Secret, ...]:
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise _problem(str(file), KEY, file_error(error), "") from None
+        raise ConfigError.of(str(file), KEY, file_error(error)) from None
     if len(content) > LARGEST_FILE:
-        raise _problem(str(file), KEY, f"more than {LARGEST_FILE} bytes", HINT)
+        raise ConfigError.of(str(file), KEY, f"more than {LARGEST_FILE} bytes", HINT)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = None
     if text is None:  # out here, or the error would keep the one that keeps the secrets
-        raise _problem(str(file), KEY, "bytes that are not UTF-8", HINT)
+        raise ConfigError.of(str(file), KEY, "bytes that are not UTF-8", HINT)
     return _of_text(text, str(file), KEY)
 
 
 def _of_text(text: str, place: str, path: str) -> tuple[Secret, ...]:
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     if not lines:
-        raise _problem(place, path, "no secret", HINT)
+        raise ConfigError.of(place, path, "no secret", HINT)
     if len(lines) > MOST:
-        raise _problem(place, path, f"{len(lines)} secrets", HINT)
+        raise ConfigError.of(place, path, f"{len(lines)} secrets", HINT)
     if not all(line.isprintable() for line in lines):
-        raise _problem(place, path, "a control character", HINT)
+        raise ConfigError.of(place, path, "a control character", HINT)
     return tuple(map(Secret, lines))
-
-
-def _problem(file: str, path: str, what: str, hint: str) -> ConfigError:
-    return ConfigError((Problem(file, path, what, hint),))

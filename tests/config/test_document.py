@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.document import LARGEST_FILE, open_document, parse_document, read_document
+from exporter.config.document import LARGEST_FILE, open_document, parse_document
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,21 +51,18 @@ def test_what_is_no_yaml_is_refused_with_its_place(content: bytes | str, refusal
     assert refusal_of(content) == refusal
 
 
-def test_read_document_gives_the_plain_value(tmp_path: Path) -> None:
+def test_a_file_is_read_to_the_plain_value(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
     file.write_text("a: [1, two, null]\n")
 
-    assert read_document(file) == {"a": [1, "two", None]}
+    assert open_document(file).data == {"a": [1, "two", None]}
 
 
-def test_read_document_raises_lesser_mistakes_too(tmp_path: Path) -> None:
+def test_lesser_mistakes_of_a_file_are_kept_with_their_places(tmp_path: Path) -> None:
     file = tmp_path / "web.yml"
     file.write_text("a: 1\na: 2\n1: 3\n")
 
-    with pytest.raises(ConfigError) as caught:
-        read_document(file)
-
-    assert [problem.file for problem in caught.value.problems] == [f"{file}:2:1", f"{file}:3:1"]
+    assert [problem.file for problem in open_document(file).problems()] == [f"{file}:2:1", f"{file}:3:1"]
 
 
 def test_a_file_that_cannot_be_opened_is_a_problem_with_the_systems_words(tmp_path: Path) -> None:

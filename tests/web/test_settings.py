@@ -49,7 +49,7 @@ def test_without_a_file_there_is_neither_tls_nor_login(read: Callable[..., Readi
     live.check()
     assert live.current.context is None
     assert not live.current.logins
-    assert live.current.headers == {}
+    assert live.current.config.headers == {}
 
 
 def test_a_mistake_at_the_start_is_a_mistake_of_the_configuration(read: Callable[..., Reading], tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_tls_and_logins_can_be_switched_on_and_off(read: Callable[..., Reading],
     reading.live.check()
     assert not reading.encrypted()
     assert not reading.live.current.logins
-    assert reading.live.current.headers == {"X-Frame-Options": "sameorigin"}
+    assert reading.live.current.config.headers == {"X-Frame-Options": "sameorigin"}
 
 
 def test_verified_logins_are_kept_when_something_else_changes_and_dropped_with_a_new_password(
