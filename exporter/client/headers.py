@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
 
 def quotas(headers: Mapping[str, str]) -> tuple[Quota, ...]:
     """Every rate limit that the response tells of; those of a family without Remaining are not."""
-    found = []
+    found: list[Quota] = []
+    if not any("ratelimit" in name.lower() for name in headers):  # most answers tell of none
+        return ()
     for family, unit in FAMILIES:
         remaining = _number(headers.get(f"{family}-Remaining{unit}", ""))
         if remaining is not None:
@@ -85,6 +88,7 @@ def date(headers: Mapping[str, str]) -> float | None:
     return _date(headers.get("Date", ""))
 
 
+@lru_cache(maxsize=16)  # answers of the same second say the same
 def _date(value: str) -> float | None:
     try:
         date = parsedate_to_datetime(value)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -163,14 +164,15 @@ class Transport:
         proxy = proxy_of(api_url)
         self._proxies = {parts.scheme: proxy} if proxy else {}
         self._adapter = Adapter(self._origin, proxy, tls_context(ca_file), size)
-        self._plain = requests.Request("GET", self._origin, headers=self._headers).prepare()
 
     def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
         """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
 
         Only Stopped is raised.
         """
-        return self._send(self._plain.copy(), target, auth, seconds)
+        request = requests.PreparedRequest()  # nothing else of it is sent: to prepare it takes a while
+        request.method, request.headers = "GET", CaseInsensitiveDict(self._headers)
+        return self._send(request, target, auth, seconds)
 
     def post(self, target: str, auth: TokenAuth, document: object, seconds: float) -> Answer:
         """Send a JSON document to `target`, and read the answer as `get` does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ class Telemetry:
             REQUEST_BUCKETS,
             self._of_requests,
         )
+        self._requests_of, self._durations_of = cache(self._requests.labels), cache(self._durations.labels)
         self._retries = own.counter(
             "api_retries_total", "Retried requests, by reason.", "reason", kept=self._of_requests
         )
@@ -128,8 +130,8 @@ class Telemetry:
         """
         if not beside:
             self.recent.add(code)
-        self._requests.labels(endpoint, code).inc()
-        self._durations.labels(endpoint).observe(seconds)
+        self._requests_of(endpoint, code).inc()
+        self._durations_of(endpoint).observe(seconds)
         self._of_requests.changed()
 
     def retry(self, reason: str) -> None:
