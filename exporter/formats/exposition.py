@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EOF = b"# EOF\n"
 PLAIN_DIGITS = 6
 """A number with more of them before its point is written with an exponent."""
+PLAIN = 10**PLAIN_DIGITS
 NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
@@ -43,7 +44,7 @@ class Described(Protocol):
 
 def number_text(value: float) -> str:
     """A number as Go writes it: an exponent from 1e6 on, a point always."""
-    if type(value) is int and 0 <= value < 10**PLAIN_DIGITS:
+    if type(value) is int and 0 <= value < PLAIN:
         return f"{value}.0"
     written = repr(float(value))
     point = written.find(".")
@@ -59,7 +60,9 @@ def number_texts(values: Iterable[float | None]) -> list[str]:
         "null"
         if value is None
         else f"{value}.0"  # what most are, written without a call
-        if type(value) is int and 0 <= value < 10**PLAIN_DIGITS
+        if type(value) is int and 0 <= value < PLAIN
+        else repr(value)
+        if type(value) is float and -PLAIN < value < PLAIN
         else number_text(value)
         for value in values
     ]

@@ -74,8 +74,7 @@ class Reader:
             default_branch(project, facts)  # without one, runs could not be told apart
             reading = Reading()
             for page in attempt.pages(runs.listing(slug)):
-                for row in items(page):
-                    reading.add(row, ("name",), (LAST_RUN,))
+                reading.add(items(page), ("name",), (LAST_RUN,))
             attempt.unread(reading.unread)
             self.left_out += sum(reading.unread.values())
             names = {name: last for (name,), (last,) in reading.rows}

@@ -10,6 +10,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from exporter.errors import ConflictError, PayloadError
@@ -126,7 +128,7 @@ class Column:
     leaf: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Split the path once: neighbors mostly stand in one object."""
+        """Split the path once."""
         parent, _, leaf = self.path.rpartition(".")
         object.__setattr__(self, "parent", parent)
         object.__setattr__(self, "leaf", leaf)
@@ -139,30 +141,41 @@ class Reading:
     rows: list[Row] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
 
-    def add(self, entry: object, keys: Sequence[str], columns: Sequence[Column]) -> None:
-        """Read one row; a label that is no text costs the row, a number that is none costs the number."""
+    def add(self, found: Iterable[object], keys: Sequence[str], columns: Sequence[Column]) -> None:
+        """Read entries; a label that is no text costs the row, a number that is none costs the number."""
+        together = [(parent, tuple(group)) for parent, group in groupby(columns, attrgetter("parent"))]
+        texts = [(key.lstrip("?"), optional_text if key.startswith("?") else text) for key in keys]
+        for entry in found:
+            labels = self._labels(entry, texts)
+            if labels is not None:
+                self.rows.append((labels, self._numbers(entry, together)))
+
+    def _labels(self, entry: object, texts: Iterable[tuple[str, Callable[[object], str]]]) -> tuple[str, ...] | None:
         labels = []
-        for key in keys:
+        for key, read in texts:
             try:
-                labels.append((optional_text if key.startswith("?") else text)(at(entry, key.lstrip("?"))))
+                labels.append(read(at(entry, key)))
             except Unreadable:
-                self.unread[key.lstrip("?")] += 1
-                return
+                self.unread[key] += 1
+                return None
+        return tuple(labels)
+
+    def _numbers(self, entry: object, together: Iterable[tuple[str, Iterable[Column]]]) -> tuple[Number | None, ...]:
+        """The numbers of columns; neighbors mostly stand in one object."""
         values: list[Number | None] = []
-        place, around = "", entry
-        for column in columns:
-            if column.parent != place:
-                place, around = column.parent, _around(entry, column.parent)
-            try:
-                value = around.get(column.leaf) if isinstance(around, dict) else _absent(around)
-                if column.read is number and type(value) is int and -PLAIN < value < PLAIN:
-                    values.append(value)  # most are that, and need no call
-                else:
-                    values.append(column.read(value))
-            except Unreadable:
-                self.unread[column.path] += 1
-                values.append(None)
-        self.rows.append((tuple(labels), tuple(values)))
+        for parent, columns in together:
+            around = _around(entry, parent)
+            for column in columns:
+                try:
+                    value = around.get(column.leaf) if isinstance(around, dict) else _absent(around)
+                    if type(value) is int and column.read is number and -PLAIN < value < PLAIN:
+                        values.append(value)  # most are that, and need no call
+                    else:
+                        values.append(column.read(value))
+                except Unreadable:
+                    self.unread[column.path] += 1
+                    values.append(None)
+        return tuple(values)
 
 
 def _kind(value: object) -> str:
@@ -198,8 +211,7 @@ def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: 
     """
     reading = Reading()
     for page in pages:
-        for entry in entries(page, rows):
-            reading.add(entry, keys, columns)
+        reading.add(entries(page, rows), keys, columns)
     reading.rows = unique(reading.rows)
     return reading
 

@@ -58,8 +58,7 @@ def distinct(pages: Sequence[object], asked: Asked) -> Reading:
     """Each entry of a list of texts is a row, once: a list may name something twice."""
     path, reading = asked.rows.lstrip("?"), Reading()
     for page in pages:
-        for entry in entries(page, asked.rows):
-            reading.add({path: entry}, (path,), asked.columns)
+        reading.add([{path: entry} for entry in entries(page, asked.rows)], (path,), asked.columns)
     reading.rows = list(dict(reading.rows).items())
     return reading
 
@@ -84,8 +83,7 @@ def flakes(pages: Sequence[object], asked: Asked) -> Reading:
     """
     reading = Reading()
     for page in pages:
-        for entry in items(page, asked.rows):
-            reading.add(entry, _UNIQUE, asked.columns)
+        reading.add(items(page, asked.rows), _UNIQUE, asked.columns)
     tests: dict[tuple[str, ...], list[Number | None]] = {}
     for labels, values in reading.rows:
         merged = tests.setdefault(labels, [None] * len(values))
@@ -134,8 +132,7 @@ def newest_bucket(pages: Sequence[object], asked: Asked) -> Reading:
     """Of each job the newest bucket that has ended; what is still being filled says nothing yet."""
     reading, length = Reading(), BUCKETS[asked.question.granularity]
     for page in pages:
-        for entry in items(page, asked.rows):
-            reading.add(entry, asked.keys, asked.columns)
+        reading.add(items(page, asked.rows), asked.keys, asked.columns)
     place = [column.path for column in asked.columns].index("timestamp")
     unique(((*labels, str(values[place])), values) for labels, values in reading.rows)
     ended = [
@@ -184,8 +181,7 @@ def _list(pages: Sequence[object], rows: str, asked: Asked, place: int) -> tuple
     """The rows of one list, which may be absent, by the number at a place, the largest first."""
     reading = Reading()
     for page in pages:
-        for entry in entries(page, f"?{rows}"):
-            reading.add(entry, asked.keys, asked.columns)
+        reading.add(entries(page, f"?{rows}"), asked.keys, asked.columns)
     return _descending(reading.rows, place), reading.unread
 
 

@@ -76,6 +76,5 @@ def id_of_project(page: object) -> str:
 def with_branches(facts: Facts, page: object, now: float) -> Facts:
     """Add what `GET /insights/{slug}/branches` says; names that are none are left out. Raises PayloadError."""
     reading = Reading()
-    for branch in items(page, "branches"):
-        reading.add(branch, ("",), ())
+    reading.add(items(page, "branches"), ("",), ())
     return replace(facts, branches=tuple(name for (name,), _ in reading.rows), branches_asked_at=now)

@@ -131,8 +131,7 @@ class RunsPoll:
             reading = Reading()
             try:
                 for page in attempt.pages(runs.listing(project.slug)):
-                    for row in items(page):
-                        reading.add(row, ("name",), (LAST_RUN,))
+                    reading.add(items(page), ("name",), (LAST_RUN,))
             except PollError as error:
                 attempt.fail(error)
                 if absent and isinstance(error, NotFoundError):

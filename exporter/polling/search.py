@@ -138,8 +138,7 @@ def _pipelines(attempt: Attempt, slug: str, known: Sightings) -> Sightings | Non
     try:
         pages = attempt.pages(discovered_projects.pipelines(slug))
         for page in islice(pages, discovered_projects.PIPELINE_PAGES):
-            for entry in items(page):
-                reading.add(entry, ("project_slug",), ())
+            reading.add(items(page), ("project_slug",), ())
         complete = True
     except PollError as error:
         attempt.fail(error)

@@ -33,8 +33,7 @@ def read(question: Question, payload: object, now: float) -> Reading:
 
 def _classes(_question: Question, payload: object, _now: float) -> Reading:
     reading = Reading()
-    for entry in items(payload):
-        reading.add(entry, ("resource_class",), ())
+    reading.add(items(payload), ("resource_class",), ())
     return reading
 
 

@@ -157,7 +157,6 @@ def test_an_answer_that_is_one_row_needs_no_list() -> None:
 
 def test_a_key_with_a_question_mark_may_be_absent_but_not_wrong() -> None:
     reading = Reading()
-    for entry in ({"name": "a"}, {"name": "b", "class": "C"}, {"name": "c", "class": 3}):
-        reading.add(entry, ("name", "?class"), ())
+    reading.add([{"name": "a"}, {"name": "b", "class": "C"}, {"name": "c", "class": 3}], ("name", "?class"), ())
     assert [labels for labels, _ in reading.rows] == [("a", ""), ("b", "C")]
     assert reading.unread == {"class": 1}
