@@ -7,10 +7,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -28,10 +29,6 @@ from exporter.process.engine import Engine
 from exporter.system.file_watch import FileWatch
 from exporter.system.logs import Logger, configure
 from exporter.system.signals import on_signals
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from exporter.config import read_duration
 from exporter.system.logs import FORMATS, LEVELS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEFAULT_COMMAND = "run"
 DEFAULT_FILE = "config.yaml"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from exporter.config import Config, parse
 from exporter.config.file import UsageSettings
 from exporter.demo import SyntheticCircleCI
 from exporter.demo.organization import Organization
 from exporter.insights.collectors import OF_PROJECTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 
 REFRESH = 10.0
 """Seconds between two aggregations of the synthetic CircleCI: CircleCI's own take a day."""

@@ -6,12 +6,10 @@ import json
 import re
 import zlib
 from base64 import b64encode
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from exporter.errors import GarbledError, PayloadError, TooLargeError, TruncatedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 LIMIT = 32 * 1024 * 1024
 CHUNK = 64 * 1024

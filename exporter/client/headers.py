@@ -7,14 +7,11 @@ CircleCI's API developer's guide names; their Reset is seconds.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SECONDS = {"": 60.0, "-Second": 1.0, "-Minute": 60.0, "-Hour": 3600.0, "-Day": 86400.0}
 FAMILIES = (("RateLimit", ""), *(("X-RateLimit", unit) for unit in SECONDS))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter.errors import ConnectionFailed, GarbledError, PollError, RequestTimeout, ServerError, TruncatedError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RETRIES = 3
 RETRIED: tuple[type[PollError], ...] = (ConnectionFailed, RequestTimeout, ServerError, TruncatedError, GarbledError)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from exporter.client.deadline import BoundedTLSSocket
 from exporter.errors import StartError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 WELL_KNOWN = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine, Arch

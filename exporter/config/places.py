@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from exporter.errors import ConfigError, Problem, UnexpectedValue
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Key = str | int
 """A key of a mapping or an index of a list."""

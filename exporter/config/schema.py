@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.config.file import Config
 from exporter.config.settings import Organization, Project, ProjectSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 IDENTIFIER: Final = "urn:circleci-insights-exporter:config"
 _HEAD: Final = ("| key | type | default | meaning |", "|---|---|---|---|")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError, core_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 INFO_LABELS: Final = ("project", "slug", "project_name", "organization", "provider", "default_branch")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from exporter import __version__
 from exporter.formats import deflate
 from exporter.formats.exposition import EOF
 from exporter.telemetry import StandbyTelemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Standby:

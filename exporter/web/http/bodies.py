@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 
 MEMORY = 16 * 1024 * 1024
 """Bytes of all bodies together."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.web.page import now, tables, wording
 from exporter.web.page.overview import Health, Overview
 from exporter.web.page.selection import Query, Ranking
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
 
 _FOLDER = Path(__file__).parent / "templates"
 _SIGNS = {Health.FAILING: "✕", Health.STALE: "!", Health.PENDING: "…", Health.OK: "✓"}

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from exporter.web.page import wording
 from exporter.web.page.overview import Phase, RunView
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 _JOBS = (
     ("running", {"running"}),

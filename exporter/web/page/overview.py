@@ -6,11 +6,8 @@ Times are Unix seconds, durations seconds, ratios 0 to 1. `None` is what is not 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Health(enum.Enum):

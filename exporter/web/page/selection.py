@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from exporter.insights.collectors import LISTING
 from exporter.web.page.overview import Health, Overview, ProjectView, RunView, WorkflowView
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 PROJECTS_A_PAGE = 20
 WORKFLOWS_A_PAGE = 50
