@@ -27,9 +27,9 @@ from exporter.process.engine import Engine
 from exporter.system.signals import on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from exporter.config import CircleCI, Config, Project
+    from exporter.config import CircleCI, Config, Organization, Project
     from exporter.system.logs import Logger
 
 
@@ -57,12 +57,7 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
         return False
     projects, _ = found(engine, config, 0, 1)
     findings = _examine(engine, projects, config.circleci, webhook_url)
-    document = _document(config, findings, owner)
-    document |= _organizations(engine, config, document)
-    document["runners"] = sources_check.runners(config, engine)
-    document["usage"] = sources_check.usage(config, engine)
-    beside = (*document["runners"], *document["usage"])
-    document["ok"] = document["ok"] and all(entry["ok"] for entry in beside)
+    document = _document(config, engine, findings, owner)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -112,72 +107,61 @@ def _examine(engine: Engine, projects: Sequence[Project], circleci: CircleCI, we
     return [examined[project.slug] for project in projects]
 
 
-def _organizations(engine: Engine, config: Config, document: dict[str, Any]) -> dict[str, Any]:
-    """What the search of each organization found, and the document's verdict and calls with it."""
-    total = Calls(document["calls_per_hour"]["least"], document["calls_per_hour"]["most"])
-    entries = []
-    for organization in config.organizations:
-        (snapshot, _) = engine.store.organizations[organization.slug]
-        error = snapshot.outcomes[ORGANIZATIONS].error
-        calls = searches_per_hour(organization)
-        total += calls
-        entries.append(
-            {
-                "organization": organization.slug,
-                "ok": not error,
-                "error": error,
-                "projects": len(chosen(organization, seen(snapshot))),
-                "calls_per_hour": calls._asdict(),
-            }
-        )
-    allowed = document["calls_per_hour"]["allowed"]
+def _document(config: Config, engine: Engine, findings: Sequence[Finding], owner: str) -> dict[str, Any]:
+    lists = lists_per_hour(finding.project for finding in findings if not finding.error)
+    calls = [_calls(finding, listed=organization_of(finding.project.slug) in lists) for finding in findings]
+    searches = [searches_per_hour(organization) for organization in config.organizations]
+    projects = [_project(*each) for each in zip(findings, calls, strict=True)]
+    organizations = [_organization(engine, *each) for each in zip(config.organizations, searches, strict=True)]
+    runners, usage = sources_check.runners(config, engine), sources_check.usage(config, engine)
+    total = sum((*lists.values(), *calls, *searches), NONE)
     return {
-        "ok": document["ok"] and all(entry["ok"] for entry in entries),
-        "organizations": entries,
-        "calls_per_hour": {**total._asdict(), "allowed": allowed},
+        "ok": all(entry["ok"] for entry in (*projects, *organizations, *runners, *usage)),
+        "token": {"accepted": True, "login": owner},
+        "projects": projects,
+        "pipeline_lists": [{"organization": each, "calls_per_hour": of._asdict()} for each, of in lists.items()],
+        "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
+        "calls_per_hour": {**total._asdict(), "allowed": config.circleci.requests_per_second * HOUR},
+        "organizations": organizations,
+        "runners": runners,
+        "usage": usage,
     }
 
 
-def _document(config: Config, findings: Iterable[Finding], owner: str) -> dict[str, Any]:
-    projects = []
-    findings = tuple(findings)
-    lists = lists_per_hour(finding.project for finding in findings if not finding.error)
-    total = sum(lists.values(), NONE)
-    for finding in findings:
-        pipelines = finding.pipelines
-        calls = calls_per_hour(
-            finding.project,
-            {
-                (scope.branch, scope.window): sum(map(finding.project.workflows.match, scope.workflows))
-                for scope in finding.scopes
-            },
-            None if finding.counted is None else len(finding.counted),
-            day=pipelines.day if pipelines else None,
-            listed=organization_of(finding.project.slug) in lists,
-        )
-        total += calls
-        projects.append(
-            {
-                "project": finding.project.name,
-                "slug": finding.project.slug,
-                "ok": not finding.error and (finding.webhook is None or finding.webhook.good),
-                "error": finding.error,
-                "reason": finding.reason,
-                "default_branch": finding.default_branch,
-                "scopes": [asdict(scope) for scope in finding.scopes],
-                "calls_per_hour": calls._asdict(),
-                "pipelines": pipelines and {"a_day": round(pipelines.day.a_day), "first_look": pipelines.first_look},
-                "webhook": finding.webhook and asdict(finding.webhook),
-            }
-        )
-    allowed = config.circleci.requests_per_second * HOUR
+def _calls(finding: Finding, *, listed: bool) -> Calls:
+    matches = finding.project.workflows.match
+    return calls_per_hour(
+        finding.project,
+        {(scope.branch, scope.window): sum(map(matches, scope.workflows)) for scope in finding.scopes},
+        None if finding.counted is None else len(finding.counted),
+        day=finding.pipelines.day if finding.pipelines else None,
+        listed=listed,
+    )
+
+
+def _project(finding: Finding, calls: Calls) -> dict[str, Any]:
+    pipelines = finding.pipelines
     return {
-        "ok": all(project["ok"] for project in projects),
-        "token": {"accepted": True, "login": owner},
-        "projects": projects,
-        "pipeline_lists": [
-            {"organization": organization, "calls_per_hour": calls._asdict()} for organization, calls in lists.items()
-        ],
-        "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
-        "calls_per_hour": {**total._asdict(), "allowed": allowed},
+        "project": finding.project.name,
+        "slug": finding.project.slug,
+        "ok": not finding.error and (finding.webhook is None or finding.webhook.good),
+        "error": finding.error,
+        "reason": finding.reason,
+        "default_branch": finding.default_branch,
+        "scopes": [asdict(scope) for scope in finding.scopes],
+        "calls_per_hour": calls._asdict(),
+        "pipelines": pipelines and {"a_day": round(pipelines.day.a_day), "first_look": pipelines.first_look},
+        "webhook": finding.webhook and asdict(finding.webhook),
+    }
+
+
+def _organization(engine: Engine, organization: Organization, calls: Calls) -> dict[str, Any]:
+    (snapshot, _) = engine.store.organizations[organization.slug]
+    error = snapshot.outcomes[ORGANIZATIONS].error
+    return {
+        "organization": organization.slug,
+        "ok": not error,
+        "error": error,
+        "projects": len(chosen(organization, seen(snapshot))),
+        "calls_per_hour": calls._asdict(),
     }

@@ -46,7 +46,9 @@ def webhook_of(client: Client, slug: str, project_id: str, address: str, api: st
         return Registered("unknown", "the token may not see the project's webhooks; its user must be a project admin")
     except PollError as error:
         return Registered("unknown", str(error))
-    mine = [each for each in found if isinstance(each, dict) and _same(each.get("url"), address)]
+    mine = [
+        each for each in found if isinstance(each, dict) and str(each.get("url")).rstrip("/") == address.rstrip("/")
+    ]
     if not mine:
         return Registered("missing", make=call_to_make(project_id, address, api))
     return Registered("signed" if any(each.get("signing_secret") for each in mine) else "no secret")
@@ -65,7 +67,3 @@ def call_to_make(project_id: str, address: str, api: str) -> str:
     text = json.dumps(body).replace("SECRET", "'\"$CIRCLECI_WEBHOOK_SECRET\"'")
     headers = "-H \"Circle-Token: $CIRCLECI_TOKEN\" -H 'Content-Type: application/json'"
     return f"curl -X POST {api}/webhook {headers} -d '{text}'"
-
-
-def _same(url: object, address: str) -> bool:
-    return isinstance(url, str) and url.rstrip("/") == address.rstrip("/")

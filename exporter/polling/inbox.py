@@ -97,7 +97,8 @@ class Inbox:
         now = self._wall()
         with self._lock:
             waiting = self._projects.get(slug, {})
-            due = sorted((each for each in waiting.values() if each.until <= now), key=_age)[:most]
+            due = [each for each in waiting.values() if each.until <= now]
+            due = sorted(due, key=lambda each: each.hint.taken_at)[:most]
             waiting.update({each.hint.id: replace(each, asked=True) for each in due})
             return due
 
@@ -168,7 +169,3 @@ class Inbox:
     def _drop(self, versions: Mapping[str, int]) -> None:
         with suppress(StateError, Stopped):  # the state counts that it fails; the next start drops them
             self._state.drop_hints(versions)
-
-
-def _age(waiting: Waiting) -> float:
-    return waiting.hint.taken_at

@@ -73,7 +73,7 @@ class Daemon:
             log=log,
             counted=self._count_incident,
             webhooks=self._webhooks(),
-            leader=self._leads if self._replica else None,
+            leader=(lambda: self._reign is not None) if self._replica else None,
         )
         self.addresses = self._web.bind()
         if self._replica:
@@ -148,9 +148,6 @@ class Daemon:
             return self._only
         reign = self._replica.succession.current
         return reign if reign is not None and reign.leads() else None
-
-    def _leads(self) -> bool:
-        return self._reign is not None
 
     def _webhooks(self) -> Webhooks | None:
         if self._secrets is None:

@@ -34,7 +34,7 @@ class Succession:
         self._taken: tuple[Hold, float | None] | None = None
         self._stopped = False
         self.current: Reign | None = None
-        keeper.taken, keeper.lost = self._note_taken, self._note_lost
+        keeper.taken, keeper.lost = lambda *taken: self._note(taken), lambda: self._note(None)
 
     def start(self) -> None:
         """Ask for the lease from now on."""
@@ -49,14 +49,9 @@ class Succession:
         self._keeper.stop()
         self._end()
 
-    def _note_taken(self, hold: Hold, paused_until: float | None) -> None:
+    def _note(self, taken: tuple[Hold, float | None] | None) -> None:
         with self._changed:
-            self._taken = hold, paused_until
-            self._changed.notify_all()
-
-    def _note_lost(self) -> None:
-        with self._changed:
-            self._taken = None
+            self._taken = taken
             self._changed.notify_all()
 
     def _run(self) -> None:
