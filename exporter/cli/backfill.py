@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli import backfill_telling as telling
-from exporter.cli.backfill_progress import shown
 from exporter.cli.once import found
 from exporter.config import Config, Project, mine
 from exporter.errors import ConfigError, Problem, StartError, StateError, Stopped
@@ -185,7 +184,7 @@ class _Backfill:
     def _read(self, spool: Spool, projects: Sequence[Project], start: int) -> list[Unread]:
         """Read all runs; returns what could not be read. Raises StartError where what was read cannot be kept."""
         engine = self.engine
-        with shown("reading runs", self.log, plain=self.plain) as told:
+        with telling.shown("reading runs", self.log, plain=self.plain) as told:
             reader = Reader(spool, engine.attempts, start, told, at_once=engine.polls_at_once)
             unread = reader.read(projects)
         if spool.error:
@@ -202,7 +201,7 @@ class _Backfill:
         date, now = engine.client.date(), engine.clocks.wall()
         until = now if date is None else min(now, date)
         writing = history.Writing(self.asked, spool, engine.state, engine.labels, start=start, now=until)
-        with shown("writing files", self.log, plain=self.plain) as told:
+        with telling.shown("writing files", self.log, plain=self.plain) as told:
 
             def passed(so_far: Progress) -> None:
                 if engine.stop.is_set():

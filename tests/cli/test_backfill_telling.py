@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from structlog.testing import CapturingLogger
 
-from exporter.cli import backfill_progress
+from exporter.cli import backfill_telling
 from exporter.history.progress import Progress
 from tests.cli.test_backfill import configure
 from tests.counting import Counting
@@ -72,7 +72,7 @@ def test_the_bar_shows_runs_and_the_time_left_within_the_terminal(tmp_path: Path
 def told(*steps: Progress, every: float = 5.0) -> list[dict[str, Any]]:
     """What is logged when these come so far apart that each is told."""
     log = CapturingLogger()
-    with backfill_progress.shown("reading runs", cast("Logger", log), plain=False, every=every) as tell:
+    with backfill_telling.shown("reading runs", cast("Logger", log), plain=False, every=every) as tell:
         for step in steps:
             began = time.monotonic()
             wait_until(lambda began=began: time.monotonic() - began > 0.2, why="time to pass")  # type: ignore[misc]
