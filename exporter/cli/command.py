@@ -186,13 +186,7 @@ def schema() -> None:
 
 
 @main.command()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    help="Output format.",
-)
+@click.option("--format", "form", type=click.Choice(["markdown", "json"]), default="markdown", help="Output format.")
 def metrics(form: str) -> None:
     """Print the metric reference."""
     click.echo(metrics_reference.markdown() if form == "markdown" else json.dumps(metrics_reference.rows(), indent=2))

@@ -17,11 +17,7 @@ DEFAULT_COMMAND = "run"
 DEFAULT_FILE = "config.yaml"
 
 config_file = click.option(
-    "--config.file",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_FILE,
-    help="Configuration file.",
+    "--config.file", "config_file", type=click.Path(path_type=Path), default=DEFAULT_FILE, help="Configuration file."
 )
 log_level = click.option(
     "--log.level",
@@ -31,11 +27,7 @@ log_level = click.option(
     help="Minimum log level. Logs go to standard error.",
 )
 log_format = click.option(
-    "--log.format",
-    "log_format",
-    type=click.Choice(FORMATS),
-    default="logfmt",
-    help="Log format.",
+    "--log.format", "log_format", type=click.Choice(FORMATS), default="logfmt", help="Log format."
 )
 config_watch = click.option(
     "--config.watch", "config_watch", is_flag=True, help="Reload when the configuration file changes."
@@ -49,11 +41,7 @@ listen = click.option(
     help="Address to listen on. Repeatable; IPv6 in brackets; port 0 picks a free port.",
 )
 telemetry_path = click.option(
-    "--web.telemetry-path",
-    "telemetry_path",
-    default="/metrics",
-    metavar="PATH",
-    help="Path of the metrics.",
+    "--web.telemetry-path", "telemetry_path", default="/metrics", metavar="PATH", help="Path of the metrics."
 )
 web_config = click.option(
     "--web.config.file",
@@ -63,11 +51,7 @@ web_config = click.option(
 )
 lifecycle = click.option("--web.enable-lifecycle", "lifecycle", is_flag=True, help="Enable reload with POST /-/reload.")
 total_shards = click.option(
-    "--total-shards",
-    type=click.IntRange(1),
-    default=1,
-    metavar="N",
-    help="Number of shards in the fleet.",
+    "--total-shards", type=click.IntRange(1), default=1, metavar="N", help="Number of shards in the fleet."
 )
 
 

@@ -24,9 +24,7 @@ RUNNER_REMEDIES = {
     "not_found": "It does not exist, or the token's user cannot see it.",
     "redirect": "`runners.url` redirects: it is not the final address. Use the address that it redirects to.",
 }
-USAGE_REMEDIES = {
-    "not_found": "The slug is wrong, or the token's user is no member of the organization.",
-}
+USAGE_REMEDIES = {"not_found": "The slug is wrong, or the token's user is no member of the organization."}
 """What differs from projects, by reason."""
 
 

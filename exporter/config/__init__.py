@@ -6,14 +6,7 @@ from exporter.config.document import file_error
 from exporter.config.file import CircleCI, Config, RunnerSettings, StateSettings
 from exporter.config.load import load, parse
 from exporter.config.schema import json_schema, markdown
-from exporter.config.settings import (
-    Globs,
-    Organization,
-    Pipelines,
-    Project,
-    ProjectSettings,
-    TopTests,
-)
+from exporter.config.settings import Globs, Organization, Pipelines, Project, ProjectSettings, TopTests
 from exporter.config.sharding import mine, owner
 from exporter.config.token import Secret, TokenSource, read_token
 from exporter.config.values import project_slug, read_duration, write_duration

@@ -5,14 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from exporter.errors import (
-    ClientError,
-    NotFoundError,
-    PaginationError,
-    PayloadError,
-    TooLargeError,
-    UnauthorizedError,
-)
+from exporter.errors import ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError, UnauthorizedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -30,12 +30,7 @@ if TYPE_CHECKING:
 
 
 def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
-    attempts: Attempts,
-    store: SnapshotStore,
-    state: StateStore,
-    failures: FailureLog,
-    coverage: Coverage,
-    inbox: Inbox,
+    attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, coverage: Coverage, inbox: Inbox
 ) -> Kind:
     """The polls for pipelines of the projects that a store knows."""
     means, unpublished = Means(attempts, store, state, failures), Unpublished()

@@ -171,13 +171,7 @@ class RunsPoll:
         )
 
     def _take(  # noqa: PLR0917  what is read, from where, into what
-        self,
-        attempt: Attempt,
-        name: str,
-        page: object,
-        oldest: int,
-        fresh: dict[int, Run],
-        owed: dict[int, Run],
+        self, attempt: Attempt, name: str, page: object, oldest: int, fresh: dict[int, Run], owed: dict[int, Run]
     ) -> bool:
         """Add a page's runs that are not remembered to `fresh`; returns whether there was none on it.
 

@@ -21,12 +21,7 @@ EVERY = 1.0
 class InboxWatch:
     """Looks every second, or when it is hurried. The state logs that the database cannot be reached."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        arrivals: Arrivals,
-        counted: Callable[[str, str, int], None] | None,
-    ) -> None:
+    def __init__(self, engine: Engine, arrivals: Arrivals, counted: Callable[[str, str, int], None] | None) -> None:
         """`counted` gets event, result and how many webhooks came since the last look; None shows no such numbers."""
         self._inbox, self._store, self._arrivals = engine.inbox, engine.store, arrivals
         self._stop, self._log, self._counted = engine.stop, engine.log, counted

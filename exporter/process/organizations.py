@@ -31,11 +31,7 @@ class Organizations:
     """Keeps store, schedule and state in step with the list of organizations."""
 
     def __init__(
-        self,
-        engine: Engine,
-        projects: ProjectList,
-        schedule: Schedule,
-        settle: Callable[[tuple[Project, ...]], None],
+        self, engine: Engine, projects: ProjectList, schedule: Schedule, settle: Callable[[tuple[Project, ...]], None]
     ) -> None:
         self._store, self._state, self._search = engine.store, engine.state, engine.search
         self._failures, self._discovered = engine.failures, engine.telemetry.discovered

@@ -38,11 +38,7 @@ class WebhookSecrets:
     """
 
     def __init__(
-        self,
-        file: Path | None,
-        environ: Mapping[str, str],
-        log: Log,
-        clock: Callable[[], float] = time.monotonic,
+        self, file: Path | None, environ: Mapping[str, str], log: Log, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Read the file, or CIRCLECI_WEBHOOK_SECRET without one. Raise ConfigError where neither has a secret."""
         self._file, self._log, self._clock = file, log, clock
