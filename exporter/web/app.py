@@ -67,13 +67,9 @@ class App:
         webhooks: Webhooks | None = None,
         leader: Callable[[], bool] | None = None,
     ) -> None:
-        self._source = source
-        self._page = page
-        self._limits = limits
-        self._pages = pages
-        self._reloads = files
-        self._reloading = asyncio.Lock()
-        self._bodies = Bodies()
+        self._source, self._page, self._limits = source, page, limits
+        self._pages, self._reloads = pages, files
+        self._reloading, self._bodies = asyncio.Lock(), Bodies()
         self._files = {name: (_FOLDER / name).read_bytes() for name in _STATIC}
         page.static_version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
         routes = [
@@ -163,8 +159,7 @@ class _Guard:
     """Turns a defect into a plain 500 and one line in the log."""
 
     def __init__(self, app: ASGIApp, incidents: Incidents) -> None:
-        self._app = app
-        self._incidents = incidents
+        self._app, self._incidents = app, incidents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

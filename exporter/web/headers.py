@@ -32,8 +32,7 @@ class SecurityHeaders:
     """Puts the security headers on each answer, those of the web configuration file before the defaults."""
 
     def __init__(self, app: ASGIApp, configured: Callable[[], Mapping[str, str]]) -> None:
-        self._app = app
-        self._configured = configured
+        self._app, self._configured = app, configured
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

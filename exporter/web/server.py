@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 from exporter.errors import StartError
 from exporter.web.app import App, check_telemetry_path
 from exporter.web.http.accepting import Acceptor
-from exporter.web.http.connections import Connection, Connections, Limits, affordable
+from exporter.web.http.connections import Connections, Limits, affordable
 from exporter.web.http.incidents import Incidents, Log, describe
 from exporter.web.http.listen import Address, listen, listening
 from exporter.web.http.protocol import Protocol
@@ -61,12 +61,10 @@ class WebServer:
         webhooks: Webhooks | None = None,
         leader: Callable[[], bool] | None = None,
     ) -> None:
-        self._source = source
+        self._source, self._webhooks, self._leader = source, webhooks, leader
         self._addresses = [Address.parse(address) for address in addresses]
         self._telemetry_path = check_telemetry_path(telemetry_path)
-        self._web_config = web_config
-        self._log = log
-        self._webhooks, self._leader = webhooks, leader
+        self._web_config, self._log = web_config, log
         self._limits = limits or Limits()
         if webhooks:
             self._limits = replace(self._limits, large_bodies={WEBHOOKS: LARGEST_BODY + FRAMING})
@@ -176,7 +174,11 @@ class WebServer:
             self._loop.create_task(self._every(min(1.0, shortest / 4), self._sweep)),
             self._loop.create_task(self._every(WATCH_SECONDS, self._watch)),
         ]
-        acceptor = Acceptor(self._connections, lambda: self._settings.current.context, self._protocol)
+        acceptor = Acceptor(
+            self._connections,
+            lambda: self._settings.current.context,
+            lambda connection: Protocol(self._config, self._state, self._loop, connection, self._connections),
+        )
         acceptor.start(self._sockets)
         self._running.set()
         await self._stopping.wait()
@@ -184,9 +186,6 @@ class WebServer:
         for task in background:
             task.cancel()
         await self._end_connections()
-
-    def _protocol(self, connection: Connection) -> Protocol:
-        return Protocol(self._config, self._state, self._loop, connection, self._connections)
 
     async def _sweep(self) -> None:
         self._set_date()

@@ -32,10 +32,7 @@ class LiveSettings:
     """`current` is the newest good reading; a bad one changes nothing."""
 
     def __init__(self, path: Path | None, executor: Executor, log: Log, incidents: Incidents) -> None:
-        self._path = path
-        self._executor = executor
-        self._log = log
-        self._incidents = incidents
+        self._path, self._executor, self._log, self._incidents = path, executor, log, incidents
         self.current = WebSettings(WebConfig(), Logins({}, executor))
         # A certificate that is gone is worth an error before the restart that would fail without it.
         self._watch = FileWatch(*([path] if path else []), absence=True)

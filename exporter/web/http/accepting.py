@@ -26,9 +26,7 @@ class Acceptor:
         context: Callable[[], ssl.SSLContext | None],
         protocol: Callable[[Connection], asyncio.Protocol],
     ) -> None:
-        self._connections = connections
-        self._context = context
-        self._protocol = protocol
+        self._connections, self._context, self._protocol = connections, context, protocol
         self._loop = asyncio.get_running_loop()
         self._listeners: set[socket.socket] = set()
         self._attaching: set[asyncio.Task[None]] = set()

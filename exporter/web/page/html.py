@@ -33,10 +33,8 @@ class Page:
         refresh_seconds: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._overview = overview
-        self._telemetry_path = telemetry_path
-        self._refresh_seconds = refresh_seconds
-        self._clock = clock
+        self._overview, self._clock = overview, clock
+        self._telemetry_path, self._refresh_seconds = telemetry_path, refresh_seconds
         self._ranking: Ranking | None = None
         self.static_version = ""
         # Names come from CircleCI and are hostile: everything is escaped, and the template marks nothing as safe.
