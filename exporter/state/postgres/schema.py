@@ -34,6 +34,8 @@ MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {}
 """The statements that make the next version of each version, by its number."""
 MAKING: Final = 0x43494558_0000
 """The advisory lock of whoever makes or changes tables."""
+MIGRATING: Final = 3600.0
+"""Seconds that one step of an upgrade may take: a large table takes longer than a lease."""
 _BEGIN: Final = ("BEGIN", "SET LOCAL lock_timeout = 5000", f"SELECT pg_advisory_xact_lock({MAKING})")
 # By the catalog and not by name: a connection may remember for a while that there was no such table.
 _IS_MADE: Final = """SELECT count(*) FROM pg_tables
@@ -82,6 +84,7 @@ def migrate(
                 link.run(
                     *migrations[number],
                     link.write("UPDATE circleci_exporter_schema SET version = ?", (number + 1,)),
+                    limit=MIGRATING,
                 )
             link.run("COMMIT")
             return True

@@ -71,6 +71,13 @@ def test_a_leader_brings_the_tables_up_to_date(fresh: Address) -> None:
         assert schema.version(link, schema.VERSION + 1) == schema.VERSION + 1
 
 
+def test_an_upgrade_may_take_longer_than_any_other_statement(fresh: Address) -> None:
+    slow = {schema.VERSION: (*NEXT[schema.VERSION], "SELECT pg_sleep(0.7)")}
+    with linked(fresh, 0.3) as link:
+        assert schema.migrate(link, fence(link, hold(link)), slow, schema.VERSION + 1)
+        assert "more" in columns(fresh)
+
+
 def test_whoever_has_lost_the_lease_changes_no_table(fresh: Address) -> None:
     with linked(fresh) as link:
         guard = fence(link, hold(link))
