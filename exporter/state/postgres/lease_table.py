@@ -39,7 +39,8 @@ _TAKE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
     ON CONFLICT (server, shard, total)
     DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, until = excluded.until
     WHERE lease.until <= lease_now()
-    RETURNING epoch, lease_now(), paused_until"""
+    RETURNING epoch, lease_now(),
+    (SELECT max(paused_until) FROM lease WHERE server = ? AND (shard = ? AND total = ? OR total <> ?))"""
 _RENEW: Final = """UPDATE lease SET until = lease_now() + ?, paused_until = ?
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
     RETURNING lease_now()"""
@@ -112,7 +113,7 @@ class LeaseTable:
             f"SELECT pg_advisory_xact_lock({TAKING})",
             self.link.write(_WAIT, (server, shard, total)),
             self.link.write(_FENCE_OFF, (server, total)),
-            self.link.write(_TAKE, (server, shard, total, holder, self.seconds, server, total)),
+            self.link.write(_TAKE, (*place, holder, self.seconds, server, total, *place, total)),
         )
         if not found:
             return None

@@ -141,3 +141,20 @@ def test_the_next_holder_is_told_until_when_circleci_asked_for_a_pause(database:
         second = table.take(PLACE, "two")
         assert second is not None
         assert second.paused_until == 1_800_000_000.5
+
+
+def test_so_is_the_holder_of_another_number_of_shards(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        for place, pause in zip(TWO, (None, 1_800_000_000.5), strict=True):
+            taken = table.take(place, "old")
+            assert taken is not None
+            table.renew(taken.hold, pause)
+        end_lease(database)
+        beside = table.take(TWO[0], "new")
+        assert beside is not None
+        assert beside.paused_until is None
+        end_lease(database)
+        alone = table.take(PLACE, "new")
+        assert alone is not None
+        assert alone.paused_until == 1_800_000_000.5
