@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
+from tests.circleci import Circle
 from tests.postgres import free_port, unprivileged
+from tests.running import Exporter, Scrape
 from tests.samples import NOW
 from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
@@ -94,3 +97,39 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
         assert log.events[-1][2]["error"] == "another replica has taken the lease"
     for link in links:
         link.close()
+
+
+def test_replicas_take_turns_through_a_pooler_of_transactions(
+    postgres: Server, database: Address, pooler: int, tmp_path: Path
+) -> None:
+    url = postgres.url(database.url.rpartition("/")[2], port=pooler)
+    with Circle(quiet=True, refresh=1, token="a-token-of-replicas") as circle, ExitStack() as running:
+        circle.organization.roster.add("gh/acme/web")
+        text = (
+            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+            f"state: {{url: '{url}', lease: 3s}}\n"
+            "projects: [{slug: gh/acme/web, collectors: [pipelines]}]\n"
+        )
+        first, second, third = (
+            running.enter_context(Exporter(tmp_path / name, text, token=circle.token))
+            for name in ("first", "second", "third")
+        )
+        for _ in range(2):
+            leader = leader_of(first, second, third)
+            leader.until(has_polled, "its polls to be committed")
+            leader.kill()
+        leader_of(first, second, third).until(has_polled, "what is known")
+        assert database.run("SELECT epoch FROM lease") == [(3,)]
+
+
+def leader_of(*replicas: Exporter) -> Exporter:
+    """The replica that leads; it waits for one."""
+
+    def found() -> list[Exporter]:
+        return [each for each in replicas if each.lives and each.get("/-/leader")[0] == 200]
+
+    return wait_until(found, 20, why="a leader")[0]
+
+
+def has_polled(scrape: Scrape) -> bool:
+    return scrape.get("collector_success", project="gh/acme/web", collector="pipelines") == 1
