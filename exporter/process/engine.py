@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from exporter import __version__
@@ -27,7 +28,7 @@ from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from exporter.replicas import SharedState
     from exporter.state.postgres.database import Postgres
@@ -98,6 +99,15 @@ class Engine:
     def search(self, organization: Organization, done: Callable[[], None], *, totals: bool) -> OrganizationSearch:
         """Start a search for an organization's projects; `done` is called when something was published."""
         return OrganizationSearch(organization, self._means, done, totals=totals)
+
+    def forget(self, slugs: Collection[str]) -> None:
+        """Show and keep nothing more of projects or organizations that are gone, and log their failures anew."""
+        with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
+            for slug in slugs:
+                held.enter_context(self.store.lock(slug))
+            self.store.withdraw(slugs)
+            self.state.forget(slugs)
+            self.failures.forget(slugs)
 
     def change(self, config: Config) -> None:
         """Adopt other settings. Raises ConfigError for those that only a restart can change."""

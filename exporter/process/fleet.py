@@ -37,7 +37,7 @@ class Fleet:
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         self._schedule, self._clocks = schedule, engine.clocks
         self._log, self._steps = engine.log, ClockSteps(engine.clocks)
-        self._store, self._state, self._failures = engine.store, engine.state, engine.failures
+        self._store, self._state, self._forget = engine.store, engine.state, engine.forget
         self._labels = engine.labels
         self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
         self._telemetry, self._coverage = engine.telemetry, engine.coverage
@@ -87,14 +87,9 @@ class Fleet:
             wanted = {project.slug: project for project in projects}
             self._labels.reserve(wanted.values())
             gone = self._store.published.keys() - wanted.keys()
-            with ExitStack() as held:  # a poll that is about to publish must find its project there, or gone
-                for slug in gone:
-                    for name in self._jobs.names(slug):
-                        self._schedule.remove(name)
-                    held.enter_context(self._store.lock(slug))
-                self._store.withdraw(gone)
-                self._state.forget(gone)
-                self._failures.forget(gone)
+            for name in chain.from_iterable(map(self._jobs.names, gone)):
+                self._schedule.remove(name)
+            self._forget(gone)
             fresh = [project for slug, project in wanted.items() if slug not in self._store.published]
             now = self._clocks.wall()
             changed = self._change([*wanted.values()], [Snapshot(project) for project in fresh], now)

@@ -7,7 +7,7 @@ only its own outcome. `settle` gets all projects after each search and each relo
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class Organizations:
         self, engine: Engine, projects: ProjectList, schedule: Schedule, settle: Callable[[tuple[Project, ...]], None]
     ) -> None:
         self._store, self._state, self._search = engine.store, engine.state, engine.search
-        self._failures, self._discovered = engine.failures, engine.telemetry.discovered
+        self._forget, self._discovered = engine.forget, engine.telemetry.discovered
         self._projects, self._schedule, self._settle = projects, schedule, settle
         self._now = engine.clocks.wall
         self._lock = threading.Lock()
@@ -65,15 +65,11 @@ class Organizations:
             self._projects.adopt(config)
             organizations = self._projects.organizations
             gone = self._store.organizations.keys() - organizations.keys()
-            with ExitStack() as held:
-                for slug in gone:
-                    self._schedule.remove(slug)
-                    held.enter_context(self._store.lock(slug))
-                    with suppress(KeyError):  # nothing may have been found yet
-                        self._discovered.remove(slug)
-                self._store.withdraw(gone)
-                self._state.forget(gone)
-                self._failures.forget(gone)
+            for slug in gone:
+                self._schedule.remove(slug)
+                with suppress(KeyError):  # nothing may have been found yet
+                    self._discovered.remove(slug)
+            self._forget(gone)
             for organization in organizations.values():
                 self._change(organization)
             self._settle(self._projects.projects())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from exporter.runners import RunnerCounts
 from exporter.usage import UsageExports
@@ -12,24 +12,10 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
     from exporter.process.engine import Engine
-    from exporter.publishing.beside import Beside
 
 
-class Source(Protocol):
-    """Asks nothing, and runs no thread, unless the configuration turns it on."""
-
-    @property
-    def shown(self) -> Beside:
-        """What a scrape has of it."""
-
-    def start(self) -> None:
-        """Begin to ask."""
-
-    def change(self, config: Config) -> None:
-        """Adopt another configuration. Raises ConfigError or StartError."""
-
-    def stop(self) -> None:
-        """Ask no more."""
+Source = RunnerCounts | UsageExports
+"""Asks nothing, and runs no thread, unless the configuration turns it on."""
 
 
 def sources(config: Config, engine: Engine, shard: int, environ: Mapping[str, str]) -> tuple[Source, ...]:
