@@ -45,7 +45,12 @@ EVIDENCE = {
     "CircleCIShardCountsDiffer": {"circleci_exporter_total_shards"},
     "CircleCIReloadFailed": {"circleci_exporter_config_last_reload_successful"},
     "CircleCIStateNotWritable": {"circleci_exporter_state_writable"},
-    "CircleCIStateLost": {"circleci_exporter_state_moved_aside_total", "circleci_exporter_state_damaged_records_total"},
+    # Without knowing that it stood by a day ago, it is told for a day after the start.
+    "CircleCIStateLost": {
+        "circleci_exporter_state_moved_aside_total",
+        "circleci_exporter_state_damaged_records_total",
+        "circleci_exporter_leader",
+    },
     "CircleCIWebhooksStopped": {"circleci_exporter_webhooks_total", "circleci_exporter_run_delay_seconds_count"},
     "CircleCIWebhookSignaturesBad": {"circleci_exporter_webhooks_total"},
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
