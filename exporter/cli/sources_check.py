@@ -11,7 +11,6 @@ from exporter.config import Config, write_duration
 from exporter.errors import PollError
 from exporter.runners.examination import examine
 from exporter.usage import identity, planning
-from exporter.usage.organization import projects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,7 +76,7 @@ def explain_usage(console: Console, found: Iterable[dict[str, Any]]) -> None:
 def _usage_of(slug: str, config: Config, engine: Engine) -> dict[str, Any]:
     entry: dict[str, Any] = {"organization": slug, "ok": True, "error": "", "reason": ""}
     try:
-        entry["id"] = identity.find(slug, projects_of(slug, config, engine.store), engine.attempts)
+        entry["id"] = identity.find(slug, identity.polled(slug, config, engine.store), engine.attempts)
     except PollError as error:
         return {**entry, "ok": False, "error": str(error), "reason": error.reason}
     today = planning.day_of(engine.clocks.wall() - engine.attempts.ahead())

@@ -1,7 +1,5 @@
 """The state file (SQLite): what is known about each project, kept over restarts."""
 
-from __future__ import annotations
-
 from exporter.state.past import no_later
 from exporter.state.records import Stored
 from exporter.state.run_tables import Remembered

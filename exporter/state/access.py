@@ -10,8 +10,9 @@ from exporter.errors import StateError, Stopped
 from exporter.state import project_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Snapshot
     from exporter.state.database import Connection, Database
     from exporter.telemetry import Telemetry
@@ -25,20 +26,14 @@ class Access:
     """
 
     def __init__(self, database: Database, server: str, telemetry: Telemetry, wall: Callable[[], float]) -> None:
-        """Nothing is owed."""
         self.database, self.server, self.wall = database, server, wall
         self.connection = database.connection
         self.lock = threading.Lock()
         self._telemetry = telemetry
         self._owed: dict[str, Snapshot | None] = {}
-        self._notes: list[tuple[str, Callable[[Connection, int], None]]] = []
+        self.notes: list[tuple[str, Callable[[Connection, int], None]]] = []
         self._up: float | None = None
         self._closed = False
-
-    @property
-    def owes_notes(self) -> bool:
-        """Whether a note waits to be written."""
-        return bool(self._notes)
 
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
@@ -47,7 +42,6 @@ class Access:
             self.database.close()
 
     def number(self, slug: str) -> int | None:
-        """A project's number; None when nothing is known of it."""
         return project_tables.number(self.connection, self.server, slug)
 
     @contextmanager
@@ -82,8 +76,8 @@ class Access:
                 yield
             self.settle()
 
-    def commit(self, snapshot: Snapshot, write: Callable[[bool], None]) -> None:
-        """Write what a poll changed, in one transaction, or owe the whole of it. `write` is told which."""
+    def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
+        """Write what a poll changed, in one transaction, or owe the whole of it."""
         slug = snapshot.project.slug
         with self.lock:
             if self._closed or not self.database.keeps or not self.database.lasting:
@@ -92,7 +86,7 @@ class Access:
             self._owed[slug] = snapshot
             try:
                 with self.transaction():
-                    write(whole)
+                    project_tables.write(self.connection, self.server, snapshot, None if whole else changed, removed)
             except self.database.errors as error:
                 self.database.failed(error)
             else:
@@ -109,7 +103,7 @@ class Access:
     def note(self, slug: str, write: Callable[[Connection, int], None]) -> None:
         """Write something about a project, now or after the next write that succeeds."""
         with self.lock:
-            self._notes.append((slug, write))
+            self.notes.append((slug, write))
             if not self._closed:
                 self.settle()
 
@@ -123,13 +117,13 @@ class Access:
                     else:
                         project_tables.write(self.connection, self.server, snapshot, None, ())
                 del self._owed[slug]
-            while self._notes:
-                slug, write = self._notes[0]
+            while self.notes:
+                slug, write = self.notes[0]
                 with self.transaction():
                     project = self.number(slug)
                     if project is not None:
                         write(self.connection, project)
-                del self._notes[0]
+                del self.notes[0]
         except self.database.errors as error:
             self.database.failed(error)
             return

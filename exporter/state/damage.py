@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from structlog.stdlib import BoundLogger
 
@@ -71,6 +72,24 @@ class Damage:
         except Exception as problem:  # noqa: BLE001  damage can raise anything, and all of it is counted
             self._found(kind, of, name, problem)
             return otherwise
+
+    def rows(  # noqa: PLR0917  where the rows stand, and how they are read
+        self,
+        kind: str,
+        of: str,
+        connection: Connection,
+        select: str,
+        delete: str,
+        owner: object,
+        read: Callable[..., Value],
+    ) -> Iterator[Value]:
+        """What `read` makes of the columns of each row of an owner; a damaged row is deleted by the first of them."""
+        for row in list(connection.execute(select, (owner,))):
+            found = self.guard(kind, of, partial(read, *row), None)
+            if found is None:
+                self.forget(connection, delete, owner, *row[: delete.count("?") - 1])
+            else:
+                yield found
 
     def forget(self, connection: Connection, delete: str, *row: object) -> None:
         """Delete a damaged record; where that is not possible, the next start finds and counts it again."""

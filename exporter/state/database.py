@@ -8,28 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
-
-
-class Rows(Protocol):
-    """What a statement found."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Each row, a tuple."""
-
-    def fetchone(self) -> Any:  # noqa: ANN401  a tuple or None; whoever wrote the statement knows its columns
-        """Return the next row; None after the last."""
-
-    def fetchall(self) -> list[Any]:
-        """Return all rows."""
 
 
 class Connection(Protocol):
     """Runs statements. One thread at a time may use it."""
 
-    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Rows:
-        """Run a statement."""
+    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Iterable[Any]:
+        """Run a statement; gives the rows that it found, each a tuple."""
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> object:
         """Run a statement that returns nothing once for each of some values."""
@@ -48,8 +35,7 @@ class Database(Protocol):
     """Whether it could be opened for writing at all."""
 
     @property
-    def connection(self) -> Connection:
-        """What its statements run on."""
+    def connection(self) -> Connection: ...
 
     @property
     def keeps(self) -> bool:
@@ -77,5 +63,9 @@ class Database(Protocol):
     def succeeded(self) -> None:
         """Show that all that had to be written was."""
 
-    def close(self) -> None:
-        """Let go of it."""
+    def close(self) -> None: ...
+
+
+def single(rows: Iterable[Any]) -> Any:  # noqa: ANN401  a tuple or None; whoever wrote the statement knows its columns
+    """The row of a statement that finds one; None where it found none."""
+    return next(iter(rows), None)

@@ -38,16 +38,13 @@ class StateFile:
 
     @property
     def keeps(self) -> bool:
-        """Whether there is a file."""
         return self.path is not None
 
     @property
     def is_older(self) -> bool:
-        """Whether commits that were made to it are missing, as after restoring a backup."""
         return self._generation.is_older
 
     def close(self) -> None:
-        """Let go of the file."""
         self._generation.close()
         self.connection.close()
 
@@ -71,11 +68,9 @@ class StateFile:
         yield
 
     def version(self, after: int) -> int:
-        """The version of a hint that comes after another."""
         return after + 1
 
     def failed(self, error: Exception) -> None:
-        """Show that the file cannot be written now."""
         with suppress(sqlite3.Error):  # on a small disk it may be the log beside the file that fills it
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._telemetry.state_writable.set(0)
@@ -84,7 +79,6 @@ class StateFile:
             self._log.error("the state file cannot be written; memory serves until it can", error=str(error))
 
     def succeeded(self) -> None:
-        """Show that all that had to be written was."""
         if self._failing and self.lasting:
             self._failing = False
             self._telemetry.state_writable.set(1)

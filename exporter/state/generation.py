@@ -50,7 +50,6 @@ class Generation:
                 self._give_up(error)
 
     def close(self) -> None:
-        """Let go of the file beside."""
         if self._beside is not None:
             os.close(self._beside)
             self._beside = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.runs.hints import Hint
@@ -26,6 +25,8 @@ SCHEMA = (
 )
 _WRITE = """INSERT INTO hint (server, id, version, facts) VALUES (?, ?, ?, ?)
     ON CONFLICT (server, id) DO UPDATE SET version = excluded.version, facts = excluded.facts"""
+_READ = "SELECT id, version, facts FROM hint WHERE server = ?"
+_DELETE = "DELETE FROM hint WHERE server = ? AND id = ?"
 _HINT = Reader[Hint](Hint)
 
 
@@ -44,16 +45,10 @@ def delete(connection: Connection, server: str, followed: Mapping[str, int]) -> 
 
 def read(connection: Connection, server: str, damage: Damage) -> Iterator[tuple[Hint, int]]:
     """Every hint that waits, with its version."""
-    rows = connection.execute("SELECT id, version, facts FROM hint WHERE server = ?", (server,)).fetchall()
-    for stored_id, version, facts in rows:
-        found = damage.guard("hint", "", partial(_read, stored_id, version, facts), None)
-        if found is None:
-            damage.forget(connection, "DELETE FROM hint WHERE server = ? AND id = ?", server, stored_id)
-        else:
-            yield found
+    return damage.rows("hint", "", connection, _READ, _DELETE, server, _hint)
 
 
-def _read(stored_id: object, version: object, facts: object) -> tuple[Hint, int]:
+def _hint(stored_id: object, version: object, facts: object) -> tuple[Hint, int]:
     hint = _HINT.read(parse(facts))
     if hint.id != stored_id or type(version) is not int:
         raise ValueError

@@ -1,4 +1,7 @@
-"""What is known of pipelines in the state file: statements, without locks or transactions of their own."""
+"""What is known of pipelines in the state file: statements, without locks or transactions of their own.
+
+What is damaged raises an exception of whatever kind.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.state import live_records, sums
+from exporter.runs.counters import Cell, Distribution, Exemplar, Key
+from exporter.runs.live import Live, WatchedPipeline, WatchedRun
+from exporter.state import sums
+from exporter.state.database import single
+from exporter.state.documents import Reader, parse
 from exporter.state.documents import write as document
+from exporter.state.records import label
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
-    from exporter.runs.counters import Cell, Key
     from exporter.runs.counting import Changes
-    from exporter.runs.live import Live, WatchedPipeline
     from exporter.state.damage import Damage
     from exporter.state.database import Connection
 
@@ -42,9 +48,17 @@ SCHEMA = (
 )
 
 TABLES = ("live", "pipeline", "counter", "job", "job_sums")
+_READ_LIVE = Reader[Live](Live, Key, Cell)
+_READ_PIPELINE = Reader[WatchedPipeline](WatchedPipeline, WatchedRun)
+_READ_CELL = Reader[Cell](Cell, Exemplar)
+_READ_LABELS = Reader[tuple[str, ...]](tuple[str, ...])
 _LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
+_PIPELINES = "SELECT id, facts FROM pipeline WHERE project = ?"
+_DELETE_PIPELINE = "DELETE FROM pipeline WHERE project = ? AND id = ?"
 _PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
+_CELLS = "SELECT family, labels, facts FROM counter WHERE project = ?"
+_DELETE_CELL = "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?"
 _CELL = """INSERT INTO counter (project, family, labels, facts) VALUES (?, ?, ?, ?)
     ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
 _FORGET = "DELETE FROM job WHERE project = ? AND stopped_at < ? RETURNING key, stopped_at"
@@ -56,19 +70,19 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
 
     Jobs that stopped before `oldest` are forgotten, now and then: it takes a look at each of them.
     """
-    connection.execute(_LIVE, (project, sealed(live_records.write_live(live))))
+    connection.execute(_LIVE, (project, sealed(document(replace(live, pipelines={}, cells={}, held=frozenset())))))
     kept = {id_: pipeline for id_, pipeline in changes.pipelines.items() if pipeline is not None}
-    connection.executemany(
-        "DELETE FROM pipeline WHERE project = ? AND id = ?",
-        [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()],
-    )
+    connection.executemany(_DELETE_PIPELINE, [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()])
     connection.executemany(_PIPELINE, [(project, id_, sealed(document(pipeline))) for id_, pipeline in kept.items()])
     cells = {key: cell for key, cell in changes.cells.items() if cell is not None}
     connection.executemany(
-        "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?",
-        [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()],
+        _DELETE_CELL, [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()]
     )
-    connection.executemany(_CELL, [(project, *_columns(key, cell)) for key, cell in cells.items()])
+    rows = []
+    for key, cell in cells.items():
+        labels = document(key.labels)
+        rows.append((project, key.family, labels, sealed(document(cell), key.family, labels)))
+    connection.executemany(_CELL, rows)
     again = known_jobs(connection, project, changes.jobs)
     jobs = [(key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again]
     connection.executemany(
@@ -76,12 +90,12 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
     )
     sums.add_jobs(connection, project, jobs)
     if changes.whole or changes.floors:
-        sums.add_jobs(connection, project, connection.execute(_FORGET, (project, oldest)).fetchall(), -1)
+        sums.add_jobs(connection, project, list(connection.execute(_FORGET, (project, oldest))), -1)
 
 
 def read(connection: Connection, project: int, slug: str, damage: Damage) -> Live | None:
     """What is known of a project's pipelines; None where nothing is, or what all of it hangs on is damaged."""
-    row = connection.execute("SELECT facts FROM live WHERE project = ?", (project,)).fetchone()
+    row = single(connection.execute("SELECT facts FROM live WHERE project = ?", (project,)))
     if row is None:
         return None
     live = damage.guard("live", slug, lambda: _live(connection, project, row[0]), None)
@@ -89,16 +103,17 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Liv
         for table in TABLES:
             damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
         return None
-    cells = dict(_cells(connection, project, slug, live, damage))
+    pipelines = damage.rows("pipeline", slug, connection, _PIPELINES, _DELETE_PIPELINE, project, _pipeline)
+    cells = dict(damage.rows("counter", slug, connection, _CELLS, _DELETE_CELL, project, partial(_cell, live)))
     return replace(
         live,
-        pipelines=dict(_pipelines(connection, project, slug, damage)),
+        pipelines={pipeline.id: pipeline for pipeline in pipelines},
         cells=cells,
         held=frozenset(key for key, cell in cells.items() if cell.held is not None),
     )
 
 
-def known_jobs(connection: Connection, project: int, keys: Collection[int]) -> set[int]:
+def known_jobs(connection: Connection, project: int | None, keys: Collection[int]) -> set[int]:
     """Those of some jobs' keys that are remembered."""
     return {key for (key,) in connection.execute(_KNOWN, (project, document(list(keys))))}
 
@@ -109,43 +124,29 @@ def forget(connection: Connection, project: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE project = ?", (project,))  # noqa: S608  names of our own
 
 
-def _pipelines(
-    connection: Connection, project: int, slug: str, damage: Damage
-) -> Iterator[tuple[str, WatchedPipeline]]:
-    rows = connection.execute("SELECT id, facts FROM pipeline WHERE project = ?", (project,)).fetchall()
-    for stored_id, facts in rows:
-        pipeline = damage.guard("pipeline", slug, partial(_pipeline, stored_id, facts), None)
-        if pipeline is None:
-            damage.forget(connection, "DELETE FROM pipeline WHERE project = ? AND id = ?", project, stored_id)
-        else:
-            yield pipeline.id, pipeline
-
-
-def _cells(connection: Connection, project: int, slug: str, live: Live, damage: Damage) -> Iterator[tuple[Key, Cell]]:
-    rows = connection.execute("SELECT family, labels, facts FROM counter WHERE project = ?", (project,)).fetchall()
-    for family, labels, facts in rows:
-        cell = damage.guard("counter", slug, partial(_cell, family, labels, facts, live), None)
-        if cell is None:
-            delete = "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?"
-            damage.forget(connection, delete, project, family, labels)
-        else:
-            yield cell
-
-
-def _columns(key: Key, cell: Cell) -> tuple[str, str, str]:
-    labels = document(key.labels)
-    return key.family, labels, sealed(document(cell), key.family, labels)
-
-
 def _live(connection: Connection, project: int, facts: object) -> Live:
-    live = live_records.read_live(unsealed(facts))
+    live = replace(_READ_LIVE.read(parse(unsealed(facts))), pipelines={}, cells={}, held=frozenset())
     sums.check_jobs(connection, project)
     return live
 
 
-def _cell(family: str, labels: str, facts: object, live: Live) -> tuple[Key, Cell]:
-    return live_records.read_cell(family, labels, unsealed(facts, family, labels), live)
-
-
 def _pipeline(identifier: object, facts: object) -> WatchedPipeline:
-    return live_records.read_pipeline(identifier, unsealed(facts))
+    pipeline = _READ_PIPELINE.read(parse(unsealed(facts)))
+    if pipeline.id != identifier:
+        raise ValueError
+    return pipeline
+
+
+def _cell(live: Live, family: str, labels: str, facts: object) -> tuple[Key, Cell]:
+    """A counter or histogram; a histogram has the buckets of one kind or the other."""
+    key = Key(label(family), _READ_LABELS.read(parse(labels)))
+    cell = _READ_CELL.read(parse(unsealed(facts, family, labels)))
+    if cell.held is not None and isinstance(cell.held, Distribution) != isinstance(cell.value, Distribution):
+        raise TypeError
+    sizes = {len(live.bounds) + 1, len(live.wait_bounds) + 1}
+    for value in (cell.value, cell.held):
+        if isinstance(value, Distribution):
+            if len(value.counts) not in sizes or len(value.exemplars) not in {0, len(value.counts)}:
+                raise ValueError
+            sizes = {len(value.counts)}
+    return key, cell

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
+from exporter.insights.collectors import COLLECTORS
+from exporter.knowledge.discovered_projects import SIGHTINGS
+from exporter.knowledge.snapshots import Part, Snapshot, verify
 from exporter.state import live_tables, records, run_tables
+from exporter.state.database import single
+from exporter.state.documents import write as document
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.state.damage import Damage
     from exporter.state.database import Connection
     from exporter.state.records import Stored
@@ -39,10 +42,15 @@ SCHEMA = (
         UNIQUE (project, question))""",
 )
 
+_READ = "SELECT id, facts, outcomes, polled_at FROM project WHERE server = ? AND slug = ?"
+_PARTS = """SELECT rowid, question, answer, checked_at, answered_at, previous, basis, follow_ups
+    FROM part WHERE project = ?"""
+_DELETE_PART = "DELETE FROM part WHERE project = ? AND rowid = ?"
 _UP = "INSERT INTO server (url, up) VALUES (?, ?) ON CONFLICT (url) DO UPDATE SET up = excluded.up"
 _PROJECT = """INSERT INTO project (server, slug, facts, outcomes, polled_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (server, slug)
-    DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at"""
+    DO UPDATE SET facts = excluded.facts, outcomes = excluded.outcomes, polled_at = excluded.polled_at
+    RETURNING id"""
 # An update leaves the pages as they are on which nothing changed: mostly only the times of an answer do.
 _PART = """INSERT INTO part (project, question, checked_at, answered_at, basis, follow_ups, answer, previous)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -53,7 +61,7 @@ _PART = """INSERT INTO part (project, question, checked_at, answered_at, basis, 
 
 def read_up(connection: Connection, server: str) -> bool | None:
     """Whether the server answered the newest request; None before the first one."""
-    row = connection.execute("SELECT up FROM server WHERE url = ?", (server,)).fetchone()
+    row = single(connection.execute("SELECT up FROM server WHERE url = ?", (server,)))
     if row is None:
         return None
     if row[0] not in {0, 1}:
@@ -69,7 +77,7 @@ def write_up(connection: Connection, server: str, up: float | None) -> None:
 
 def number(connection: Connection, server: str, slug: str) -> int | None:
     """A project's number; None when nothing is known of it."""
-    row = connection.execute("SELECT id FROM project WHERE server = ? AND slug = ?", (server, slug)).fetchone()
+    row = single(connection.execute("SELECT id FROM project WHERE server = ? AND slug = ?", (server, slug)))
     return row and int(row[0])
 
 
@@ -81,9 +89,7 @@ def slugs(connection: Connection, server: str) -> list[str]:
 
 def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stored | None:
     """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll."""
-    row = connection.execute(
-        "SELECT id, facts, outcomes, polled_at FROM project WHERE server = ? AND slug = ?", (server, slug)
-    ).fetchone()
+    row = single(connection.execute(_READ, (server, slug)))
     if row is None:
         return None
     number, facts, outcomes, polled_at = row
@@ -91,7 +97,7 @@ def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stor
     return records.Stored(
         slug,
         damage.guard("facts", slug, lambda: records.read_facts(unsealed(facts)), None),
-        dict(_parts(connection, number, slug, damage)),
+        dict(damage.rows("part", slug, connection, _PARTS, _DELETE_PART, number, _part)),
         damage.guard("outcomes", slug, lambda: records.read_outcomes(unsealed(outcomes)), {}),
         damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
         ledger,
@@ -99,23 +105,26 @@ def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stor
     )
 
 
-def _parts(connection: Connection, project: int, slug: str, damage: Damage) -> Iterator[tuple[Question, Part]]:
-    rows = connection.execute(
-        """SELECT rowid, question, answer, checked_at, answered_at, previous, basis, follow_ups
-        FROM part WHERE project = ?""",
-        (project,),
-    ).fetchall()
-    for row, question, *columns in rows:
-        part = damage.guard("part", slug, partial(_part, question, columns), None)
-        if part is None:
-            damage.forget(connection, "DELETE FROM part WHERE rowid = ?", row)
-        else:
-            yield part
-
-
-def _part(stored: object, columns: Iterable[object]) -> tuple[Question, Part]:
+def _part(  # noqa: PLR0917  the columns
+    _row: object,
+    stored: object,
+    rows: object,
+    checked_at: object,
+    answered_at: object,
+    previous: object,
+    basis: object,
+    follow_ups: object,
+) -> tuple[Question, Part]:
     question = records.read_question(stored)
-    return question, records.read_part(question, *columns)
+    if not isinstance(rows, bytes) or not isinstance(previous, bytes) or not isinstance(follow_ups, int):
+        raise TypeError
+    collector = COLLECTORS.get(question.collector)  # another version may have others
+    tables = (SIGHTINGS, *(collector.tables if collector else ()))
+    verify(rows, tables)
+    if previous:
+        verify(previous, tables)
+    times = (records.moment(checked_at), records.moment(answered_at))
+    return question, Part(rows, *times, previous, records.label(basis), follow_ups)
 
 
 def write(
@@ -134,18 +143,21 @@ def write(
         "DELETE FROM part WHERE project = ? AND question = ?",
         [(project, records.write_question(question)) for question in removed],
     )
-    connection.executemany(_PART, [_columns(project, question, snapshot.parts[question]) for question in changed])
+    rows = []
+    for question in changed:
+        part = snapshot.parts[question]
+        key, times = records.write_question(question), (part.checked_at, part.answered_at)
+        rows.append((project, key, *times, part.basis, part.follow_ups, part.rows, part.previous))
+    connection.executemany(_PART, rows)
 
 
 def write_project(connection: Connection, server: str, snapshot: Snapshot) -> int:
     """Write a project's own row; returns its number."""
     slug = snapshot.project.slug
-    facts = records.write_facts(snapshot.facts)
-    columns = (server, slug, facts and sealed(facts), sealed(records.write_outcomes(snapshot.outcomes)))
-    connection.execute(_PROJECT, (*columns, snapshot.polled_at))
-    written = number(connection, server, slug)
-    assert written is not None  # noqa: S101  the row is there now
-    return written
+    facts = snapshot.facts and sealed(document(snapshot.facts))
+    columns = (server, slug, facts, sealed(document(snapshot.outcomes)))
+    [(number,)] = connection.execute(_PROJECT, (*columns, snapshot.polled_at))
+    return int(number)
 
 
 def leave(connection: Connection, server: str, slug: str, now: float) -> None:
@@ -157,16 +169,3 @@ def leave(connection: Connection, server: str, slug: str, now: float) -> None:
     connection.execute("DELETE FROM part WHERE project = ?", (project,))
     connection.execute("UPDATE project SET facts = NULL, outcomes = '{}', polled_at = NULL WHERE id = ?", (project,))
     connection.execute("DELETE FROM project WHERE id = ? AND id NOT IN (SELECT project FROM ledger)", (project,))
-
-
-def _columns(project: int, question: Question, part: Part) -> tuple[object, ...]:
-    return (
-        project,
-        records.write_question(question),
-        part.checked_at,
-        part.answered_at,
-        part.basis,
-        part.follow_ups,
-        part.rows,
-        part.previous,
-    )

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question, shared
-from exporter.knowledge.discovered_projects import SIGHTINGS
-from exporter.knowledge.snapshots import Facts, Outcome, Part, verify
+from exporter.knowledge.snapshots import Facts, Outcome, Part
 from exporter.state.documents import Reader, parse, write
 
 if TYPE_CHECKING:
@@ -51,39 +49,9 @@ def read_question(written: object) -> Question:
     return Question(collector, endpoint, slug, workflow, shared(_PARAMS.read(params)))
 
 
-def read_part(  # noqa: PLR0917  the columns, in the order of the part's fields
-    question: Question,
-    rows: object,
-    checked_at: object,
-    answered_at: object,
-    previous: object,
-    basis: object,
-    follow_ups: object,
-) -> Part:
-    """The part of a question, whose rows can be unpacked."""
-    if not isinstance(rows, bytes) or not isinstance(previous, bytes) or not isinstance(follow_ups, int):
-        raise TypeError
-    collector = COLLECTORS.get(question.collector)  # another version may have others
-    tables = (SIGHTINGS, *(collector.tables if collector else ()))
-    verify(rows, tables)
-    if previous:
-        verify(previous, tables)
-    return Part(rows, moment(checked_at), moment(answered_at), previous, label(basis), follow_ups)
-
-
-def write_facts(facts: Facts | None) -> str | None:
-    """A project's facts, or NULL."""
-    return None if facts is None else write(facts)
-
-
 def read_facts(written: object) -> Facts | None:
     """A project's facts; None also where this version needs more than was written."""
     return None if written is None else _known(_FACTS, parse(written))
-
-
-def write_outcomes(outcomes: Mapping[str, Outcome]) -> str:
-    """Outcomes by collector."""
-    return write(outcomes)
 
 
 def read_outcomes(written: object) -> dict[str, Outcome]:

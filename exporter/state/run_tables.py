@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.runs import FURTHEST, Ledger, WorkflowLedger
 from exporter.state import records, run_records, sums
+from exporter.state.database import single
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _LEDGER = """INSERT INTO ledger (project, facts) VALUES (?, ?)
     ON CONFLICT (project) DO UPDATE SET facts = excluded.facts, left_at = NULL"""
 _WORKFLOW = """INSERT INTO workflow (project, name, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, name) DO UPDATE SET facts = excluded.facts"""
+_NUMBER = "SELECT id FROM workflow WHERE project = ? AND name = ?"
 _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
@@ -100,8 +102,8 @@ def write(
         _WORKFLOW, [(project, name, sealed(run_records.write_workflow(ledger.workflows[name]), name)) for name in names]
     )
     for name, of_workflow in remembered.items():
-        row = connection.execute("SELECT id FROM workflow WHERE project = ? AND name = ?", (project, name)).fetchone()
-        _remember(connection, int(row[0]), of_workflow, now)
+        [(workflow,)] = connection.execute(_NUMBER, (project, name))
+        _remember(connection, int(workflow), of_workflow, now)
 
 
 def begin_anew(connection: Connection, project: int) -> None:
@@ -131,11 +133,11 @@ def _remember(connection: Connection, workflow: int, runs: Remembered, now: floa
     )
     sums.add_runs(connection, workflow, rows)
     if runs.credited:
-        credited = connection.execute(_CREDIT, (workflow, json.dumps(list(runs.credited)))).fetchall()
+        credited = list(connection.execute(_CREDIT, (workflow, json.dumps(list(runs.credited)))))
         sums.add_runs(connection, workflow, [(key, created_at, 0) for key, created_at in credited], -1)
         sums.add_runs(connection, workflow, [(key, created_at, 1) for key, created_at in credited])
     if runs.floor is not None:
-        forgotten = connection.execute(_FORGET, (workflow, runs.floor, int(now - FURTHEST))).fetchall()
+        forgotten = list(connection.execute(_FORGET, (workflow, runs.floor, int(now - FURTHEST))))
         sums.add_runs(connection, workflow, forgotten, -1)
 
 
@@ -145,7 +147,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
     A damaged ledger is deleted, and begins anew; so does one whose remembered runs are damaged. A damaged workflow
     begins anew alone: its next poll counts nothing.
     """
-    row = connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)).fetchone()
+    row = single(connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)))
     if row is None:
         return None
     ledger = damage.guard("ledger", slug, lambda: _ledger(connection, project, row[0]), None)
@@ -153,7 +155,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
         damage.forget(connection, "DELETE FROM ledger WHERE project = ?", project)
         return None
     workflows = {}
-    rows = connection.execute("SELECT id, name, facts FROM workflow WHERE project = ?", (project,)).fetchall()
+    rows = list(connection.execute("SELECT id, name, facts FROM workflow WHERE project = ?", (project,)))
     for number, stored_name, facts in rows:
         name = damage.guard("workflow", slug, partial(records.label, stored_name), None)
         if name is None:
@@ -177,15 +179,15 @@ def _workflow(name: str, facts: object, ledger: Ledger) -> WorkflowLedger:
     return workflow
 
 
-def known(connection: Connection, project: int, workflow: str, keys: Collection[int]) -> dict[int, bool]:
+def known(connection: Connection, project: int | None, workflow: str, keys: Collection[int]) -> dict[int, bool]:
     """Those of the keys that are remembered of a workflow, and whether their credits have come."""
     rows = connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))
     return {key: bool(credited) for key, credited in rows}
 
 
-def is_known(connection: Connection, project: int, key: int) -> bool:
+def is_known(connection: Connection, project: int | None, key: int) -> bool:
     """Whether a run is remembered of any workflow of a project."""
-    return connection.execute(_IS_KNOWN, (project, key)).fetchone() is not None
+    return bool(list(connection.execute(_IS_KNOWN, (project, key))))
 
 
 def leave(connection: Connection, project: int, now: float) -> None:

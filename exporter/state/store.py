@@ -91,7 +91,6 @@ class StateStore:
 
     @property
     def lasting(self) -> bool:
-        """Whether the database could be opened for writing."""
         return self._database.lasting
 
     def close(self) -> None:
@@ -128,7 +127,7 @@ class StateStore:
         """Forget what was counted by an older file than the one that was used last."""
         try:
             with self._access.transaction():
-                (ledgers,) = self._connection.execute("SELECT count(*) FROM ledger").fetchone()
+                [(ledgers,)] = self._connection.execute("SELECT count(*) FROM ledger")
                 self._connection.execute("DELETE FROM ledger")
                 self._connection.execute("DELETE FROM usage_organization")
         except self._database.errors as error:
@@ -142,11 +141,7 @@ class StateStore:
 
         It does not fail: what could not be written is written, wholly, after the next write that succeeds.
         """
-
-        def write(whole: bool) -> None:
-            project_tables.write(self._connection, self._server, snapshot, None if whole else changed, removed)
-
-        self._access.commit(snapshot, write)
+        self._access.commit(snapshot, changed, removed)
 
     def forget(self, slugs: Iterable[str]) -> None:
         """Delete projects that are no longer in the configuration. It fails no more than `commit` does.
@@ -168,20 +163,17 @@ class StateStore:
         Raises StateError.
         """
         with self._access.reading():
-            project = self._access.number(slug)
-            return {} if project is None else run_tables.known(self._connection, project, workflow, keys)
+            return run_tables.known(self._connection, self._access.number(slug), workflow, keys)
 
     def is_known(self, slug: str, key: int) -> bool:
         """Whether a run is remembered of any workflow of a project, by its key. Raises StateError."""
         with self._access.reading():
-            project = self._access.number(slug)
-            return project is not None and run_tables.is_known(self._connection, project, key)
+            return run_tables.is_known(self._connection, self._access.number(slug), key)
 
     def known_jobs(self, slug: str, keys: Collection[int]) -> set[int]:
         """Those of some jobs' keys that are remembered of a project. Raises StateError."""
         with self._access.reading():
-            project = self._access.number(slug)
-            return set() if project is None else live_tables.known_jobs(self._connection, project, keys)
+            return live_tables.known_jobs(self._connection, self._access.number(slug), keys)
 
     def resume(self, slug: str, away: float) -> Ledger | None:
         """The ledger of a project that was not there for up to so many seconds. Raises StateError.
@@ -196,7 +188,7 @@ class StateStore:
             project = self._access.number(slug)
             if project is None:
                 return None, None
-            if self._access.owes_notes:
+            if self._access.notes:
                 self._access.settle()  # that it was switched off may not have been written yet
             now = self._wall()
             with self._access.transaction():

@@ -1,80 +1,180 @@
-"""The Usage exports of organizations in the state. What is counted is committed with its ids, or not at all."""
+"""The Usage exports of organizations in the state. What is counted is committed with its ids, or not at all.
+
+Ids of job runs are written while an export is read, under the number that it will have. They count once the
+organization's facts have that number, so that ids and sums are committed together, however many ids there are.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import json
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from exporter.state import usage_tables
+from exporter.state.database import single
+from exporter.state.documents import parse
+from exporter.state.documents import write as document
+from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.runs.counters import Key
     from exporter.state.access import Access
     from exporter.state.damage import Damage
-    from exporter.state.usage_tables import StoredCell, StoredJobRun
 
-    Facts = TypeVar("Facts")
-    CellT = TypeVar("CellT")
+Facts = TypeVar("Facts")
+CellT = TypeVar("CellT")
+
+SCHEMA = (
+    """CREATE TABLE usage_organization (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        UNIQUE (server, slug))""",
+    """CREATE TABLE usage_cell (
+        organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
+        family TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        PRIMARY KEY (organization, family, labels)) WITHOUT ROWID""",
+    """CREATE TABLE usage_job (
+        organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
+        key INTEGER NOT NULL,
+        export INTEGER NOT NULL,
+        day INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        series INTEGER NOT NULL,
+        cpu_median REAL,
+        cpu_max REAL,
+        memory_median REAL,
+        memory_max REAL,
+        PRIMARY KEY (organization, key)) WITHOUT ROWID""",
+)
+_READ = "SELECT id, facts FROM usage_organization WHERE server = ? AND slug = ?"
+_ORGANIZATION = """INSERT INTO usage_organization (server, slug, facts) VALUES (?, ?, ?)
+    ON CONFLICT (server, slug) DO UPDATE SET facts = excluded.facts RETURNING id"""
+_CELL = """INSERT INTO usage_cell (organization, family, labels, facts) VALUES (?, ?, ?, ?)
+    ON CONFLICT (organization, family, labels) DO UPDATE SET facts = excluded.facts"""
+_DELETE_CELL = "DELETE FROM usage_cell WHERE organization = ? AND family = ? AND labels = ?"
+_JOB = """INSERT INTO usage_job
+    (organization, key, export, day, last, series, cpu_median, cpu_max, memory_median, memory_max)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_KNOWN = """SELECT key FROM usage_job
+    WHERE organization = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
+_MEDIAN = """SELECT series, AVG(used) FROM (
+        SELECT series, {column} AS used,
+            ROW_NUMBER() OVER (PARTITION BY series ORDER BY {column}) AS place,
+            COUNT(*) OVER (PARTITION BY series) AS total
+        FROM usage_job WHERE organization = ? AND day = ? AND {column} IS NOT NULL) AS ranked
+    WHERE place IN ((total + 1) / 2, (total + 2) / 2) GROUP BY series"""
+_MAXIMUM = """SELECT series, MAX({column}) FROM usage_job
+    WHERE organization = ? AND day = ? AND {column} IS NOT NULL GROUP BY series"""
+_USE = (
+    _MEDIAN.format(column="cpu_median"),
+    _MAXIMUM.format(column="cpu_max"),
+    _MEDIAN.format(column="memory_median"),
+    _MAXIMUM.format(column="memory_max"),
+)
+
+
+class StoredJobRun(NamedTuple):
+    """A job run: the key of its id, its day, the latest of its days, its series, and its use of CPU and memory."""
+
+    key: int
+    day: int
+    last: int
+    series: int
+    use: Sequence[float | None]
 
 
 class UsageStore:
     """Every method raises Stopped, or StateError where the database does not serve: then nothing is written."""
 
     def __init__(self, access: Access, damage: Damage) -> None:
-        """Use the `usage` of a state store."""
-        self._access, self._damage = access, damage
+        self._access, self._damage, self._connection = access, damage, access.connection
 
     def read(
-        self,
-        slug: str,
-        facts: Callable[[object], Facts],
-        cell: Callable[[str, tuple[str, ...], object], CellT],
+        self, slug: str, facts: Callable[[object], Facts], cell: Callable[[str, tuple[str, ...], object], CellT]
     ) -> tuple[Facts, list[CellT]] | None:
-        """What is known of an organization, made from its documents; None where nothing is."""
-        access = self._access
-        with access.reading(), access.database.view():
-            return usage_tables.read(access.connection, access.server, slug, self._damage, facts, cell)
+        """What is known of an organization: its facts and its cells, made from their documents; None where nothing is.
+
+        Damaged facts are deleted with all that hangs on them: its counters begin at 0.
+        """
+
+        def read_cell(family: str, labels: str, written: object) -> CellT:
+            return cell(family, tuple(parse(labels)), parse(unsealed(written, family, labels)))
+
+        with self._access.reading(), self._access.database.view():
+            row = single(self._connection.execute(_READ, (self._access.server, slug)))
+            if row is None:
+                return None
+            organization, written = row
+            found = self._damage.guard("usage", slug, lambda: facts(parse(unsealed(written, slug))), None)
+            if found is None:
+                delete = "DELETE FROM usage_organization WHERE id = ?"
+                self._damage.forget(self._connection, delete, organization)
+                return None
+            select = "SELECT family, labels, facts FROM usage_cell WHERE organization = ?"
+            cells = self._damage.rows(
+                "usage_cell", slug, self._connection, select, _DELETE_CELL, organization, read_cell
+            )
+            return found, list(cells)
 
     def write(self, slug: str, facts: object) -> None:
-        """Write how far the exports of an organization are."""
         with self._access.counting():
-            usage_tables.write(self._access.connection, self._access.server, slug, facts)
+            self._write(slug, facts)
 
     def begin_export(self, slug: str, counted: int) -> None:
         """Forget the job runs of an export that was not read to its end; `counted` exports were."""
-        access = self._access
-        with access.counting():
-            organization = usage_tables.number(access.connection, access.server, slug)
-            if organization is not None:
-                usage_tables.drop_pending(access.connection, organization, counted)
+        with self._access.counting():
+            pending = "DELETE FROM usage_job WHERE organization = ? AND export > ?"
+            self._connection.execute(pending, (self._number(slug), counted))
 
     def keep_new(self, slug: str, export: int, runs: Mapping[int, StoredJobRun]) -> set[int]:
         """Write the job runs of an export that no export had before, by their keys; returns those keys."""
-        access = self._access
-        with access.counting():
-            organization = usage_tables.number(access.connection, access.server, slug)
-            return (
-                set() if organization is None else usage_tables.keep_new(access.connection, organization, export, runs)
-            )
+        with self._access.counting():
+            organization = self._number(slug)
+            if organization is None:
+                return set()
+            known = {key for (key,) in self._connection.execute(_KNOWN, (organization, json.dumps(list(runs))))}
+            new = [runs[key] for key in sorted(runs.keys() - known)]
+            rows = [(organization, run.key, export, run.day, run.last, run.series, *run.use) for run in new]
+            self._connection.executemany(_JOB, rows)
+            return {run.key for run in new}
 
-    def count(self, slug: str, facts: object, cells: Iterable[StoredCell], first: int) -> None:
-        """Write facts that count an export, and its sums. Job runs before the day `first` are forgotten."""
-        access = self._access
-        with access.counting():
-            organization = usage_tables.write(access.connection, access.server, slug, facts)
-            usage_tables.write_cells(access.connection, organization, cells)
-            usage_tables.prune(access.connection, organization, first)
+    def count(self, slug: str, facts: object, cells: Mapping[Key, object], first: int) -> None:
+        """Write facts that count an export, and its sums.
+
+        Job runs all of whose days are before the `first` of every export to come are forgotten.
+        """
+        with self._access.counting():
+            organization = self._write(slug, facts)
+            rows = []
+            for key, cell in cells.items():
+                labels = document(key.labels)
+                rows.append((organization, key.family, labels, sealed(document(cell), key.family, labels)))
+            self._connection.executemany(_CELL, rows)
+            past = "DELETE FROM usage_job WHERE organization = ? AND last < ?"
+            self._connection.execute(past, (organization, first))
 
     def begin_anew(self, slug: str, facts: object, family: str) -> None:
         """Forget the counters or histograms of a family."""
-        access = self._access
-        with access.counting():
-            organization = usage_tables.write(access.connection, access.server, slug, facts)
-            usage_tables.drop_cells(access.connection, organization, family)
+        with self._access.counting():
+            row = (self._write(slug, facts), family)
+            self._connection.execute("DELETE FROM usage_cell WHERE organization = ? AND family = ?", row)
 
     def use_of(self, slug: str, day: int) -> list[dict[int, float]]:
-        """The use of CPU and memory on a day by series, in percent: see `usage_tables.use_of`."""
-        access = self._access
-        with access.reading():
-            organization = usage_tables.number(access.connection, access.server, slug)
-            return [] if organization is None else usage_tables.use_of(access.connection, organization, day)
+        """The use of CPU and memory on a day: median of medians and maximum of each, by series; in percent."""
+        with self._access.reading():
+            organization = self._number(slug)
+            queries = () if organization is None else _USE
+            return [dict(self._connection.execute(query, (organization, day))) for query in queries]
+
+    def _number(self, slug: str) -> int | None:
+        row = single(self._connection.execute(_READ, (self._access.server, slug)))
+        return row and int(row[0])
+
+    def _write(self, slug: str, facts: object) -> int:
+        row = (self._access.server, slug, sealed(document(facts), slug))
+        [(number,)] = self._connection.execute(_ORGANIZATION, row)
+        return int(number)

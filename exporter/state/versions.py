@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import StartError
-from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, sums, usage_tables
+from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, sums, usage_store
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,13 +24,7 @@ class Version(NamedTuple):
     upgrade: tuple[str, ...]
 
 
-_SECOND = (
-    *project_tables.SCHEMA,
-    *run_tables.SCHEMA,
-    *live_tables.SCHEMA,
-    *hint_tables.SCHEMA,
-    *generation.SCHEMA,
-)
+_SECOND = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
 VERSIONS = {
     1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
     2: Version(
@@ -42,8 +36,8 @@ VERSIONS = {
             *generation.SCHEMA,
         ),
     ),
-    3: Version((*_SECOND, *usage_tables.SCHEMA), usage_tables.SCHEMA),
-    4: Version((*_SECOND, *usage_tables.SCHEMA, *sums.SCHEMA), (*sums.SCHEMA, *sums.FILLING)),
+    3: Version((*_SECOND, *usage_store.SCHEMA), usage_store.SCHEMA),
+    4: Version((*_SECOND, *usage_store.SCHEMA, *sums.SCHEMA), (*sums.SCHEMA, *sums.FILLING)),
 }
 VERSION = max(VERSIONS)
 

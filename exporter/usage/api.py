@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -14,14 +13,14 @@ from exporter.client.download import Body, Downloads
 from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge
 from exporter.config import Config, TokenSource
-from exporter.errors import PayloadError, ThrottledError, UnauthorizedError
+from exporter.errors import NotFoundError, PayloadError, ServerError, ThrottledError, UnauthorizedError
 from exporter.insights.payloads import Unreadable
 from exporter.runs.pipelines import identifier
 from exporter.usage.planning import HOUR, Start, written
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from exporter.telemetry import Telemetry
@@ -40,22 +39,16 @@ class HeldBackError(ThrottledError):
     """CircleCI refuses calls for this organization for some seconds."""
 
     def __init__(self, message: str, seconds: float) -> None:
-        """Keep how long."""
         super().__init__(message)
         self.seconds = seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a look found: the state, why it failed, and the URLs of the files."""
+class LostError(NotFoundError):
+    """CircleCI does not know an export."""
 
-    state: str
-    why: str = ""
-    urls: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        """Without the URLs: they are credentials."""
-        return f"Found({self.state}, {len(self.urls)} files)"
+class FailedError(ServerError):
+    """CircleCI says that an export failed."""
 
 
 class UsageApi:
@@ -75,13 +68,19 @@ class UsageApi:
     def start(self, organization: str, window: Start) -> str:
         """Start an export of some days of an organization, by its UUID; returns the export's id. Raises PollError."""
         document = {"start": written(window.first), "end": written(window.end)}
-        path = f"/organizations/{quote(organization, safe='')}/usage_export_job"
+        path = EXPORTS.format(id=quote(organization, safe=""))
         return _id_of(self._ask("POST", EXPORTS, path, organization, document))
 
-    def look(self, organization: str, export: str) -> Found:
-        """Look at an export. Raises PollError."""
-        path = f"/organizations/{quote(organization, safe='')}/usage_export_job/{quote(export, safe='')}"
-        return _found(self._ask("GET", EXPORT, path, organization))
+    def look(self, organization: str, export: str) -> tuple[str, ...] | None:
+        """The URLs of a completed export's files, which are credentials; None while it is under way.
+
+        Raises LostError or FailedError for an export that comes to nothing, or another PollError.
+        """
+        path = EXPORT.format(id=quote(organization, safe=""), job=quote(export, safe=""))
+        try:
+            return _urls(self._ask("GET", EXPORT, path, organization))
+        except NotFoundError as error:
+            raise LostError(str(error)) from None
 
     def download(self, url: str) -> AbstractContextManager[Body]:
         """Open a file. Raises PollError, also while it is read."""
@@ -129,24 +128,20 @@ def _id_of(payload: object) -> str:
         raise PayloadError(f"POST {EXPORTS}: the answer has no usage_export_job_id") from None
 
 
-def _found(payload: object) -> Found:
+def _urls(payload: object) -> tuple[str, ...] | None:
     if not isinstance(payload, dict):
         raise PayloadError(f"GET {EXPORT}: the answer is not an object")
-    state, why = payload.get("state"), payload.get("error_reason")
-    if state not in {COMPLETED, FAILED, *UNDER_WAY}:
+    state, why, urls = (payload.get(field) for field in ("state", "error_reason", "download_urls"))
+    if state == FAILED:
+        raise FailedError(
+            f"the export failed: {(body.clean(why) if isinstance(why, str) else '') or 'no reason given'}"
+        )
+    if state not in {COMPLETED, *UNDER_WAY}:
         raise PayloadError(f"GET {EXPORT}: the answer has no known state")
-    return Found(
-        state,
-        body.clean(why) if isinstance(why, str) else "",
-        tuple(_urls(payload.get("download_urls"))) if state == COMPLETED else (),
-    )
-
-
-def _urls(listed: object) -> Iterator[str]:
-    """The URLs of a completed export; null where nothing ran."""
-    if listed is not None and not isinstance(listed, list):
+    if state != COMPLETED:
+        return None
+    if not isinstance(urls, list | None):  # null where nothing ran
         raise PayloadError(f"GET {EXPORT}: download_urls is not a list")
-    for url in listed or ():
-        if not isinstance(url, str):
-            raise PayloadError(f"GET {EXPORT}: download_urls has something that is no text")
-        yield url
+    if not all(isinstance(url, str) for url in urls or ()):
+        raise PayloadError(f"GET {EXPORT}: download_urls has something that is no text")
+    return tuple(urls or ())

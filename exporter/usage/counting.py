@@ -108,7 +108,6 @@ class Sums:
                 yield found
 
     def add(self, runs: Iterable[JobRun]) -> None:
-        """Count runs that are new."""
         bounds, totals = self._bounds, self._totals
         for run in runs:
             series = run.series
@@ -232,7 +231,6 @@ def series_id(labels: tuple[str, ...]) -> int:
 
 
 def _project(vcs: str, organization: str, name: str) -> str:
-    """The label of a project that is not polled."""
     if name == NONE:
         return NONE
     provider = _PROVIDERS.get(vcs.lower())

@@ -119,7 +119,6 @@ class UsageExports:
         return Job(organization.slug, COLLECTOR, interval, begin)
 
     def _publish(self) -> None:
-        """Show the newest of all organizations."""
         with self._lock:
             defaults = self._config.defaults
             shown = [each.shown for each in self._organizations.values()]

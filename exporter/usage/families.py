@@ -7,10 +7,7 @@ from exporter.insights.family import Family, gauges
 COLLECTOR = "usage"
 """Label `collector` of everything that fails here."""
 CREDITS = Family(
-    "*_CREDITS",
-    "circleci_usage_credits_total",
-    "Credits of all job runs of the organization, by kind.",
-    kind="counter",
+    "*_CREDITS", "circleci_usage_credits_total", "Credits of all job runs of the organization, by kind.", kind="counter"
 )
 JOB_CREDITS = Family("TOTAL_CREDITS", "circleci_usage_job_credits_total", "Credits of the job's runs.", kind="counter")
 JOB_SECONDS = Family(

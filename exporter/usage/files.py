@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from exporter.errors import PollError, RequestTimeout, Stopped, TruncatedError
-from exporter.usage.records import stored_run
+from exporter.state.usage_store import StoredJobRun
 from exporter.usage.unpacking import records, unpacked
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class Files:
                 first: dict[int, JobRun] = {}
                 for run in batch:
                     first.setdefault(run.key, run)
-                new = self._state.keep_new(slug, export, {key: stored_run(run) for key, run in first.items()})
+                stored = {
+                    key: StoredJobRun(key, run.day, run.last, run.series.id, run.use) for key, run in first.items()
+                }
+                new = self._state.keep_new(slug, export, stored)
                 sums.add(run for key, run in first.items() if key in new)
 
 

@@ -1,21 +1,26 @@
-"""Which UUID an organization has: exports are asked for by it."""
+"""Who is who: the UUID by which an organization's exports are asked for, and the labels that its projects have."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from exporter.config.values import organization_slug
 from exporter.errors import NotFoundError, PayloadError
-from exporter.insights.payloads import Unreadable
+from exporter.insights.payloads import Unreadable, text
 from exporter.insights.questions import Question
 from exporter.knowledge.facts import PROJECT
+from exporter.knowledge.organization_lists import organization_of
+from exporter.runs.entries import Entry
 from exporter.runs.pipelines import identifier
 from exporter.usage.families import COLLECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.config import Config
     from exporter.polling.attempt import Attempts
+    from exporter.publishing.store import SnapshotStore
 
 COLLABORATIONS = "/me/collaborations"
 DEADLINE = 300.0
@@ -30,15 +35,39 @@ def find(slug: str, projects: Iterable[str], attempts: Attempts) -> str:
     listed = _ask(attempts, Question(COLLECTOR, COLLABORATIONS, slug))
     if not isinstance(listed, list):
         raise PayloadError(f"GET {COLLABORATIONS}: the answer is not a list")
-    for entry in listed:
-        if isinstance(entry, dict) and _slug(entry.get("slug")) == slug and (found := _id(entry.get("id"))):
+    for entry in (Entry(document, Counter()) for document in listed):
+        if entry.may("slug", _slug) == slug and (found := entry.may("id", identifier)):
             return found
     for project in projects:
-        document = _ask(attempts, Question(COLLECTOR, PROJECT, project))
-        if isinstance(document, dict) and (found := _id(document.get("organization_id"))):
+        entry = Entry(_ask(attempts, Question(COLLECTOR, PROJECT, project)), Counter())
+        if found := entry.may("organization_id", identifier):
             return found
     raise NotFoundError(
         f"{slug} is not among the organizations of the token's user, and none of its projects is polled"
+    )
+
+
+def polled(organization: str, config: Config, store: SnapshotStore) -> list[str]:
+    """A project of an organization that is polled, if there is one."""
+    known = (*(project.slug for project in config.projects), *store.published)
+    return [slug for slug in known if organization_of(slug) == organization][:1]
+
+
+def labels(store: SnapshotStore) -> dict[str, str]:
+    """The labels of polled projects by their ids at CircleCI."""
+    return {
+        snapshot.facts.id.lower(): snapshot.project.name
+        for snapshot, _ in store.published.values()
+        if snapshot.facts is not None and snapshot.facts.id
+    }
+
+
+def labels_known(organization: str, store: SnapshotStore) -> bool:
+    """Whether the ids of an organization's polled projects are known; those of others have the label of their rows."""
+    return all(
+        snapshot.facts is not None or (project.name == project.slug and project.project_label == "auto")
+        for snapshot, _ in store.published.values()
+        if organization_of((project := snapshot.project).slug) == organization
     )
 
 
@@ -48,13 +77,6 @@ def _ask(attempts: Attempts, question: Question) -> object:
 
 def _slug(value: object) -> str:
     try:
-        return organization_slug(value if isinstance(value, str) else "")
+        return organization_slug(text(value))
     except ValueError:
-        return ""
-
-
-def _id(value: object) -> str:
-    try:
-        return identifier(value)
-    except Unreadable:
-        return ""
+        raise Unreadable from None

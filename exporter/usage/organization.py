@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from exporter.errors import DeadlineError, NotFoundError, PollError, ServerError, StateError, Stopped
-from exporter.knowledge.organization_lists import organization_of
+from exporter.errors import DeadlineError, PollError, StateError, Stopped
 from exporter.usage import identity, planning
-from exporter.usage.api import COMPLETED, FAILED, Found, HeldBackError, UsageApi
+from exporter.usage.api import FailedError, HeldBackError, LostError, UsageApi
 from exporter.usage.cells import Cell, grown
 from exporter.usage.counting import Sums, series_id
 from exporter.usage.families import COLLECTOR, JOB_CREDITS, QUEUE
 from exporter.usage.files import Files
 from exporter.usage.lines import Shown
 from exporter.usage.planning import Export, Look, Progress, Start
-from exporter.usage.records import read_cell, read_progress, stored_cell
+from exporter.usage.records import read_cell, read_progress
 
 if TYPE_CHECKING:
     import threading
@@ -64,27 +63,22 @@ class OrganizationExports:
         self._loaded = False
         self._restarted = False
         self._began = self._showing_since = means.attempts.clocks.monotonic()
-        self._wait = 0.0
-        self._failing = False
-
-    @property
-    def wait(self) -> float:
+        self.wait = 0.0
         """Seconds until the next step."""
-        return self._wait
+        self._failing = False
 
     def step(self) -> bool:
         """Do what is next, if anything is; returns that there is no more to do."""
-        self._wait = RETRY_AFTER
+        self.wait = RETRY_AFTER
         try:
             self._step()
         except PollError as error:
             if isinstance(error, StateError):  # whether a commit was made is not always known: read what was kept
-                self._loaded, self._wait = False, RETRY_AFTER
+                self._loaded, self.wait = False, RETRY_AFTER
             self.failed(error)
         return False
 
     def failed(self, error: PollError) -> None:
-        """Count a failure, and log the first of several."""
         attempts = self._means.attempts
         attempts.telemetry.failed(COLLECTOR, error.reason)
         if not self._failing:
@@ -99,14 +93,14 @@ class OrganizationExports:
         if self._progress.held:
             self._release()
             return
-        bounds = self._bounds()
+        attempts, config = self._means.attempts, self._means.config()
+        bounds = config.defaults.pipelines.wait_buckets
         if self._progress.bounds != bounds:
             self._begin_anew(bounds)
-        attempts = self._means.attempts
         if not self._progress.id or attempts.client.date() is None:  # asking tells what time it is, too
             self._identify()
         now = attempts.clocks.wall()
-        self._progress = planning.believed(self._progress, now, self._means.config().usage.interval)
+        self._progress = planning.believed(self._progress, now, config.usage.interval)
         try:
             match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
                 case Start() as window:
@@ -118,11 +112,10 @@ class OrganizationExports:
             self._decide_wait()
 
     def _decide_wait(self) -> None:
-        """Wait for the next step, but not for long."""
         now = self._means.attempts.clocks.wall()
         step = planning.next_step(self._progress, now, self._today(), restarted=self._restarted)
         until = getattr(step, "until", now + 1)
-        self._wait = min(max(until - now, 0.05), LONGEST_WAIT)
+        self.wait = min(max(until - now, 0.05), LONGEST_WAIT)
 
     def _load(self) -> None:
         found = self._means.state.read(self.slug, read_progress, read_cell)
@@ -134,7 +127,8 @@ class OrganizationExports:
 
     def _identify(self) -> None:
         means = self._means
-        found = identity.find(self.slug, projects_of(self.slug, means.config(), means.store), means.attempts)
+        projects = identity.polled(self.slug, means.config(), means.store)
+        found = identity.find(self.slug, projects, means.attempts)
         if found != self._progress.id:
             self._write(replace(self._progress, id=found))
 
@@ -146,13 +140,9 @@ class OrganizationExports:
         except HeldBackError as error:
             self._hold_back(replace(self._progress, not_before=clock()), error)
             raise
-        self._write(planning.started(self._progress, Export(export, window.first, window.end, clock())))
-        self._means.attempts.log.info(
-            "Usage export started",
-            organization=self.slug,
-            start=planning.written(window.first),
-            end=planning.written(window.end),
-        )
+        self._write(replace(self._progress, export=Export(export, window.first, window.end, clock())))
+        start, end = planning.written(window.first), planning.written(window.end)
+        self._means.attempts.log.info("Usage export started", organization=self.slug, start=start, end=end)
 
     def _look(self) -> None:
         export = self._progress.export
@@ -161,28 +151,18 @@ class OrganizationExports:
         interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
         self._write(planning.looking(self._progress, clock()))
         try:
-            found = self._found(export)
-            if found.state == COMPLETED:
-                self._read(found.urls)
+            urls = self._means.api().look(self._progress.id, export.id)
+            if urls is not None:
+                self._read(urls)
             elif planning.too_old(export, clock()):
                 raise DeadlineError("the export was not ready after 5 h")
         except HeldBackError as error:
             self._hold_back(self._progress, error)
             raise
         except PollError as error:
-            if isinstance(error, _LostError | _FailedError) or planning.too_old(export, clock()):
+            if isinstance(error, LostError | FailedError) or planning.too_old(export, clock()):
                 self._write(planning.given_up(self._progress, clock(), interval))
             raise
-
-    def _found(self, export: Export) -> Found:
-        """What a look finds. Raises PollError, and others for an export that comes to nothing."""
-        try:
-            found = self._means.api().look(self._progress.id, export.id)
-        except NotFoundError as error:
-            raise _LostError(str(error)) from None
-        if found.state == FAILED:
-            raise _FailedError(f"the export failed: {found.why or 'no reason given'}")
-        return found
 
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
@@ -190,7 +170,7 @@ class OrganizationExports:
             if self._means.stop.is_set():
                 raise Stopped
         try:
-            sums = Sums(self._projects(), self._progress.bounds)
+            sums = Sums(identity.labels(self._means.store), self._progress.bounds)
             files = Files(self._means.api(), self._means.state, self._means.stop, self.failed)
             files.read(self.slug, self._progress.exports, urls, sums)
             self._count(sums)
@@ -205,11 +185,11 @@ class OrganizationExports:
         read = planning.counted(self._progress, sums.newest, self._today())
         read = replace(read, exports=number, held=bool(sums.rows))
         changed = grown(self._cells, sums.added(self.slug), number) if sums.rows else {}
-        cells = [stored_cell(key, cell) for key, cell in changed.items()]
-        self._means.state.count(self.slug, read, cells, planning.next_first(read))
+        self._means.state.count(self.slug, read, changed, planning.next_first(read))
         self._progress, self._cells = read, {**self._cells, **changed}
         attempts.telemetry.unread(COLLECTOR, sums.unread)
-        attempts.log.info("Usage export read", organization=self.slug, rows=sums.rows, day=_date(read.newest))
+        day = planning.written(read.newest)[:10] if read.newest else None
+        attempts.log.info("Usage export read", organization=self.slug, rows=sums.rows, day=day)
         self._show()
 
     def _release(self) -> None:
@@ -218,7 +198,7 @@ class OrganizationExports:
         hold = min(self._means.config().usage.interval, LONGEST_HOLD)
         left = self._showing_since + hold - clocks.monotonic()
         if left > 0:
-            self._wait = left
+            self.wait = left
             return
         self._write(replace(self._progress, held=False))
         self._show()
@@ -250,7 +230,7 @@ class OrganizationExports:
         self._show()
 
     def _hold_back(self, progress: Progress, error: HeldBackError) -> None:
-        self._write(planning.throttled(progress, self._means.attempts.clocks.wall() + error.seconds))
+        self._write(replace(progress, paused_until=self._means.attempts.clocks.wall() + error.seconds))
 
     def _write(self, progress: Progress) -> None:
         """Commit how far the exports are, before anything is done that depends on it."""
@@ -262,45 +242,7 @@ class OrganizationExports:
         attempts = self._means.attempts
         return planning.day_of(attempts.clocks.wall() - attempts.ahead())
 
-    def _bounds(self) -> tuple[float, ...]:
-        return self._means.config().defaults.pipelines.wait_buckets
-
     def _names_known(self) -> bool:
-        """Whether the ids of projects with a name of their own are known, or have been waited for long enough.
-
-        Other projects have the label that a row gives them.
-        """
-        means = self._means
-        if means.attempts.clocks.monotonic() - self._began > PROJECTS_WITHIN:
-            return True
-        return all(
-            snapshot.facts is not None or (project.name == project.slug and project.project_label == "auto")
-            for snapshot, _ in means.store.published.values()
-            if organization_of((project := snapshot.project).slug) == self.slug
-        )
-
-    def _projects(self) -> dict[str, str]:
-        """The labels of polled projects by their ids at CircleCI."""
-        return {
-            snapshot.facts.id.lower(): snapshot.project.name
-            for snapshot, _ in self._means.store.published.values()
-            if snapshot.facts is not None and snapshot.facts.id
-        }
-
-
-def projects_of(organization: str, config: Config, store: SnapshotStore) -> list[str]:
-    """A project of an organization that is polled, if there is one."""
-    known = (*(project.slug for project in config.projects), *store.published)
-    return [slug for slug in known if organization_of(slug) == organization][:1]
-
-
-class _LostError(NotFoundError):
-    """CircleCI does not know an export."""
-
-
-class _FailedError(ServerError):
-    """CircleCI says that an export failed."""
-
-
-def _date(day: int) -> str | None:
-    return planning.written(day)[:10] if day else None
+        """Whether the ids of projects with a name of their own are known, or have been waited for long enough."""
+        waited = self._means.attempts.clocks.monotonic() - self._began
+        return waited > PROJECTS_WITHIN or identity.labels_known(self.slug, self._means.store)

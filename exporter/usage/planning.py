@@ -110,16 +110,7 @@ def next_first(progress: Progress) -> int:
 
 def starting(progress: Progress, now: float, interval: float) -> Progress:
     """Note a start before it is made."""
-    return replace(
-        progress,
-        starts=(*_recent(progress.starts, now), now),
-        not_before=now + interval,
-    )
-
-
-def started(progress: Progress, export: Export) -> Progress:
-    """Note that a start has been accepted."""
-    return replace(progress, export=export)
+    return replace(progress, starts=(*_recent(progress.starts, now), now), not_before=now + interval)
 
 
 def looking(progress: Progress, now: float) -> Progress:
@@ -131,11 +122,6 @@ def looking(progress: Progress, now: float) -> Progress:
 def given_up(progress: Progress, now: float, interval: float) -> Progress:
     """Note that an export came to nothing: a new one starts after an interval."""
     return replace(progress, export=None, not_before=now + interval)
-
-
-def throttled(progress: Progress, until: float) -> Progress:
-    """Note that CircleCI refused a call for its rate."""
-    return replace(progress, paused_until=until)
 
 
 def too_old(export: Export, now: float) -> bool:

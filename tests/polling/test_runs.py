@@ -51,8 +51,8 @@ def begin(counting: Counting) -> Any:
 def fill(counting: Counting) -> Any:
     """Make the disk full; returns what executes statements."""
     connection = counting.engine.state._connection
-    (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+    [(pages,)] = connection.execute("PRAGMA page_count")
+    list(connection.execute(f"PRAGMA max_page_count = {pages}"))
     return connection
 
 
@@ -542,7 +542,7 @@ def test_a_commit_that_fails_fails_the_poll_and_counts_nothing(begun: Counting) 
     assert begun.failures() == {"state": 1}
     assert begun.total() == 0
     assert 'collector_success{collector="runs",project="gh/acme/web"} 0.0' in begun.text()
-    connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+    list(connection.execute("PRAGMA max_page_count = 1000000"))
     assert begun.poll()
     assert begun.total() == 3000
 

@@ -12,8 +12,8 @@ import psycopg
 
 from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
-from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.counters import Cell, Distribution, Exemplar, Key
+from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import StateStore
 from exporter.state.postgres import lease_table, schema
@@ -99,15 +99,15 @@ class Opened:
             ):
                 self._place.run(statement)
             return
-        (pages,) = self.state._connection.execute("PRAGMA page_count").fetchone()
-        self.state._connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        [(pages,)] = self.state._connection.execute("PRAGMA page_count")
+        list(self.state._connection.execute(f"PRAGMA max_page_count = {pages}"))
 
     def make_room(self) -> None:
         """Let the disk have room again."""
         if isinstance(self._place, Address):
             self._place.run("DROP FUNCTION full_disk CASCADE")
             return
-        self.state._connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+        list(self.state._connection.execute("PRAGMA max_page_count = 1000000"))
 
     def close(self) -> None:
         """Let go of it, for the next one."""

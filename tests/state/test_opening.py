@@ -17,6 +17,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.insights.questions import Question
 from exporter.state import opening, versions
+from exporter.state.database import single
 from tests.state.making import as_nobody, known, opened, rows_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_commits_are_as_safe_as_sqlite_makes_them(tmp_path: Path) -> None:
     with opened(tmp_path / "state.db") as found:
         pragmas = ("journal_mode", "synchronous", "locking_mode", "user_version", "application_id")
-        values = [found.state._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+        values = [single(found.state._connection.execute(f"PRAGMA {name}"))[0] for name in pragmas]
         assert values == ["wal", 2, "exclusive", versions.VERSION, opening.APPLICATION_ID]
 
 

@@ -10,7 +10,7 @@ import pytest
 from exporter.errors import StateError, Stopped
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Part
-from exporter.runs import BranchCounters, Tally
+from exporter.runs.ledger import BranchCounters, Tally
 from exporter.state import Remembered, Stored
 from tests.runs.making import ledger as read_ledger
 from tests.runs.making import polled, run
@@ -325,7 +325,7 @@ def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Place) -> No
         found.state.forget(["gh/acme/api"])
         found.state.commit(known(slug="gh/acme/api"), [], [])
         found.state.forget(["gh/acme/api"])
-        assert found.state._connection.execute("SELECT count(*) FROM run").fetchone() == (0,)
+        assert list(found.state._connection.execute("SELECT count(*) FROM run")) == [(0,)]
 
 
 def test_a_project_that_never_counted_has_nothing_to_resume(path: Place) -> None:

@@ -108,7 +108,7 @@ def test_the_sums_follow_whatever_is_remembered_credited_and_forgotten(
             poll(found, new, again, AT - days * DAY, live=live)
             assert intact(found)
         connection = found.state._connection
-        rows = connection.execute("SELECT key FROM run").fetchall()
+        rows = list(connection.execute("SELECT key FROM run"))
         if rows:
             [key] = data.draw(st.sampled_from(rows))
             other = key ^ (1 << bit)

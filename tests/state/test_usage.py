@@ -8,11 +8,11 @@ import pytest
 
 from exporter.errors import StateError, Stopped
 from exporter.runs.counters import Key
-from exporter.state.usage_tables import StoredJobRun
+from exporter.state.usage_store import StoredJobRun
 from exporter.usage.cells import Cell
 from exporter.usage.families import JOB_CREDITS, QUEUE
 from exporter.usage.planning import Export, Progress
-from exporter.usage.records import read_cell, read_progress, stored_cell
+from exporter.usage.records import read_cell, read_progress
 from tests.state.making import change, damaged, opened
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def path(place: Place) -> Place:
     with opened(place) as found:
         found.state.usage.write(SLUG, Progress())
         keep(found, 1, [run(1), run(-(2**63)), run(2**63 - 1)])
-        found.state.usage.count(SLUG, PROGRESS, [stored_cell(*each) for each in CELLS.items()], DAY - 2)
+        found.state.usage.count(SLUG, PROGRESS, CELLS, DAY - 2)
     return place
 
 
@@ -91,7 +91,7 @@ def test_the_job_runs_of_an_export_that_was_not_read_to_its_end_are_new_again(pa
 def test_a_job_run_is_forgotten_once_all_its_days_are_before_every_export_to_come(path: Place) -> None:
     with opened(path) as found:
         keep(found, 2, [run(4, DAY + 3), run(5, DAY + 2), run(6, DAY + 1)])
-        found.state.usage.count(SLUG, PROGRESS, [], DAY + 2)
+        found.state.usage.count(SLUG, PROGRESS, {}, DAY + 2)
         assert keep(found, 3, [run(1), run(4), run(5), run(6)]) == {1, 6}
 
 
@@ -126,7 +126,7 @@ def test_a_commit_that_fails_counts_nothing_of_an_export(path: Place) -> None:
     with opened(path) as found:
         keep(found, 2, [run(4)])
         found.fill()
-        large = [stored_cell(Key(JOB_CREDITS.name, each), Cell((1,), (0,), 2)) for each in names]
+        large = {Key(JOB_CREDITS.name, each): Cell((1,), (0,), 2) for each in names}
         with pytest.raises(StateError):
             found.state.usage.count(SLUG, Progress(exports=2), large, DAY)
         assert found.metric("state_writable") == 0

@@ -383,9 +383,8 @@ def test_ids_are_kept_until_no_export_can_have_them(api: FakeUsageApi, clock: Te
         for later in range(25, 29):
             api.rows(on(f"2026-11-{later}", later))
             exporter.run(DAY)
-            kept.append(
-                exporter.state.usage._access.connection.execute("SELECT count(*) FROM usage_job").fetchall()[0][0]
-            )
+            [(number,)] = exporter.state.usage._connection.execute("SELECT count(*) FROM usage_job")
+            kept.append(number)
     assert kept == [3, 3, 3, 3]
 
 

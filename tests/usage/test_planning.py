@@ -85,7 +85,7 @@ def test_within_any_hour_there_are_nine_calls_at_most(pauses: list[float], looki
 
 def test_what_is_held_or_held_back_waits() -> None:
     assert isinstance(next_step(Progress(held=True), NOON, TODAY_NUMBER), Wait)
-    throttled = planning.throttled(Progress(), NOON + 100)
+    throttled = Progress(paused_until=NOON + 100)
     assert next_step(throttled, NOON + 99, TODAY_NUMBER) == Wait(NOON + 100)
     assert isinstance(next_step(throttled, NOON + 100, TODAY_NUMBER), Start)
 
@@ -93,7 +93,7 @@ def test_what_is_held_or_held_back_waits() -> None:
 def test_a_start_is_followed_by_another_only_after_an_interval() -> None:
     progress = planning.starting(Progress(), NOON, 6 * HOUR)
     assert next_step(progress, NOON + 1, TODAY_NUMBER) == Wait(NOON + 6 * HOUR)
-    progress = planning.given_up(planning.started(progress, UNDER_WAY), NOON + 5 * HOUR, 6 * HOUR)
+    progress = planning.given_up(replace(progress, export=UNDER_WAY), NOON + 5 * HOUR, 6 * HOUR)
     assert next_step(progress, NOON + 6 * HOUR, TODAY_NUMBER) == Wait(NOON + 11 * HOUR)
 
 

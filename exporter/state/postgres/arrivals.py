@@ -64,7 +64,6 @@ class Arrivals:
             self._link.run("BEGIN", *written, "COMMIT")
 
     def totals(self) -> dict[tuple[str, str], int]:
-        """How many webhooks came, by event and result."""
         return {(event, result): int(requests) for event, result, requests in self._run(_TOTALS, (self._server,))}
 
     def is_kept(self, slug: str) -> bool:
@@ -77,7 +76,6 @@ class Arrivals:
         return str(found[0][0]) if len(found) == 1 else ""
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._link.close()
 
     def _run(self, statement: str, values: Sequence[object]) -> Rows:

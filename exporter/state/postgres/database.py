@@ -33,28 +33,6 @@ class Refused(psycopg.OperationalError):
     """This replica may not write now."""
 
 
-class Found:
-    """The rows of a statement."""
-
-    def __init__(self, rows: Rows) -> None:
-        """Begin with the first."""
-        self._rows = rows
-        self._next = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        """Each row."""
-        return iter(self._rows)
-
-    def fetchone(self) -> Any:  # noqa: ANN401  as the interface says
-        """Return the next row; None after the last."""
-        self._next += 1
-        return self._rows[self._next - 1] if self._next <= len(self._rows) else None
-
-    def fetchall(self) -> Rows:
-        """Return all rows."""
-        return self._rows
-
-
 class Postgres:
     """The database during one reign. One thread at a time may use it.
 
@@ -69,14 +47,7 @@ class Postgres:
     is_older = False
 
     def __init__(
-        self,
-        link: Link,
-        hold: Hold,
-        telemetry: Telemetry,
-        log: BoundLogger,
-        *,
-        lease: float,
-        leads: Callable[[], bool],
+        self, link: Link, hold: Hold, telemetry: Telemetry, log: BoundLogger, *, lease: float, leads: Callable[[], bool]
     ) -> None:
         """`leads` says whether the lease still holds, as far as this replica can know; `lease` is in seconds."""
         self._link, self._hold, self._leads = link, hold, leads
@@ -93,29 +64,27 @@ class Postgres:
 
     @property
     def connection(self) -> Postgres:
-        """What statements run on."""
         return self
 
-    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Found:
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
         """Run a statement, or keep it for the next round trip of its transaction; one that writes always has one."""
         written = self._link.write(statement, values)
         if self._within:
             if dialect.reads(statement):
-                return Found(self._send(written)[-1])
+                return self._send(written)[-1]
             self._keep(written)
         elif dialect.reads(statement):
             if self._after_view is not None:
                 self._verify()
-            return Found(self._link.run(written)[0])
+            return self._link.run(written)[0]
         elif self._after_view is not None:
             self._after_view.append(written)
         else:
             with self.transaction():
                 self._keep(written)
-        return Found([])
+        return []
 
     def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
-        """Run a statement for each of some values."""
         for each in values:
             self.execute(statement, each)
 
@@ -163,14 +132,12 @@ class Postgres:
         return int(self._link.run("SELECT nextval('hint_version')")[0][0][0])
 
     def failed(self, error: Exception) -> None:
-        """Show that it cannot be written now."""
         self._telemetry.state_writable.set(0)
         if not self._failing:
             self._failing = True
             self._log.error("the database cannot be written; memory serves until it can", error=words(error))
 
     def succeeded(self) -> None:
-        """Show that all that had to be written was."""
         if self._failing:
             self._failing = False
             self._telemetry.state_writable.set(1)
@@ -181,7 +148,6 @@ class Postgres:
         self._telemetry.state_writable.set(float(reachable and not self._failing))
 
     def close(self) -> None:
-        """Let go of the connection."""
         self._link.close()
 
     def _keep(self, written: str) -> None:

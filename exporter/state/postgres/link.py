@@ -33,7 +33,6 @@ class Link:
     """A connection that one thread at a time uses. `limit` is of each round trip, in seconds."""
 
     def __init__(self, login: Login, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Not connected yet."""
         self._login, self._limit, self._clock = login, limit, clock
         self._connection: Connection | None = None
         self._using = threading.RLock()
@@ -47,7 +46,6 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection, as far as is known."""
         return self._connection is not None and not self._connection.closed
 
     @property
@@ -56,10 +54,10 @@ class Link:
         connection = self._connection
         return connection is not None and connection.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
 
-    def connect(self) -> None:
-        """Connect where there is no connection. Raises psycopg.Error or StartError."""
-        if self.is_open and not self._was_ended():
-            return
+    def connect(self) -> Connection:
+        """The connection, made where there is none. Raises psycopg.Error or StartError."""
+        if self._connection is not None and self.is_open and not self._was_ended():
+            return self._connection
         self._drop()
         if self._closed.is_set():
             raise psycopg.OperationalError("the connection was closed")
@@ -68,29 +66,27 @@ class Link:
             self._connection = connection
             self.number += 1
             self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+        return connection
 
     def write(self, statement: str, values: Sequence[Any]) -> str:
         """A statement of the tables with its values in it. Raises psycopg.Error."""
         with self._using:
-            self.connect()
-            assert self._connection is not None  # noqa: S101  it is connected
-            return ClientCursor(self._connection).mogrify(adapted(statement), values)
+            return ClientCursor(self.connect()).mogrify(adapted(statement), values)
 
     def run(self, *statements: str, limit: float | None = None) -> list[Rows]:
         """Run complete statements in one round trip; returns what each found. Raises psycopg.Error."""
         with self._using:
-            self.connect()
-            assert self._connection is not None  # noqa: S101  it is connected
+            connection = self.connect()
             with self._watched(self._limit if limit is None else limit):
                 try:
-                    cursor = self._connection.execute(";\n".join(statements))
+                    cursor = connection.execute(";\n".join(statements))
                     found = []
                     while True:
                         found.append(cursor.fetchall() if cursor.description else [])
                         if not cursor.nextset():
                             return found
                 except psycopg.Error:
-                    if self._connection.closed or self._closed.is_set():
+                    if connection.closed or self._closed.is_set():
                         self._drop()
                     raise
 

@@ -42,7 +42,6 @@ class Login:
 
     @classmethod
     def of(cls, settings: StateSettings) -> Login:
-        """As the configuration says."""
         assert settings.url is not None  # noqa: S101  nobody asks without it
         return cls(settings.url, settings.password_file, max(2.0, min(5.0, settings.lease / 6)))
 

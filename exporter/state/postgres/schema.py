@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import StartError
-from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums, usage_tables
+from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums, usage_store
 from exporter.state.postgres import arrivals, dialect, lease_table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SCHEMA: Final = (
             *live_tables.SCHEMA,
             *hint_tables.SCHEMA,
             *sums.SCHEMA,
-            *usage_tables.SCHEMA,
+            *usage_store.SCHEMA,
         ),
     ),
 )

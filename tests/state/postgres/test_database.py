@@ -38,7 +38,7 @@ def test_all_of_a_transaction_is_written_or_nothing(database: Address) -> None:
         postgres = made(link, hold(link))
         with postgres.transaction():
             postgres.executemany(ADD, [("a", 1), ("b", 0)])
-            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+            assert postgres.execute("SELECT count(*) FROM server") == [(2,)]
         with pytest.raises(psycopg.Error), postgres.transaction():
             postgres.executemany("SELECT nothing FROM nowhere", [()])
         assert urls(database) == ["a", "b"]
@@ -87,10 +87,10 @@ def test_a_view_is_of_one_moment_and_what_is_deleted_meanwhile_goes_afterwards(d
         postgres = made(link, hold(link))
         postgres.executemany(ADD, [("a", 1), ("b", 1)])
         with postgres.view():
-            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+            assert postgres.execute("SELECT count(*) FROM server") == [(2,)]
             postgres.execute("DELETE FROM server WHERE url = ?", ("a",))
             database.run("INSERT INTO server VALUES ('c', 1)")
-            assert postgres.execute("SELECT count(*) FROM server").fetchone() == (2,)
+            assert postgres.execute("SELECT count(*) FROM server") == [(2,)]
             assert urls(database) == ["a", "b", "c"]
         assert urls(database) == ["b", "c"]
 
