@@ -31,7 +31,6 @@ class RecentRequests:
             self.newest = code
 
     def by_code(self) -> dict[str, int]:
-        """Count the last hour's requests by code."""
         oldest = int(self._clock() // 60) - HOUR_OF_MINUTES
         with self._lock:
             return dict(sum((counts for minute, counts in self._minutes if minute > oldest), Counter[str]()))

@@ -14,10 +14,9 @@ class StandbyTelemetry:
     """What a replica shows while it stands by: its process, and that it does not lead."""
 
     def __init__(self, version: str) -> None:
-        self._families = Families()
+        self._families = Families.of_process()
         self._families.gauge(*BUILD_INFO).labels(version, platform.python_version()).set(1)
         self._families.gauge(*LEADER).set(0)
 
     def render(self, *, openmetrics: bool) -> bytes:
-        """All families in the format asked for, without OpenMetrics' closing line."""
         return self._families.encode(openmetrics=openmetrics)

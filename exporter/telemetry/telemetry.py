@@ -9,7 +9,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from exporter.errors import REASONS
-from exporter.telemetry.families import Families, Kept
+from exporter.telemetry.families import Families
 from exporter.telemetry.recent_requests import RecentRequests
 from exporter.telemetry.standby import BUILD_INFO, LEADER
 
@@ -42,9 +42,9 @@ class Telemetry:
         self._collectors = tuple(collectors)
         self.recent = RecentRequests(time.monotonic)
         self.throttled_seconds = 0.0
-        self._families = own = Families()
+        self._families = own = Families.of_process()
         self.registry = own.registry
-        self._of_failures, self._of_requests = Kept(), Kept()
+        self._of_failures, self._of_requests = failures, requests = own.kept(), own.kept()
         own.gauge(*BUILD_INFO).labels(version, platform.python_version()).set(1)
         own.gauge("shard_ordinal", "Ordinal of this shard.").set(shard)
         own.gauge("total_shards", "Number of shards in the fleet.").set(total_shards)
@@ -52,38 +52,26 @@ class Telemetry:
         self.watched = own.gauge("watched_pipelines", "Pipelines that are looked at again.")
         self.discovered = own.gauge("discovered_projects", "Projects found in an organization.", "organization")
         self.up = own.late("up", "1 if the API answered the last request and accepted the token.")
-        self.failures = own.counter(
-            "collector_failures_total",
-            "Failed requests of polls, by collector and reason.",
-            "collector",
-            "reason",
-            kept=self._of_failures,
+        self.failures = failures.counter(
+            "collector_failures_total", "Failed requests of polls, by collector and reason.", "collector", "reason"
         )
         self.poll_delay = own.gauge("poll_delay_seconds", "How late the last poll started.")
-        self._requests = own.counter(
+        self._requests = requests.counter(
             "api_requests_total",
             "Requests to CircleCI's API by path template and status code; code is error if there was no response.",
             "endpoint",
             "code",
-            kept=self._of_requests,
         )
-        self._durations = own.histogram(
-            "api_request_duration_seconds",
-            "Duration of requests to CircleCI's API.",
-            "endpoint",
-            REQUEST_BUCKETS,
-            self._of_requests,
+        self._durations = requests.histogram(
+            "api_request_duration_seconds", "Duration of requests to CircleCI's API.", "endpoint", REQUEST_BUCKETS
         )
         self._requests_of, self._durations_of = cache(self._requests.labels), cache(self._durations.labels)
-        self._retries = own.counter(
-            "api_retries_total", "Retried requests, by reason.", "reason", kept=self._of_requests
-        )
-        self._run_delay = own.histogram(
+        self._retries = requests.counter("api_retries_total", "Retried requests, by reason.", "reason")
+        self._run_delay = requests.histogram(
             "run_delay_seconds",
             "Time from the stop of a workflow run until it was published, by what told of it first.",
             "source",
             DELAY_BUCKETS,
-            self._of_requests,
         )
         self._throttled = own.counter(
             "api_throttled_seconds_total", "Seconds for which all requests were paused after CircleCI refused one."
@@ -95,12 +83,8 @@ class Telemetry:
             "api_rate_limit_limit", "Requests allowed in CircleCI's rate limit window, as last reported."
         )
         self.series = own.gauge("series", "Series published, by collector.", "collector")
-        self.unreadable = own.counter(
-            "unreadable_fields_total",
-            "Payload fields that could not be read.",
-            "collector",
-            "field",
-            kept=self._of_failures,
+        self.unreadable = failures.counter(
+            "unreadable_fields_total", "Payload fields that could not be read.", "collector", "field"
         )
         self._incidents = own.counter(
             "web_incidents_total", "Hostile or broken HTTP clients, and refused web configurations, by kind.", "kind"
@@ -139,7 +123,6 @@ class Telemetry:
         self._of_requests.changed()
 
     def throttled(self, seconds: float) -> None:
-        """Add to the seconds for which everything was paused."""
         self.throttled_seconds += seconds
         self._throttled.inc(seconds)
 
@@ -163,12 +146,10 @@ class Telemetry:
         self._of_failures.changed()
 
     def failed(self, collector: str, reason: str) -> None:
-        """Count one failed question."""
         self.failures.labels(collector, reason).inc()
         self._of_failures.changed()
 
     def unread(self, collector: str, fields: Mapping[str, int]) -> None:
-        """Count fields that could not be read, by their dotted path."""
         for field, count in fields.items():
             self.unreadable.labels(collector, field).inc(count)
         self._of_failures.changed()
@@ -179,7 +160,6 @@ class Telemetry:
         self._of_requests.changed()
 
     def leads(self) -> None:
-        """Show that this replica leads."""
         self._families.gauge(*LEADER).set(1)
 
     def webhooks(self, events: Iterable[str], results: Iterable[str]) -> Callable[[str, str, int], None]:
@@ -191,7 +171,6 @@ class Telemetry:
         return lambda event, result, number: requests.labels(event, result).inc(number)
 
     def web_incident(self, kind: str, count: int = 1) -> None:
-        """Count what went wrong on the web side; the kinds are bounded."""
         self._incidents.labels(kind).inc(count)
 
     def reloaded(self, good: bool) -> None:
