@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.insights.questions import ALL_BRANCHES, Question, scoped, shared
 from exporter.insights.readers import BUCKETS, Asked, Reader, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from exporter.insights.family import Family
     from exporter.insights.payloads import Row
@@ -21,13 +22,8 @@ DAY = 86_400.0
 PROJECT_POLL, RUNS_POLL, PIPELINES_POLL, ORGANIZATION_POLL = "project", "runs", "pipelines", "organization"
 """The kinds of polls."""
 Params = tuple[tuple[str, str], ...]
-
-
-class Period(Protocol):
-    """Parameters that limit an answer in time; they move with `now`, so they do not identify the question."""
-
-    def __call__(self, question: Question, now: float) -> Params:
-        """Give them for a moment, in Unix seconds."""
+Period = Callable[[Question, float], Params]
+"""Gives parameters that limit an answer in time, at a moment in Unix seconds: they do not identify the question."""
 
 
 def all_time(question: Question, now: float) -> Params:  # noqa: ARG001  a Period
@@ -48,7 +44,7 @@ class Table:
     """Rows of an answer that become samples: one label set a row, one sample in each family.
 
     `rows` is the dotted path of the list (nothing: the answer itself is the only row), `labels` the
-    samples' labels in alphabetical order, `own` those that the row itself has, `keys` their dotted paths.
+    samples' labels in alphabetical order, `own` the dotted paths of those that the row itself has.
     `top` is the configuration key that says how many rows a project wants, the worst first; without it: all.
     """
 
@@ -56,10 +52,14 @@ class Table:
     families: tuple[Family, ...]
     labels: tuple[str, ...]
     rows: str = "items"
-    own: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
+    own: Mapping[str, str] = field(default_factory=dict, hash=False)
     read: Reader = plain
     top: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The dotted paths of the row's own labels."""
+        return tuple(self.own.values())
 
     def limit(self, project: object) -> int | None:
         """How many rows a project's settings want; None is all."""

@@ -209,10 +209,16 @@ def read_rows(pages: Iterable[object], rows: str, keys: Sequence[str], columns: 
     `keys` are the dotted paths of the labels; a `?` before one of them, or before `rows`, says that it may be absent.
     Raises PayloadError for a missing list, ConflictError for two rows of the same labels that differ.
     """
+    reading = read_entries(pages, rows, keys, columns)
+    reading.rows = unique(reading.rows)
+    return reading
+
+
+def read_entries(pages: Iterable[object], rows: str, keys: Sequence[str], columns: Sequence[Column]) -> Reading:
+    """The same, with rows of the same labels as they come. Raises PayloadError."""
     reading = Reading()
     for page in pages:
         reading.add(entries(page, rows), keys, columns)
-    reading.rows = unique(reading.rows)
     return reading
 
 

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from exporter.insights.payloads import Column, Reading, Unreadable, entries, items, number, read_rows, unique
+from exporter.insights.payloads import Column, Reading, Unreadable, entries, number, read_entries, read_rows, unique
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -81,9 +81,7 @@ def flakes(pages: Sequence[object], asked: Asked) -> Reading:
     The answer has an entry for each pipeline in which a test flaked, and each of them says how often the
     test flaked in all. So of a test's entries the largest number counts, and none is counted twice.
     """
-    reading = Reading()
-    for page in pages:
-        reading.add(items(page, asked.rows), _UNIQUE, asked.columns)
+    reading = read_entries(pages, asked.rows, _UNIQUE, asked.columns)
     tests: dict[tuple[str, ...], list[Number | None]] = {}
     for labels, values in reading.rows:
         merged = tests.setdefault(labels, [None] * len(values))
@@ -130,9 +128,8 @@ def tests(pages: Sequence[object], asked: Asked) -> Reading:
 
 def newest_bucket(pages: Sequence[object], asked: Asked) -> Reading:
     """Of each job the newest bucket that has ended; what is still being filled says nothing yet."""
-    reading, length = Reading(), BUCKETS[asked.question.granularity]
-    for page in pages:
-        reading.add(items(page, asked.rows), asked.keys, asked.columns)
+    reading = read_entries(pages, asked.rows, asked.keys, asked.columns)
+    length = BUCKETS[asked.question.granularity]
     place = [column.path for column in asked.columns].index("timestamp")
     unique(((*labels, str(values[place])), values) for labels, values in reading.rows)
     ended = [
@@ -179,9 +176,7 @@ def _underscored(entry: Any) -> Any:  # noqa: ANN401  whatever JSON may hold
 
 def _list(pages: Sequence[object], rows: str, asked: Asked, place: int) -> tuple[list[Row], Counter[str]]:
     """The rows of one list, which may be absent, by the number at a place, the largest first."""
-    reading = Reading()
-    for page in pages:
-        reading.add(entries(page, f"?{rows}"), asked.keys, asked.columns)
+    reading = read_entries(pages, f"?{rows}", asked.keys, asked.columns)
     return _descending(reading.rows, place), reading.unread
 
 

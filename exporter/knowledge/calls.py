@@ -123,7 +123,6 @@ def searches_per_hour(organization: Organization) -> Calls:
 
 
 def _asked(collector: Collector, project: Project, workflows: Mapping[tuple[str, str], int]) -> float:
-    """How many calls one poll of a collector makes."""
     by_branch: dict[str, int] = {}
     for (branch, _), count in workflows.items():
         by_branch[branch] = max(by_branch.get(branch, 0), count)

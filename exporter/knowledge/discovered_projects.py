@@ -28,7 +28,9 @@ PIPELINE_PAGES = 25
 LIST = "all_projects"
 """Where an organization's summary lists the names of its projects."""
 
-SIGHTINGS = Table("found", (Family("seen_at", "", "When it was last seen."),), (), keys=("slug", "?name"))
+SIGHTINGS = Table(
+    "found", (Family("seen_at", "", "When it was last seen."),), (), own={"slug": "slug", "name": "?name"}
+)
 _COLLECTOR = Collector(ORGANIZATIONS, "/pipeline", (SIGHTINGS,), paged=True)
 
 

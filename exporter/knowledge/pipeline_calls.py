@@ -57,7 +57,6 @@ class PipelineDay:
 
     @property
     def a_day(self) -> float:
-        """How many pipelines a day that makes."""
         return len(self.created) * DAY / self.seconds
 
 

@@ -138,7 +138,7 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
 def verify(packed: bytes, tables: Iterable[Table]) -> None:
     """Raise whatever the damage raises where rows of these tables cannot be unpacked: for what comes from a disk."""
     document = _DECODER.decode(deflate.unpacked(packed).decode())
-    own = {table.name: len(table.keys) for table in tables}
+    own = {table.name: len(table.own) for table in tables}
     for name, table in document.items():
         if not table.keys() >= {"columns", "labels", "numbers"}:
             continue  # packed by another version, and read as no rows
