@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from exporter.history.progress import Progress
+    from exporter.history.reading import Progress
     from exporter.replicas import SharedState
     from exporter.system.logs import Logger
 

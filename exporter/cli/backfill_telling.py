@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.history.backfill import Asked, Written
-    from exporter.history.progress import Progress
-    from exporter.history.reading import Unread
+    from exporter.history.reading import Progress, Unread
     from exporter.system.logs import Logger
 
 LARGEST_BLOCK = "486h"

@@ -34,8 +34,7 @@ class Described(Protocol):
         """The name of its samples: a counter's ends in `_total`."""
 
     @property
-    def help(self) -> str:
-        """Its help text."""
+    def help(self) -> str: ...
 
     @property
     def kind(self) -> str:
@@ -123,7 +122,6 @@ class _Single(Collector):
 
 @cache
 def _header(name: str, documentation: str, kind: str, unit: str, *, openmetrics: bool) -> str:
-    """What the library writes of a family without a sample."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Single(Metric(name, documentation, kind, unit)))
     written = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)

@@ -77,7 +77,6 @@ def histogram_lines(family: str, names: Sequence[str], values: Sequence[str], hi
 
 
 def _behind(exemplar: Exemplar | None) -> str:
-    """What stands behind a bucket's count."""
     if exemplar is None:
         return ""
     names, values = [name for name, _ in exemplar.labels], [value for _, value in exemplar.labels]

@@ -13,8 +13,7 @@ from exporter.history.grid import Grid
 from exporter.history.growth import Growth
 from exporter.history.limit import Limit
 from exporter.history.lines import Lines
-from exporter.history.progress import Progress
-from exporter.history.reading import places
+from exporter.history.reading import Progress, places
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
@@ -142,7 +141,6 @@ class Writing:
             raise StartError(str(error)) from None
 
     def _project(self, project: Project, known: Known, files: Files) -> Ledger:
-        """Write the lines of one project; returns its ledger."""
         label = labels_of(project, facts.default_branch(project, known.facts))
         bounds, lines, limit = project.runs.buckets, Lines(project, self._asked.labels, self._grid), Limit(project)
         invented: list[str] = []

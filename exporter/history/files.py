@@ -24,7 +24,6 @@ class Files:
     """Takes lines in any order of families and files; use it as a context. Raises OSError."""
 
     def __init__(self, output: Path, grid: Grid, spans: list[Span]) -> None:
-        """Name the files; they are written to a folder inside `output`."""
         self.output, self.folder = output, output / UNFINISHED
         self.names = [grid.file_name(span) for span in spans]
         self._open = ExitStack()
@@ -102,7 +101,6 @@ def move(output: Path, names: Iterable[str]) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

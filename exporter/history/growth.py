@@ -45,11 +45,9 @@ class Branch:
         self.step = step
 
     def tally(self) -> Tally:
-        """All that was added so far."""
         return Tally(tuple(self.buckets), dict(self.runs), self.seconds, self.credits)
 
     def counters(self) -> BranchCounters:
-        """The same as a ledger has it."""
         return BranchCounters(self.tally(), self.seen, last=self.last, verdict=self.verdict)
 
 

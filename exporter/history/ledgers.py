@@ -46,11 +46,4 @@ def of_project(
         for name, last in known.names.items()
         if name not in workflows
     }
-    return Ledger(
-        start,
-        0.0,
-        project.runs.buckets,
-        {**unread, **workflows},
-        tuple(invented),
-        by_stop=by_stop(project),
-    )
+    return Ledger(start, 0.0, project.runs.buckets, {**unread, **workflows}, tuple(invented), by_stop=by_stop(project))

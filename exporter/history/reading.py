@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter import runs
 from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
-from exporter.history.progress import Progress
 from exporter.history.spool import Known, Place, Spool
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
@@ -29,6 +28,14 @@ PATIENCE = 86_400.0
 PAGES_AT_ONCE = 500
 """Pages that are read as one answer, with one deadline; the next answer goes on from there."""
 LAST_RUN = Column("window_end", timestamp)
+
+
+class Progress(NamedTuple):
+    """How far reading or writing is: workflows, parts of them by their share, of how many; and runs in this call."""
+
+    workflows: float
+    total: int
+    runs: int
 
 
 class Unread(NamedTuple):
@@ -60,7 +67,6 @@ class Reader:
         return unread
 
     def _names(self, project: Project) -> list[Unread]:
-        """Learn facts and workflows of a project."""
         slug = project.slug
         known = self._spool.known(slug)
         if known is not None:  # the settings may be others than in the call that learned this

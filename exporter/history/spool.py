@@ -110,7 +110,6 @@ class Spool:
 
     @classmethod
     def _kept(cls, path: Path, wanted: Mapping[str, object], now: float) -> Self | None:
-        """The file as an earlier call left it; None where that is of no use."""
         if not path.exists():
             return None
         try:
@@ -126,7 +125,6 @@ class Spool:
 
     @staticmethod
     def remove(path: Path) -> None:
-        """Delete the file and what belongs to it."""
         for suffix in ("", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
 
@@ -145,7 +143,6 @@ class Spool:
         self._spent = True
 
     def get(self, key: str) -> Any:  # noqa: ANN401  JSON
-        """A value of the whole; None where it was not put."""
         with self._reading() as connection:
             row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
@@ -158,7 +155,6 @@ class Spool:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def known(self, slug: str) -> Known | None:
-        """What is known of a project; None before it was asked."""
         with self._reading() as connection:
             row = connection.execute("SELECT facts, names FROM project WHERE slug = ?", (slug,)).fetchone()
         if row is None:
@@ -167,7 +163,6 @@ class Spool:
         return Known(Facts(**{**facts, "branches": tuple(facts["branches"])}), json.loads(row[1]))
 
     def learn(self, slug: str, known: Known, workflows: Iterable[str]) -> None:
-        """Keep what is known of a project, and which of its workflows are read."""
         with self._transaction() as connection:
             row = (slug, json.dumps(asdict(known.facts)), json.dumps(dict(known.names)))
             connection.execute("INSERT OR REPLACE INTO project VALUES (?, ?, ?)", row)
@@ -176,7 +171,6 @@ class Spool:
             )
 
     def places(self, slug: str) -> list[Place]:
-        """How far the workflows of a project are read, by name."""
         with self._reading() as connection:
             rows = connection.execute(
                 "SELECT id, slug, name, began, start, next, done FROM workflow WHERE slug = ? ORDER BY name", (slug,)

@@ -1,7 +1,5 @@
 """Several replicas on one database: which of them leads, and what that allows."""
 
-from __future__ import annotations
-
 from exporter.replicas.keeper import Keeper
 from exporter.replicas.shared_state import SharedState
 

@@ -19,12 +19,10 @@ class DatabaseClock:
     """Unix seconds as the database would say. Until it was asked first, those of this machine."""
 
     def __init__(self, clock: Callable[[], float] = steady, local: Callable[[], float] = time.time) -> None:
-        """`clock` passes steadily, `local` is the clock of this machine."""
         self._clock = clock
         self._ahead = local() - clock()
 
     def wall(self) -> float:
-        """What time it is."""
         return self._clock() + self._ahead
 
     def measured(self, now: float, sent_at: float, received_at: float) -> None:

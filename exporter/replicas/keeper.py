@@ -36,7 +36,6 @@ class Keeper:
         clock: Callable[[], float] = steady,
         wall: DatabaseClock | None = None,
     ) -> None:
-        """Ask nothing yet."""
         self._table, self._place, self._log, self._clock = table, place, log, clock
         self.wall = wall or DatabaseClock(clock)
         self._holder = uuid.uuid4().hex
@@ -57,7 +56,6 @@ class Keeper:
 
     @property
     def reachable(self) -> bool:
-        """Whether the database answered when it was asked last."""
         return not self._unreachable
 
     def leads(self, hold: Hold) -> bool:
@@ -80,7 +78,6 @@ class Keeper:
         return True
 
     def start(self) -> None:
-        """Ask for the lease from now on, and keep it."""
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self._thread.start()
 

@@ -27,12 +27,10 @@ class ReignEnd(threading.Event):
     """Is set once it was set, and as soon as the lease does not hold: whoever asks before a request makes none then."""
 
     def __init__(self, leads: Callable[[], bool]) -> None:
-        """`leads` says whether the lease holds."""
         super().__init__()
         self._leads = leads
 
     def is_set(self) -> bool:
-        """Whether the reign is over."""
         return super().is_set() or not self._leads()
 
 
@@ -48,11 +46,9 @@ class SharedState:
     ended: ReignEnd = field(init=False)
 
     def __post_init__(self) -> None:
-        """The end is not there yet."""
         object.__setattr__(self, "ended", ReignEnd(self.leads))
 
     def leads(self) -> bool:
-        """Whether the lease still holds."""
         return self.keeper.leads(self.hold)
 
     def open(self, telemetry: Telemetry, log: BoundLogger) -> tuple[StateStore, Postgres]:

@@ -43,7 +43,6 @@ class Tenure:
         return now - self.sent_at < SHARE * self.lease
 
     def renewed(self, sent_at: float) -> Self:
-        """The same after a renewal that was sent at a moment."""
         return replace(self, sent_at=sent_at)
 
     def retaken(self, hold: Hold, sent_at: float) -> Self:

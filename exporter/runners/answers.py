@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
-from exporter.insights.payloads import Reading, Unreadable, at, entries, items, number, optional_text, text, timestamp
+from exporter.insights.payloads import Reading, Unreadable, entries, items, number, optional_text, text, timestamp
 from exporter.runners.families import RUNNING, UNCLAIMED
 from exporter.runners.questions import CLASSES_PATH, RUNNERS_PATH, RUNNING_PATH, UNCLAIMED_PATH
+from exporter.runs.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.insights.questions import Question
-
-T = TypeVar("T")
 
 CONTACT_WITHIN = 300.0
 """Seconds since its last contact for which a runner is connected: the API never reports one as gone."""
@@ -57,19 +56,12 @@ def _count(path: str) -> Callable[[Question, object, float], Reading]:
 def _runners(_question: Question, payload: object, now: float) -> Reading:
     reading, counts = Reading(), Counter[tuple[str, str, str]]()
 
-    def field(entry: object, path: str, how: Callable[[object], T]) -> T | None:
-        try:
-            return how(at(entry, path))
-        except Unreadable:
-            reading.unread[path] += 1
-            return None
-
-    for entry in items(payload):
-        resource_class = field(entry, "resource_class", text)
-        version = field(entry, "version", optional_text)
+    for document in items(payload):
+        entry = Entry(document, reading.unread)
+        resource_class, version = entry.may("resource_class", text), entry.may("version", optional_text)
         if resource_class is None or version is None:
             continue
-        contact = field(entry, "last_connected", timestamp)
+        contact = entry.may("last_connected", timestamp)
         state = CONNECTED if contact is not None and now - contact <= CONTACT_WITHIN else LOST
         counts.update({(resource_class, each, version): int(each == state) for each in (CONNECTED, LOST)})
     by_version = sorted(counts.items(), key=lambda counted: (counted[0][0], counted[0][2], counted[0][1]))

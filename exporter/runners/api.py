@@ -31,12 +31,7 @@ class RunnerApi:
     """Asks one runner API, from any number of threads."""
 
     def __init__(
-        self,
-        config: Config,
-        environ: Mapping[str, str],
-        limiter: Limiter,
-        telemetry: Telemetry,
-        stop: threading.Event,
+        self, config: Config, environ: Mapping[str, str], limiter: Limiter, telemetry: Telemetry, stop: threading.Event
     ) -> None:
         """Read the token. Raises ConfigError without one, StartError if the proxy or `ca_file` is unusable."""
         circleci, url = config.circleci, config.runners.url

@@ -48,7 +48,6 @@ class _Ask:
     question: Question
 
     def step(self) -> bool:
-        """Ask once; returns that there is no more to do."""
         self.counts.ask(self.question)
         return False
 
@@ -121,7 +120,6 @@ class RunnerCounts:
             self._schedule.stop()
 
     def ask(self, question: Question) -> None:
-        """Ask one question, and show what was answered."""
         api = self._api
         if api is None or question not in self._asked:
             return
@@ -172,7 +170,6 @@ class RunnerCounts:
                 self._schedule.add(job, self._clocks.wall())
 
     def _forget(self, gone: Iterable[Question]) -> None:
-        """Ask some questions no longer."""
         for question in list(gone):
             job = self._asked.pop(question)
             if self._schedule is not None:

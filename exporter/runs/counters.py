@@ -99,7 +99,6 @@ class Growth:
 
     @property
     def held(self) -> frozenset[Key]:
-        """The keys that hold something back now."""
         return frozenset(self._held)
 
     def show(self, key: Key, zero: Value = 0.0) -> Cell:

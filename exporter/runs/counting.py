@@ -120,7 +120,6 @@ class Book:
             self.watch(replace(pipeline, looked_at=None, settled_at=None, revisits=0))
 
     def forget(self, identifiers: Collection[str]) -> None:
-        """Watch these pipelines no longer."""
         gone = set(identifiers) & self.live.pipelines.keys()
         if gone:
             self.changes.pipelines.update(dict.fromkeys(gone))
@@ -128,13 +127,11 @@ class Book:
             self.live = replace(self.live, pipelines=kept)
 
     def remember(self, name: str, key: int, created_at: float, *, credited: bool) -> None:
-        """Remember a run, so that nothing counts it any more."""
         if name not in self.ledger.workflows:
             self._keep(name, WorkflowLedger(self.ledger.began))
         self.changes.runs.setdefault(name, {})[key] = (int(created_at), credited)
 
     def count(self, name: str, branch: str, run: FinishedRun, told_by: str, *, credited: bool) -> None:
-        """Count a run of a workflow on a branch, by its label."""
         run = replace(run, status=known_status(run.status, self._invented))
         counters = self._counters(name, branch, run.created_at)
         self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self._now, self._hold))
@@ -145,7 +142,6 @@ class Book:
             self.changes.delays.append((told_by, run.stopped_at))
 
     def credit(self, name: str, branch: str, key: int, created_at: float, credits_used: float) -> None:
-        """Add the credits of a run that was counted before."""
         if credits_used:
             counters = self._counters(name, branch, created_at)
             added = branch_counters.credited(counters, credits_used, self._bounds, self._now, self._hold)
@@ -167,7 +163,6 @@ class Book:
         self.live = replace(self.live, owed=(*others, mine))
 
     def release(self) -> None:
-        """Show what was held back for long enough."""
         self._growth.release()
         for name, workflow in self.ledger.workflows.items():
             for branch, counters in workflow.branches.items():
@@ -241,13 +236,11 @@ class Book:
                 self._count_job(run, branch, job, job_runs.wait_of(job, read, run.created_at))
 
     def path(self, run: WorkflowRun, branch: str, jobs: Iterable[Job]) -> None:
-        """Add a finished run to the seconds of its critical path."""
         for (name, phase), spent in critical_path(job_runs.by_id(jobs), run.created_at).items():
             if self._project.jobs.match(name):
                 self._growth.add(Key(JOB_PATH, (branch, name, phase, run.name)), spent)
 
     def branch_of(self, pipeline: WatchedPipeline) -> str:
-        """The label `branch` of what a pipeline ran."""
         return branch_label(pipeline.branch, pipeline.tag, self.label)
 
     def _show_job(self, workflow: str, name: str, branch: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from exporter.runs import folding
 from exporter.runs.asking import FURTHEST
 from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.ledger import Ledger, WorkflowLedger
@@ -87,15 +88,9 @@ def swept(
 def named(ledger: Ledger, names: Iterable[str], now: float) -> Ledger:
     """The ledger after the names of Insights' workflows were read. One that ran lately stays, listed or not."""
     listed = set(names)
-    workflows = {}
     for name, workflow in ledger.workflows.items():
         seen = [counters.seen for counters in workflow.branches.values()]  # Insights never lists those of tags alone
         newest = max([*seen, *([] if workflow.newest is None else [workflow.newest])], default=None)
-        runs_on = name in listed or (newest is not None and now - newest < FURTHEST)
-        if runs_on:
-            workflows[name] = replace(workflow, unlisted_at=None)
-        elif workflow.unlisted_at is None or now - min(workflow.unlisted_at, now) < FURTHEST:
-            workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
-    for name in listed - workflows.keys():
-        workflows[name] = WorkflowLedger(ledger.began)
-    return replace(ledger, names_at=now, workflows=workflows)
+        if newest is not None and now - newest < FURTHEST:
+            listed.add(name)
+    return folding.named(ledger, listed, now)

@@ -60,7 +60,6 @@ def _blocker(job: Job, jobs: Mapping[str, Job], created_at: float, seen: set[str
 
 
 def _asked_at(approval: Job, jobs: Mapping[str, Job], created_at: float) -> float:
-    """From when on an approval could be asked for."""
     last = _last(_behind(approval, jobs))
     return created_at if last is None else _stop(last, created_at)
 

@@ -18,7 +18,7 @@ class Entry:
 
     __slots__ = ("_document", "_unread")
 
-    def __init__(self, document: dict[str, object], unread: Counter[str]) -> None:
+    def __init__(self, document: object, unread: Counter[str]) -> None:
         self._document, self._unread = document, unread
 
     def must(self, path: str, read: Callable[[object], Value]) -> Value:

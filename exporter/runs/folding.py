@@ -25,11 +25,12 @@ from exporter.runs.ledger import (
     Newest,
     Tally,
     WorkflowLedger,
+    each_branch,
 )
 from exporter.runs.reading import AHEAD, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 VERDICTS = {"success": 1, "failed": 0, "error": 0}
 
@@ -65,13 +66,18 @@ def listed(
         newest = max((last for last in times.values() if last is not None), default=read)
         workflows = {name: WorkflowLedger(0, baseline=True, newest=last) for name, last in times.items()}
         return Ledger(int(max(min(read, newest) - lookback, 0)), now, bounds, workflows)
+    return named(ledger, times.keys(), now)
+
+
+def named(ledger: Ledger, names: Collection[str], now: float) -> Ledger:
+    """The ledger with the workflows that are listed, and those listed no longer for as long as CircleCI has runs."""
     workflows = {}
     for name, workflow in ledger.workflows.items():
-        if name in times:
+        if name in names:
             workflows[name] = replace(workflow, unlisted_at=None)
         elif workflow.unlisted_at is None or now - workflow.unlisted_at < FURTHEST:
             workflows[name] = replace(workflow, unlisted_at=workflow.unlisted_at or now)
-    for name in times.keys() - workflows.keys():
+    for name in set(names) - workflows.keys():
         workflows[name] = WorkflowLedger(ledger.began)
     return replace(ledger, names_at=now, workflows=workflows)
 
@@ -85,16 +91,12 @@ def unmeasured(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
     """The ledger whose histogram of durations begins at 0 again, with these buckets."""
     none = (0,) * (len(bounds) + 1)
 
-    def reset(counters: BranchCounters) -> BranchCounters:
+    def reset(_: str, counters: BranchCounters) -> BranchCounters:
         held = counters.held and replace(counters.held, buckets=none, seconds=0)
         counted = replace(counters.counted, buckets=none, seconds=0)
         return replace(counters, counted=counted, held=held, fresh=True, exemplars=())
 
-    workflows = {
-        name: replace(workflow, branches={branch: reset(counters) for branch, counters in workflow.branches.items()})
-        for name, workflow in ledger.workflows.items()
-    }
-    return replace(ledger, bounds=bounds, workflows=workflows)
+    return replace(each_branch(ledger, reset), bounds=bounds)
 
 
 @dataclass(slots=True)
@@ -206,11 +208,7 @@ def _grown(
     counted = replace(counted, runs={**NO_RUNS, **dict.fromkeys(later.runs, 0), **counted.runs})
     held = later.onto(Tally((0,) * size, {})) if later.runs or any(later.buckets) else None
     return replace(
-        old,
-        counted=counted,
-        seen=max([old.seen, *(run.created_at for run in seen)]),
-        held=held,
-        fresh=False,
+        old, counted=counted, seen=max([old.seen, *(run.created_at for run in seen)]), held=held, fresh=False
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from exporter.runs.counters import Exemplar
 
@@ -108,3 +108,13 @@ class Ledger:
     workflows: Mapping[str, WorkflowLedger]
     invented: tuple[str, ...] = ()
     by_stop: bool = False
+
+
+def each_branch(ledger: Ledger, change: Callable[[str, BranchCounters], BranchCounters | None]) -> Ledger:
+    """The ledger with what `change` makes of each branch: its label and counters, or None to drop it."""
+    workflows = {}
+    for name, workflow in ledger.workflows.items():
+        changed = {branch: change(branch, counters) for branch, counters in workflow.branches.items()}
+        branches = {branch: counters for branch, counters in changed.items() if counters is not None}
+        workflows[name] = replace(workflow, branches=branches)
+    return replace(ledger, workflows=workflows)

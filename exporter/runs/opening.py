@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.runs.counters import Cell, Distribution, Key, empty
 from exporter.runs.counting import JOB_DURATION, JOB_WAIT
 from exporter.runs.folding import rebucketed, unmeasured
-from exporter.runs.ledger import ALL_TAGS, Ledger
+from exporter.runs.ledger import ALL_TAGS, BranchCounters, Ledger, each_branch
 from exporter.runs.live import Live
 
 if TYPE_CHECKING:
@@ -58,20 +58,13 @@ def shown_anew(ledger: Ledger, live: Live, now: float) -> tuple[Ledger, Live]:
 
     Nobody may have seen it before: the process may have ended as soon as it was written.
     """
+
+    def shown(_: str, counters: BranchCounters) -> BranchCounters:
+        risen = counters.held is None and any(counters.counted.runs.values())
+        return counters if risen else replace(counters, born=now)
+
     cells = {key: replace(cell, born=now) if _unrisen(cell) else cell for key, cell in live.cells.items()}
-    workflows = {
-        name: replace(
-            workflow,
-            branches={
-                branch: replace(counters, born=now)
-                if counters.held is not None or not any(counters.counted.runs.values())
-                else counters
-                for branch, counters in workflow.branches.items()
-            },
-        )
-        for name, workflow in ledger.workflows.items()
-    }
-    return replace(ledger, workflows=workflows), replace(live, cells=cells)
+    return each_branch(ledger, shown), replace(live, cells=cells)
 
 
 def _of_named_branches(ledger: Ledger, live: Live, label: Callable[[str], str]) -> tuple[Ledger, Live]:
@@ -80,13 +73,10 @@ def _of_named_branches(ledger: Ledger, live: Live, label: Callable[[str], str]) 
     gone = {branch for branch in known if branch != ALL_TAGS and label(branch) != branch}
     if not gone:
         return ledger, live
-    workflows = {
-        name: replace(workflow, branches={key: each for key, each in workflow.branches.items() if key not in gone})
-        for name, workflow in ledger.workflows.items()
-    }
+    ledger = each_branch(ledger, lambda branch, counters: None if branch in gone else counters)
     cells = {key: cell for key, cell in live.cells.items() if key.labels[0] not in gone}
     held = frozenset(key for key in live.held if key in cells)
-    return replace(ledger, workflows=workflows), replace(live, cells=cells, held=held)
+    return ledger, replace(live, cells=cells, held=held)
 
 
 def _unrisen(cell: Cell) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.cli import backfill_telling
-from exporter.history.progress import Progress
+from exporter.history.reading import Progress
 from tests.cli.test_backfill import configure
 from tests.counting import Counting
 from tests.running import COMMAND
