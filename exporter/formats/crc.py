@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import zlib
 from array import array
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Tables = tuple[array[int], array[int], array[int], array[int]]  # where each byte of a CRC goes, the lowest first
 
 _WORD = 0xFFFFFFFF

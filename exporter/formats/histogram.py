@@ -6,14 +6,12 @@ both formats are the same text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.formats.exposition import label_text, number_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 BOUND = "le"
 MOST_CHARACTERS = 128

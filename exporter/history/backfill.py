@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,8 +22,6 @@ from exporter.runs import Ledger, labels_of
 from exporter.state import Remembered, StateStore, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from exporter.config import Project
     from exporter.history.spool import Known, Spool
     from exporter.publishing.project_labels import ProjectLabels

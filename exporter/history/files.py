@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from typing import IO, TYPE_CHECKING, Self
 
@@ -11,7 +12,6 @@ from exporter.formats.exposition import EOF, header
 from exporter.history.lines import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from exporter.history.grid import Grid, Span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,6 @@ from exporter.runs.folding import VERDICTS, known_status
 from exporter.runs.ledger import NO_RUNS, BranchCounters, Newest, Number, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from exporter.history.grid import Grid
     from exporter.runs import Run
 

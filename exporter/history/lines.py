@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from exporter.formats.exposition import label_text, number_text
@@ -10,8 +11,6 @@ from exporter.insights import run_families
 from exporter.runs.ledger import NO_RUNS, Number, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from exporter.config import Project
     from exporter.history.grid import Grid, Span
     from exporter.history.growth import Branch, Point

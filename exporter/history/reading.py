@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
@@ -18,8 +19,6 @@ from exporter.knowledge.facts import default_branch
 from exporter.polling.project_facts import refresh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from exporter.config import Project
     from exporter.polling.attempt import Attempt, Attempts
 

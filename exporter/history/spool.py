@@ -9,17 +9,15 @@ import json
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from exporter.errors import StartError, StateError
 from exporter.knowledge.snapshots import Facts
 from exporter.runs import Run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 VERSION = 2
 OLDEST = 86_400.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -13,8 +13,6 @@ from exporter.insights.questions import ALL_BRANCHES, Question, scoped, shared
 from exporter.insights.readers import BUCKETS, Asked, Reader, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
     from exporter.insights.family import Family
     from exporter.insights.payloads import Row
 

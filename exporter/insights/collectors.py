@@ -6,7 +6,7 @@ rest of the program does for a collector is a column here: no other module knows
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from exporter.insights import families, readers, run_families
 from exporter.insights.collector import (
@@ -20,9 +20,6 @@ from exporter.insights.collector import (
     recent_buckets,
 )
 from exporter.insights.readers import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 ORGANIZATIONS = "organizations"
 """The one collector that no project has: it is asked of the organizations whose projects are searched for."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
 from exporter.errors import ConflictError, PayloadError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
 
 type_names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
 

@@ -6,7 +6,7 @@ Pure: pages in, rows out. Whatever a reader makes of an answer, each label set c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import zip_longest
@@ -16,7 +16,6 @@ from exporter.insights.payloads import Column, Reading, Unreadable, entries, num
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
 
     from exporter.insights.payloads import Number, Row
     from exporter.insights.questions import Question

@@ -6,6 +6,7 @@ A collector is counted from its row in the table of collectors, so a new row is 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.errors import PayloadError
@@ -16,8 +17,6 @@ from exporter.knowledge.pipeline_calls import PipelineDay
 from exporter.runs import wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from exporter.config import Organization, Project
     from exporter.insights.collector import Collector
     from exporter.knowledge.snapshots import Snapshot

@@ -7,8 +7,8 @@ the newest pipelines, so one that is not among them may only have been quiet.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from exporter.config import Globs, Organization, Project, project_slug
 from exporter.insights.collector import Collector, Table
@@ -16,9 +16,6 @@ from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.family import Family
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot, pack, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 FORGOTTEN_AFTER = 90 * 86_400.0
 """Seconds without a pipeline after which a project is forgotten: Insights has nothing about it any more."""

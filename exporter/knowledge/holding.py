@@ -14,14 +14,13 @@ later than those of their workflows. So a poll asks a sample, and the rest only 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.knowledge.snapshots import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from exporter.config import Project
     from exporter.insights.collector import Collector
     from exporter.insights.questions import Question

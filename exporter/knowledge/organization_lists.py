@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import PIPELINES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.config import Project
 
 SHARED_BY = 2

@@ -6,6 +6,7 @@ It lives through the looks at a pipeline by the rules of `runs/watching.py`, and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from exporter.runs.live import WatchedPipeline
 from exporter.runs.pipelines import CREATED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from exporter.config import Pipelines, Project
     from exporter.knowledge.snapshots import Snapshot
 

@@ -6,9 +6,9 @@ What is no longer asked is no longer shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from exporter.config import Globs, Project
 from exporter.errors import PayloadError
@@ -17,9 +17,6 @@ from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, counts
 from exporter.insights.questions import ALL_BRANCHES, Question, reachable
 from exporter.knowledge.facts import default_branch
 from exporter.knowledge.snapshots import Facts, Snapshot, kept, unpack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 GLOB_BRANCHES = 100
 """How many branches a project's globs may add; what they match beyond is counted and left out."""

@@ -7,6 +7,7 @@ own columns, in memory and on disk alike, so another version of the exporter can
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from math import inf
@@ -18,8 +19,6 @@ from exporter.formats import deflate
 from exporter.formats.exposition import number_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
     from exporter.config import Project
     from exporter.insights.collector import Collector, Table
     from exporter.insights.payloads import Row

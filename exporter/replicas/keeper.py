@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import StartError
@@ -14,8 +15,6 @@ from exporter.state.postgres.connecting import UnreachableError, first_contact, 
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.stdlib import BoundLogger
 
 ASK_EVERY: Final = 1.0

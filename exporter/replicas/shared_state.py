@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from exporter.state.postgres.link import Link
 from exporter.state.run_tables import KEEP_AWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.stdlib import BoundLogger
 
     from exporter.replicas.keeper import Keeper

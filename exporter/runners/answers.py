@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
@@ -12,8 +13,6 @@ from exporter.runners.questions import CLASSES_PATH, RUNNERS_PATH, RUNNING_PATH,
 from exporter.runs.entries import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.insights.questions import Question
 
 CONTACT_WITHIN = 300.0

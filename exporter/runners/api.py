@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +17,6 @@ from exporter.errors import BlockedError, PollError, ThrottledError, Unauthorize
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
 
     from exporter.client.limiter import Limiter, Slot
     from exporter.insights.questions import Question

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,6 @@ from exporter.runners.lines import sample_lines
 from exporter.runners.questions import CLASSES_PATH, COLLECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from structlog.stdlib import BoundLogger
 
     from exporter.config import Config

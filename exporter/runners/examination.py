@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
 
     from exporter.config import Config
     from exporter.insights.questions import Question

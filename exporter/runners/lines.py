@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from exporter.runners.answers import CONNECTED, LOST
 from exporter.runners.families import LABELS, RUNNERS, RUNNING, UNCLAIMED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
     from exporter.insights.family import Family
     from exporter.insights.payloads import Row
     from exporter.insights.questions import Question

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from exporter.insights.questions import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from exporter.config import RunnerSettings
 
 COLLECTOR = "runners"

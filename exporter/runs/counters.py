@@ -6,11 +6,9 @@ Prometheus sees no increase in a series that is born at 1, so what comes too ear
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 
 class Key(NamedTuple):

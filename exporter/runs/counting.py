@@ -6,6 +6,7 @@ exactly what changed, for one commit.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from exporter.runs.pipelines import CREATED, ERRORED, OUTCOMES, WorkflowRun, bra
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
     from exporter.config import Project
     from exporter.runs.branch_counters import FinishedRun
     from exporter.runs.jobs import Job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.ledger import Ledger, WorkflowLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from exporter.runs.counting import Book
     from exporter.runs.reading import Run
 

@@ -6,12 +6,10 @@ the creation of the run. So its seconds add up to the last stop less the creatio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from exporter.runs.jobs import Job, blockers, seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 RUN, WAIT = "run", "wait"
 PHASES = (RUN, WAIT)

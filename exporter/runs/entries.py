@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from exporter.insights.payloads import Unreadable, at, items
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 Value = TypeVar("Value")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from exporter.config import Globs, Project
 from exporter.runs.asking import FURTHEST
@@ -28,9 +28,6 @@ from exporter.runs.ledger import (
     each_branch,
 )
 from exporter.runs.reading import AHEAD, Run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 VERDICTS = {"success": 1, "failed": 0, "error": 0}
 

@@ -6,14 +6,11 @@ Times are Unix seconds, durations seconds, both to the microsecond.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
 from exporter.runs.entries import Entry, readable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 STATUSES = (
     "success",

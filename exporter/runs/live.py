@@ -6,13 +6,12 @@ CircleCI's own (`created_at`, `stopped_at`, `began`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.runs.counters import Cell, Key
 
 _NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})

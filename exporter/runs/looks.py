@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCES
 from exporter.runs.reading import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from exporter.config import Project
     from exporter.runs.counting import Book
     from exporter.runs.jobs import Job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from exporter.runs.ledger import ALL_TAGS, BranchCounters, Ledger, each_branch
 from exporter.runs.live import Live
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.config import Project
 
 

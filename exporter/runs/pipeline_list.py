@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -11,8 +12,6 @@ from exporter.runs.live import Live, WatchedPipeline
 from exporter.runs.pipelines import OUTCOMES, ListedPipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.runs.counting import Book
 
 LISTED_WITHIN = 60.0

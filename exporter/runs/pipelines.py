@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
 
 COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import floor
@@ -13,7 +14,6 @@ from exporter.runs.ledger import STATUSES
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
 
 Time = TypeVar("Time", bound=float | None)
 LARGEST = 2**53

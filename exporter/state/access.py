@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from exporter.errors import StateError, Stopped
 from exporter.state import project_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Snapshot
     from exporter.state.database import Connection, Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 from exporter.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from structlog.stdlib import BoundLogger
 
     from exporter.state.database import Connection, Database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from exporter.runs.hints import Hint
@@ -10,8 +11,6 @@ from exporter.state.documents import Reader, parse
 from exporter.state.documents import write as document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from exporter.state.damage import Damage
     from exporter.state.database import Connection
 

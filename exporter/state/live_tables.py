@@ -5,6 +5,7 @@ What is damaged raises an exception of whatever kind.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,8 +20,6 @@ from exporter.state.records import label
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from exporter.runs.counting import Changes
     from exporter.state.damage import Damage
     from exporter.state.database import Connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import COLLECTORS
@@ -13,8 +14,6 @@ from exporter.state.documents import write as document
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.insights.questions import Question
     from exporter.state.damage import Damage
     from exporter.state.database import Connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from sys import intern
@@ -14,8 +15,6 @@ from exporter.knowledge.snapshots import Facts, Outcome, Part
 from exporter.state.documents import Reader, parse, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.runs import Ledger
     from exporter.runs.live import Live
 

@@ -5,15 +5,13 @@ The keys of runs that were counted are rows of their own. What is damaged raises
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.runs import Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.counters import Exemplar
 from exporter.state.documents import Reader, parse, write
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _LEDGER = Reader[Ledger](Ledger, Exemplar)
 _WORKFLOW = Reader[WorkflowLedger](WorkflowLedger, Exemplar)

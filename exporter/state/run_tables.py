@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,8 +14,6 @@ from exporter.state.database import single
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from exporter.runs.counting import Changes
     from exporter.state.damage import Damage
     from exporter.state.database import Connection

@@ -6,6 +6,7 @@ One connection serves all threads, one at a time. No scrape ever comes here.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -19,7 +20,6 @@ from exporter.state.file import StateFile
 from exporter.state.usage_store import UsageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from structlog.stdlib import BoundLogger

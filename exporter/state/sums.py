@@ -6,11 +6,10 @@ and subtracts what it deletes. A single change in a row always changes one of it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.state.database import Connection
 
 SCHEMA = (

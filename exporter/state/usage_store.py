@@ -7,6 +7,7 @@ organization's facts have that number, so that ids and sums are committed togeth
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from exporter.state.database import single
@@ -15,8 +16,6 @@ from exporter.state.documents import write as document
 from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from exporter.runs.counters import Key
     from exporter.state.access import Access
     from exporter.state.damage import Damage

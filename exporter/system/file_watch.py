@@ -5,12 +5,12 @@ from __future__ import annotations
 import stat
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 LOOK_EVERY = 1.0

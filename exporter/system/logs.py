@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import structlog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")

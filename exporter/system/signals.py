@@ -9,10 +9,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping
 
 
 def on_signals(actions: Mapping[int, Callable[[], object]]) -> None:

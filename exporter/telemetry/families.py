@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -13,9 +14,6 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from exporter.formats.exposition import encoded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 Made = TypeVar("Made", bound=Collector)
 PREFIX = "circleci_exporter_"

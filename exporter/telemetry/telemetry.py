@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import product
-from typing import TYPE_CHECKING
 
 from exporter.errors import REASONS
 from exporter.telemetry.families import Families
 from exporter.telemetry.recent_requests import RecentRequests
 from exporter.telemetry.standby import BUILD_INFO, LEADER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 DELAY_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +21,6 @@ from exporter.usage.planning import HOUR, Start, written
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from exporter.telemetry import Telemetry

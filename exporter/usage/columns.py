@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
 from exporter.insights.payloads import Unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 NULL = frozenset({"", r"\N"})
 MILLION = 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from operator import add
@@ -17,7 +18,6 @@ from exporter.usage import columns, families
 from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     Value = TypeVar("Value")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from exporter.polling.agenda import Job
@@ -16,8 +17,6 @@ from exporter.usage.lines import sample_lines
 from exporter.usage.organization import Means, OrganizationExports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.config import Config
     from exporter.polling.attempt import Attempts
     from exporter.publishing.store import SnapshotStore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from exporter.config.values import organization_slug
@@ -16,8 +17,6 @@ from exporter.runs.pipelines import identifier
 from exporter.usage.families import COLLECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.config import Config
     from exporter.polling.attempt import Attempts
     from exporter.publishing.store import SnapshotStore

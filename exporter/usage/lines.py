@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
 from exporter.usage.planning import start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from exporter.insights.family import Family
 
 PERCENT = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from exporter.usage.records import read_cell, read_progress
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
 
     from exporter.config import Config
     from exporter.polling.attempt import Attempts

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import zlib
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError, TooLargeError, TruncatedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 LIMIT = 1 << 20
 """Bytes of a line, characters of a field."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from exporter.state.documents import write as document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from exporter.runs.hints import Hint
     from exporter.state.postgres.link import Link, Rows
 

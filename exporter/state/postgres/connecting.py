@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import psycopg
 
 from exporter.errors import ExporterError, StartError
 from exporter.state.postgres.login import is_refusal, words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class UnreachableError(ExporterError):

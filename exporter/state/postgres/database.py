@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,8 +13,6 @@ from exporter.state.postgres.lease_table import Hold, fence
 from exporter.state.postgres.login import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
     from structlog.stdlib import BoundLogger
 
     from exporter.state.postgres.link import Link, Rows

@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,6 @@ from psycopg import ClientCursor
 from exporter.state.postgres.dialect import adapted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from exporter.state.postgres.login import Connection, Login
 
 LOOK_EVERY: Final = 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from exporter.errors import StartError
@@ -9,8 +10,6 @@ from exporter.state import hint_tables, live_tables, project_tables, run_tables,
 from exporter.state.postgres import arrivals, dialect, lease_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from exporter.state.postgres.link import Link
 
 VERSION: Final = 1
