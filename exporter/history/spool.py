@@ -203,20 +203,10 @@ class Spool:
     def runs(self, place: Place) -> Iterator[Run]:
         """The runs of a workflow in the order of their ends, one at a time."""
         with self._reading() as connection:
-            for key, branch, status, created, stopped, duration, credits_used, approval in connection.execute(
-                _RUNS, (place.id,)
-            ):
-                yield Run(
-                    key,
-                    branch,
-                    int(created // 1),
-                    status,
-                    stopped,
-                    duration,
-                    credits_used,
-                    bool(approval),
-                    created=created,
-                )
+            rows = connection.execute(_RUNS, (place.id,))
+            for key, branch, status, created, stopped, duration, used, approval in rows:
+                whole = int(created // 1)
+                yield Run(key, branch, whole, status, stopped, duration, used, bool(approval), created=created)
 
     def finished(self, place: Place, since: int) -> dict[int, int]:
         """The creation of each finished run created since, in whole seconds, by its key."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from exporter.insights.questions import ALL_BRANCHES, Question, scoped, shared
+from exporter.insights.questions import ALL_BRANCHES, Params, Question, scoped, shared
 from exporter.insights.readers import BUCKETS, Asked, Reader, plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 PROJECT_POLL, RUNS_POLL, PIPELINES_POLL, ORGANIZATION_POLL = "project", "runs", "pipelines", "organization"
 """The kinds of polls."""
-Params = tuple[tuple[str, str], ...]
 Period = Callable[[Question, float], Params]
 """Gives parameters that limit an answer in time, at a moment in Unix seconds: they do not identify the question."""
 

@@ -87,10 +87,8 @@ def calls_per_hour(
 
 def lists_per_hour(projects: Iterable[Project]) -> Mapping[str, Calls]:
     """What the lists of pipelines that these projects share need, by organization."""
-    calls = {
-        organization: pipeline_calls.organization_list_calls_per_hour(min(each.values()))
-        for organization, each in organization_lists.shared(projects).items()
-    }
+    shared = organization_lists.shared(projects).items()
+    calls = {of: pipeline_calls.organization_list_calls_per_hour(min(each.values())) for of, each in shared}
     return {organization: Calls(each, each) for organization, each in calls.items()}
 
 

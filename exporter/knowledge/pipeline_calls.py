@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.runs import watching
@@ -131,13 +131,10 @@ def _looks(lasts: float, settings: Pipelines) -> float:
 def _revisits(sampled: Sampled, settings: Pipelines, lookback: float) -> int:
     first = int(sampled.succeeded)
     revisits = first
-    while watching.look_due(_settled(sampled.lasts, revisits), settings, lookback, 0.0) is not None:
+    settled = WatchedPipeline("", 0.0, CREATED, settled_at=sampled.lasts)
+    while watching.look_due(replace(settled, revisits=revisits), settings, lookback, 0.0) is not None:
         revisits += 1
     return revisits - first
-
-
-def _settled(at: float, revisits: int) -> WatchedPipeline:
-    return WatchedPipeline("", 0.0, CREATED, settled_at=at, revisits=revisits)
 
 
 def _covered_walks(settings: Pipelines, a_day: float) -> float:

@@ -44,9 +44,7 @@ class Distribution:
         exemplars = newest_exemplars(self.exemplars, bucket, len(counts), exemplar)
         return Distribution(counts, round(self.sum + value, 6), exemplars)
 
-    def __add__(self, other: object) -> Distribution:
-        if not isinstance(other, Distribution):
-            return NotImplemented
+    def __add__(self, other: Distribution) -> Distribution:
         exemplars = self.exemplars
         for bucket, exemplar in enumerate(other.exemplars):
             exemplars = newest_exemplars(exemplars, bucket, len(self.counts), exemplar)

@@ -106,7 +106,8 @@ def blockers(job: Job, jobs: Mapping[str, Job]) -> list[Job]:
         found |= {
             other.id: other
             for other in jobs.values()
-            if other.name == job.name and other.status == "retried" and _earlier(other, job)
+            if other.name == job.name and other.status == "retried" and other.started_at is not None
+            if (other.started_at, other.id) < (job.started_at, job.id)
         }
     found.pop(job.id, None)
     return list(found.values())
@@ -149,12 +150,6 @@ def _job(entry: Entry) -> Job:
         entry.may("stopped_at", timestamp),
         entry.may("dependencies", _texts) or (),
     )
-
-
-def _earlier(attempt: Job, job: Job) -> bool:
-    if attempt.started_at is None or job.started_at is None:
-        return False
-    return (attempt.started_at, attempt.id) < (job.started_at, job.id)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -33,16 +33,9 @@ class StateFile:
         self.path, self._telemetry, self._log = path, telemetry, log
         self.connection, self.lasting = opening.connect(path, telemetry, log)
         self._generation = Generation(self.connection, path if self.lasting else None, log)
+        self.keeps, self.is_older = path is not None, self._generation.is_older
         self._failing = not self.lasting
         telemetry.state_writable.set(float(self.lasting))
-
-    @property
-    def keeps(self) -> bool:
-        return self.path is not None
-
-    @property
-    def is_older(self) -> bool:
-        return self._generation.is_older
 
     def close(self) -> None:
         self._generation.close()

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from exporter.runs import Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.counters import Exemplar
+from exporter.runs.ledger import Ledger, Newest, Tally, WorkflowLedger
 from exporter.state.documents import Reader, parse, write
 
 _LEDGER = Reader[Ledger](Ledger, Exemplar)

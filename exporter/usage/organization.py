@@ -138,7 +138,8 @@ class OrganizationExports:
         try:
             export = self._means.api().start(self._progress.id, window)
         except HeldBackError as error:
-            self._hold_back(replace(self._progress, not_before=clock()), error)
+            now = clock()
+            self._write(replace(self._progress, not_before=now, paused_until=now + error.seconds))
             raise
         self._write(replace(self._progress, export=Export(export, window.first, window.end, clock())))
         start, end = planning.written(window.first), planning.written(window.end)
@@ -157,7 +158,7 @@ class OrganizationExports:
             elif planning.too_old(export, clock()):
                 raise DeadlineError("the export was not ready after 5 h")
         except HeldBackError as error:
-            self._hold_back(self._progress, error)
+            self._write(replace(self._progress, paused_until=clock() + error.seconds))
             raise
         except PollError as error:
             if isinstance(error, LostError | FailedError) or planning.too_old(export, clock()):
@@ -228,9 +229,6 @@ class OrganizationExports:
         self._progress = progress
         self._cells = {key: cell for key, cell in self._cells.items() if key.family != QUEUE.name}
         self._show()
-
-    def _hold_back(self, progress: Progress, error: HeldBackError) -> None:
-        self._write(replace(progress, paused_until=self._means.attempts.clocks.wall() + error.seconds))
 
     def _write(self, progress: Progress) -> None:
         """Commit how far the exports are, before anything is done that depends on it."""

@@ -21,7 +21,7 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
 from exporter.publishing.run_lines import counted, expiries, row
 from exporter.publishing.store import SnapshotStore
-from exporter.runs import STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.ledger import STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from tests.runs.making import NOW, WEB, ledger, polled, run
 from tests.samples import project
 

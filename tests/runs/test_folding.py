@@ -9,21 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.runs import (
-    OTHER_BRANCHES,
-    STATUSES,
-    BranchCounters,
-    Ledger,
-    Newest,
-    Run,
-    WorkflowLedger,
-    labels_of,
-    listed,
-    rebucketed,
-    start_of,
-    with_credits,
-)
-from exporter.runs.ledger import INVENTED
+from exporter.runs import Run, labels_of, listed, rebucketed, start_of, with_credits
+from exporter.runs.ledger import INVENTED, OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, WorkflowLedger
 from tests.runs.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, ledger, polled, run
 from tests.samples import project
 

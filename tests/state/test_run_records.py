@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import run_records
 
 NUMBERS = st.integers(0, 2**60) | st.floats(0, 1e15)

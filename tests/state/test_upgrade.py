@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.errors import StartError
-from exporter.runs import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import Remembered, Stored, run_records, versions
 from exporter.state.versions import VERSIONS
 from tests.samples import FACTS, NOW
