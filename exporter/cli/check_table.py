@@ -11,7 +11,7 @@ from rich.text import Text
 
 from exporter.cli import sources_check
 from exporter.cli.remedies import REMEDIES
-from exporter.cli.telling import line
+from exporter.cli.telling import failure, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,12 +65,8 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(line(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
-    console.print(
-        line(
-            f"{_range(calls['least'], calls['most'])} an hour, {verdict} "
-            f"the {calls['allowed']:.0f} that requests_per_second allows."
-        )
-    )
+    needed = f"{_range(calls['least'], calls['most'])} an hour, {verdict} the {calls['allowed']:.0f}"
+    console.print(line(f"{needed} that requests_per_second allows."))
     if watches:
         console.print(line(f"The first look at all pipelines needs about {document['first_look']} more, once."))
 
@@ -119,9 +115,7 @@ def _explain(console: Console, finding: Finding) -> None:
     """Why a project fails and what to do about it, or why it is empty."""
     name = finding.project.name
     if finding.error:
-        console.print(line(f"{name} fails: {finding.error}", style="red"))
-        if finding.reason:
-            console.print(line(f"    {REMEDIES[finding.reason]}"))
+        failure(console, name, finding.error, REMEDIES.get(finding.reason, ""))
     for scope in finding.scopes:
         if scope.reason:
             console.print(line(f"{name} has no workflow: {scope.reason}", style="yellow"))

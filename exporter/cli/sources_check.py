@@ -6,25 +6,25 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from exporter.cli.remedies import REMEDIES
-from exporter.cli.telling import line
+from exporter.cli.telling import failure, line
 from exporter.config import Config, write_duration
 from exporter.errors import PollError
 from exporter.runners.examination import examine
 from exporter.usage import identity, planning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from rich.console import Console
 
     from exporter.process.engine import Engine
 
-RUNNER_REMEDIES = {
+RUNNER_REMEDIES = REMEDIES | {
     "not_found": "It does not exist, or the token's user cannot see it.",
     "redirect": "`runners.url` redirects: it is not the final address. Use the address that it redirects to.",
 }
-USAGE_REMEDIES = {"not_found": "The slug is wrong, or the token's user is no member of the organization."}
-"""What differs from projects, by reason."""
+USAGE_REMEDIES = REMEDIES | {"not_found": "The slug is wrong, or the token's user is no member of the organization."}
+"""By reason; what they add differs from projects."""
 
 
 def runners(config: Config, engine: Engine) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def explain_runners(console: Console, found: Iterable[dict[str, Any]]) -> None:
     for entry in found:
         what = f"Runners of {entry.get('namespace') or entry['resource_class']}"
         if entry["reason"]:
-            _explain_failure(console, what, entry, RUNNER_REMEDIES)
+            failure(console, what, entry["error"], RUNNER_REMEDIES[entry["reason"]])
         elif "namespace" in entry:
             console.print(line(f"{what}: {', '.join(entry['resource_classes']) or 'no resource class'}"))
         else:
@@ -63,14 +63,10 @@ def explain_usage(console: Console, found: Iterable[dict[str, Any]]) -> None:
     for entry in found:
         what = f"Usage export of {entry['organization']}"
         if entry["reason"]:
-            _explain_failure(console, what, entry, USAGE_REMEDIES)
+            failure(console, what, entry["error"], USAGE_REMEDIES[entry["reason"]])
             continue
-        console.print(
-            line(
-                f"{what} (organization ID {entry['id']}): {entry['first_day']} to {entry['last_day']} "
-                f"first, then every {entry['interval']} until yesterday is read."
-            )
-        )
+        days = f"{entry['first_day']} to {entry['last_day']} first, then every {entry['interval']}"
+        console.print(line(f"{what} (organization ID {entry['id']}): {days} until yesterday is read."))
 
 
 def _usage_of(slug: str, config: Config, engine: Engine) -> dict[str, Any]:
@@ -88,9 +84,3 @@ def _usage_of(slug: str, config: Config, engine: Engine) -> dict[str, Any]:
             "interval": write_duration(config.usage.interval),
         }
     return entry
-
-
-def _explain_failure(console: Console, what: str, entry: Mapping[str, Any], own: Mapping[str, str]) -> None:
-    reason = entry["reason"]
-    console.print(line(f"{what} fails: {entry['error']}", style="red"))
-    console.print(line(f"    {own.get(reason) or REMEDIES[reason]}"))

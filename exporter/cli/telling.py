@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from rich.console import Console
+
     from exporter.errors import Problem
 
 EVERYWHERE = ("[::]", "0.0.0.0")  # noqa: S104  shown, not listened on
@@ -65,3 +67,10 @@ def printable(text: str) -> str:
 def line(text: str, style: str = "") -> Text:
     """A line of a table or of a message."""
     return Text(printable(text), style=style)
+
+
+def failure(console: Console, what: str, error: str, remedy: str) -> None:
+    """Print what fails, and what to do about it where that is known."""
+    console.print(line(f"{what} fails: {error}", style="red"))
+    if remedy:
+        console.print(line(f"    {remedy}"))

@@ -131,7 +131,6 @@ class Schedule:
             self._submit(self._agenda.missing(job.name))
 
     def remove(self, name: str) -> None:
-        """Poll a job no longer; a poll under way ends by itself."""
         with self._changed:
             self._hurried.discard(name)
             self._agenda.remove(name)

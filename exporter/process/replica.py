@@ -55,7 +55,6 @@ class Replica:
             self.door = SharedDoor(self._arrivals, config, self._look, self.keeper.wall.wall)
 
     def reach(self) -> None:
-        """Reach the database, if it can be now. Raises StartError where waiting does not help."""
         self.keeper.reach()
 
     def start(self, stop: Callable[[], None]) -> None:

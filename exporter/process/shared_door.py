@@ -51,7 +51,6 @@ class SharedDoor:
             return True
 
     def accept(self, hint: Hint) -> bool:
-        """Commit the hint. False where the database cannot take it, or too many wait."""
         try:
             slug = self._slug(hint)
             taken = hints.Hint(slug, hint.workflow, hint.pipeline, hint.event == WORKFLOW_ENDED, self._wall())

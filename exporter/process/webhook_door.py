@@ -29,7 +29,6 @@ class WebhookDoor:
         return bool(self._slug(hint))
 
     def accept(self, hint: Hint) -> bool:
-        """Commit the hint, and have its project polled. False where the state cannot take it, or too many wait."""
         ended = hint.event == WORKFLOW_ENDED
         taken = hints.Hint(self._slug(hint), hint.workflow, hint.pipeline, ended, self._wall())
         return self._engine().inbox.accept(taken)

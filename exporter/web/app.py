@@ -22,7 +22,7 @@ from exporter.web.webhooks import PATH as WEBHOOKS
 from exporter.web.webhooks import Receiver, Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from starlette.requests import Request
@@ -68,7 +68,7 @@ class App:
         leader: Callable[[], bool] | None = None,
     ) -> None:
         self._source, self._page, self._limits = source, page, limits
-        self._pages, self._reloads = pages, files
+        self._pages, self._reloads, self._leader = pages, files, leader
         self._reloading, self._bodies = asyncio.Lock(), Bodies()
         self._files = {name: (_FOLDER / name).read_bytes() for name in _STATIC}
         page.static_version = hashlib.sha256(b"".join(self._files.values())).hexdigest()[:12]
@@ -77,7 +77,7 @@ class App:
             Route(HEALTHY, self._healthy),
             Route(READY, self._ready),
             Route(RELOAD, self._reload, methods=["POST"]),
-            *([Route(LEADER, _leader(leader))] if leader else []),
+            *([Route(LEADER, self._leads)] if leader else []),
             *([Route("/", self._overview)] if telemetry_path != "/" else []),
             *(Route(f"/static/{name}", self._static) for name in _STATIC),
         ]
@@ -85,7 +85,7 @@ class App:
         if webhooks:
             routes.append(Receiver(webhooks, self._bodies, hints, incidents).route)
             open_paths.add(WEBHOOKS)  # a signature takes the place of a login
-        router = Router(routes, redirect_slashes=False, default=_not_found)
+        router = Router(routes, redirect_slashes=False, default=PlainTextResponse("not found\n", 404))
         guarded = _Guard(_Login(router, settings, open_paths), incidents)
         self.asgi: ASGIApp = OriginForm(SecurityHeaders(guarded, lambda: settings().config.headers))
 
@@ -98,6 +98,11 @@ class App:
     async def _ready(self, _request: Request) -> Response:
         ready = self._source.ready()
         return PlainTextResponse("ready\n" if ready else "not ready yet\n", 200 if ready else 503)
+
+    async def _leads(self, _request: Request) -> Response:
+        """Answer load balancers that want the leader alone."""
+        leads = self._leader is not None and self._leader()
+        return PlainTextResponse("leader\n" if leads else "standby\n", 200 if leads else 503)
 
     async def _overview(self, request: Request) -> Response:
         loop = asyncio.get_running_loop()
@@ -125,15 +130,6 @@ class App:
             return PlainTextResponse("Lifecycle API is not enabled.\n", 403)
         loaded, text = outcome
         return PlainTextResponse(f"{text}\n", 200 if loaded else 500)
-
-
-def _leader(leads: Callable[[], bool]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer load balancers that want the leader alone."""
-
-    async def answer(_request: Request) -> Response:
-        return PlainTextResponse("leader\n") if leads() else PlainTextResponse("standby\n", 503)
-
-    return answer
 
 
 class _Login:
@@ -175,10 +171,6 @@ class _Guard:
             self._incidents.note("defect", path=scope["path"][:100], error=describe(error))
             if not started:
                 await PlainTextResponse("internal error\n", 500)(scope, receive, send)
-
-
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("not found\n", 404)(scope, receive, send)
 
 
 class OriginForm:

@@ -71,10 +71,8 @@ class WebServer:
         self._page = Page(source.overview, telemetry_path=telemetry_path, refresh_seconds=refresh_seconds)
         self.incidents = Incidents(log, counted=counted)
         # Work that may take a while, each kind behind its own kind only.
-        self._logins = ThreadPoolExecutor(1, "web-logins")
-        self._pages = ThreadPoolExecutor(1, "web-pages")
-        self._files = ThreadPoolExecutor(1, "web-files")
-        self._hints = ThreadPoolExecutor(1, "web-hints")
+        self._workers = [ThreadPoolExecutor(1, f"web-{kind}") for kind in ("logins", "pages", "files", "hints")]
+        self._logins, self._pages, self._files, self._hints = self._workers
         self._sockets: list[socket.socket] = []
         self._running = threading.Event()
         self._ended_badly = False
@@ -113,7 +111,7 @@ class WebServer:
                 self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join(timeout)
         self._close_sockets()
-        for executor in (self._logins, self._pages, self._files, self._hints):
+        for executor in self._workers:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _close_sockets(self) -> None:
