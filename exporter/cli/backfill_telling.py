@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -19,15 +20,10 @@ from rich.text import Text
 
 from exporter.cli.telling import printable
 from exporter.history import retention
+from exporter.history.backfill import Asked, Written
 from exporter.history.grid import DAY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
-
-    from exporter.history.backfill import Asked, Written
-    from exporter.history.reading import Progress, Unread
-    from exporter.system.logs import Logger
+from exporter.history.reading import Progress, Unread
+from exporter.system.logs import Logger
 
 LARGEST_BLOCK = "486h"
 """Larger blocks are read faster, and fewer of them make promtool read a file less often."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,19 +19,15 @@ from exporter.cli.once import found
 from exporter.cli.online_check import Finding, examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
 from exporter.cli.webhook_check import webhook_of
+from exporter.config import CircleCI, Config, Organization, Project
 from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.collectors import ORGANIZATIONS, PIPELINES
 from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, lists_per_hour, searches_per_hour
 from exporter.knowledge.discovered_projects import chosen, seen
 from exporter.knowledge.organization_lists import organization_of
 from exporter.process.engine import Engine
+from exporter.system.logs import Logger
 from exporter.system.signals import on_signals
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.config import CircleCI, Config, Organization, Project
-    from exporter.system.logs import Logger
 
 
 def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_url: str = "") -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -10,14 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli import sources_check
+from exporter.cli.online_check import Finding
 from exporter.cli.remedies import REMEDIES
 from exporter.cli.telling import failure, line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.cli.online_check import Finding
-    from exporter.config import Config
+from exporter.config import Config
 
 SHOWN = 5
 """How many names of a project's workflows or branches are shown."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from exporter import __version__
 from exporter.insights import own_families
 from exporter.insights.collectors import COLLECTORS, NAMES
+from exporter.insights.family import Family
 from exporter.runners.families import LABELS as RUNNER_FAMILIES
 from exporter.telemetry import Telemetry
 from exporter.usage.families import LABELS as USAGE_FAMILIES
 from exporter.web.webhooks import EVENTS, RESULTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from exporter.insights.family import Family
 
 Entry = dict[str, str | list[str]]
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from exporter.config import Config, Project
 from exporter.insights.collectors import polls
 from exporter.knowledge.discovered_projects import itself
 from exporter.knowledge.snapshots import Snapshot
+from exporter.process.engine import Engine
 from exporter.process.project_list import ProjectList
 from exporter.publishing.scrape import scrape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.config import Config, Project
-    from exporter.process.engine import Engine
 
 
 def found(engine: Engine, config: Config, shard: int, total_shards: int) -> tuple[tuple[Project, ...], bool]:

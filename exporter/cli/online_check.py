@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from exporter.cli.pipeline_check import Survey, survey
+from exporter.cli.webhook_check import Registered
+from exporter.client import Client
+from exporter.config import Project
 from exporter.errors import PollError
 from exporter.insights.collectors import LISTING, PIPELINES, counts
 from exporter.insights.payloads import Unreadable, at, optional_text
 from exporter.insights.questions import ALL_BRANCHES, Question
 from exporter.knowledge import labels, plan
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, of_project, with_branches
-
-if TYPE_CHECKING:
-    from exporter.cli.webhook_check import Registered
-    from exporter.client import Client
-    from exporter.config import Project
-    from exporter.polling.attempt import Attempts
+from exporter.polling.attempt import Attempts
 
 WIDEST_WINDOW = "last-90-days"
 PATIENCE = 300.0

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights.collectors import PIPELINES
 from exporter.knowledge.pipeline_calls import DAY, PipelineDay, Sampled, first_look_calls
 from exporter.polling import pipeline_questions as ask
+from exporter.polling.attempt import Attempt, Attempts
 from exporter.runs.pipelines import ERRORED, NOT_RUN, SUCCESS, ListedPipeline, WorkflowRun, pipelines_of
 from exporter.runs.watching import LOOKS_WITHOUT_WORKFLOW
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.config import Project
-    from exporter.polling.attempt import Attempt, Attempts
 
 MOST_PAGES = 50
 """Pages of a list that are read at most: where there is more, what was read stands for the rest."""

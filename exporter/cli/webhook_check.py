@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from exporter.client import Client
 from exporter.errors import ForbiddenError, NotFoundError, PollError
 from exporter.insights.collectors import PIPELINES
 from exporter.insights.payloads import items
 from exporter.insights.questions import Question
-
-if TYPE_CHECKING:
-    from exporter.client import Client
 
 PATIENCE = 60.0
 ENDPOINT = "/webhook"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import random as uniform
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from exporter.client import body, headers, retry
 from exporter.client.auth import TokenAuth
+from exporter.client.limiter import Limiter, Slot
 from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge, up
+from exporter.config import CircleCI, Secret, TokenSource
 from exporter.errors import (
     BlockedError,
     DeadlineError,
@@ -22,15 +25,8 @@ from exporter.errors import (
     ThrottledError,
     UnauthorizedError,
 )
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
-
-    from exporter.client.limiter import Limiter, Slot
-    from exporter.config import CircleCI, Secret, TokenSource
-    from exporter.insights.questions import Question
-    from exporter.telemetry import Telemetry
+from exporter.insights.questions import Question
+from exporter.telemetry import Telemetry
 
 MOST_PAGES = 1000
 LONGEST_PAGE_TOKEN = 8192

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -16,12 +19,6 @@ from exporter.client.trust import tls_context
 from exporter.client.verdict import CLASSES, OWN_CLASS
 from exporter.config.values import is_loopback
 from exporter.errors import ConnectionFailed, PayloadError, PollError, RedirectError, ServerError, StartError
-
-if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 
 CHUNK = 64 * 1024
 """Bytes that have to come within the timeout, over and over."""

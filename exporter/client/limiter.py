@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as uniform
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from exporter.client.headers import Quota
 from exporter.client.pace import NEVER, Pace
 from exporter.errors import DeadlineError, Stopped, ThrottledError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from exporter.client.headers import Quota
 
 LONGEST_WAIT = 5.0
 """Seconds after which a wait looks at the clock again, so that what is counted is never older."""

@@ -7,14 +7,10 @@ the whole bucket. A pause halves the rate, which then grows back by the same amo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
+from exporter.client.headers import Quota
 from exporter.client.retry import full_jitter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from exporter.client.headers import Quota
 
 LONGEST_PAUSE = 3600.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 300.0

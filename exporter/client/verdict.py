@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from exporter.client import body
+from exporter.client.transport import Answer
 from exporter.errors import (
     BlockedError,
     ClientError,
@@ -19,9 +18,6 @@ from exporter.errors import (
     TruncatedError,
     UnauthorizedError,
 )
-
-if TYPE_CHECKING:
-    from exporter.client.transport import Answer
 
 OWN_CLASS: dict[int, type[PollError]] = {
     401: UnauthorizedError,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from exporter.config import checks
 from exporter.config.document import open_document, parse_document
 from exporter.config.file import Config
+from exporter.config.places import Document
 from exporter.config.problems import read_part, report_unknown_keys
 from exporter.config.settings import OrganizationEntry, ProjectEntry, ProjectSettings
 from exporter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from exporter.config.places import Document
 
 _LISTS: Final[dict[str, Any]] = {"projects": ProjectEntry, "organizations": OrganizationEntry}
 

@@ -5,13 +5,10 @@ Rendezvous hashing, Thaler and Ravishankar, "Using name-based mappings to increa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.config.settings import Project
+from exporter.config.settings import Project
 
 
 def owner(slug: str, total: int) -> int:

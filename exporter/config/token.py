@@ -6,17 +6,14 @@ import hmac
 import re
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NoReturn
 
 from exporter.config.document import file_error
+from exporter.config.file import CircleCI
 from exporter.errors import ConfigError
 from exporter.system.file_watch import LOOK_EVERY, FileWatch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from exporter.config.file import CircleCI
 
 VARIABLE: Final = "CIRCLECI_TOKEN"
 LONGEST: Final = 4096

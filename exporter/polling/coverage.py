@@ -7,16 +7,12 @@ and never a proof that it has not.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from exporter.knowledge.organization_lists import organization_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from exporter.runs.live import Live
-    from exporter.runs.pipelines import ListedPipeline
+from exporter.runs.live import Live
+from exporter.runs.pipelines import ListedPipeline
 
 BELIEVED_FOR = 3
 """Intervals after which a list that could not be read covers nothing any more."""

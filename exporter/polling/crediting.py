@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from exporter import runs
+from exporter.config import Project
 from exporter.errors import ForbiddenError, NotFoundError
 from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
+from exporter.polling.attempt import Attempt
 from exporter.runs import Ledger, Run, crediting
 from exporter.runs.asking import SWEEP_DOUBLINGS
+from exporter.runs.counting import Book
 from exporter.runs.entries import entries
 from exporter.runs.pipeline_list import met
 from exporter.runs.reading import key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.config import Project
-    from exporter.polling.attempt import Attempt
-    from exporter.runs.counting import Book
-    from exporter.state import StateStore
+from exporter.state import StateStore
 
 NAMES_EVERY = 86_400.0
 """Seconds after which the names of workflows are asked for again: pipelines tell of new ones themselves."""

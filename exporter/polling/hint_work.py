@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from exporter.config import Project, project_slug
 from exporter.errors import NotFoundError
 from exporter.polling import pipeline_questions as ask
+from exporter.polling.attempt import Attempt
+from exporter.polling.inbox import Inbox, Waiting
 from exporter.runs import looks, pipeline_list, watching
+from exporter.runs.counting import Book
+from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.runs.looks import Look
+from exporter.runs.pipelines import FoundRun
 from exporter.runs.reading import key_of
-
-if TYPE_CHECKING:
-    from exporter.polling.attempt import Attempt
-    from exporter.polling.inbox import Inbox, Waiting
-    from exporter.runs.counting import Book
-    from exporter.runs.live import WatchedPipeline, WatchedRun
-    from exporter.runs.pipelines import FoundRun
-    from exporter.state import StateStore
+from exporter.state import StateStore
 
 MOST_A_STEP = 10
 """Hints after which what they led to is committed and shown."""

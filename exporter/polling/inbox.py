@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    from exporter.runs.hints import Hint
-    from exporter.runs.pipelines import FoundRun
-    from exporter.state import StateStore
+from exporter.runs.hints import Hint
+from exporter.runs.pipelines import FoundRun
+from exporter.state import StateStore
 
 MOST_WAITING = 10_000
 FIRST_GAP, LONGEST_GAP = 2.0, 300.0

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.polling.attempt import Attempts
-    from exporter.polling.failure_log import FailureLog
-    from exporter.publishing.store import SnapshotStore
-    from exporter.state import StateStore
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Attempts
+from exporter.polling.failure_log import FailureLog
+from exporter.publishing.store import SnapshotStore
+from exporter.state import StateStore
 
 
 class Means(NamedTuple):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
 
 from exporter.insights.collectors import PIPELINES
 from exporter.polling import pipeline_questions as ask
+from exporter.polling.attempt import Attempts
+from exporter.polling.coverage import Coverage
 from exporter.runs.pipelines import newest_of_organization
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from exporter.polling.attempt import Attempts
-    from exporter.polling.coverage import Coverage
 
 MOST_PAGES = 10
 """Pages read at most: what is new beyond them is found in the projects' own lists."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from exporter.knowledge.snapshots import Snapshot
 from exporter.polling import crediting
+from exporter.polling.coverage import Coverage
+from exporter.polling.inbox import Inbox
 from exporter.runs import counting, watching
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.polling.coverage import Coverage
-    from exporter.polling.inbox import Inbox
 
 LIST, NAMES, RISE = "list", "names", "rise"
 SOON = 1.0

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Container
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError, PollError
 from exporter.insights.payloads import Unreadable
+from exporter.insights.questions import Question
+from exporter.polling.attempt import Attempt
 from exporter.runs import jobs, pipelines
 from exporter.runs.entries import Entry, Value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container
-
-    from exporter.insights.questions import Question
-    from exporter.polling.attempt import Attempt
-    from exporter.runs.jobs import Job
-    from exporter.runs.pipelines import FoundRun, ListedPipeline, WorkflowRun
+from exporter.runs.jobs import Job
+from exporter.runs.pipelines import FoundRun, ListedPipeline, WorkflowRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from exporter import runs
 from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
+from exporter.knowledge.snapshots import Snapshot
 from exporter.polling import pipeline_questions as ask
+from exporter.polling.attempt import Attempt
 from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.hint_work import HintWork
 from exporter.polling.pace import LIST, NAMES, Pace
 from exporter.polling.project_facts import refresh
 from exporter.runs import looks, opening, pipeline_list, watching
 from exporter.runs.counting import Book
+from exporter.runs.jobs import Job
+from exporter.runs.live import WatchedPipeline
 from exporter.runs.looks import Look
 from exporter.runs.pipelines import OUTCOMES, WorkflowRun, pipelines_of
 from exporter.runs.reading import key_of
-
-if TYPE_CHECKING:
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.polling.attempt import Attempt
-    from exporter.runs.jobs import Job
-    from exporter.runs.live import WatchedPipeline
-    from exporter.state import StateStore
+from exporter.state import StateStore
 
 TORN_WALKS = 5
 """Walks in a row that may meet an unreadable entry before what is behind it is taken to be known all the same."""

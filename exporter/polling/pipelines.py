@@ -7,26 +7,23 @@ read here too: they bring credits, and what nothing else saw.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Attempt, Attempts
+from exporter.polling.coverage import Coverage
+from exporter.polling.failure_log import FailureLog
+from exporter.polling.inbox import Inbox, Waiting
 from exporter.polling.kind import Kind, Means
 from exporter.polling.pace import RISE, Pace
 from exporter.polling.pipeline_work import Work
 from exporter.polling.runs import Unpublished
-
-if TYPE_CHECKING:
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.polling.attempt import Attempt, Attempts
-    from exporter.polling.coverage import Coverage
-    from exporter.polling.failure_log import FailureLog
-    from exporter.polling.inbox import Inbox, Waiting
-    from exporter.publishing.store import SnapshotStore
-    from exporter.runs.counting import Book
-    from exporter.runs.pipelines import FoundRun
-    from exporter.state import StateStore
+from exporter.publishing.store import SnapshotStore
+from exporter.runs.counting import Book
+from exporter.runs.pipelines import FoundRun
+from exporter.state import StateStore
 
 
 def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from exporter.errors import NotFoundError, PollError
+from exporter.insights.collector import Collector
 from exporter.insights.collectors import LISTING
 from exporter.knowledge import absence, plan
+from exporter.knowledge.snapshots import Outcome, Snapshot
+from exporter.polling.attempt import Attempt, Attempts
+from exporter.polling.failure_log import FailureLog
 from exporter.polling.kind import Kind, Means
 from exporter.polling.project_answers import ProjectAnswers
 from exporter.polling.project_facts import refresh
 from exporter.publishing.rendering import BRANCHES
-
-if TYPE_CHECKING:
-    from exporter.insights.collector import Collector
-    from exporter.knowledge.snapshots import Outcome, Snapshot
-    from exporter.polling.attempt import Attempt, Attempts
-    from exporter.polling.failure_log import FailureLog
-    from exporter.publishing.store import SnapshotStore
-    from exporter.state import StateStore
+from exporter.publishing.store import SnapshotStore
+from exporter.state import StateStore
 
 
 def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog) -> Kind:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from exporter.config import Project
 from exporter.errors import PollError
 from exporter.insights.questions import Question
 from exporter.knowledge.facts import BRANCH_LIST, PROJECT, branches_due, due, of_project, with_branches
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.knowledge.snapshots import Facts
-    from exporter.polling.attempt import Attempt
+from exporter.knowledge.snapshots import Facts
+from exporter.polling.attempt import Attempt
 
 
 def refresh(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from exporter.errors import PollError
 from exporter.insights.collectors import LISTING
 from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
-
-if TYPE_CHECKING:
-    from exporter.polling.attempt import Attempts
-    from exporter.polling.kind import Poll
+from exporter.polling.attempt import Attempts
+from exporter.polling.kind import Poll
 
 SOONEST, LATEST = 60.0, 300.0
 PATIENCE = 60.0

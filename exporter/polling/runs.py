@@ -7,27 +7,23 @@ other's requests. A workflow counts when its pages were read to their end, whate
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from exporter import runs
 from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.knowledge import absence, facts
+from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.attempt import Attempt, Attempts
+from exporter.polling.failure_log import FailureLog
 from exporter.polling.kind import Kind, Means
 from exporter.polling.project_facts import refresh
+from exporter.publishing.store import SnapshotStore
+from exporter.runs import Ledger, Run
 from exporter.state import Remembered, StateStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.polling.attempt import Attempt, Attempts
-    from exporter.polling.failure_log import FailureLog
-    from exporter.publishing.store import SnapshotStore
-    from exporter.runs import Ledger, Run
 
 LAST_RUN = Column("window_end", timestamp)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from exporter.config import Organization
 from exporter.errors import NotFoundError, PollError
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.insights.questions import Question
 from exporter.knowledge import discovered_projects, holding
+from exporter.knowledge.discovered_projects import Sightings
 from exporter.knowledge.facts import PROJECT
 from exporter.knowledge.snapshots import Part, kept, pack
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.config import Organization
-    from exporter.knowledge.discovered_projects import Sightings
-    from exporter.polling.attempt import Attempt
-    from exporter.polling.kind import Means
+from exporter.polling.attempt import Attempt
+from exporter.polling.kind import Means
 
 
 @dataclass(slots=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from exporter.polling.attempt import Clocks
+from exporter.polling.attempt import Clocks
 
 SMALLEST = 1.0
 """Seconds: less is the slewing of a clock that is kept right."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from exporter.config import Config
 from exporter.errors import Problem
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.config import Config
 
 
 @dataclass(frozen=True, slots=True)

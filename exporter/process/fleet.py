@@ -6,29 +6,25 @@ What stays the same is not touched.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights.collector import PIPELINES_POLL
 from exporter.insights.collectors import PIPELINES, counts
+from exporter.insights.questions import Question
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
+from exporter.polling.agenda import Job
+from exporter.polling.kind import Kind
 from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
+from exporter.process.engine import Engine
 from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
 from exporter.runs import opening
 from exporter.state import Stored, no_later
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from exporter.config import Project
-    from exporter.insights.questions import Question
-    from exporter.polling.agenda import Job
-    from exporter.polling.kind import Kind
-    from exporter.process.engine import Engine
 
 
 class Fleet:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from exporter.insights.collectors import PIPELINES
+from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.live_lines import under_way
+from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.web.page.overview import NowView, Phase, RunView
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.runs.live import WatchedPipeline, WatchedRun
 
 CLOUD, CLOUD_APP = "https://circleci.com", "https://app.circleci.com"
 """CircleCI's pages are not where its API is; those of a CircleCI server are."""

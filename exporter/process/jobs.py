@@ -5,24 +5,20 @@ The list of an organization's newest pipelines is read where several polled proj
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights.collector import PROJECT_POLL
 from exporter.insights.collectors import PIPELINES, polls
 from exporter.knowledge.organization_lists import shared
 from exporter.polling.agenda import Job
+from exporter.polling.kind import Kind, Poll
 from exporter.polling.organization_list import OrganizationList
+from exporter.polling.schedule import Schedule
+from exporter.process.engine import Engine
+from exporter.publishing.store import SnapshotStore
 from exporter.runs.watching import LOOK_EVERY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    from exporter.config import Project
-    from exporter.polling.kind import Kind, Poll
-    from exporter.polling.schedule import Schedule
-    from exporter.process.engine import Engine
-    from exporter.publishing.store import SnapshotStore
 
 
 def job_name(slug: str, kind: str) -> str:

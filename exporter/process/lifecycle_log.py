@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from exporter import __version__
+from exporter.config import Config
 from exporter.knowledge.calls import HOUR, NONE, Calls, expected, lists_per_hour, searches_per_hour
 from exporter.knowledge.organization_lists import organization_of
-
-if TYPE_CHECKING:
-    from exporter.config import Config
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.publishing.store import SnapshotStore
-    from exporter.system.logs import Logger
+from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.store import SnapshotStore
+from exporter.system.logs import Logger
 
 
 class LifecycleLog:

@@ -7,24 +7,20 @@ only its own outcome. `settle` gets all projects after each search and each relo
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Config, Organization, Project
 from exporter.insights.collectors import ORGANIZATIONS
+from exporter.insights.questions import Question
 from exporter.knowledge import discovered_projects
 from exporter.knowledge.snapshots import Snapshot, kept
 from exporter.polling.agenda import Job
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.config import Config, Organization, Project
-    from exporter.insights.questions import Question
-    from exporter.polling.schedule import Schedule
-    from exporter.polling.search import OrganizationSearch
-    from exporter.process.engine import Engine
-    from exporter.process.project_list import ProjectList
+from exporter.polling.schedule import Schedule
+from exporter.polling.search import OrganizationSearch
+from exporter.process.engine import Engine
+from exporter.process.project_list import ProjectList
 
 
 class Organizations:

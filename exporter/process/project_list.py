@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from exporter.config import Config, Organization, Project, mine, owner
 from exporter.knowledge import discovered_projects
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.publishing.store import SnapshotStore
-    from exporter.telemetry import Telemetry
+from exporter.publishing.store import SnapshotStore
+from exporter.telemetry import Telemetry
 
 
 class ProjectList:

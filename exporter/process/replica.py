@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from exporter.config import Config
 from exporter.errors import StartError
+from exporter.process.engine import Engine
+from exporter.process.fixed import Options
 from exporter.process.inbox_watch import InboxWatch
+from exporter.process.reign import Reign
 from exporter.process.shared_door import SharedDoor
 from exporter.process.succession import Succession
 from exporter.replicas import Keeper, SharedState
@@ -15,15 +19,7 @@ from exporter.state.postgres.connecting import UnreachableError
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exporter.config import Config
-    from exporter.process.engine import Engine
-    from exporter.process.fixed import Options
-    from exporter.process.reign import Reign
-    from exporter.system.logs import Logger
+from exporter.system.logs import Logger
 
 STATEMENT_SHARE = 0.2
 """Of the lease: how long one of its statements may take. A renewal must be able to fail more than once."""

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from exporter.config import Config
+from exporter.process.engine import Engine
 from exporter.runners import RunnerCounts
 from exporter.usage import UsageExports
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.config import Config
-    from exporter.process.engine import Engine
-
 
 Source = RunnerCounts | UsageExports
 """Asks nothing, and runs no thread, unless the configuration turns it on."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter.insights.collectors import PIPELINES
+from exporter.process.engine import Engine
 from exporter.runs import hints
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.process.engine import Engine
-    from exporter.web.webhooks import Hint
+from exporter.web.webhooks import Hint
 
 WORKFLOW_ENDED = "workflow-completed"
 

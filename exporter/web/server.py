@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from asyncio import sslproto
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -27,15 +29,9 @@ from exporter.web.http.listen import Address, listen, listening
 from exporter.web.http.protocol import Protocol
 from exporter.web.page.html import Page
 from exporter.web.settings import LiveSettings
+from exporter.web.source import Source
 from exporter.web.webhooks import LARGEST_BODY, Webhooks
 from exporter.web.webhooks import PATH as WEBHOOKS
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Awaitable, Callable, Sequence
-    from pathlib import Path
-
-    from exporter.web.source import Source
 
 WATCH_SECONDS = 2.0
 TLS_READ = 16 * 1024

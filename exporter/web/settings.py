@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from exporter.config import file_error
 from exporter.errors import ConfigError, StartError
 from exporter.system.file_watch import FileWatch
+from exporter.web.http.incidents import Incidents, Log
 from exporter.web.logins import Logins
 from exporter.web.settings_file import TlsFiles, WebConfig, read_web_config
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-    from pathlib import Path
-
-    from exporter.web.http.incidents import Incidents, Log
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final
 
 import bcrypt
 from pydantic import Field, model_validator
 
 from exporter.config.document import open_document
+from exporter.config.places import Document
 from exporter.config.problems import read_part
 from exporter.config.section import Section
 from exporter.config.values import FilePath, Scalar, mistake
 from exporter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-    from exporter.config.places import Document
 
 CLIENT_AUTH_TYPES: Final = {
     "NoClientCert": ssl.CERT_NONE,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
 
 from exporter.config import Secret, file_error
 from exporter.errors import ConfigError
 from exporter.system.file_watch import FileWatch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from exporter.web.http.incidents import Log
+from exporter.web.http.incidents import Log
 
 VARIABLE: Final = "CIRCLECI_WEBHOOK_SECRET"
 KEY: Final = "webhooks.secret_file"

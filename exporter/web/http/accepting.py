@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import socket
+import ssl
+from collections.abc import Callable, Iterable
 
 from exporter.web.http.connections import Connection, Connections, Phase, peer_of
-
-if TYPE_CHECKING:
-    import socket
-    import ssl
-    from collections.abc import Callable, Iterable
-
 
 ACCEPTED_IN_A_ROW = 16
 PAUSE_SECONDS = 0.1

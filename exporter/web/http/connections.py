@@ -10,13 +10,10 @@ from __future__ import annotations
 import enum
 import ipaddress
 import resource
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    from exporter.web.http.incidents import IncidentKind, Incidents
+from exporter.web.http.incidents import IncidentKind, Incidents
 
 # One who does not read at all is known as such after this many seconds.
 STALLED_SECONDS = 1.0

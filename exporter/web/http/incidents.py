@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import AbstractEventLoop
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterator
+from typing import Any, Literal, Protocol, get_args
 
 IncidentKind = Literal[
     "accept",
