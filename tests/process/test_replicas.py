@@ -88,6 +88,12 @@ def runs(exporter: Exporter, slug: str = SLUG) -> float | None:
     )
 
 
+def requests_made(exporter: Exporter) -> float:
+    """How many requests to CircleCI it shows."""
+    values = exporter.scrape().values
+    return sum(value for name, value in values.items() if name.startswith("circleci_exporter_api_requests_total"))
+
+
 def test_one_leads_and_the_other_is_ready_and_shows_its_own_process_alone(start: Callable[..., Exporter]) -> None:
     leader = start()
     wait_until(lambda: leads(leader))
@@ -115,14 +121,17 @@ def test_after_a_stop_another_has_everything_within_5_seconds_and_asks_nothing_t
     polled(leader)
     standby = start(interval="1h")
     before = {name: value for name, value in leader.scrape().values.items() if name.startswith("circleci_workflow")}
+    assert requests_made(leader) > 0
     asked, began = len(circle.requests), time.monotonic()
     assert leader.stop()[0] == 0
     wait_until(lambda: leads(standby), 5)
     after = standby.scrape()
     assert time.monotonic() - began < 5
     assert {name: value for name, value in after.values.items() if name.startswith("circleci_workflow")} == before
+    assert after.get("up") == 1
     # An organization's newest pipelines are no known thing.
     assert {seen.path for seen in circle.requests[asked:]} <= {"/pipeline"}
+    assert requests_made(standby) <= len(circle.requests[asked:])
 
 
 def test_after_a_kill_another_has_everything_once_the_lease_has_ended(start: Callable[..., Exporter]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,8 @@ class Following:
         log: Any = self.log
         self.reigns: list[Brief] = []
         self.troubles: list[Exception] = []
+        self.reading = 0.0
+        """Seconds for which the state is read."""
         keeper = Keeper(LeaseTable(Link(database.login(), 1.0), LEASE), PLACE, log)
         begin: Any = self._begin
         self.succession = Succession(keeper, database.login(), LEASE, begin, log)
@@ -57,6 +60,7 @@ class Following:
     def _begin(self, shared: SharedState) -> Brief:
         if self.troubles:
             raise self.troubles.pop(0)
+        time.sleep(self.reading)
         self.reigns.append(Brief(shared))
         return self.reigns[-1]
 
@@ -100,6 +104,22 @@ def test_a_reign_that_cannot_begin_is_tried_again(following: Following, trouble:
     following.succession.start()
     wait_until(following.leads, 10)
     assert said in following.log.told()
+
+
+def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
+    following: Following, database: Address
+) -> None:
+    following.reading = 1.5 * LEASE
+    following.succession.start()
+    wait_until(lambda: following.succession._keeper.tenure is not None, 5, why="the lease")
+    began = time.monotonic()
+    while not following.reigns:
+        assert following.succession.current is None
+        assert time.monotonic() - began < 3 * LEASE
+        time.sleep(0.05)
+    wait_until(following.leads)
+    assert time.monotonic() - began > LEASE
+    assert database.run("SELECT epoch FROM lease") == [(1,)]
 
 
 def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -> None:
