@@ -71,7 +71,7 @@ class ReplicaCampaign(PipelineCampaign):
         self.server = server
         self.database: Address = server.database()
         self.replicas: list[Replica] = []
-        self.takeovers = 0
+        self.takeovers = self.two_led = 0
         self.doubles: list[str] = []
         self.told: dict[int, int] = {}
 
@@ -219,10 +219,30 @@ class ReplicaCampaign(PipelineCampaign):
         """Whether the replica behind a wire leads."""
         return any(replica.wire is wire and replica.leads() for replica in self.replicas)
 
-    def force_two(self) -> None:
+    def take_by_hand(self) -> None:
         """Give the lease to somebody else by hand, while its holder takes itself for the leader, and end that one."""
         self.database.run("UPDATE lease SET holder = 'by hand', epoch = epoch + 1, until = lease_now() + 2")
         self.watch(1.0)
+
+    def force_two(self) -> None:
+        """End the lease by hand while its holder waits for its renewal: for a moment two lead, and both count."""
+
+        def leading() -> list[Replica]:
+            return [replica for replica in self.replicas if replica.leads()]
+
+        def forced() -> bool:
+            first = self.leader()
+            first.wire.fall_silent()
+            self.database.run("UPDATE lease SET until = lease_now() - 1")
+            wait_until(lambda: len(leading()) > 1 or not first.leads(), 10, 0.01, why="another leader, or none")
+            first.wire.heal()
+            self.takeovers += 1
+            return len(leading()) > 1
+
+        wait_until(forced, 90, 0.5, why="two leaders")
+        self.two_led += 1
+        wait_until(lambda: len(leading()) == 1, 10, 0.02, why="one leader")
+        self.look()
 
     def tell_two(self) -> None:
         """Send the same webhook to two replicas."""
@@ -242,5 +262,6 @@ class ReplicaCampaign(PipelineCampaign):
         cuts = sum(replica.wire.cuts for replica in self.replicas)
         return (
             f"pipelines {len(facts)}, runs {len(runs)}, jobs {jobs}, takeovers {self.takeovers}, commits cut {cuts}, "
+            f"two leaders at once {self.two_led} times, "
             f"webhooks {self.told}, scrapes {self.scrapes}, requests {len(self.circle.requests())}, seed {self.seed}"
         )

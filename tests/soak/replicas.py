@@ -42,6 +42,7 @@ def test_everything_is_counted_once_through_every_kind_of_trouble(tmp_path: Path
             troubles: list[Callable[[], object]] = [
                 campaign.kill_it,
                 campaign.hand_over,
+                campaign.take_by_hand,
                 campaign.force_two,
                 campaign.tell_two,
                 campaign.let_it_fail,
