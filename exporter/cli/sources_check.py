@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
 
 from exporter.cli.remedies import REMEDIES
 from exporter.cli.telling import failure, line
 from exporter.config import Config, write_duration
 from exporter.errors import PollError
+from exporter.process.engine import Engine
 from exporter.runners.examination import examine
 from exporter.usage import identity, planning
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import Console
-
-    from exporter.process.engine import Engine
 
 RUNNER_REMEDIES = REMEDIES | {
     "not_found": "It does not exist, or the token's user cannot see it.",

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
 from exporter import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from exporter.errors import Problem
+from exporter.errors import Problem
 
 EVERYWHERE = ("[::]", "0.0.0.0")  # noqa: S104  shown, not listened on
 

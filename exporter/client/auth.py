@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from typing import TYPE_CHECKING
 
+from requests import PreparedRequest
 from requests.auth import AuthBase
 
+from exporter.config import Secret
 from exporter.errors import UnauthorizedError
-
-if TYPE_CHECKING:
-    from requests import PreparedRequest
-
-    from exporter.config import Secret
 
 PRINTABLE = re.compile(r"[\x21-\x7e]+")
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, get_args
+from pathlib import Path
+from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from exporter.config.places import Document, Key, dotted
 from exporter.config.section import Section
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from pydantic_core import ErrorDetails
-
 
 _NOT_HERE: Final = "put the token in a file and name it in token_file, or set CIRCLECI_TOKEN"
 _ALLOWED: Final = {

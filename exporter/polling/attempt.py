@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from exporter.client import Client
 from exporter.errors import InternalError, PollError, Stopped
+from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-
-    from structlog.stdlib import BoundLogger
-
-    from exporter.client import Client
-    from exporter.insights.questions import Question
-    from exporter.telemetry import Telemetry
+from exporter.system.logs import Logger
+from exporter.telemetry import Telemetry
 
 MIN_DEADLINE = 300.0
 
@@ -47,7 +42,7 @@ class Attempts:
     client: Client
     clocks: Clocks
     telemetry: Telemetry
-    log: BoundLogger
+    log: Logger
 
     def ahead(self) -> float:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from exporter.errors import ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError, UnauthorizedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from structlog.stdlib import BoundLogger
-
-    from exporter.knowledge.snapshots import Outcome, Snapshot
+from exporter.knowledge.snapshots import Outcome, Snapshot
+from exporter.system.logs import Logger
 
 REJECTED: Final = UnauthorizedError.reason
 ANSWERED: Final = {kind.reason for kind in (ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError)}
@@ -22,7 +18,7 @@ ANSWERED: Final = {kind.reason for kind in (ClientError, NotFoundError, Paginati
 class FailureLog:
     """One for all polls of a process, used from many threads."""
 
-    def __init__(self, log: BoundLogger) -> None:
+    def __init__(self, log: Logger) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._rejected = False

@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from exporter.errors import ConflictError, PollError
+from exporter.insights.collector import Collector
 from exporter.insights.collectors import LISTING
 from exporter.insights.payloads import Row, items
+from exporter.insights.questions import Question
 from exporter.knowledge import holding
 from exporter.knowledge.snapshots import Part, Snapshot, pack
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterable, Iterator
-
-    from exporter.insights.collector import Collector
-    from exporter.insights.questions import Question
-    from exporter.polling.attempt import Attempt
+from exporter.polling.attempt import Attempt
 
 Scope = tuple[str, str]
 """A branch and a reporting window."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -20,13 +20,8 @@ from exporter.insights.collectors import LISTING
 from exporter.polling.agenda import Agenda, Job, Turn
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.steady_time import SteadyTime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from structlog.stdlib import BoundLogger
-
-    from exporter.telemetry import Telemetry
+from exporter.system.logs import Logger
+from exporter.telemetry import Telemetry
 
 FIRST_POLLS_WITHIN = 10.0
 FIRST_POLLS_PER_SECOND = 20.0
@@ -66,7 +61,7 @@ class Schedule:
     def __init__(
         self,
         telemetry: Telemetry,
-        log: BoundLogger,
+        log: Logger,
         *,
         size: int,
         clocks: Clocks = SYSTEM_CLOCKS,

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter.errors import StateError, Stopped
 from exporter.insights.collectors import PIPELINES
+from exporter.process.engine import Engine
+from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.connecting import UnreachableError, reach
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.process.engine import Engine
-    from exporter.state.postgres.arrivals import Arrivals
 
 EVERY = 1.0
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
+from exporter.config import Config, ProjectSettings
 from exporter.insights.collectors import PIPELINES
 from exporter.polling.inbox import MOST_WAITING
 from exporter.process.webhook_door import WORKFLOW_ENDED
 from exporter.runs import hints
+from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.connecting import UnreachableError, reach
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.config import Config, ProjectSettings
-    from exporter.state.postgres.arrivals import Arrivals
-    from exporter.web.webhooks import Hint
+from exporter.web.webhooks import Hint
 
 FLUSH_EVERY = 1.0
 

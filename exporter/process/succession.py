@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from exporter.errors import ConfigError, ExporterError
+from exporter.process.reign import Reign
 from exporter.replicas import Keeper, SharedState
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.process.reign import Reign
-    from exporter.state.postgres.lease_table import Hold
-    from exporter.state.postgres.login import Login
-    from exporter.system.logs import Logger
+from exporter.state.postgres.lease_table import Hold
+from exporter.state.postgres.login import Login
+from exporter.system.logs import Logger
 
 RETRY = 1.0
 LONGEST_RETRY = 8.0

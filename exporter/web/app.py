@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.errors import ConfigError, UnexpectedValue
 from exporter.web.headers import SecurityHeaders, from_another_site
 from exporter.web.http.bodies import Bodies, BodyRefused
+from exporter.web.http.connections import Limits
 from exporter.web.http.incidents import Incidents, describe
 from exporter.web.logins import Busy
+from exporter.web.page.html import Page
 from exporter.web.scrape import ExpositionResponse, exposition_response
+from exporter.web.settings import WebSettings
+from exporter.web.source import Source
 from exporter.web.webhooks import PATH as WEBHOOKS
 from exporter.web.webhooks import Receiver, Webhooks
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Executor
-
-    from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from exporter.web.http.connections import Limits
-    from exporter.web.page.html import Page
-    from exporter.web.settings import WebSettings
-    from exporter.web.source import Source
 
 HEALTHY, READY, RELOAD, LEADER = "/-/healthy", "/-/ready", "/-/reload", "/-/leader"
 SCHEMES = (b"http", b"https")

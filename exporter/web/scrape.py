@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from exporter.web.negotiation import OPENMETRICS_TYPE, TEXT_TYPE, wants_gzip, wants_openmetrics
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
-
-    from exporter.web.source import Source
+from exporter.web.source import Source
 
 # One write. Small pieces are joined up to it and large ones cut, so a slow reader holds this much and no whole body.
 CHUNK = 64 * 1024

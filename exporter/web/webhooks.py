@@ -10,22 +10,18 @@ import asyncio
 import hmac
 import json
 import re
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.config import Secret, project_slug
 from exporter.web.http.bodies import Bodies, BodyRefused, check_announced
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from concurrent.futures import Executor
-
-    from starlette.requests import Request
-
-    from exporter.web.http.incidents import Incidents
+from exporter.web.http.incidents import Incidents
 
 PATH: Final = "/webhooks/circleci"
 LARGEST_BODY: Final = 1024 * 1024

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from typing import TYPE_CHECKING
 
 import h11
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+from uvicorn.server import ServerState
 
 from exporter.web.http.connections import Connection, Connections, Phase
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from uvicorn.config import Config
-    from uvicorn.server import ServerState
-
 
 # What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
 WRITE_BUFFER = 64 * 1024
