@@ -1,7 +1,8 @@
 """Frozen facts as JSON documents: written by the names of their fields, read as far as this version knows them.
 
 A key that another version added is ignored, and a field that it did not have has its default. What is of
-another type than its field is damage, and so is what could not be shown: lone surrogates, infinities.
+another type than its field is damage, and so is what could not be shown: lone surrogates, infinities. A seal finds a
+changed bit even where it makes another good number.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar
+from zlib import crc32
 
 from pydantic import TypeAdapter
 
 Value = TypeVar("Value")
 
 
-def write(value: object) -> str:
+def document(value: object) -> str:
     """Compact JSON. Raises ValueError for a number that is not finite."""
     return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False)
 
@@ -26,10 +28,25 @@ def parse(written: object) -> Any:  # noqa: ANN401  any JSON
     """The document that was written. Raises ValueError, TypeError or RecursionError for what is none."""
     if not isinstance(written, str):
         raise TypeError(f"{type(written).__name__} in the place of text")
-    document = _DECODER.decode(written)
+    decoded = _DECODER.decode(written)
     if "\\u" in written or not written.isascii():
-        json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
-    return document
+        json.dumps(decoded, ensure_ascii=False).encode()  # refuses lone surrogates
+    return decoded
+
+
+def sealed(written: str, *of: str) -> str:
+    """A document with its checksum on a line of its own; `of` is what else it belongs to, such as a name."""
+    return f"{written}\n{_checksum(written, of)}"
+
+
+def unsealed(stored: object, *of: str) -> object:
+    """The document. Raises ValueError where it, or what it belongs to, has changed. The first version had no seals."""
+    if not isinstance(stored, str) or "\n" not in stored:
+        return stored
+    written, _, checksum = stored.rpartition("\n")
+    if checksum != _checksum(written, of):
+        raise ValueError("the checksum is another")
+    return written
 
 
 class Reader(Generic[Value]):
@@ -44,6 +61,11 @@ class Reader(Generic[Value]):
     def read(self, document: object) -> Value:
         """The value of a document. Raises pydantic.ValidationError, which is a ValueError."""
         return self._adapter.validate_python(document)
+
+
+def _checksum(written: str, of: tuple[str, ...]) -> str:
+    whole = "\n".join((written, *of))
+    return f"{crc32(whole.encode()):08x}"
 
 
 def _plain(value: object) -> object:

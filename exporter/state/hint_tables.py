@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.runs.hints import Hint
 from exporter.runs.pipelines import identifier
-from exporter.state.documents import Reader, parse
-from exporter.state.documents import write as document
+from exporter.state.documents import Reader, document, parse
 
 if TYPE_CHECKING:
     from exporter.state.damage import Damage

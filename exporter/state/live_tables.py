@@ -14,10 +14,8 @@ from exporter.runs.counters import Cell, Distribution, Exemplar, Key
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import sums
 from exporter.state.database import single
-from exporter.state.documents import Reader, parse
-from exporter.state.documents import write as document
+from exporter.state.documents import Reader, document, parse, sealed, unsealed
 from exporter.state.records import label
-from exporter.state.seals import sealed, unsealed
 
 if TYPE_CHECKING:
     from exporter.runs.counting import Changes

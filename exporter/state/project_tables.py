@@ -10,8 +10,7 @@ from exporter.knowledge.discovered_projects import SIGHTINGS
 from exporter.knowledge.snapshots import Part, Snapshot, verify
 from exporter.state import live_tables, records, run_tables
 from exporter.state.database import single
-from exporter.state.documents import write as document
-from exporter.state.seals import sealed, unsealed
+from exporter.state.documents import document, sealed, unsealed
 
 if TYPE_CHECKING:
     from exporter.insights.questions import Question

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from exporter.insights.questions import Question, shared
 from exporter.knowledge.snapshots import Facts, Outcome, Part
-from exporter.state.documents import Reader, parse, write
+from exporter.state.documents import Reader, document, parse
 
 if TYPE_CHECKING:
     from exporter.runs import Ledger
@@ -38,7 +38,7 @@ class Stored:
 
 def write_question(question: Question) -> str:
     """A question as the key of its part."""
-    return write([question.collector, question.endpoint, question.slug, question.workflow, question.params])
+    return document([question.collector, question.endpoint, question.slug, question.workflow, question.params])
 
 
 def read_question(written: object) -> Question:

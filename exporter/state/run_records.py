@@ -11,7 +11,7 @@ from typing import Any
 
 from exporter.runs.counters import Exemplar
 from exporter.runs.ledger import Ledger, Newest, Tally, WorkflowLedger
-from exporter.state.documents import Reader, parse, write
+from exporter.state.documents import Reader, document, parse
 
 _LEDGER = Reader[Ledger](Ledger, Exemplar)
 _WORKFLOW = Reader[WorkflowLedger](WorkflowLedger, Exemplar)
@@ -21,7 +21,7 @@ _POSITIONAL: dict[str, type] = {"counted": Tally, "held": Tally, "last": Newest,
 
 def write_ledger(ledger: Ledger) -> str:
     """A ledger without its workflows."""
-    return write(replace(ledger, workflows={}))
+    return document(replace(ledger, workflows={}))
 
 
 def read_ledger(written: object, workflows: Mapping[str, WorkflowLedger]) -> Ledger:
@@ -29,18 +29,13 @@ def read_ledger(written: object, workflows: Mapping[str, WorkflowLedger]) -> Led
     return replace(_LEDGER.read({"workflows": {}, **parse(written)}), workflows=workflows)
 
 
-def write_workflow(workflow: WorkflowLedger) -> str:
-    """One workflow with the counters of all its branches."""
-    return write(workflow)
-
-
 def read_workflow(written: object) -> WorkflowLedger:
     """One workflow, also as the first version wrote it."""
-    document = parse(written)
-    branches = document.pop("series", None)
+    found = parse(written)
+    branches = found.pop("series", None)
     if branches is not None:
-        document["branches"] = {branch: _named(counters) for branch, counters in branches.items()}
-    return _WORKFLOW.read(document)
+        found["branches"] = {branch: _named(counters) for branch, counters in branches.items()}
+    return _WORKFLOW.read(found)
 
 
 def fits(workflow: WorkflowLedger, ledger: Ledger) -> bool:

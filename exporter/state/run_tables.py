@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from exporter.runs import FURTHEST, Ledger, WorkflowLedger
 from exporter.state import records, run_records, sums
 from exporter.state.database import single
-from exporter.state.seals import sealed, unsealed
+from exporter.state.documents import document, sealed, unsealed
 
 if TYPE_CHECKING:
     from exporter.runs.counting import Changes
@@ -98,7 +98,7 @@ def write(
     )
     names = ledger.workflows if whole else remembered
     connection.executemany(
-        _WORKFLOW, [(project, name, sealed(run_records.write_workflow(ledger.workflows[name]), name)) for name in names]
+        _WORKFLOW, [(project, name, sealed(document(ledger.workflows[name]), name)) for name in names]
     )
     for name, of_workflow in remembered.items():
         [(workflow,)] = connection.execute(_NUMBER, (project, name))

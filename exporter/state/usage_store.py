@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from exporter.state.database import single
-from exporter.state.documents import parse
-from exporter.state.documents import write as document
-from exporter.state.seals import sealed, unsealed
+from exporter.state.documents import document, parse, sealed, unsealed
 
 if TYPE_CHECKING:
     from exporter.runs.counters import Key

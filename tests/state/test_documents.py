@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.state.documents import Reader, parse, write
+from exporter.state.documents import Reader, document, parse, sealed, unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def read(written: str) -> Outer:
 
 
 def test_facts_are_read_as_they_were_written() -> None:
-    assert read(write(OUTER)) == OUTER
+    assert read(document(OUTER)) == OUTER
 
 
 def test_a_key_of_a_newer_version_is_ignored_and_a_field_of_a_newer_version_has_its_default() -> None:
@@ -45,7 +45,7 @@ def test_a_key_of_a_newer_version_is_ignored_and_a_field_of_a_newer_version_has_
 @pytest.mark.parametrize("value", [inf, -inf, nan])
 def test_a_number_that_is_not_finite_is_not_written(value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write(Inner(1, value))
+        document(Inner(1, value))
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,30 @@ def test_a_number_that_is_not_finite_is_not_written(value: float) -> None:
 def test_damage_is_not_read(written: object) -> None:
     with pytest.raises((ValueError, TypeError, RecursionError)):
         READER.read(parse(written))
+
+
+DOCUMENT = '{"runs":1,"seconds":12.5,"name":"größe"}'
+
+
+def test_a_sealed_document_is_read_as_it_was_written() -> None:
+    assert unsealed(sealed(DOCUMENT, "build"), "build") == DOCUMENT
+
+
+def test_a_document_of_the_first_version_has_no_seal() -> None:
+    assert unsealed(DOCUMENT, "build") == DOCUMENT
+    assert unsealed(None) is None
+
+
+@pytest.mark.parametrize("of", [(), ("deploy",), ("build", "main")])
+def test_a_document_that_belongs_to_something_else_is_refused(of: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="the checksum is another"):
+        unsealed(sealed(DOCUMENT, "build"), *of)
+
+
+def test_every_bit_that_is_changed_is_found() -> None:
+    stored = sealed(DOCUMENT, "build").encode()
+    for bit in range(8 * len(stored)):
+        changed = bytearray(stored)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError):
+            parse(unsealed(changed.decode(errors="surrogateescape"), "build"))

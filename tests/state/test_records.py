@@ -8,7 +8,7 @@ import pytest
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Outcome
 from exporter.state import records
-from exporter.state.documents import write
+from exporter.state.documents import document
 from tests.samples import FACTS
 from tests.state.making import known
 
@@ -33,16 +33,16 @@ def test_a_question_is_read_as_it_was_written(question: Question) -> None:
 
 def test_facts_are_read_as_they_were_written() -> None:
     facts = replace(FACTS, branches=("main", "release/1"), branches_asked_at=5.0)
-    assert records.read_facts(write(facts)) == facts
+    assert records.read_facts(document(facts)) == facts
     assert records.read_facts(None) is None
 
 
 def test_outcomes_are_read_as_they_were_written() -> None:
-    assert records.read_outcomes(write(OUTCOMES)) == OUTCOMES
+    assert records.read_outcomes(document(OUTCOMES)) == OUTCOMES
 
 
 def test_what_another_version_wrote_is_read_as_far_as_it_is_known() -> None:
-    written = json.loads(write(known().facts))
+    written = json.loads(document(known().facts))
     assert records.read_facts(json.dumps(written | {"stars": 5})) == FACTS
     del written["branches"]
     assert records.read_facts(json.dumps(written)) == FACTS

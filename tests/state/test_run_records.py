@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import run_records
+from exporter.state.documents import document
 
 NUMBERS = st.integers(0, 2**60) | st.floats(0, 1e15)
 TALLIES = st.builds(
@@ -41,7 +42,7 @@ LEDGERS = st.builds(
 
 @given(LEDGERS)
 def test_a_ledger_is_read_as_it_was_written(ledger: Ledger) -> None:
-    written = {name: run_records.write_workflow(workflow) for name, workflow in ledger.workflows.items()}
+    written = {name: document(workflow) for name, workflow in ledger.workflows.items()}
     workflows = {name: run_records.read_workflow(each) for name, each in written.items()}
     assert run_records.read_ledger(run_records.write_ledger(ledger), workflows) == ledger
 

@@ -13,6 +13,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.state import Remembered, Stored, run_records, versions
+from exporter.state.documents import document
 from exporter.state.versions import VERSIONS
 from tests.samples import FACTS, NOW
 from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, damaged, known, opened
@@ -148,7 +149,7 @@ def test_what_the_first_version_wrote_as_lists_is_read_by_name() -> None:
         )
         == COUNTED
     )
-    assert run_records.read_workflow(run_records.write_workflow(COUNTED)) == COUNTED
+    assert run_records.read_workflow(document(COUNTED)) == COUNTED
 
 
 def test_an_upgrade_that_does_not_get_to_its_end_has_changed_nothing(path: Path) -> None:
@@ -237,7 +238,7 @@ def test_what_a_newer_version_adds_to_a_workflow_is_passed_over(changes: dict[st
 
 
 def test_what_a_newer_version_adds_to_a_record_of_today_is_passed_over() -> None:
-    written = json.loads(run_records.write_workflow(COUNTED)) | {"owner": "a team"}
+    written = json.loads(document(COUNTED)) | {"owner": "a team"}
     for record in (written["branches"]["main"], *(written["branches"]["main"][name] for name in ("counted", "last"))):
         record["newer"] = {"a": []}
     assert run_records.read_workflow(json.dumps(written)) == COUNTED

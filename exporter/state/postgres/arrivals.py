@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from exporter.state.documents import write as document
+from exporter.state.documents import document
 
 if TYPE_CHECKING:
     from exporter.runs.hints import Hint
