@@ -9,7 +9,7 @@ from exporter.errors import StateError, Stopped
 from exporter.insights.collectors import PIPELINES
 from exporter.process.engine import Engine
 from exporter.state.postgres.arrivals import Arrivals
-from exporter.state.postgres.connecting import UnreachableError, reach
+from exporter.state.postgres.login import UnreachableError, reach
 
 EVERY = 1.0
 

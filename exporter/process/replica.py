@@ -15,10 +15,9 @@ from exporter.process.shared_door import SharedDoor
 from exporter.process.succession import Succession
 from exporter.replicas import Keeper, SharedState
 from exporter.state.postgres.arrivals import Arrivals
-from exporter.state.postgres.connecting import UnreachableError
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
-from exporter.state.postgres.login import Login
+from exporter.state.postgres.login import Login, UnreachableError
 from exporter.system.logs import Logger
 
 STATEMENT_SHARE = 0.2

@@ -12,7 +12,7 @@ from exporter.polling.inbox import MOST_WAITING
 from exporter.process.webhook_door import WORKFLOW_ENDED
 from exporter.runs import hints
 from exporter.state.postgres.arrivals import Arrivals
-from exporter.state.postgres.connecting import UnreachableError, reach
+from exporter.state.postgres.login import UnreachableError, reach
 from exporter.web.webhooks import Hint
 
 FLUSH_EVERY = 1.0

@@ -11,8 +11,8 @@ from exporter.errors import StartError
 from exporter.replicas.clock import DatabaseClock, steady
 from exporter.replicas.tenure import Tenure
 from exporter.state.postgres import schema
-from exporter.state.postgres.connecting import UnreachableError, first_contact, reach
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
+from exporter.state.postgres.login import UnreachableError, first_contact, reach
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger

@@ -88,16 +88,12 @@ def _usable(path: Path, telemetry: Telemetry, log: BoundLogger) -> sqlite3.Conne
         connection.execute("BEGIN IMMEDIATE")  # takes the lock that the locking mode then keeps
         _verify(connection, telemetry, log)
         connection.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
+    except BaseException as error:
         connection.close()
-        if _code(error) in _BROKEN:
+        if isinstance(error, sqlite3.DatabaseError) and _code(error) in _BROKEN:
             raise _Unusable(str(error)) from None
-        raise
-    except UnicodeDecodeError:  # SQLite's own message has damaged names in it
-        connection.close()
-        raise _Unusable("its tables have no readable names") from None
-    except BaseException:
-        connection.close()
+        if isinstance(error, UnicodeDecodeError):  # SQLite's own message has damaged names in it
+            raise _Unusable("its tables have no readable names") from None
         raise
     return connection
 

@@ -5,7 +5,6 @@ project's publication instead: at 5,000 projects it would cost each scrape 40,00
 """
 
 from exporter.telemetry.recent_requests import RecentRequests
-from exporter.telemetry.standby import StandbyTelemetry
-from exporter.telemetry.telemetry import Telemetry
+from exporter.telemetry.telemetry import StandbyTelemetry, Telemetry
 
 __all__ = ["RecentRequests", "StandbyTelemetry", "Telemetry"]

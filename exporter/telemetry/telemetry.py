@@ -11,8 +11,9 @@ from itertools import product
 from exporter.errors import REASONS
 from exporter.telemetry.families import Families
 from exporter.telemetry.recent_requests import RecentRequests
-from exporter.telemetry.standby import BUILD_INFO, LEADER
 
+BUILD_INFO = ("build_info", "Version of the exporter and of Python; always 1.", "version", "python_version")
+LEADER = ("leader", "1 if this replica leads its shard, 0 if it stands by. Only with `state.url`.")
 REQUEST_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 DELAY_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 21_600, 86_400)
 SOURCES = ("insights", "pipelines", "webhook")
@@ -193,3 +194,15 @@ class Telemetry:
         """
         families = (self._families, self._of_requests, self._of_failures)
         return b"".join(each.encode(openmetrics=openmetrics) for each in families)
+
+
+class StandbyTelemetry:
+    """What a replica shows while it stands by: its process, and that it does not lead."""
+
+    def __init__(self, version: str) -> None:
+        self._families = Families.of_process()
+        self._families.gauge(*BUILD_INFO).labels(version, platform.python_version()).set(1)
+        self._families.gauge(*LEADER).set(0)
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        return self._families.encode(openmetrics=openmetrics)

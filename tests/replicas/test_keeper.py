@@ -11,10 +11,9 @@ import pytest
 from exporter.errors import StartError
 from exporter.replicas import Keeper
 from exporter.replicas.keeper import GIVE_BACK_SECONDS
-from exporter.state.postgres.connecting import UnreachableError
 from exporter.state.postgres.lease_table import Hold, LeaseTable
 from exporter.state.postgres.link import Link
-from exporter.state.postgres.login import Login
+from exporter.state.postgres.login import Login, UnreachableError
 from tests.postgres import free_port
 from tests.replicas.wire import Wire
 from tests.state.making import Log

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 from psycopg import ClientCursor, conninfo
+
+from exporter.errors import ExporterError, StartError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +30,10 @@ _REFUSED: Final = re.compile(
 _UTF8: Final = {"utf-8", "utf8"}
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class UnreachableError(ExporterError):
+    """The database cannot be used now; later it may be."""
 
 
 class Unusable(psycopg.OperationalError):
@@ -77,3 +85,23 @@ def is_refusal(error: psycopg.Error) -> bool:
 def words(error: Exception) -> str:
     """An error on one line."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def reach() -> Iterator[None]:
+    """Raise UnreachableError for what the driver raises."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise UnreachableError(words(error)) from None
+
+
+@contextmanager
+def first_contact() -> Iterator[None]:
+    """Raise StartError for what waiting does not help against, UnreachableError for anything else of the driver's."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if is_refusal(error) or not isinstance(error, psycopg.OperationalError):
+            raise StartError(f"state.url: {words(error)}") from None
+        raise UnreachableError(words(error)) from None

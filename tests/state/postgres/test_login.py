@@ -11,8 +11,7 @@ import trustme
 
 from exporter.config import parse
 from exporter.errors import StartError
-from exporter.state.postgres.connecting import UnreachableError, first_contact, reach
-from exporter.state.postgres.login import Login
+from exporter.state.postgres.login import Login, UnreachableError, first_contact, reach
 from tests.postgres import Server, free_port
 
 if TYPE_CHECKING:
