@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.runs.branch_counters import FinishedRun
-from exporter.runs.folding import VERDICTS, known_status
+from exporter.runs.folding import VERDICTS, Sums, known_status
 from exporter.runs.ledger import NO_RUNS, BranchCounters, Newest, Number, Tally
 
 if TYPE_CHECKING:
@@ -24,13 +24,10 @@ class Point(NamedTuple):
 
 
 @dataclass(slots=True)
-class Branch:
+class Branch(Sums):
     """The counters of one branch while runs are added. `points` are the steps at which they rise, up to the last."""
 
-    buckets: list[int]
     runs: dict[str, int] = field(default_factory=lambda: dict(NO_RUNS))
-    seconds: Number = 0
-    credits: Number = 0
     seen: int = 0
     last: Newest | None = None
     verdict: Newest | None = None
@@ -42,9 +39,6 @@ class Branch:
         if self.step is not None and self.step < step and self.step <= last:
             self.points.append(Point(self.step, self.tally()))
         self.step = step
-
-    def tally(self) -> Tally:
-        return Tally(tuple(self.buckets), dict(self.runs), self.seconds, self.credits)
 
     def counters(self) -> BranchCounters:
         return BranchCounters(self.tally(), self.seen, last=self.last, verdict=self.verdict)

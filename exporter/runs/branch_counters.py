@@ -102,12 +102,5 @@ def _nothing(bounds: tuple[float, ...]) -> Tally:
 
 
 def _sum(one: Tally, other: Tally) -> Tally:
-    runs = dict(one.runs)
-    for status, count in other.runs.items():
-        runs[status] = runs.get(status, 0) + count
-    return Tally(
-        tuple(map(int.__add__, one.buckets, other.buckets)),
-        runs,
-        round(one.seconds + other.seconds, 6),
-        one.credits + other.credits,
-    )
+    total = one + other
+    return replace(total, seconds=round(total.seconds, 6))

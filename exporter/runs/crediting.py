@@ -75,13 +75,8 @@ def swept(
     before = ledger.workflows.get(name) or WorkflowLedger(ledger.began)
     created = [row.created_at for row in rows]
     newest = max([*created, *([] if before.newest is None else [before.newest])], default=None)
-    floor = (
-        before.floor if newest is None else max(before.floor, int(min(start, min(newest, now) - lookback, *waiting)))
-    )
-    # While nothing is listed, the next reading starts no later: this machine's clock may be days ahead of CircleCI's.
-    polled_at = before.polled_at if newest is None else now
-    workflow = replace(before, baseline=False, polled_at=polled_at, swept_at=now, newest=newest, floor=floor)
-    return replace(ledger, workflows={**ledger.workflows, name: workflow})
+    after = folding.read_to_end(before, newest, now=now, start=start, lookback=lookback, waiting=waiting)
+    return replace(ledger, workflows={**ledger.workflows, name: replace(after, swept_at=now)})
 
 
 def named(ledger: Ledger, names: Iterable[str], now: float) -> Ledger:

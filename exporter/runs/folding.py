@@ -23,6 +23,7 @@ from exporter.runs.ledger import (
     BranchCounters,
     Ledger,
     Newest,
+    Number,
     Tally,
     WorkflowLedger,
     each_branch,
@@ -97,21 +98,16 @@ def unmeasured(ledger: Ledger, bounds: tuple[float, ...]) -> Ledger:
 
 
 @dataclass(slots=True)
-class _Sums:
+class Sums:
     """A tally under way."""
 
     buckets: list[int]
-    runs: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0
-    credits: float = 0
+    runs: dict[str, int] = field(default_factory=Counter)
+    seconds: Number = 0
+    credits: Number = 0
 
-    def onto(self, tally: Tally) -> Tally:
-        return Tally(
-            tuple(map(int.__add__, tally.buckets, self.buckets)),
-            {**tally.runs, **{status: tally.runs.get(status, 0) + count for status, count in self.runs.items()}},
-            tally.seconds + self.seconds,
-            tally.credits + self.credits,
-        )
+    def tally(self) -> Tally:
+        return Tally(tuple(self.buckets), dict(self.runs), self.seconds, self.credits)
 
 
 def fold(
@@ -142,24 +138,35 @@ def fold(
             grown = _grown(before.branches.get(branch), seen, counting, ledger.bounds, invented)
             branches[branch] = _shown(grown, seen, now)
     newest = max([of_branch.seen for of_branch in branches.values()], default=before.newest)
-    floor = before.floor
     if newest is not None:
         latest = min(newest, now)  # neither a run dated in the future nor a clock that is ahead ends a series
-        floor = max(floor, min(start, int(latest - lookback)))
         branches = {branch: of_branch for branch, of_branch in branches.items() if of_branch.seen > latest - FURTHEST}
-    # While nothing is listed, the next poll reads from no later on: this machine's clock may be ahead of CircleCI's.
-    polled_at = before.polled_at if newest is None else now
     workflow = replace(
-        before,
+        read_to_end(before, newest, now=now, start=start, lookback=lookback),
         since=start if before.baseline else before.since,
-        floor=floor,
-        baseline=False,
-        polled_at=polled_at,
         swept_at=now if swept else before.swept_at,
-        newest=newest,
         branches=branches,
     )
     return replace(ledger, workflows={**ledger.workflows, name: workflow}, invented=tuple(invented))
+
+
+def read_to_end(
+    before: WorkflowLedger,
+    newest: int | None,
+    *,
+    now: float,
+    start: int,
+    lookback: float,
+    waiting: Iterable[float] = (),
+) -> WorkflowLedger:
+    """The workflow after its list was read from `start` to its end, and `newest` is the newest creation that is known.
+
+    `waiting` are the creations of runs that are to be asked for again.
+    """
+    if newest is None:  # the next poll reads from no later on: this machine's clock may be days ahead of CircleCI's
+        return replace(before, baseline=False)
+    floor = max(before.floor, int(min(start, min(newest, now) - lookback, *waiting)))
+    return replace(before, baseline=False, polled_at=now, newest=newest, floor=floor)
 
 
 def with_credits(ledger: Ledger, name: str, runs: Iterable[Run], label: Callable[[str], str]) -> Ledger:
@@ -185,12 +192,7 @@ def _grown(
     size = len(bounds) + 1
     if old is None:
         old = BranchCounters(Tally((0,) * size, {}), seen[-1].created_at)
-    now, later = _Sums([0] * size), _Sums([0] * size)
-    counted = old.counted
-    if old.held is not None:
-        counted = _Sums(list(old.held.buckets), Counter(old.held.runs), old.held.seconds, old.held.credits).onto(
-            counted
-        )
+    now, later = Sums([0] * size), Sums([0] * size)
     for run in counting:
         status = known_status(run.status, invented)
         sums = now if status in old.counted.runs else later
@@ -201,9 +203,9 @@ def _grown(
                 sums = later
             sums.buckets[bisect_left(bounds, run.duration)] += 1
             sums.seconds += run.duration
-    counted = now.onto(counted)
+    counted = (old.counted if old.held is None else old.counted + old.held) + now.tally()
     counted = replace(counted, runs={**NO_RUNS, **dict.fromkeys(later.runs, 0), **counted.runs})
-    held = later.onto(Tally((0,) * size, {})) if later.runs or any(later.buckets) else None
+    held = later.tally() if later.runs or any(later.buckets) else None
     return replace(
         old, counted=counted, seen=max([old.seen, *(run.created_at for run in seen)]), held=held, fresh=False
     )

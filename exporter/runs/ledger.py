@@ -36,6 +36,11 @@ class Tally:
     seconds: Number = 0
     credits: Number = 0
 
+    def __add__(self, other: Tally) -> Tally:
+        buckets = tuple(map(int.__add__, self.buckets, other.buckets))
+        runs = {status: self.runs.get(status, 0) + count for status, count in other.runs.items()}
+        return Tally(buckets, {**self.runs, **runs}, self.seconds + other.seconds, self.credits + other.credits)
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:
