@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from exporter.state.database import Connection
 
+_TABLE = """CREATE TABLE {table} (
+    {owner} INTEGER PRIMARY KEY REFERENCES {parent} ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    times INTEGER NOT NULL)"""
 SCHEMA = (
-    """CREATE TABLE run_sums (
-        workflow INTEGER PRIMARY KEY REFERENCES workflow ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        low INTEGER NOT NULL,
-        high INTEGER NOT NULL,
-        times INTEGER NOT NULL)""",
-    """CREATE TABLE job_sums (
-        project INTEGER PRIMARY KEY REFERENCES ledger ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        low INTEGER NOT NULL,
-        high INTEGER NOT NULL,
-        times INTEGER NOT NULL)""",
+    _TABLE.format(table="run_sums", owner="workflow", parent="workflow"),
+    _TABLE.format(table="job_sums", owner="project", parent="ledger"),
 )
 _LOW = 2**32 - 1
 _RUNS = """count(*), sum(key & 4294967295), sum((key >> 32) + (created_at >> 32)),
@@ -38,12 +34,11 @@ FILLING = (
     WHERE project IN (SELECT project FROM ledger) GROUP BY project""",  # noqa: S608  words of our own
 )
 """Sums up what an older version has remembered."""
-_ADD_RUNS = """INSERT INTO run_sums (workflow, number, low, high, times) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (workflow) DO UPDATE SET number = run_sums.number + excluded.number,
-    low = run_sums.low + excluded.low, high = run_sums.high + excluded.high, times = run_sums.times + excluded.times"""
-_ADD_JOBS = """INSERT INTO job_sums (project, number, low, high, times) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (project) DO UPDATE SET number = job_sums.number + excluded.number,
-    low = job_sums.low + excluded.low, high = job_sums.high + excluded.high, times = job_sums.times + excluded.times"""
+_ADD = """INSERT INTO {table} ({owner}, number, low, high, times) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT ({owner}) DO UPDATE SET number = {table}.number + excluded.number,
+    low = {table}.low + excluded.low, high = {table}.high + excluded.high, times = {table}.times + excluded.times"""
+_ADD_RUNS = _ADD.format(table="run_sums", owner="workflow")
+_ADD_JOBS = _ADD.format(table="job_sums", owner="project")
 _RUNS_NOW = f"""SELECT workflow, {_RUNS} FROM run
     WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) GROUP BY workflow"""  # noqa: S608  words of our own
 _RUNS_KEPT = """SELECT workflow, number, low, high, times FROM run_sums
