@@ -65,7 +65,7 @@ class StateStore:
         """
         self._mine, self._patience = mine, patience
         self._wall, self._server = wall, server
-        self._database, self._connection, self.lasting = database, database.connection, database.lasting
+        self._database, self._connection = database, database.connection
         self._telemetry, self._log = telemetry, log
         self._access = Access(database, server, telemetry, wall)
         self._damage = Damage(telemetry, log, database)
@@ -88,6 +88,10 @@ class StateStore:
         Raises StartError when another process holds the file, when it is of a newer version, or has no folder.
         """
         return cls(StateFile(path, telemetry, log), server, telemetry, log, wall=wall)
+
+    @property
+    def lasting(self) -> bool:
+        return self._database.lasting
 
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
