@@ -27,7 +27,7 @@ TAKEOVERS = 7
 
 @pytest.mark.timeout(1200)
 def test_every_job_run_adds_once_over_ten_days(tmp_path: Path) -> None:
-    with Campaign(tmp_path, seed=20_261_126, days=10, a_day=4000, speed=4_800) as campaign:
+    with Campaign(tmp_path, seed=20_261_126, days=10, a_day=4000, speed=2_400) as campaign:
         campaign.run(kills=KILLS, timeout=1100)
         assert campaign.api.windows[0][0] == campaign.world.start
         assert campaign.shown[-1].items() >= campaign.world.truth().items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from concurrent.futures import Future
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,7 +42,9 @@ class FakeUsageApi:
         self.windows: list[tuple[float, float]] = []
         self.served: list[tuple[str, int]] = []
         self.send = whole
-        self._exports: dict[str, list[bytes]] = {}
+        self.in_background = False
+        """Whether files are made while looks say `processing`, and not before a start is answered."""
+        self._exports: dict[str, Future[list[bytes]]] = {}
         self._looks = 0
         self._lock = threading.Lock()
         self._server = Server(self._answer)
@@ -102,22 +105,28 @@ class FakeUsageApi:
             return message(400, "the window is not allowed")
         self.windows.append((start, end))
         ident = job_id(1000 + len(self.windows))
-        self._exports[ident] = self.files(start, end)
+        self._exports[ident] = made = Future[list[bytes]]()
+
+        def make() -> None:
+            made.set_result(self.files(start, end))
+
+        if self.in_background:
+            threading.Thread(target=make, daemon=True).start()
+        else:
+            make()
         return json_reply({"usage_export_job_id": ident, "state": "created", "download_urls": None}, 201)
 
     def _look(self, ident: str) -> Reply:
         if ident not in self._exports:
             return message(404, "Usage export not found.")
         self._looks += 1
-        state = self.states.pop(0) if self.states else "completed"
+        made = self._exports[ident]
+        state = self.states.pop(0) if self.states else "completed" if made.done() else "processing"
         document: dict[str, Any] = {"usage_export_job_id": ident, "state": state, "download_urls": None}
         if state == "failed":
             document["error_reason"] = "the query was too large"
         if state == "completed":
-            urls = [
-                f"{self.url}/files/{ident}/{part}?n={self._looks}&X={SECRET}"
-                for part in range(len(self._exports[ident]))
-            ]
+            urls = [f"{self.url}/files/{ident}/{part}?n={self._looks}&X={SECRET}" for part in range(len(made.result()))]
             document["download_urls"] = urls or None
         return json_reply(document)
 
@@ -125,7 +134,7 @@ class FakeUsageApi:
         """What a file has that is asked for."""
         _, _, ident, part = request.path.split("/")
         self.served.append((ident, int(part)))
-        return self._exports[ident][int(part)]
+        return self._exports[ident].result()[int(part)]
 
     def _file(self, request: Request) -> Reply:
         assert not {"circle-token", "authorization", "cookie"} & request.headers.keys(), (

@@ -17,13 +17,13 @@ from tests.usage.reading import Exporter, values
 
 
 class FastClock:
-    """Time that runs `speed` times as fast from a common moment on, the same in every process."""
+    """Time that stands still up to a common moment and then runs `speed` times as fast, the same in every process."""
 
     def __init__(self, real: float, start: float, speed: float) -> None:
         self._real, self._start, self._speed = real, start, speed
 
     def wall(self) -> float:
-        return self._start + (time.time() - self._real) * self._speed
+        return self._start + max(0.0, time.time() - self._real) * self._speed
 
     monotonic = wall
 

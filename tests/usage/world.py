@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -43,13 +44,40 @@ class JobRun:
     first: float
     last: float
 
+    @cached_property
+    def running(self) -> Row:
+        """The row before it is final."""
+        return {**self.row, "JOB_BUILD_STATUS": "running", "JOB_RUN_STOPPED_AT": NULL, "TOTAL_CREDITS": "3"}
+
     def seen(self, at: float) -> Row | None:
         """The row in an export that is made at a time."""
         if at < self.listed_at:
             return None
-        if at >= self.final_at:
-            return self.row
-        return {**self.row, "JOB_BUILD_STATUS": "running", "JOB_RUN_STOPPED_AT": NULL, "TOTAL_CREDITS": "3"}
+        return self.row if at >= self.final_at else self.running
+
+
+@dataclass
+class Lines:
+    """A part of a file: columns in an order of its own. Lines of rows that come again are made once."""
+
+    columns: list[str]
+    quoted: bool
+    end: str
+
+    def __post_init__(self) -> None:
+        self.header = self._of([])
+        self._made: dict[int, str] = {}
+
+    def text(self, rows: Iterable[Row], others: Iterable[Row]) -> str:
+        """Rows that are kept, and others that nobody keeps."""
+        made = self._made
+        for each in rows:
+            if id(each) not in made:
+                made[id(each)] = self._of([each])[len(self.header) :]
+        return self.header + "".join(made[id(each)] for each in rows) + self._of(others)[len(self.header) :]
+
+    def _of(self, rows: Iterable[Row]) -> str:
+        return csv_text(rows, self.columns, quoted=self.quoted, end=self.end)
 
 
 @dataclass
@@ -64,15 +92,17 @@ class World:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)  # noqa: S311  no secret
+        self._making = threading.Lock()
         for day in range(self.days):
             self.runs += [self._run(day, day * self.a_day + number) for number in range(self.a_day)]
         for day in range(self.days, self.days + 4):  # so that windows move on, and late rows are met
             self.runs.append(self._last(day))
-        self._made = lru_cache(maxsize=64)(self._files)
+        self._lines = [[self._columns(number) for _ in range(2)] for number in range(3)]
 
     def files(self, start: float, end: float, at: float) -> list[bytes]:
         """The files of an export of a window, as they are made at a time."""
-        return self._made(start, end, at)
+        with self._making:
+            return self._files(start, end, at)
 
     def truth(self) -> dict[str, float]:
         """What all runs add up to, by sample; only what Decimal says."""
@@ -113,6 +143,13 @@ class World:
         )
         return JobRun(found, begin + DAY + late, final_at, queued, max(queued, stopped))
 
+    def _columns(self, number: int) -> Lines:
+        columns = [*COLUMNS, "SOMETHING_NEW"]
+        self._random.shuffle(columns)
+        if number == 1:
+            columns = [name.lower() for name in columns]
+        return Lines(columns, quoted=number == 2, end="\r\n" if number == 1 else "\n")
+
     def _last(self, day: int) -> JobRun:
         begin = self.start + day * DAY
         at = written(begin + 60)
@@ -134,12 +171,8 @@ class World:
         junk = [each for each in junk if each["JOB_ID"].lower() in final]  # after the first final row of the same id
         odd = [{**random.choice(rows), "JOB_ID": each} for each in (NULL, "", "9001", "not-a-uuid")]
         parts, size = [], len(rows) // 3 + 1
-        for number, part in enumerate((rows[:size], rows[size : 2 * size], [*rows[2 * size :], *junk, *odd])):
-            columns = [*COLUMNS, "SOMETHING_NEW"]
-            random.shuffle(columns)
-            if number == 1:
-                columns = [name.lower() for name in columns]
-            text = csv_text(part, columns, quoted=number == 2, end="\r\n" if number == 1 else "\n").encode()
+        for number, part in enumerate((rows[:size], rows[size : 2 * size], rows[2 * size :])):
+            text = random.choice(self._lines[number]).text(part, [*junk, *odd] if number == 2 else []).encode()
             cut = random.randrange(len(text))
             parts.append(
                 gzip.compress(text[:cut], 1) + gzip.compress(text[cut:], 1) if number else gzip.compress(text, 1)
