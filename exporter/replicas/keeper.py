@@ -12,7 +12,7 @@ from exporter.replicas.clock import DatabaseClock, steady
 from exporter.replicas.tenure import Tenure
 from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
-from exporter.state.postgres.login import UnreachableError, first_contact, reach
+from exporter.state.postgres.login import BusyError, UnreachableError, first_contact, reach
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -203,7 +203,9 @@ class Keeper:
             self._log.warning("the lease could not be given back; it ends by itself", error=str(error))
 
     def _note_unreachable(self, error: UnreachableError) -> None:
-        if not self._unreachable and not self._stop.is_set():
+        if isinstance(error, BusyError):
+            self._log.info("waiting for a commit under the last lease", error=str(error))
+        elif not self._unreachable and not self._stop.is_set():
             self._unreachable = True
             self._log.error("the database cannot be reached", error=str(error))
 

@@ -36,6 +36,10 @@ class UnreachableError(ExporterError):
     """The database cannot be used now; later it may be."""
 
 
+class BusyError(UnreachableError):
+    """What is under way in the database has to end first."""
+
+
 class Unusable(psycopg.OperationalError):
     """What is configured cannot be used."""
 
@@ -92,6 +96,8 @@ def reach() -> Iterator[None]:
     """Raise UnreachableError for what the driver raises."""
     try:
         yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise BusyError(words(error)) from None
     except psycopg.Error as error:
         raise UnreachableError(words(error)) from None
 
