@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.config import parse
 from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot
 from exporter.state import StateStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry

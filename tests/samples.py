@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from exporter.config import parse
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
-from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Facts, Part, Snapshot
 
 if TYPE_CHECKING:
     from exporter.config import Project

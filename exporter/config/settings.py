@@ -45,6 +45,11 @@ class Globs(Section):
     include: Items[Glob] = Field(("*",), description="Globs; a name must match at least one of them.")
     exclude: Items[Glob] = Field((), description="Globs; a name that matches any of them is left out.")
 
+    @property
+    def all(self) -> bool:
+        """Whether each name matches."""
+        return "*" in self.include and not self.exclude
+
     def match(self, name: str) -> bool:
         return matches(name, self.include) and not matches(name, self.exclude)
 

@@ -15,7 +15,8 @@ from exporter.insights.collector import Collector, Table
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.insights.family import Family
 from exporter.insights.questions import Question
-from exporter.knowledge.snapshots import Snapshot, pack, unpack
+from exporter.knowledge.packing import pack, unpack
+from exporter.knowledge.snapshots import Snapshot
 
 FORGOTTEN_AFTER = 90 * 86_400.0
 """Seconds without a pipeline after which a project is forgotten: Insights has nothing about it any more."""

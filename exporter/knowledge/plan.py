@@ -16,7 +16,8 @@ from exporter.insights.collector import PROJECT_POLL, Collector
 from exporter.insights.collectors import COLLECTORS, LISTING, PIPELINES, counts
 from exporter.insights.questions import ALL_BRANCHES, Question, reachable
 from exporter.knowledge.facts import default_branch
-from exporter.knowledge.snapshots import Facts, Snapshot, kept, unpack
+from exporter.knowledge.packing import unpack_texts
+from exporter.knowledge.snapshots import Facts, Snapshot, kept
 
 GLOB_BRANCHES = 100
 """How many branches a project's globs may add; what they match beyond is counted and left out."""
@@ -95,7 +96,7 @@ def workflows(snapshot: Snapshot, scopes: Sequence[str], *, per_window: bool) ->
 def _listed(rows: bytes) -> tuple[str, ...]:
     """The workflows in a packed list; a poll needs the same lists some times."""
     (table,) = LISTING.tables
-    return tuple(name for (name,), _ in unpack(rows, table))
+    return tuple([name for (name,), _ in unpack_texts(rows, table)])
 
 
 def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:

@@ -15,7 +15,8 @@ from exporter.insights.collectors import LISTING
 from exporter.insights.payloads import Row, items
 from exporter.insights.questions import Question
 from exporter.knowledge import holding
-from exporter.knowledge.snapshots import Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.polling.attempt import Attempt
 
 Scope = tuple[str, str]

@@ -14,7 +14,8 @@ from exporter.insights.questions import Question
 from exporter.knowledge import discovered_projects, holding
 from exporter.knowledge.discovered_projects import Sightings
 from exporter.knowledge.facts import PROJECT
-from exporter.knowledge.snapshots import Part, kept, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Part, kept
 from exporter.polling.attempt import Attempt
 from exporter.polling.kind import Means
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge.snapshots import unpack
+from exporter.knowledge.packing import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

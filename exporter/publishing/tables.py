@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
-from exporter.knowledge.snapshots import unpack_texts
+from exporter.knowledge.packing import unpack_texts
 from exporter.publishing.groups import splice
 from exporter.publishing.sections import FamilyText, Section, names, of_texts
 
@@ -100,7 +100,7 @@ def _rows(project: Project, table: Table, question: Question, part: Part, places
     if question.workflow and not project.workflows.match(question.workflow):
         return []
     wanted = {"workflow": project.workflows, "job_name": project.jobs}
-    checks = [(place, wanted[name]) for place, name in enumerate(table.own) if name in wanted]
+    checks = [(place, wanted[name]) for place, name in enumerate(table.own) if name in wanted and not wanted[name].all]
     pattern = f"{{{label_pattern(table.labels, _labels(project, question), table.own)}}} "
     every = len(places) == len(table.families)
     rows = [

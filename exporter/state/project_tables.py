@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.discovered_projects import SIGHTINGS
-from exporter.knowledge.snapshots import Part, Snapshot, verify
+from exporter.knowledge.packing import verify
+from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.state import live_tables, records, run_tables
 from exporter.state.database import single
 from exporter.state.documents import document, sealed, unsealed

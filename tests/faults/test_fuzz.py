@@ -21,7 +21,8 @@ from exporter.errors import REASONS, InternalError, PayloadError, PollError
 from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
 from exporter.knowledge import facts
-from exporter.knowledge.snapshots import Facts, Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Facts, Part, Snapshot
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.search import find
 from exporter.publishing import run_lines

@@ -16,7 +16,8 @@ from exporter.insights.payloads import at, entries
 from exporter.insights.questions import ALL_BRANCHES, Question
 from exporter.insights.readers import BUCKETS
 from exporter.knowledge import discovered_projects
-from exporter.knowledge.snapshots import Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.publishing.store import SnapshotStore
 from tests import payloads
 from tests.samples import project

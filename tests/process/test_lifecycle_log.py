@@ -9,7 +9,8 @@ from exporter.config import Config, parse
 from exporter.errors import NotFoundError
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge import calls, discovered_projects, plan
-from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot, pack
+from exporter.knowledge.packing import pack
+from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.live import Live, WatchedPipeline
