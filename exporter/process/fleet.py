@@ -6,7 +6,7 @@ What stays the same is not touched.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -46,19 +46,25 @@ class Fleet:
         """Show what the state file knows about these projects, before the first request."""
         wanted = {project.slug: project for project in projects}
         self._labels.reserve(wanted.values())
-        stored = {found.slug: found for found in self._state.load(wanted)}
-        now = self._clocks.wall()
-        found = [_restored(project, stored.get(slug)) for slug, project in wanted.items()]
-        for snapshot, gone in found:
-            if gone:
-                self._state.commit(snapshot, (), gone)
-            if not counts(snapshot.project.collectors):
-                self._state.stop_counting(snapshot.project.slug)
-        self._store.publish([snapshot for snapshot, _ in found], now)
+        self._store.publish(self._restored(wanted), self._clocks.wall())
+        self._state.stop_counting(*[slug for slug, each in wanted.items() if not counts(each.collectors)])
         self._show_anew()
         self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
+
+    def _restored(self, wanted: Mapping[str, Project]) -> Iterator[Snapshot]:
+        """What is known of projects, each read when it is about to be shown; what is no longer asked is deleted."""
+        known = iter(self._state.load(wanted))
+        stored = next(known, None)
+        for slug, project in wanted.items():
+            found = stored if stored is not None and stored.slug == slug else None
+            if found is not None:
+                stored = next(known, None)
+            snapshot, gone = _restored(project, found)
+            if gone:
+                self._state.commit(snapshot, (), gone)
+            yield snapshot
 
     def _show_anew(self) -> None:
         """Count from now for how long series are shown at 0 before they rise."""

@@ -9,7 +9,6 @@ import threading
 from collections import Counter, defaultdict
 from dataclasses import replace
 from heapq import heappop, heappush
-from itertools import islice
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -71,10 +70,11 @@ class SnapshotStore:
             change = _Change(self)
             if self._labels:
                 snapshots = map(self._labels.labeled, snapshots)
-            for neighbors in _batches(snapshots):  # so that of a large fleet only some lines are in memory at once
-                for snapshot in neighbors:
-                    change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
-                change.put()
+            for number, snapshot in enumerate(snapshots, 1):
+                change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
+                if number % BLOCK == 0:  # so that of a large fleet only some lines are in memory at once
+                    change.put()
+            change.put()
             self._show(change)
 
     def keep(self, *snapshots: Snapshot) -> None:
@@ -177,10 +177,3 @@ class _Change:
                 marked = self.marked.get(name, before)
                 self.marked[name] = marked.replaced({slot: each.openmetrics for slot, each in texts.items()})
         self._texts.clear()
-
-
-def _batches(snapshots: Iterable[Snapshot]) -> Iterator[list[Snapshot]]:
-    """So many at a time as a block has slots."""
-    left = iter(snapshots)
-    while batch := list(islice(left, BLOCK)):
-        yield batch

@@ -99,10 +99,10 @@ class Access:
             if not self._closed:
                 self.settle()
 
-    def note(self, slug: str, write: Callable[[Connection, int], None]) -> None:
-        """Write something about a project, now or after the next write that succeeds."""
+    def note(self, slugs: Iterable[str], write: Callable[[Connection, int], None]) -> None:
+        """Write something about projects, now or after the next write that succeeds."""
         with self.lock:
-            self.notes.append((slug, write))
+            self.notes += [(slug, write) for slug in slugs]
             if not self._closed:
                 self.settle()
 
@@ -116,13 +116,13 @@ class Access:
                     else:
                         project_tables.write(self.connection, self.server, snapshot, None, ())
                 del self._owed[slug]
-            while self.notes:
-                slug, write = self.notes[0]
+            if self.notes:
                 with self.transaction():
-                    project = self.number(slug)
-                    if project is not None:
-                        write(self.connection, project)
-                del self.notes[0]
+                    for slug, write in self.notes:
+                        project = self.number(slug)
+                        if project is not None:
+                            write(self.connection, project)
+                self.notes.clear()
         except self.database.errors as error:
             self.database.failed(error)
             return

@@ -150,12 +150,12 @@ class StateStore:
         """
         self._access.leave(dict.fromkeys(slugs))
 
-    def stop_counting(self, slug: str) -> None:
-        """Note that a project's runs are no longer counted. It fails no more than `commit` does.
+    def stop_counting(self, *slugs: str) -> None:
+        """Note that the runs of projects are no longer counted. It fails no more than `commit` does.
 
         The same holds as for a project that was taken out: `resume` goes on only after a short while.
         """
-        self._access.note(slug, partial(run_tables.leave, now=self._wall()))
+        self._access.note(slugs, partial(run_tables.leave, now=self._wall()))
 
     def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
@@ -238,7 +238,7 @@ class StateStore:
 
     def forget_live(self, slug: str) -> None:
         """Forget what is known of a project's pipelines; its ledger stays. It fails no more than `commit` does."""
-        self._access.note(slug, live_tables.forget)
+        self._access.note((slug,), live_tables.forget)
 
     def hints(self) -> list[tuple[Hint, int]]:
         """Every hint that waits on this server for a project of this process, with its version."""
