@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from exporter.config import Project
 from exporter.errors import StartError, StateError
 from exporter.history import ledgers
 from exporter.history.files import Files, missing, move
@@ -15,16 +16,13 @@ from exporter.history.growth import Growth
 from exporter.history.limit import Limit
 from exporter.history.lines import Lines
 from exporter.history.reading import Progress, places
+from exporter.history.spool import Known, Spool
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.project_labels import ProjectLabels
 from exporter.runs import Ledger, labels_of
 from exporter.state import Remembered, StateStore, Stored
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.history.spool import Known, Spool
-    from exporter.publishing.project_labels import ProjectLabels
 
 ASSEMBLING = 0.2
 """The share of the time of writing that it takes to put the files together."""

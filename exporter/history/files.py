@@ -6,15 +6,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from typing import IO, TYPE_CHECKING, Self
+from pathlib import Path
+from typing import IO, Self
 
 from exporter.formats.exposition import EOF, header
+from exporter.history.grid import Grid, Span
 from exporter.history.lines import FAMILIES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.history.grid import Grid, Span
 
 UNFINISHED = ".unfinished"
 _BUFFER = 1 << 20

@@ -5,15 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from exporter.history.grid import Grid
+from exporter.runs import Run
 from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.folding import VERDICTS, Sums, known_status
 from exporter.runs.ledger import NO_RUNS, BranchCounters, Newest, Number, Tally
-
-if TYPE_CHECKING:
-    from exporter.history.grid import Grid
-    from exporter.runs import Run
 
 
 class Point(NamedTuple):

@@ -7,15 +7,12 @@ listed, or that had not ended. So all that was counted and created since the flo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
+from exporter.history.growth import Growth
+from exporter.history.spool import Known
 from exporter.insights.collectors import PIPELINES
 from exporter.runs import Ledger, WorkflowLedger
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.history.growth import Growth
-    from exporter.history.spool import Known
 
 LATEST = 3 * 86_400.0
 """Seconds by which Insights may list a run late, with room: it takes up to a day."""

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from exporter.config import Project
 from exporter.publishing.run_lines import row
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.runs.ledger import BranchCounters
+from exporter.runs.ledger import BranchCounters
 
 
 class Limit:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from exporter.config import Project
 from exporter.formats.exposition import label_text, number_text
 from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.history.grid import Grid, Span
+from exporter.history.growth import Branch, Point
 from exporter.insights import run_families
 from exporter.runs.ledger import NO_RUNS, Number, Tally
 
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.history.grid import Grid, Span
-    from exporter.history.growth import Branch, Point
-
-    Value = TypeVar("Value")
-
+Value = TypeVar("Value")
 FAMILIES = (run_families.RUNS_TOTAL, run_families.RUN_DURATION, run_families.RUN_CREDITS)
 OWN_LABELS = ("branch", "le", "project", "status", "workflow")
 """The labels of these families; those of the scrape have other names."""

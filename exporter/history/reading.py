@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter import runs
+from exporter.config import Project
 from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
 from exporter.history.spool import Known, Place, Spool
@@ -16,11 +17,8 @@ from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.insights.questions import reachable
 from exporter.knowledge.facts import default_branch
+from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.project_facts import refresh
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.polling.attempt import Attempt, Attempts
 
 PATIENCE = 86_400.0
 """Seconds that one project may take."""

@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from exporter.insights.family import Family
+from exporter.insights.payloads import Row
 from exporter.insights.questions import ALL_BRANCHES, Params, Question, scoped, shared
 from exporter.insights.readers import BUCKETS, Asked, Reader, plain
-
-if TYPE_CHECKING:
-    from exporter.insights.family import Family
-    from exporter.insights.payloads import Row
 
 DAY = 86_400.0
 PROJECT_POLL, RUNS_POLL, PIPELINES_POLL, ORGANIZATION_POLL = "project", "runs", "pipelines", "organization"

@@ -6,19 +6,26 @@ Pure: pages in, rows out. Whatever a reader makes of an answer, each label set c
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exporter.insights.payloads import Column, Reading, Unreadable, entries, number, read_entries, read_rows, unique
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from exporter.insights.payloads import Number, Row
-    from exporter.insights.questions import Question
+from exporter.insights.payloads import (
+    Column,
+    Number,
+    Reading,
+    Row,
+    Unreadable,
+    entries,
+    number,
+    read_entries,
+    read_rows,
+    unique,
+)
+from exporter.insights.questions import Question
 
 MOST_TESTS = 100
 """How many tests are kept by name of one answer: as many as a project can want to see."""

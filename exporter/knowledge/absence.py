@@ -5,12 +5,8 @@ Such a project is asked one light question, at growing gaps up to a day, until i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from exporter.insights.collectors import LISTING
-
-if TYPE_CHECKING:
-    from exporter.knowledge.snapshots import Snapshot
+from exporter.knowledge.snapshots import Snapshot
 
 LONGEST_GAP = 86_400.0
 

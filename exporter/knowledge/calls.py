@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from exporter.config import Organization, Project
 from exporter.errors import PayloadError
+from exporter.insights.collector import Collector
 from exporter.insights.collectors import COLLECTORS, PIPELINES
 from exporter.knowledge import discovered_projects, organization_lists, pipeline_calls, plan
 from exporter.knowledge.holding import half
 from exporter.knowledge.pipeline_calls import PipelineDay
+from exporter.knowledge.snapshots import Snapshot
 from exporter.runs import wanted
-
-if TYPE_CHECKING:
-    from exporter.config import Organization, Project
-    from exporter.insights.collector import Collector
-    from exporter.knowledge.snapshots import Snapshot
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -7,14 +7,11 @@ globs are expanded from.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.errors import PayloadError
 from exporter.insights.payloads import Reading, Unreadable, at, items, optional_text
 from exporter.knowledge.snapshots import Facts
-
-if TYPE_CHECKING:
-    from exporter.config import Project
 
 PROJECT = "/project/{slug}"
 BRANCH_LIST = "/insights/{slug}/branches"

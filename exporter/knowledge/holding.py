@@ -16,14 +16,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from exporter.config import Project
+from exporter.insights.collector import Collector
+from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Part
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.insights.collector import Collector
-    from exporter.insights.questions import Question
 
 SETTLED, LAST_LOOK, CHANGED, FIRST_LOOK, NEW = range(5)
 """What an answer about jobs waits for, as its part keeps it in `follow_ups`."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.knowledge.snapshots import Facts
+from exporter.config import Project
+from exporter.knowledge.snapshots import Facts
 
 OPAQUE = "circleci/"
 """Slugs that begin like this are made of ids, which tell a person nothing."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights.collectors import PIPELINES
-
-if TYPE_CHECKING:
-    from exporter.config import Project
 
 SHARED_BY = 2
 """Projects of an organization from which on its list is cheaper than theirs."""

@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Pipelines, Project
+from exporter.knowledge.snapshots import Snapshot
 from exporter.runs import watching
 from exporter.runs.asking import SWEEP_DOUBLINGS
 from exporter.runs.counters import Distribution
 from exporter.runs.counting import PIPELINES
 from exporter.runs.live import WatchedPipeline
 from exporter.runs.pipelines import CREATED
-
-if TYPE_CHECKING:
-    from exporter.config import Pipelines, Project
-    from exporter.knowledge.snapshots import Snapshot
 
 HOUR, DAY = 3600.0, 86_400.0
 PIPELINES_A_PAGE, RUNS_A_PAGE = 20, 250

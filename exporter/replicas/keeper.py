@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from structlog.stdlib import BoundLogger
 
 from exporter.errors import StartError
 from exporter.replicas.clock import DatabaseClock, steady
@@ -13,9 +15,6 @@ from exporter.replicas.tenure import Tenure
 from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
 from exporter.state.postgres.login import BusyError, UnreachableError, first_contact, reach
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
 
 ASK_EVERY: Final = 1.0
 GIVE_BACK_SECONDS: Final = 2.0

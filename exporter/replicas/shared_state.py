@@ -5,21 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from structlog.stdlib import BoundLogger
 
 from exporter.config import owner
+from exporter.replicas.keeper import Keeper
 from exporter.state import StateStore
 from exporter.state.postgres.database import Postgres
+from exporter.state.postgres.lease_table import Hold
 from exporter.state.postgres.link import Link
+from exporter.state.postgres.login import Login
 from exporter.state.run_tables import KEEP_AWAY
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
-
-    from exporter.replicas.keeper import Keeper
-    from exporter.state.postgres.lease_table import Hold
-    from exporter.state.postgres.login import Login
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 
 class ReignEnd(threading.Event):

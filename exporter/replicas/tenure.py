@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
-if TYPE_CHECKING:
-    from exporter.state.postgres.lease_table import Hold
+from exporter.state.postgres.lease_table import Hold
 
 SHARE: Final = 0.9
 """Of the lease: the rest is for clocks that run at other speeds."""

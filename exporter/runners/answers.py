@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError
 from exporter.insights.payloads import Reading, Unreadable, entries, items, number, optional_text, text, timestamp
+from exporter.insights.questions import Question
 from exporter.runners.families import RUNNING, UNCLAIMED
 from exporter.runners.questions import CLASSES_PATH, RUNNERS_PATH, RUNNING_PATH, UNCLAIMED_PATH
 from exporter.runs.entries import Entry
-
-if TYPE_CHECKING:
-    from exporter.insights.questions import Question
 
 CONTACT_WITHIN = 300.0
 """Seconds since its last contact for which a runner is connected: the API never reports one as gone."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from exporter import __version__
 from exporter.client import body, headers
 from exporter.client.auth import TokenAuth
+from exporter.client.limiter import Limiter, Slot
 from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge
 from exporter.config import Config, TokenSource
 from exporter.errors import BlockedError, PollError, ThrottledError, UnauthorizedError
-
-if TYPE_CHECKING:
-    import threading
-
-    from exporter.client.limiter import Limiter, Slot
-    from exporter.insights.questions import Question
-    from exporter.telemetry import Telemetry
+from exporter.insights.questions import Question
+from exporter.telemetry import Telemetry
 
 ROOT = "/api/v3"
 RATE, BURST, CONCURRENCY = 10.0, 20, 16

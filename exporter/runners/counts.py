@@ -10,10 +10,14 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from structlog.stdlib import BoundLogger
 
 from exporter.client import Limiter
+from exporter.config import Config
 from exporter.errors import PollError
+from exporter.insights.payloads import Row
+from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.schedule import Schedule
@@ -24,14 +28,7 @@ from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
 from exporter.runners.families import RUNNING, UNCLAIMED
 from exporter.runners.lines import sample_lines
 from exporter.runners.questions import CLASSES_PATH, COLLECTOR
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
-
-    from exporter.config import Config
-    from exporter.insights.payloads import Row
-    from exporter.insights.questions import Question
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 STALE_AFTER = 3
 """Intervals for which an answer is shown."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.client import Limiter
+from exporter.config import Config
 from exporter.errors import PollError
+from exporter.insights.questions import Question
 from exporter.runners import questions
 from exporter.runners.answers import read
 from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
-
-if TYPE_CHECKING:
-    import threading
-
-    from exporter.config import Config
-    from exporter.insights.questions import Question
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
+from exporter.insights.family import Family
+from exporter.insights.payloads import Row
+from exporter.insights.questions import Question
 from exporter.runners import questions
 from exporter.runners.answers import CONNECTED, LOST
 from exporter.runners.families import LABELS, RUNNERS, RUNNING, UNCLAIMED
-
-if TYPE_CHECKING:
-    from exporter.insights.family import Family
-    from exporter.insights.payloads import Row
-    from exporter.insights.questions import Question
 
 NO_RUNNER = ""
 """Label `version` of a class without runners."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from exporter.config import RunnerSettings
 from exporter.insights.questions import Question
-
-if TYPE_CHECKING:
-    from exporter.config import RunnerSettings
 
 COLLECTOR = "runners"
 """Label `collector` of everything that fails here."""

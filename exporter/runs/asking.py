@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights.questions import ALL_BRANCHES, Question, reachable, scoped
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.runs.ledger import Ledger, WorkflowLedger
+from exporter.runs.ledger import Ledger, WorkflowLedger
 
 DAY = 86_400
 FURTHEST = 90 * DAY

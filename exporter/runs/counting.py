@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.insights import run_families
 from exporter.runs import branch_counters
 from exporter.runs import jobs as job_runs
+from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Cell, Exemplar, Growth, Key, empty
 from exporter.runs.critical_path import PHASES, critical_path
 from exporter.runs.folding import known_status
+from exporter.runs.jobs import Job
 from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
+from exporter.runs.live import Live, WatchedPipeline
 from exporter.runs.pipelines import CREATED, ERRORED, OUTCOMES, WorkflowRun, branch_label, trigger_of
 from exporter.runs.reading import key_of
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.runs.branch_counters import FinishedRun
-    from exporter.runs.jobs import Job
-    from exporter.runs.live import Live, WatchedPipeline
 
 PIPELINES, JOB_RUNS, JOB_PATH = (
     each.name for each in (run_families.PIPELINES_TOTAL, run_families.JOB_RUNS, run_families.JOB_CRITICAL_PATH)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from exporter.runs import folding
 from exporter.runs.asking import FURTHEST
 from exporter.runs.branch_counters import FinishedRun
+from exporter.runs.counting import Book
 from exporter.runs.ledger import Ledger, WorkflowLedger
-
-if TYPE_CHECKING:
-    from exporter.runs.counting import Book
-    from exporter.runs.reading import Run
+from exporter.runs.reading import Run
 
 
 @dataclass(frozen=True, slots=True)

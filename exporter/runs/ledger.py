@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.runs.counters import Exemplar
+from exporter.runs.counters import Exemplar
 
 STATUSES = ("success", "failed", "error", "canceled", "unauthorized")
 """The final statuses that the API documents."""

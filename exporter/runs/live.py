@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.runs.counters import Cell, Key
+from exporter.runs.counters import Cell, Key
 
 _NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})
 _NO_CELLS: Mapping[Key, Cell] = MappingProxyType({})

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.runs import jobs as job_runs
 from exporter.runs import watching
 from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Exemplar
+from exporter.runs.counting import Book
+from exporter.runs.jobs import Job
 from exporter.runs.ledger import ALL_TAGS
 from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS, WorkflowRun
 from exporter.runs.reading import key_of
-
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.runs.counting import Book
-    from exporter.runs.jobs import Job
 
 UNLISTED_LOOKS = 5
 """How many of the longest times between two looks a run is watched on while its pipeline does not list it."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Project
 from exporter.runs.counters import Cell, Distribution, Key, empty
 from exporter.runs.counting import JOB_DURATION, JOB_WAIT
 from exporter.runs.folding import rebucketed, unmeasured
 from exporter.runs.ledger import ALL_TAGS, BranchCounters, Ledger, each_branch
 from exporter.runs.live import Live
-
-if TYPE_CHECKING:
-    from exporter.config import Project
 
 
 def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger, Live]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING
 
 from exporter.runs import watching
+from exporter.runs.counting import Book
 from exporter.runs.live import Live, WatchedPipeline
 from exporter.runs.pipelines import OUTCOMES, ListedPipeline
-
-if TYPE_CHECKING:
-    from exporter.runs.counting import Book
 
 LISTED_WITHIN = 60.0
 """Seconds from its creation within which a pipeline is listed."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from exporter.insights.payloads import Unreadable, moment, optional_text, text, timestamp
 from exporter.insights.questions import Question
 from exporter.runs.entries import Entry, readable
 from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
-
-if TYPE_CHECKING:
-    from collections import Counter
 
 COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")

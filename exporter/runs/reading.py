@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import floor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from exporter.insights.payloads import Unreadable, moment, number, optional_text, text, timestamp
 from exporter.runs.entries import Entry, readable
 from exporter.runs.ledger import STATUSES
-
-if TYPE_CHECKING:
-    from collections import Counter
 
 Time = TypeVar("Time", bound=float | None)
 LARGEST = 2**53

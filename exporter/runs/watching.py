@@ -7,13 +7,10 @@ this machine's clock is ahead of CircleCI's, and `date` what CircleCI's says now
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
 
+from exporter.config import Pipelines
 from exporter.runs import pipelines
-
-if TYPE_CHECKING:
-    from exporter.config import Pipelines
-    from exporter.runs.live import Live, WatchedPipeline, WatchedRun
+from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 
 ON_HOLD = "on_hold"
 YOUNG = 3600.0

@@ -5,16 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from exporter.errors import StateError, Stopped
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Snapshot
 from exporter.state import project_tables
-
-if TYPE_CHECKING:
-    from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.state.database import Connection, Database
-    from exporter.telemetry import Telemetry
+from exporter.state.database import Connection, Database
+from exporter.telemetry import Telemetry
 
 
 class Access:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from structlog.stdlib import BoundLogger
 
 from exporter.errors import StateError
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
-
-    from exporter.state.database import Connection, Database
-    from exporter.telemetry import Telemetry
+from exporter.state.database import Connection, Database
+from exporter.telemetry import Telemetry
 
 Value = TypeVar("Value")
 Other = TypeVar("Other")

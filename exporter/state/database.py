@@ -6,10 +6,8 @@ Statements are written once, with `?` in the place of values, in the words that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 
 class Connection(Protocol):

@@ -5,17 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+from structlog.stdlib import BoundLogger
 
 from exporter.state import opening
 from exporter.state.generation import Generation
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from structlog.stdlib import BoundLogger
-
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 
 class StateFile:

@@ -7,13 +7,10 @@ commit, counters would fall to what they were then, and Prometheus would add wha
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sqlite3
+from pathlib import Path
 
-if TYPE_CHECKING:
-    import sqlite3
-    from pathlib import Path
-
-    from structlog.stdlib import BoundLogger
+from structlog.stdlib import BoundLogger
 
 SCHEMA = ("CREATE TABLE generation (number INTEGER NOT NULL)",)
 SUFFIX = ".generation"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from exporter.runs.hints import Hint
 from exporter.runs.pipelines import identifier
+from exporter.state.damage import Damage
+from exporter.state.database import Connection
 from exporter.state.documents import Reader, document, parse
-
-if TYPE_CHECKING:
-    from exporter.state.damage import Damage
-    from exporter.state.database import Connection
 
 SCHEMA = (
     """CREATE TABLE hint (

@@ -8,19 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from exporter.runs.counters import Cell, Distribution, Exemplar, Key
+from exporter.runs.counting import Changes
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import sums
-from exporter.state.database import single
+from exporter.state.damage import Damage
+from exporter.state.database import Connection, single
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
 from exporter.state.records import label
-
-if TYPE_CHECKING:
-    from exporter.runs.counting import Changes
-    from exporter.state.damage import Damage
-    from exporter.state.database import Connection
 
 SCHEMA = (
     """CREATE TABLE job (

@@ -13,15 +13,12 @@ import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from structlog.stdlib import BoundLogger
 
 from exporter.errors import StartError
 from exporter.state import versions
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
-
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 APPLICATION_ID = 0x43494558
 LOCK_WAIT = 1.0

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.runs import Ledger
-    from exporter.runs.live import Live
-    from exporter.state.records import Stored
+from exporter.knowledge.snapshots import Snapshot
+from exporter.runs import Ledger
+from exporter.runs.live import Live
+from exporter.state.records import Stored
 
 KnownT = TypeVar("KnownT", "Stored", "Snapshot")
 

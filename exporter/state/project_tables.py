@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import COLLECTORS
+from exporter.insights.questions import Question
 from exporter.knowledge.discovered_projects import SIGHTINGS
 from exporter.knowledge.packing import verify
 from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.state import live_tables, records, run_tables
-from exporter.state.database import single
+from exporter.state.damage import Damage
+from exporter.state.database import Connection, single
 from exporter.state.documents import document, sealed, unsealed
-
-if TYPE_CHECKING:
-    from exporter.insights.questions import Question
-    from exporter.state.damage import Damage
-    from exporter.state.database import Connection
-    from exporter.state.records import Stored
+from exporter.state.records import Stored
 
 SCHEMA = (
     "CREATE TABLE server (url TEXT PRIMARY KEY, up INTEGER NOT NULL)",

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from exporter.insights.questions import Question, shared
 from exporter.knowledge.snapshots import Facts, Outcome, Part
+from exporter.runs import Ledger
+from exporter.runs.live import Live
 from exporter.state.documents import Reader, document, parse
-
-if TYPE_CHECKING:
-    from exporter.runs import Ledger
-    from exporter.runs.live import Live
 
 _FACTS = Reader[Facts](Facts)
 _OUTCOME = Reader[Outcome](Outcome)

@@ -6,17 +6,14 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.runs import FURTHEST, Ledger, WorkflowLedger
+from exporter.runs.counting import Changes
 from exporter.state import records, run_records, sums
-from exporter.state.database import single
+from exporter.state.damage import Damage
+from exporter.state.database import Connection, single
 from exporter.state.documents import document, sealed, unsealed
-
-if TYPE_CHECKING:
-    from exporter.runs.counting import Changes
-    from exporter.state.damage import Damage
-    from exporter.state.database import Connection
 
 KEEP_AWAY = 86_400.0
 """Seconds for which the ledger of a project that was taken out is kept at all."""

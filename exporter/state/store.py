@@ -9,31 +9,27 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+
+from structlog.stdlib import BoundLogger
 
 from exporter.errors import StateError
+from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Snapshot
+from exporter.runs import Ledger
+from exporter.runs.counting import Changes
+from exporter.runs.hints import Hint
+from exporter.runs.live import Live
 from exporter.state import hint_tables, live_tables, past, project_tables, run_tables
 from exporter.state.access import Access
 from exporter.state.damage import Damage
+from exporter.state.database import Database
 from exporter.state.file import StateFile
+from exporter.state.records import Stored
+from exporter.state.run_tables import Remembered
 from exporter.state.usage_store import UsageStore
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from structlog.stdlib import BoundLogger
-
-    from exporter.insights.questions import Question
-    from exporter.knowledge.snapshots import Snapshot
-    from exporter.runs import Ledger
-    from exporter.runs.counting import Changes
-    from exporter.runs.hints import Hint
-    from exporter.runs.live import Live
-    from exporter.state.database import Database
-    from exporter.state.records import Stored
-    from exporter.state.run_tables import Remembered
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 DAY = 86_400.0
 NO_HINTS: Mapping[str, int] = MappingProxyType({})

@@ -7,10 +7,8 @@ and subtracts what it deletes. A single change in a row always changes one of it
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.state.database import Connection
+from exporter.state.database import Connection
 
 _TABLE = """CREATE TABLE {table} (
     {owner} INTEGER PRIMARY KEY REFERENCES {parent} ON DELETE CASCADE,

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
+from exporter.runs.counters import Key
+from exporter.state.access import Access
+from exporter.state.damage import Damage
 from exporter.state.database import single
 from exporter.state.documents import document, parse, sealed, unsealed
-
-if TYPE_CHECKING:
-    from exporter.runs.counters import Key
-    from exporter.state.access import Access
-    from exporter.state.damage import Damage
 
 Facts = TypeVar("Facts")
 CellT = TypeVar("CellT")

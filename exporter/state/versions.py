@@ -5,13 +5,11 @@ Each version has tables of its own. So the tables say which version a file is, e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import sqlite3
+from typing import NamedTuple
 
 from exporter.errors import StartError
 from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, sums, usage_store
-
-if TYPE_CHECKING:
-    import sqlite3
 
 _NEWEST = 255
 """No exporter has a version beyond this: it is damage."""

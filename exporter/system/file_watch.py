@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 LOOK_EVERY = 1.0
 # A file written twice within one tick of the file system's clock has the same times, so a young one is read anyway.

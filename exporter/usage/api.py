@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
 from urllib.parse import quote, urlsplit
 
 from exporter import __version__
@@ -17,13 +18,8 @@ from exporter.config import Config, TokenSource
 from exporter.errors import NotFoundError, PayloadError, ServerError, ThrottledError, UnauthorizedError
 from exporter.insights.payloads import Unreadable
 from exporter.runs.pipelines import identifier
+from exporter.telemetry import Telemetry
 from exporter.usage.planning import HOUR, Start, written
-
-if TYPE_CHECKING:
-    import threading
-    from contextlib import AbstractContextManager
-
-    from exporter.telemetry import Telemetry
 
 EXPORTS = "/organizations/{id}/usage_export_job"
 EXPORT = f"{EXPORTS}/{{job}}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import add
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.runs.counters import Key
+from exporter.runs.counters import Key
 
 Amounts = tuple[int, ...]
 """A counter's amount, or a histogram's runs by bucket and its sum, which is in millionths."""

@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import repeat
 from operator import add
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from exporter.insights.payloads import Unreadable, text
 from exporter.runs import jobs
@@ -17,11 +18,7 @@ from exporter.runs.reading import key_of
 from exporter.usage import columns, families
 from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    Value = TypeVar("Value")
-
+Value = TypeVar("Value")
 NONE = "none"
 """The label of what has no name."""
 NOT_FINAL = frozenset({*jobs.UNDER_WAY, jobs.NOT_RUN})

@@ -5,22 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from exporter.config import Config
 from exporter.polling.agenda import Job
+from exporter.polling.attempt import Attempts
 from exporter.polling.schedule import Schedule
 from exporter.publishing.beside import Beside, beside
+from exporter.publishing.store import SnapshotStore
+from exporter.state.usage_store import UsageStore
 from exporter.usage.api import UsageApi
 from exporter.usage.columns import FIELDS
 from exporter.usage.families import COLLECTOR
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import Means, OrganizationExports
-
-if TYPE_CHECKING:
-    from exporter.config import Config
-    from exporter.polling.attempt import Attempts
-    from exporter.publishing.store import SnapshotStore
-    from exporter.state.usage_store import UsageStore
 
 STEPS_AT_ONCE = 4
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from exporter.errors import PollError, RequestTimeout, Stopped, TruncatedError
-from exporter.state.usage_store import StoredJobRun
+from exporter.state.usage_store import StoredJobRun, UsageStore
+from exporter.usage.api import UsageApi
+from exporter.usage.counting import JobRun, Sums
 from exporter.usage.unpacking import records, unpacked
-
-if TYPE_CHECKING:
-    import threading
-
-    from exporter.state.usage_store import UsageStore
-    from exporter.usage.api import UsageApi
-    from exporter.usage.counting import JobRun, Sums
 
 TRIES = 3
 """How often a file is asked for at the same URL, where it was cut or slow."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from exporter.config import Config
 from exporter.config.values import organization_slug
 from exporter.errors import NotFoundError, PayloadError
 from exporter.insights.payloads import Unreadable, text
 from exporter.insights.questions import Question
 from exporter.knowledge.facts import PROJECT
 from exporter.knowledge.organization_lists import organization_of
+from exporter.polling.attempt import Attempts
+from exporter.publishing.store import SnapshotStore
 from exporter.runs.entries import Entry
 from exporter.runs.pipelines import identifier
 from exporter.usage.families import COLLECTOR
-
-if TYPE_CHECKING:
-    from exporter.config import Config
-    from exporter.polling.attempt import Attempts
-    from exporter.publishing.store import SnapshotStore
 
 COLLABORATIONS = "/me/collaborations"
 DEADLINE = 300.0

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.insights.family import Family
 from exporter.runs.counters import Key
 from exporter.usage.cells import Amounts, merged
 from exporter.usage.columns import MILLION
 from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
 from exporter.usage.planning import start_of
-
-if TYPE_CHECKING:
-    from exporter.insights.family import Family
 
 PERCENT = 100
 DIGITS = 12

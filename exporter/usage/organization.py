@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from exporter.config import Config
 from exporter.errors import DeadlineError, PollError, StateError, Stopped
+from exporter.polling.attempt import Attempts
+from exporter.publishing.store import SnapshotStore
+from exporter.runs.counters import Key
+from exporter.state.usage_store import UsageStore
 from exporter.usage import identity, planning
 from exporter.usage.api import FailedError, HeldBackError, LostError, UsageApi
 from exporter.usage.cells import Cell, grown
@@ -16,15 +21,6 @@ from exporter.usage.files import Files
 from exporter.usage.lines import Shown
 from exporter.usage.planning import Export, Look, Progress, Start
 from exporter.usage.records import read_cell, read_progress
-
-if TYPE_CHECKING:
-    import threading
-
-    from exporter.config import Config
-    from exporter.polling.attempt import Attempts
-    from exporter.publishing.store import SnapshotStore
-    from exporter.runs.counters import Key
-    from exporter.state.usage_store import UsageStore
 
 LONGEST_HOLD = 60.0
 """Seconds for which a new series is shown at 0 at most."""

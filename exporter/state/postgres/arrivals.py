@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from exporter.runs.hints import Hint
 from exporter.state.documents import document
-
-if TYPE_CHECKING:
-    from exporter.runs.hints import Hint
-    from exporter.state.postgres.link import Link, Rows
+from exporter.state.postgres.link import Link, Rows
 
 SCHEMA: Final = (
     "CREATE SEQUENCE hint_version",

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
+from structlog.stdlib import BoundLogger
 
 from exporter.state.postgres import dialect
 from exporter.state.postgres.lease_table import Hold, fence
+from exporter.state.postgres.link import Link, Rows
 from exporter.state.postgres.login import words
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
-
-    from exporter.state.postgres.link import Link, Rows
-    from exporter.telemetry import Telemetry
+from exporter.telemetry import Telemetry
 
 CHUNK: Final = 128 * 1024
 """Characters of statements that are sent at once. To write more takes so long that its transaction would be ended."""

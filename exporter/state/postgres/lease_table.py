@@ -6,10 +6,9 @@ Each function is one round trip, and none waits for long.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from exporter.state.postgres.link import Link, Rows
+from exporter.state.postgres.link import Link, Rows
 
 SCHEMA: Final = (
     """CREATE FUNCTION lease_now() RETURNS DOUBLE PRECISION LANGUAGE sql

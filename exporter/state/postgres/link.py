@@ -13,15 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import ClientCursor
 
 from exporter.state.postgres.dialect import adapted
-
-if TYPE_CHECKING:
-    from exporter.state.postgres.login import Connection, Login
+from exporter.state.postgres.login import Connection, Login
 
 LOOK_EVERY: Final = 0.1
 CLOSING: Final = 0.5

@@ -6,17 +6,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import psycopg
 from psycopg import ClientCursor, conninfo
 
+from exporter.config import StateSettings
 from exporter.errors import ExporterError, StartError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.config import StateSettings
 
 PROGRAM: Final = "circleci-insights-exporter"
 # Before a session exists, the protocol's library passes on no error code, only the server's words.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.errors import StartError
 from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums, usage_store
 from exporter.state.postgres import arrivals, dialect, lease_table
-
-if TYPE_CHECKING:
-    from exporter.state.postgres.link import Link
+from exporter.state.postgres.link import Link
 
 VERSION: Final = 1
 SCHEMA: Final = (
