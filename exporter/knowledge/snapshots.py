@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from exporter.config import Project
-    from exporter.insights.questions import Question
-    from exporter.runs import Ledger
-    from exporter.runs.live import Live
+from exporter.config import Project
+from exporter.insights.questions import Question
+from exporter.runs import Ledger
+from exporter.runs.live import Live
 
 NO_PARTS: Mapping[Question, Part] = MappingProxyType({})
 NO_OUTCOMES: Mapping[str, Outcome] = MappingProxyType({})

@@ -52,11 +52,8 @@ def unsealed(stored: object, *of: str) -> object:
 class Reader(Generic[Value]):
     """Makes values of a type out of documents."""
 
-    def __init__(self, kind: Any, *fields_of: type) -> None:  # noqa: ANN401  a dataclass, or a collection
-        """`fields_of` are the types that its dataclasses import for type checkers alone."""
-        names = {each.__name__: each for each in (Mapping, *fields_of)}
+    def __init__(self, kind: Any) -> None:  # noqa: ANN401  a dataclass, or a collection
         self._adapter: TypeAdapter[Value] = TypeAdapter(kind)
-        self._adapter.rebuild(_types_namespace=names)
 
     def read(self, document: object) -> Value:
         """The value of a document. Raises pydantic.ValidationError, which is a ValueError."""

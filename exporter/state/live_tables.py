@@ -9,9 +9,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from exporter.runs.counters import Cell, Distribution, Exemplar, Key
+from exporter.runs.counters import Cell, Distribution, Key
 from exporter.runs.counting import Changes
-from exporter.runs.live import Live, WatchedPipeline, WatchedRun
+from exporter.runs.live import Live, WatchedPipeline
 from exporter.state import sums
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
@@ -41,9 +41,9 @@ SCHEMA = (
 )
 
 TABLES = ("live", "pipeline", "counter", "job", "job_sums")
-_READ_LIVE = Reader[Live](Live, Key, Cell)
-_READ_PIPELINE = Reader[WatchedPipeline](WatchedPipeline, WatchedRun)
-_READ_CELL = Reader[Cell](Cell, Exemplar)
+_READ_LIVE = Reader[Live](Live)
+_READ_PIPELINE = Reader[WatchedPipeline](WatchedPipeline)
+_READ_CELL = Reader[Cell](Cell)
 _READ_LABELS = Reader[tuple[str, ...]](tuple[str, ...])
 _LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
 _PIPELINES = "SELECT id, facts FROM pipeline WHERE project = ?"

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from exporter.runs.counters import Exemplar
 from exporter.runs.ledger import Ledger, Newest, Tally, WorkflowLedger
 from exporter.state.documents import Reader, document, parse
 
-_LEDGER = Reader[Ledger](Ledger, Exemplar)
-_WORKFLOW = Reader[WorkflowLedger](WorkflowLedger, Exemplar)
+_LEDGER = Reader[Ledger](Ledger)
+_WORKFLOW = Reader[WorkflowLedger](WorkflowLedger)
 _POSITIONAL: dict[str, type] = {"counted": Tally, "held": Tally, "last": Newest, "verdict": Newest}
 """What the first version wrote as lists."""
 

@@ -7,13 +7,13 @@ from exporter.runs.counters import Key
 from exporter.state.documents import Reader
 from exporter.usage.cells import Cell
 from exporter.usage.families import LABELS
-from exporter.usage.planning import Export, Progress
+from exporter.usage.planning import Progress
 
 _CELL = Reader[Cell](Cell)
 _SIZES = {family.name: (len(names), family.kind) for family, names in LABELS.items()}
 
 
-read_progress = Reader[Progress](Progress, Export).read
+read_progress = Reader[Progress](Progress).read
 """How far the exports are, from its document."""
 
 
