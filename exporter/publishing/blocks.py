@@ -87,7 +87,7 @@ class Block:
         if not new:
             return self
         crcs, sizes = self._sums(new)
-        broken = {self.firsts[place] for place in new}
+        broken = {first for place in new if self.lengths[first := self.firsts[place]]}
         for first in broken:
             before(first)
         texts |= new

@@ -152,8 +152,9 @@ class _Change:
         home = self.organizations if of_organization(snapshot.project.collectors) else self.published
         before = home[slug][1] if slug in home else UNPUBLISHED
         publication = render(snapshot, now, polled=polled, before=before)
-        self.series.subtract(before.series)
-        self.series.update(publication.series)
+        if publication.series != before.series:
+            self.series.subtract(before.series)
+            self.series.update(publication.series)
         for family in before.families - publication.families:
             self._texts[family][slot] = NO_TEXT
         for family, text in publication.texts.items():

@@ -85,14 +85,16 @@ def _spliced(before: Section, families: Sequence[Family], changed: Sequence[int]
     stride, sizes = 1 + len(families), before.sizes[:]
     for number, (_, own) in zip(changed, lines, strict=True):
         sizes[number * stride : (number + 1) * stride] = own
-    texts = {}
+    texts, shown = {}, []
     for place, family in enumerate(families):
-        before_sizes = before.sizes[1 + place :: stride]
-        if any(before_sizes) or any(sizes[1 + place :: stride]):
-            text = splice(before_sizes, changed, [texts_of[place] for texts_of, _ in lines])
-            texts[family.name] = FamilyText(text, text)
-    shown = frozenset([family.name for place, family in enumerate(families) if any(sizes[1 + place :: stride])])
-    return Section((), 0, sum(sizes[::stride]), 0, names(shown), texts, sizes)
+        known = before.sizes[1 + place :: stride]
+        if any(sizes[1 + place :: stride]):
+            shown.append(family.name)
+        elif not any(known):
+            continue
+        text = splice(known, changed, [texts_of[place] for texts_of, _ in lines])
+        texts[family.name] = FamilyText(text, text)
+    return Section((), 0, sum(sizes[::stride]), 0, names(frozenset(shown)), texts, sizes)
 
 
 def _rows(project: Project, table: Table, question: Question, part: Part, places: Sequence[int]) -> list[_Row]:
