@@ -41,9 +41,10 @@ def runners(config: Config, engine: Engine) -> list[dict[str, Any]]:
 def explain_runners(console: Console, found: Iterable[dict[str, Any]]) -> None:
     """The same for a person: a line each, and what to do where it fails."""
     for entry in found:
-        what = f"Runners of {entry.get('namespace') or entry['resource_class']}"
+        subject = entry.get("namespace") or entry["resource_class"]
+        what = f"Runners of {subject}"
         if entry["reason"]:
-            failure(console, what, entry["error"], RUNNER_REMEDIES[entry["reason"]])
+            failure(console, f"Reading runners of {subject}", entry["error"], RUNNER_REMEDIES[entry["reason"]])
         elif "namespace" in entry:
             console.print(line(f"{what}: {', '.join(entry['resource_classes']) or 'no resource class'}"))
         else:

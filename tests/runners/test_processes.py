@@ -170,8 +170,7 @@ def test_check_fails_for_what_cannot_be_read_and_says_what_to_do(
     done = run(tmp_path, text, "check")
     assert done.returncode == 3
     assert "Runners of acme: no resource class\n" in done.stdout
-    assert "Runners of other/c fail: GET /api/v3/runner/tasks?resource-class=other%2Fc: HTTP 404: Not found\n" in (
-        done.stdout
-    )
+    failed = "GET /api/v3/runner/tasks?resource-class=other%2Fc: HTTP 404: Not found"
+    assert f"Reading runners of other/c fails: {failed}\n" in done.stdout
     assert "It does not exist, or the token's user cannot see it." in done.stdout
     assert run(tmp_path, text, "check", "--offline").returncode == 0
