@@ -6,7 +6,7 @@ SHELL := bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 # More arguments: make test ARGS='-k page', make demo ARGS='--duration 30s'.
 ARGS ?=
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -19,7 +18,7 @@ from jsonschema import Draft202012Validator
 from exporter.cli import main
 from exporter.demo.catalog import builtin
 from tests.cli.commands import command
-from tests.running import COMMAND, Scrape
+from tests.running import COMMAND, Scrape, unmeasured
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Demo:
     """A demo under way."""
 
     def __init__(self, folder: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if name != "CIRCLECI_TOKEN"}
+        environment = {name: value for name, value in unmeasured().items() if name != "CIRCLECI_TOKEN"}
         self.output, self.began = folder / "output", time.monotonic()
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(

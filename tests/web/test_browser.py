@@ -19,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 
 import exporter
 from exporter.web.page.overview import Health, NowView, Overview, Phase
+from tests.running import unmeasured
 from tests.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, run_in_progress, workflow
 
@@ -321,7 +322,9 @@ def test_assistive_technology_finds_tables_with_headers_on_any_screen(browser: B
 def demo() -> Iterator[str]:
     """The page's address of the demo, as an operator starts it."""
     command = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             addresses = (re.search(r"http://[\d.]+:\d+/(?=\s|$)", line) for line in process.stdout)

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import http.client
 import json
-import os
 import ssl
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import bcrypt
 import pytest
 import trustme
 
+from tests.running import unmeasured
 from tests.web.crowd import MEGABYTE, PLAIN_ATTACKS, SECURED_ATTACKS
 from tests.web.hosting import GZIP_BYTES
 
@@ -85,7 +85,7 @@ class Host:
 def hosting(*arguments: str) -> Iterator[tuple[Host, list[str]]]:
     """Run the server, and afterwards hold that it ended well and logged no traceback."""
     command = [sys.executable, "-m", "tests.web.hosting", *arguments]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**unmeasured(), "PYTHONUNBUFFERED": "1"}
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     log: list[str] = []
@@ -137,7 +137,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def crowd(name: str, host: Host) -> Iterator[None]:
     """Let the crowd of that name attack the host meanwhile."""
     command = [sys.executable, "-m", "tests.web.crowd", name, str(host.port)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=unmeasured(), stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         try:
             yield
