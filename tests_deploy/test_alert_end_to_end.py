@@ -76,7 +76,7 @@ def test_a_workflow_that_fails_too_often_reaches_its_team(receiver: tuple[str, R
     ):
         ((path, alert), *_) = wait_until(
             lambda: [each for each in received if each[1]["labels"]["alertname"] == "CircleCISuccessRatioLow"],
-            90,
+            240,
             why="the alert",
         )
 
