@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.config import parse
 from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge.packing import pack
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot
 from exporter.state import StateStore
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
+
+try:
+    from exporter.knowledge.packing import pack
+except ModuleNotFoundError:  # a version before, which is measured too, has it elsewhere
+    from exporter.knowledge.snapshots import pack  # type: ignore[attr-defined, no-redef]
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
