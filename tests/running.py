@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import gzip
 import http.client
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 COMMAND = Path(sys.executable).with_name("circleci-insights-exporter")
 PATIENCE = 30.0
@@ -30,6 +34,26 @@ def unmeasured() -> dict[str, str]:
     Coverage takes a lock at each call of a function: many busy threads then wait for one another more than they work.
     """
     return {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+
+
+def at_a_terminal(
+    arguments: Sequence[str], folder: Path, *, columns: int = 80, environ: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run the command with a terminal so wide as its standard error; returns its exit code and what stood there."""
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        [str(COMMAND), *arguments], cwd=folder, stderr=its, stdout=subprocess.DEVNULL, env=environ
+    ) as process:
+        os.close(its)
+        said = b""
+        try:
+            while piece := os.read(mine, 65536):
+                said += piece
+        except OSError:  # Linux: the other end was closed
+            pass
+        os.close(mine)
+    return process.returncode, said.decode()
 
 
 def label(text: str) -> str:
@@ -211,12 +235,19 @@ class Exporter:
         return Scrape(text, time.monotonic() - began)
 
     def until(self, true: Callable[[Scrape], object], why: str, timeout: float = PATIENCE) -> Scrape:
-        """Scrape until something is true of it, and return that scrape."""
+        """Scrape until something is true of it, and return that scrape.
+
+        Its families are read one after the other, so that the first scrape to show an event may show half of what
+        the event changed. The next one shows all, unless that is no longer true.
+        """
 
         def found() -> Scrape | None:
             assert self.lives, f"it ended with {self.process.returncode}"
-            scrape = self.scrape()
-            return scrape if true(scrape) else None
+            first = self.scrape()
+            if not true(first):
+                return None
+            later = self.scrape()
+            return later if true(later) else first
 
         found_scrape = wait_until(found, timeout, 0.05, why=why)
         assert found_scrape is not None

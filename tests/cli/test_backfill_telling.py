@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +14,7 @@ from exporter.cli import backfill_telling
 from exporter.history.reading import Progress
 from tests.cli.test_backfill import configure
 from tests.counting import Counting
-from tests.running import COMMAND
+from tests.running import at_a_terminal
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,25 +23,6 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
-
-
-def at_a_terminal(folder: Path, token: str, columns: int) -> tuple[int, list[str]]:
-    """Run the command at a terminal so wide; returns its exit code and all that stood in a line, one after another."""
-    mine, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environ = {**os.environ, "CIRCLECI_TOKEN": token, "TERM": "xterm-256color"}
-    environ.pop("COLUMNS", None)
-    command = [str(COMMAND), "backfill", "--output", "out"]
-    with subprocess.Popen(command, cwd=folder, stderr=its, stdout=subprocess.DEVNULL, env=environ) as process:
-        os.close(its)
-        said = b""
-        try:
-            while piece := os.read(mine, 65536):
-                said += piece
-        except OSError:  # Linux: the other end was closed
-            pass
-        os.close(mine)
-    return process.returncode, re.split(r"[\r\n]+", CONTROL.sub("", said.decode()))
 
 
 @pytest.mark.parametrize("columns", [80, 50])
@@ -59,9 +35,12 @@ def test_the_bar_shows_runs_and_the_time_left_within_the_terminal(tmp_path: Path
         )
     configure(tmp_path, counting)
     counting.circle.fail("delay", "start-date", seconds=0.3)
-    code, lines = at_a_terminal(tmp_path, counting.circle.token, columns)
+    environ = {**os.environ, "CIRCLECI_TOKEN": counting.circle.token, "TERM": "xterm-256color"}
+    environ.pop("COLUMNS", None)
+    code, said = at_a_terminal(["backfill", "--output", "out"], tmp_path, columns=columns, environ=environ)
     counting.circle.stop()
     assert code == 0
+    lines = re.split(r"[\r\n]+", CONTROL.sub("", said))
     bars = [line for line in lines if line.startswith(("Reading runs", "Writing files"))]
     assert max(map(len, bars)) <= columns
     assert any(re.search(r" \d+% [\d,]+ runs 0:00:\d\d left", line) for line in bars), bars

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,31 +17,16 @@ from exporter.errors import Problem, StartError
 from tests.cli.commands import command
 from tests.cli.test_backfill import configure
 from tests.counting import Counting
+from tests.running import COMMAND, at_a_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMAND = str(Path(sys.executable).with_name("circleci-insights-exporter"))
 PROBLEMS = (
     Problem("config.yaml:1:1", "projcts", "unknown key", "did you mean projects?"),
     Problem("nosuch.yaml", "", "no such file"),
 )
 MISTAKE = "projcts: [gh/acme/web]\n"
-
-
-def at_a_terminal(arguments: Sequence[str], folder: Path) -> tuple[int, str]:
-    """Run the command with a terminal as its standard error; returns the exit code and what stood there."""
-    mine, its = pty.openpty()
-    with subprocess.Popen([COMMAND, *arguments], cwd=folder, stderr=its, stdout=subprocess.DEVNULL) as process:
-        os.close(its)
-        said = b""
-        try:
-            while piece := os.read(mine, 65536):
-                said += piece
-        except OSError:  # Linux: the other end was closed
-            pass
-        os.close(mine)
-    return process.returncode, said.decode().replace("\r\n", "\n")
 
 
 def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
