@@ -27,11 +27,12 @@ class FamilyBlocks:
     """The blocks of one family, in the order of their slots.
 
     The lines of a single slot are put into its block when somebody first wants the blocks: that takes longer than all
-    else of a publication, and is not waited for. What is shown is the same before and after.
+    else of a publication, and is not waited for. The next change of the family puts those of the one before, so that
+    however many come, no scrape finds more than one of them to do.
     """
 
     def __init__(self, family: Family, blocks: tuple[Block, ...] = (), fresh: Changes | None = None) -> None:
-        """Begin with some blocks, and lines that are still to be put into them."""
+        """Begin with some blocks, and lines of one slot that are still to be put into them."""
         self.family = family
         self._state = blocks, fresh or {}  # replaced as one: any thread may put the lines, and another one meanwhile
 
@@ -48,8 +49,7 @@ class FamilyBlocks:
         """Put the lines into the blocks, once; returns these."""
         blocks, fresh = self._state
         if fresh:
-            for slot, change in fresh.items():  # each by itself: it will change again before its neighbors do
-                blocks = _put(blocks, slot // BLOCK, {slot % BLOCK: change})
+            blocks = _put(blocks, fresh)
             self._state = blocks, {}
         return blocks
 
@@ -68,26 +68,23 @@ class FamilyBlocks:
 
     def replaced(self, changes: Changes) -> FamilyBlocks:
         """The family with these lines in their slots; neighbors that come together are compressed together, at once."""
-        blocks, fresh = self._state
         if len(changes) > 1:
-            blocks = self.blocks
-            for number, group in groupby(sorted(changes), lambda slot: slot // BLOCK):
-                blocks = _put(blocks, number, {slot % BLOCK: changes[slot] for slot in group})
-            return FamilyBlocks(self.family, blocks)
-        if not fresh.keys().isdisjoint(changes):  # the new lines may say where they stand in those of before
-            blocks, fresh = self.blocks, {}
-        return FamilyBlocks(self.family, blocks, {**fresh, **changes})
+            return FamilyBlocks(self.family, _put(self.blocks, changes))
+        return FamilyBlocks(self.family, self.blocks, changes)
 
     def with_block(self, number: int, block: Block) -> FamilyBlocks:
         """The family with another block at a number."""
         return FamilyBlocks(self.family, _with(self.blocks, number, block))
 
 
-def _put(blocks: tuple[Block, ...], number: int, changes: Mapping[int, bytes | Splice]) -> tuple[Block, ...]:
-    """The blocks with these lines at places of one; themselves where it holds them already."""
-    known = blocks[number] if number < len(blocks) else NOTHING
-    block = known.replaced(changes)
-    return blocks if block is known else _with(blocks, number, block)
+def _put(blocks: tuple[Block, ...], changes: Changes) -> tuple[Block, ...]:
+    """The blocks with these lines in their slots; themselves where they hold them already."""
+    for number, slots in groupby(sorted(changes), lambda slot: slot // BLOCK):
+        known = blocks[number] if number < len(blocks) else NOTHING
+        block = known.replaced({slot % BLOCK: changes[slot] for slot in slots})
+        if block is not known:
+            blocks = _with(blocks, number, block)
+    return blocks
 
 
 def _with(before: tuple[Block, ...], number: int, block: Block) -> tuple[Block, ...]:

@@ -90,6 +90,14 @@ def test_lines_of_single_slots_are_the_same_whether_anybody_looked_in_between() 
     assert unseen.text(3) == b"first 1\nnew 5\nthird 3\n"
 
 
+def test_the_lines_of_a_change_are_put_into_their_block_by_the_next_one_so_that_no_scrape_finds_many() -> None:
+    first = EMPTY.replaced({3: b"one\n"})
+    second = first.replaced({40: b"two\n"})
+    assert (first.is_settled, second.is_settled) == (True, False)
+    third = second.replaced({slot: b"many\n" for slot in range(3)})
+    assert (second.is_settled, third.is_settled) == (True, True)
+
+
 def test_readers_of_lines_that_are_not_yet_in_their_blocks_all_see_the_same() -> None:
     family = EMPTY.replaced({slot: b"line %d\n" % slot * 50 for slot in range(SLOTS)})
     for slot in range(0, SLOTS, 3):

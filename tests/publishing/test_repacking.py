@@ -127,11 +127,11 @@ def test_a_block_that_is_replaced_meanwhile_stays_as_it_was_published(store: Sna
 
 
 def test_a_thread_looks_until_it_is_stopped(store: SnapshotStore) -> None:
-    stop, before = threading.Event(), threading.active_count()
+    stop, before = threading.Event(), set(threading.enumerate())  # those of other tests may end
     Repacker(store, silent(), look_every=0.01).start(stop)
     wait_until(lambda: not any(block.is_loose for _, block in store.blocks()), why="all blocks are packed")
     stop.set()
-    wait_until(lambda: threading.active_count() == before, why="the thread has ended")
+    wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
 
 
 def test_new_lines_are_compressed_soon_after_their_publication(store: SnapshotStore) -> None:
@@ -151,8 +151,8 @@ def test_an_unexpected_error_is_logged_and_ends_the_thread() -> None:
         def blocks(self) -> Iterator[tuple[tuple[bool, str, int], Block]]:
             raise RuntimeError("a defect")
 
-    log, before = CapturingLogger(), threading.active_count()
+    log, before = CapturingLogger(), set(threading.enumerate())
     Repacker(Broken(), cast("Logger", log), look_every=0.01).start(threading.Event())
     wait_until(lambda: bool(log.calls), why="it is logged")
-    wait_until(lambda: threading.active_count() == before, why="the thread has ended")
+    wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
     assert log.calls[0].method_name == "exception"
