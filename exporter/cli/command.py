@@ -1,4 +1,7 @@
-"""The commands, each a few lines: read the flags, do the work, end with the right code."""
+"""The commands, each a few lines: read the flags, do the work, end with the right code.
+
+Each imports what it does when it is called: the daemon starts without what `demo`, `check` and `backfill` need.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +19,10 @@ from typing import Any, NoReturn
 import click
 
 from exporter import __version__
-from exporter.cli import backfill as past
-from exporter.cli import flags, metrics_reference, telling
-from exporter.cli.check import check as check_projects
-from exporter.cli.once import found
-from exporter.cli.once import once as poll_once
-from exporter.cli.stage import REFRESH, stage
+from exporter.cli import flags, telling
 from exporter.config import json_schema, load
 from exporter.errors import ConfigError, StartError, Stopped
-from exporter.process.daemon import Daemon, Options
-from exporter.process.engine import Engine
-from exporter.system.file_watch import FileWatch
 from exporter.system.logs import Logger, configure
-from exporter.system.signals import on_signals
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT
@@ -59,6 +53,9 @@ def main() -> None:
 )
 def run(config_file: Path, log_level: str, log_format: str, *, config_watch: bool, **options: Any) -> None:  # noqa: ANN401  the fields of Options
     """Poll CircleCI and serve the metrics until SIGTERM or SIGINT."""
+    from exporter.process.daemon import Daemon, Options
+    from exporter.system.file_watch import FileWatch
+
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
 
@@ -74,6 +71,11 @@ def run(config_file: Path, log_level: str, log_format: str, *, config_watch: boo
 @flags.flags(flags.config_file, flags.shard, flags.total_shards, flags.log_level, flags.log_format)
 def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_format: str) -> None:
     """Poll every project once and print the metrics."""
+    from exporter.cli.once import found
+    from exporter.cli.once import once as poll_once
+    from exporter.process.engine import Engine
+    from exporter.system.signals import on_signals
+
     log = configure(log_level, log_format)
     _within(shard, total_shards)
 
@@ -108,6 +110,8 @@ def check(
 
     Exit code 0: all good; 2: errors in the file; 3: something failed at CircleCI.
     """
+    from exporter.cli.check import check as check_projects
+
     log = configure("error" if log_level == "info" else log_level, log_format)
 
     def start() -> bool:
@@ -146,6 +150,8 @@ def backfill(config_file: Path, log_level: str, log_format: str, **options: Any)
     Exit code 0: done; 1: could not start or write; 2: bad configuration or flags, or counters exist; 3: something
     could not be read, and nothing was written.
     """
+    from exporter.cli import backfill as past
+
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
     plain = telling.at_terminal(log_format)
@@ -162,6 +168,9 @@ def backfill(config_file: Path, log_level: str, log_format: str, **options: Any)
 @click.option("--seed", type=int, default=1, metavar="N", help="Seed of the synthetic data.")
 def demo(duration: float | None, seed: int, log_level: str, log_format: str, **options: Any) -> None:  # noqa: ANN401  as above
     """Run against a synthetic CircleCI on this machine: needs no token, network or file."""
+    from exporter.cli.stage import REFRESH, stage
+    from exporter.process.daemon import Daemon, Options
+
     log = configure(log_level, log_format)
 
     def start() -> bool:
@@ -189,6 +198,8 @@ def schema() -> None:
 @click.option("--format", "form", type=click.Choice(["markdown", "json"]), default="markdown", help="Output format.")
 def metrics(form: str) -> None:
     """Print the metric reference."""
+    from exporter.cli import metrics_reference
+
     click.echo(metrics_reference.markdown() if form == "markdown" else json.dumps(metrics_reference.rows(), indent=2))
 
 
