@@ -94,7 +94,7 @@ def test_the_lines_of_a_change_are_put_into_their_block_by_the_next_one_so_that_
     first = EMPTY.replaced({3: b"one\n"})
     second = first.replaced({40: b"two\n"})
     assert (first.is_settled, second.is_settled) == (True, False)
-    third = second.replaced({slot: b"many\n" for slot in range(3)})
+    third = second.replaced(dict.fromkeys(range(3), b"many\n"))
     assert (second.is_settled, third.is_settled) == (True, True)
 
 
