@@ -136,7 +136,7 @@ def check(
     "labels",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Label that your scrape adds, such as job=circleci. Repeatable; set job and instance.",
+    help="Label that your scrape adds, such as job=circleci-insights-exporter. Repeatable; set job and instance.",
 )
 @click.option("--restart-counters", is_flag=True, help="Discard counters that exist and start them again.")
 @click.option("--prometheus", metavar="URL", help="Prometheus to ask for its retention.")
