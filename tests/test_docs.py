@@ -19,6 +19,7 @@ from exporter.cli import main as command_line
 from exporter.cli import metrics_reference
 from exporter.config import parse
 from exporter.errors import REASONS
+from exporter.web import app, webhooks
 from exporter.web.settings_file import read_web_config
 from scripts import generate_docs
 from tests.circleci import Circle
@@ -236,8 +237,16 @@ def test_every_reason_of_a_failure_has_its_line() -> None:
     assert all(f"| `{reason}` |" in text for reason in REASONS)
 
 
-def test_the_environment_variable_of_the_token_is_documented() -> None:
-    assert "`CIRCLECI_TOKEN`" in text_of(REFERENCE["command-line"])
+@pytest.mark.parametrize("name", ["CIRCLECI_TOKEN", "CIRCLECI_WEBHOOK_SECRET", "PGPASSWORD", "PGPASSFILE"])
+def test_every_environment_variable_of_a_secret_is_documented(name: str) -> None:
+    _, _, variables = text_of(REFERENCE["command-line"]).partition("## Environment variables")
+    assert f"`{name}`" in variables
+
+
+@pytest.mark.parametrize("route", [app.HEALTHY, app.READY, app.RELOAD, app.LEADER, webhooks.PATH])
+def test_every_route_is_documented(route: str) -> None:
+    _, _, routes = text_of(REFERENCE["command-line"]).partition("## Routes")
+    assert re.search(rf"(?m)^\| `(POST )?{route}` \|", routes)
 
 
 @pytest.mark.parametrize("document", WRITTEN_FOR_USERS, ids=name_of)
