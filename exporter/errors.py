@@ -186,7 +186,7 @@ class DeadlineError(PollError):
 
 
 class StateError(PollError):
-    """The state file refused a commit, so the poll counted nothing."""
+    """The state refused a commit, so the poll counted nothing."""
 
     reason = "state"
     ends_poll = True

@@ -22,7 +22,8 @@ REMEDIES = {
     "throttled": "CircleCI answers 429: too many requests. Use fewer windows, branches and collectors, "
     "longer intervals, or a lower `requests_per_second`.",
     "deadline": "Run `check` to see whether the API calls fit the rate.",
-    "state": "The state file cannot be written, so no run is counted. Check disk space and permissions.",
+    "state": "The state cannot be written, so no run is counted. File: check disk space and permissions. "
+    "Database: check that it can be reached.",
     "internal": "A bug in the exporter. The log has a traceback; please report it.",
 }
 """By the label `reason` of `circleci_exporter_collector_failures_total`."""

@@ -138,7 +138,9 @@ class UsageSettings(Section):
     """Whose Usage export is read. `interval` is in seconds."""
 
     organizations: Annotated[Items[OrganizationSlug], Once] = Field(
-        (), description="Organizations, such as `gh/acme`. Needs a state file: what was counted must outlast a restart."
+        (),
+        description="Organizations, such as `gh/acme`. Needs `state.path` or `state.url`: what was counted must "
+        "outlast a restart.",
     )
     interval: Duration = Field(
         "6h",
