@@ -58,7 +58,7 @@ CASES = (
     ),
     Case("defaults with each run counted", "collectors: [workflows, jobs, runs]"),
     Case(
-        "all collectors but `runs`",
+        "all collectors but `runs` and `pipelines`",
         "collectors: [workflows, jobs, project, workflow_summary, job_trend, flaky_tests, tests]",
     ),
 )

@@ -191,7 +191,9 @@ class Project(ProjectSettings):
         description="`gh/ORGANIZATION/REPOSITORY`, or `circleci/ORGANIZATION-ID/PROJECT-ID` for GitHub App and GitLab."
     )
     name: NameOrSlug = Field(
-        None, description="Value of the label `project`. Default: the slug.", validate_default=True
+        None,
+        description="Value of the label `project`. Default: as `project_label` says.",
+        validate_default=True,
     )
 
     def polled_every(self, collector: str) -> float:
