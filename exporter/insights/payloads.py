@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple, TypeGuard
 
 from exporter.errors import ConflictError, PayloadError
 
 type_names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
 
-PLAIN = 2**53
-"""Integers below this are numbers whatever else is to be checked."""
+NUMERIC = {int, float}
 Number = float
 Row = tuple[tuple[str, ...], tuple["Number | None", ...]]
 
@@ -131,6 +131,19 @@ class Column:
         object.__setattr__(self, "leaf", leaf)
 
 
+class _Neighbors(NamedTuple):
+    """Columns that stand in one object; the keys of those that are all plain numbers, none where one is not."""
+
+    parent: str
+    columns: Sequence[Column]
+    leaves: Sequence[str]
+
+
+def _neighbors(parent: str, columns: Sequence[Column]) -> _Neighbors:
+    plain = all(column.read is number for column in columns)
+    return _Neighbors(parent, columns, [column.leaf for column in columns] if plain else ())
+
+
 @dataclass(slots=True)
 class Reading:
     """What was read from one answer: its rows, and the fields that were not as documented."""
@@ -140,7 +153,7 @@ class Reading:
 
     def add(self, found: Iterable[object], keys: Sequence[str], columns: Sequence[Column]) -> None:
         """Read entries; a label that is no text costs the row, a number that is none costs the number."""
-        together = [(parent, tuple(group)) for parent, group in groupby(columns, attrgetter("parent"))]
+        together = [_neighbors(parent, tuple(group)) for parent, group in groupby(columns, attrgetter("parent"))]
         texts = [(key.lstrip("?"), optional_text if key.startswith("?") else text) for key in keys]
         for entry in found:
             labels = self._labels(entry, texts)
@@ -157,22 +170,30 @@ class Reading:
                 return None
         return tuple(labels)
 
-    def _numbers(self, entry: object, together: Iterable[tuple[str, Iterable[Column]]]) -> tuple[Number | None, ...]:
-        """The numbers of columns; neighbors mostly stand in one object."""
+    def _numbers(self, entry: object, together: Iterable[_Neighbors]) -> tuple[Number | None, ...]:
+        """The numbers of columns."""
         values: list[Number | None] = []
-        for parent, columns in together:
+        for parent, columns, leaves in together:
             around = _around(entry, parent)
+            if leaves and isinstance(around, dict) and _are_numbers(found := [*map(around.get, leaves)]):
+                values += found
+                continue
             for column in columns:
                 try:
                     value = around.get(column.leaf) if isinstance(around, dict) else _absent(around)
-                    if type(value) is int and column.read is number and -PLAIN < value < PLAIN:
-                        values.append(value)  # most are that, and need no call
-                    else:
-                        values.append(column.read(value))
+                    values.append(column.read(value))
                 except Unreadable:
                     self.unread[column.path] += 1
                     values.append(None)
         return tuple(values)
+
+
+def _are_numbers(found: Sequence[object]) -> TypeGuard[Sequence[Number]]:
+    """Whether all are finite numbers, none of them null."""
+    try:
+        return {*map(type, found)} <= NUMERIC and math.isfinite(sum(map(abs, found)))  # type: ignore[arg-type]
+    except OverflowError:  # an integer beyond a float's range
+        return False
 
 
 def _kind(value: object) -> str:

@@ -6,7 +6,7 @@ Only parts with new rows are rendered; the lines of the others are taken from wh
 from __future__ import annotations
 
 from array import array
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
@@ -15,7 +15,7 @@ from exporter.publishing.groups import splice
 from exporter.publishing.sections import FamilyText, Section, names, of_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from exporter.config import Project
     from exporter.insights.collector import Table
@@ -63,7 +63,7 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
         samples = lines[0].sizes[0]
         cut = needed - samples
     joined = [b"".join(texts) for texts in zip(*[texts for texts, _ in lines], strict=True)]
-    texts = {family.name: FamilyText(text, text) for family, text in zip(families, joined, strict=False) if text}
+    texts = {family.name: FamilyText(text, text) for family, text in zip(families, joined, strict=bool(lines)) if text}
     sizes = array("I")
     for _, own in () if cut else lines:
         sizes += own
@@ -71,7 +71,7 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
 
 
 def _changed(project: Project, parts: Parts, before: Section | None) -> Sequence[int]:
-    """The numbers of the parts whose rows are not those of before; of none where they can not be told apart."""
+    """The numbers of the parts whose rows are not those of before; of none where they cannot be told apart."""
     if before is None or not before.sizes or before.basis[0] != project:
         return ()
     questions, rows = before.basis[1::2], before.basis[2::2]
@@ -127,14 +127,19 @@ def _labels(project: Project, question: Question) -> dict[str, str]:
 
 def _written(rows: Sequence[_Row], families: Sequence[Family]) -> _Lines:
     """The sample lines of rows, as sample_line writes them."""
+    if not rows:
+        return _Lines([b""] * len(families), array("I", bytes(4 * (1 + len(families)))))
     labels, columns = [row.labels for row in rows], zip(*[row.values for row in rows], strict=True)
     texts, missing = [], 0
-    for family, values in zip(families, columns, strict=False):
-        name = family.name
-        missing += values.count(None)
-        lines = [f"{name}{label}{value}\n" for label, value in zip(labels, values, strict=True) if value is not None]
-        texts.append("".join(lines).encode())
-    texts = texts or [b""] * len(families)
+    for family, values in zip(families, columns, strict=True):
+        lines: Iterable[str]
+        if None in values:
+            missing += values.count(None)
+            lines = [label + value for label, value in zip(labels, values, strict=True) if value is not None]
+        else:
+            lines = map(add, labels, values)  # without a step of its own for each line
+        text = f"\n{family.name}".join(lines)
+        texts.append(f"{family.name}{text}\n".encode() if text else b"")
     return _Lines(texts, array("I", (len(rows) * len(families) - missing, *map(len, texts))))
 
 

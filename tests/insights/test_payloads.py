@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 
 import pytest
 
@@ -101,6 +102,22 @@ def test_a_field_of_the_wrong_type_costs_only_itself() -> None:
     reading = read_rows([page], "items", ("name",), COLUMNS)
     assert reading.rows == [(("build",), (None, 5))]
     assert reading.unread == {"metrics.total_runs": 1}
+
+
+@pytest.mark.parametrize("odd", ["82", True, [], math.nan, math.inf, -math.inf, 10**400])
+def test_neither_does_one_that_is_no_number_among_numbers(odd: object) -> None:
+    columns = [Column(f"metrics.{name}") for name in ("first", "second", "third")]
+    numbers = {"first": 1e308, "second": odd, "third": -(10**400) if odd == 10**400 else 1e308}
+    reading = read_rows([{"items": [{"name": "build", "metrics": numbers}]}], "items", ("name",), columns)
+    third = None if odd == 10**400 else 1e308
+    assert reading.rows == [(("build",), (1e308, None, third))]
+    assert reading.unread == Counter({"metrics.second": 1, **({} if third else {"metrics.third": 1})})
+
+
+def test_numbers_whose_sum_no_float_can_hold_are_numbers() -> None:
+    columns = [Column(f"metrics.{name}") for name in ("first", "second")]
+    page = {"items": [{"name": "build", "metrics": {"first": 1.5e308, "second": 1.5e308}}]}
+    assert read_rows([page], "items", ("name",), columns).rows == [(("build",), (1.5e308, 1.5e308))]
 
 
 @pytest.mark.parametrize("metrics", ["none", 7, [], True])
