@@ -23,7 +23,7 @@ from exporter.insights.payloads import Row
 
 TextRow = tuple[tuple[str, ...], tuple[str | None, ...]]
 """A row whose numbers are as they stand in a sample."""
-_HUGE = re.compile("e[+]?[0-9]{3}")
+_HUGE = re.compile("[eE][+]?[0-9]{3}")
 _LONGEST = 40
 _KEYS = {"columns", "labels", "numbers"}
 

@@ -72,7 +72,21 @@ def test_what_was_packed_is_no_damage(given_rows: list[tuple[tuple[str, ...], tu
 
 ANY = st.sampled_from(
     (
-        *("7", "-7.5", "1e22", "1.5e+300", "null", "true", "false", '"7"', '"null"', "NaN", "Infinity", "-1e999"),
+        *(
+            "7",
+            "-7.5",
+            "1e22",
+            "1.5e+300",
+            "null",
+            "true",
+            "false",
+            '"7"',
+            '"null"',
+            "NaN",
+            "Infinity",
+            "-1e999",
+            "1E999",
+        ),
         *("1e+400", "1" + "0" * 400, "{}", "[]", "[7]", '"]]"', '{"numbers":[[1]]}', '"\\"numbers\\":[["'),
     )
 )
