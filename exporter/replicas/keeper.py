@@ -40,7 +40,7 @@ class Keeper:
         self._stop = threading.Event()
         self._hurry, self._anew = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._unreachable = False
+        self._unreachable = self._waiting = False
         self._paused_until: float | None = None
         self.tenure: Tenure | None = None
         self.reached = False
@@ -127,6 +127,9 @@ class Keeper:
         try:
             with reach():
                 renewed = self._retake(tenure) if self._anew.is_set() else self._renew(tenure)
+        except BusyError as error:
+            self._note_busy(error)
+            self._renew_beside(tenure)
         except UnreachableError as error:
             self._note_unreachable(error)
         current = self.tenure
@@ -137,6 +140,14 @@ class Keeper:
             return 0.0
         return current.pause if renewed else current.retry
 
+    def _renew_beside(self, tenure: Tenure) -> None:
+        """Renew while a commit of unknown end goes on, which may take longer than the lease."""
+        try:
+            with reach():
+                self._renew(tenure)
+        except UnreachableError as error:
+            self._note_unreachable(error)
+
     def _ask(self) -> None:
         try:
             with reach():
@@ -146,6 +157,10 @@ class Keeper:
                 self._note_reachable()
                 if seen.is_free(self._place):
                     self._take()
+                else:
+                    self._waiting = False
+        except BusyError as error:
+            self._note_busy(error)
         except UnreachableError as error:
             self._note_unreachable(error)
 
@@ -159,6 +174,7 @@ class Keeper:
         if not schema.migrate(self._table.link, fence(self._table.link, taken.hold)):
             return False
         self._anew.clear()
+        self._waiting = False
         self.tenure = Tenure.of(taken.hold, self._table.seconds, sent_at)
         self._paused_until = taken.paused_until
         self._log.info("leading", epoch=taken.hold.epoch)
@@ -183,6 +199,7 @@ class Keeper:
             self._lose("another replica has taken the lease")
             return False
         self._anew.clear()
+        self._waiting = False
         self.wall.measured(taken.now, sent_at, self._clock())
         self.tenure = tenure.retaken(taken.hold, sent_at)
         self._note_reachable()
@@ -201,10 +218,13 @@ class Keeper:
         except UnreachableError as error:
             self._log.warning("the lease could not be given back; it ends by itself", error=str(error))
 
+    def _note_busy(self, error: BusyError) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self._log.info("waiting for what is under way in the database", error=str(error))
+
     def _note_unreachable(self, error: UnreachableError) -> None:
-        if isinstance(error, BusyError):
-            self._log.info("waiting for a commit under the last lease", error=str(error))
-        elif not self._unreachable and not self._stop.is_set():
+        if not self._unreachable and not self._stop.is_set():
             self._unreachable = True
             self._log.error("the database cannot be reached", error=str(error))
 

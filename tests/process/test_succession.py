@@ -149,8 +149,12 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")
             first.is_stale = True
-            wait_until(lambda: "waiting for a commit under the last lease" in following.log.told(), 5)
-            assert "the database cannot be reached" not in following.log.told()
+            wait_until(lambda: "waiting for what is under way in the database" in following.log.told(), 5)
+            [(end,)] = database.run("SELECT until FROM lease")
+            wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until > %s", [end + LEASE]), 2 * LEASE + 5)
+            assert following.leads()
+            assert not {"the database cannot be reached", "not leading any more; standing by"} & {*following.log.told()}
+            assert following.log.told().count("waiting for what is under way in the database") == 1
             assert len(following.reigns) == 1
         wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
         with pytest.raises(Refused), postgres.transaction():
