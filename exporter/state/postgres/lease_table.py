@@ -26,18 +26,19 @@ SCHEMA: Final = (
 TAKING: Final = 0x43494558_0001
 """The advisory lock of whoever takes a lease: of two numbers of shards only one may."""
 _LOOK: Final = "SELECT lease_now(), shard, total, until FROM lease RIGHT JOIN (SELECT 1) AS always ON server = ?"
-# A commit under a lease that has ended may be under way: what it holds can be taken once it is over.
+# A commit under a lease that has ended may be under way: what it holds can be taken once it is over. What has ended by
+# now(), when the transaction began, was waited for; what ends later is not taken.
 _WAIT: Final = """SELECT 1 FROM lease
     WHERE server = ? AND (shard = ? OR total <> ?) AND until <= lease_now() FOR UPDATE"""
 # Leaders of another number of shards that have fallen silent: what they still send is refused.
 _FENCE_OFF: Final = """UPDATE lease SET epoch = epoch + 1, holder = ''
-    WHERE server = ? AND total <> ? AND until <= lease_now()"""
+    WHERE server = ? AND total <> ? AND until <= extract(epoch FROM now())"""
 _TAKE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
     SELECT ?, ?, ?, ?, 1, lease_now() + ?
-    WHERE NOT EXISTS (SELECT FROM lease WHERE server = ? AND total <> ? AND until > lease_now())
+    WHERE NOT EXISTS (SELECT FROM lease WHERE server = ? AND total <> ? AND until > extract(epoch FROM now()))
     ON CONFLICT (server, shard, total)
     DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, until = excluded.until
-    WHERE lease.until <= lease_now()
+    WHERE lease.until <= extract(epoch FROM now())
     RETURNING epoch, lease_now(),
     (SELECT max(paused_until) FROM lease WHERE server = ? AND (shard = ? AND total = ? OR total <> ?))"""
 _RENEW: Final = """UPDATE lease SET until = lease_now() + ?, paused_until = ?

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from exporter.state.postgres.lease_table import LeaseTable, Place, fence
 from tests.state.making import SERVER
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.postgres import Address
@@ -104,6 +106,25 @@ def test_a_leader_of_the_old_number_of_shards_that_wakes_is_fenced_off(database:
         assert table.take(PLACE, "new") is not None
         assert link.run(fence(link, old.hold)) == [[]]
         assert table.renew(old.hold, None) is None
+
+
+def test_a_lease_that_ends_while_the_taking_waits_is_not_taken_since_its_commits_were_not_waited_for(
+    database: Address,
+) -> None:
+    with linked(database) as link, linked(database) as other, ThreadPoolExecutor(1) as pool:
+        table = LeaseTable(link, 60.0)
+        assert table.take(PLACE, "one") is not None
+        database.run(
+            "INSERT INTO lease (server, shard, total, holder, epoch, until) VALUES (%s, 0, 2, 'old', 1, 0)", [SERVER]
+        )
+        database.run("UPDATE lease SET until = lease_now() + 0.5 WHERE total = 1")
+        other.run("BEGIN", "SELECT 1 FROM lease WHERE total = 2 FOR KEY SHARE")
+        taking = pool.submit(table.take, PLACE, "two")
+        wait_until(lambda: database.run("SELECT 1 FROM lease WHERE total = 1 AND until < lease_now()"))
+        assert not taking.done()
+        other.run("COMMIT")
+        assert taking.result() is None
+        assert table.take(PLACE, "two") is not None
 
 
 def test_a_lease_that_holds_is_taken_again_under_a_new_epoch_and_one_that_has_ended_is_not(database: Address) -> None:
