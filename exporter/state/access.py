@@ -93,14 +93,15 @@ class Access:
         """Delete projects but for their ledgers, now or after the next write that succeeds."""
         with self.lock:
             self._owed.update(slugs)
-            if not self._closed:
+            if slugs and not self._closed:  # else a success of nothing would say that it can be written again
                 self.settle()
 
     def note(self, slugs: Iterable[str], write: Callable[[Connection, int], None]) -> None:
         """Write something about projects, now or after the next write that succeeds."""
         with self.lock:
-            self.notes += [(slug, write) for slug in slugs]
-            if not self._closed:
+            added = [(slug, write) for slug in slugs]
+            self.notes += added
+            if added and not self._closed:
                 self.settle()
 
     def settle(self) -> None:

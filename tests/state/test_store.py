@@ -262,6 +262,9 @@ def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Place) -> 
                 known(ledger=replace(LEDGER, workflows={"build": huge})), {"build": Remembered({2: 2})}, whole=True
             )
         assert found.metric("state_writable") == 0
+        found.state.forget(())
+        found.state.stop_counting()
+        assert found.metric("state_writable") == 0, "nothing was written"
         assert set(found.state.known(SLUG, "build", [1, 2])) == {1}
         found.make_room()
         remember(found, 2)
