@@ -59,12 +59,12 @@ class Fleet:
         stored = next(known, None)
         for slug, project in wanted.items():
             found = stored if stored is not None and stored.slug == slug else None
-            if found is not None:
-                stored = next(known, None)
             snapshot, gone = _restored(project, found)
             if gone:
                 self._state.commit(snapshot, (), gone)
             yield snapshot
+            if found is not None:
+                stored = next(known, None)
 
     def _show_anew(self) -> None:
         """Count from now for how long series are shown at 0 before they rise."""
