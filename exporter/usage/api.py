@@ -132,7 +132,7 @@ def _urls(payload: object) -> tuple[str, ...] | None:
         raise FailedError(
             f"the export failed: {(body.clean(why) if isinstance(why, str) else '') or 'no reason given'}"
         )
-    if state not in {COMPLETED, *UNDER_WAY}:
+    if state not in (COMPLETED, *UNDER_WAY):  # compared, since it may be a list
         raise PayloadError(f"GET {EXPORT}: the answer has no known state")
     if state != COMPLETED:
         return None

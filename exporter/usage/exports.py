@@ -13,6 +13,7 @@ from exporter.polling.schedule import Schedule
 from exporter.publishing.beside import Beside, beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state.usage_store import UsageStore
+from exporter.usage import identity
 from exporter.usage.api import UsageApi
 from exporter.usage.columns import FIELDS
 from exporter.usage.families import COLLECTOR
@@ -53,7 +54,7 @@ class UsageExports:
             if not self._config.usage.organizations or self._schedule is not None:
                 return
             attempts = self._attempts
-            attempts.telemetry.fails_as(COLLECTOR, FIELDS)
+            attempts.telemetry.fails_as(COLLECTOR, (*FIELDS, *identity.FIELDS))
             self._schedule = Schedule(
                 attempts.telemetry,
                 attempts.log,

@@ -19,6 +19,7 @@ from exporter.runs.pipelines import identifier
 from exporter.usage.families import COLLECTOR
 
 COLLABORATIONS = "/me/collaborations"
+FIELDS = ("slug", "id", "organization_id")
 DEADLINE = 300.0
 """Seconds for a question with its retries."""
 
@@ -28,19 +29,30 @@ def find(slug: str, projects: Iterable[str], attempts: Attempts) -> str:
 
     Raises PollError or Stopped.
     """
+    unread = Counter[str]()
+    try:
+        found = _found(slug, projects, attempts, unread)
+    finally:
+        attempts.telemetry.unread(COLLECTOR, unread)
+    if found is None:
+        raise NotFoundError(
+            f"{slug} is not among the organizations of the token's user, and none of its projects is polled"
+        )
+    return found
+
+
+def _found(slug: str, projects: Iterable[str], attempts: Attempts, unread: Counter[str]) -> str | None:
     listed = _ask(attempts, Question(COLLECTOR, COLLABORATIONS, slug))
     if not isinstance(listed, list):
         raise PayloadError(f"GET {COLLABORATIONS}: the answer is not a list")
-    for entry in (Entry(document, Counter()) for document in listed):
+    for entry in (Entry(document, unread) for document in listed):
         if entry.may("slug", _slug) == slug and (found := entry.may("id", identifier)):
             return found
     for project in projects:
-        entry = Entry(_ask(attempts, Question(COLLECTOR, PROJECT, project)), Counter())
+        entry = Entry(_ask(attempts, Question(COLLECTOR, PROJECT, project)), unread)
         if found := entry.may("organization_id", identifier):
             return found
-    raise NotFoundError(
-        f"{slug} is not among the organizations of the token's user, and none of its projects is polled"
-    )
+    return None
 
 
 def polled(organization: str, config: Config, store: SnapshotStore) -> list[str]:

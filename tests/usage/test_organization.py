@@ -341,13 +341,14 @@ def test_a_look_that_fails_costs_nothing_but_the_time_until_the_next(
         (look, message(500, "no")),
         (look, json_reply(["no", "object"])),
         (look, json_reply({"state": "odd"})),
+        (look, json_reply({"state": ["completed"]})),
     ]
     with Exporter(api, clock, path) as exporter:
-        exporter.run(400)
+        exporter.run(900)
         start = api.asked("POST")[0]
-        assert [round((at - start) / 5) * 5 for at in api.asked("GET")] == [5, 20, 60, 180]
+        assert [round((at - start) / 5) * 5 for at in api.asked("GET")] == [5, 20, 60, 180, 600]
         assert exporter.failures("server") == 1
-        assert exporter.failures("payload") == 2
+        assert exporter.failures("payload") == 3
         assert len(api.windows) == 1
         assert exporter.samples()[CREDITS] == 51
 
@@ -525,6 +526,7 @@ def test_an_organization_that_the_user_does_not_list_is_found_by_a_polled_projec
     with Exporter(api, clock, path, more="projects: [gh/acme/shop]") as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
+        assert [exporter.unread(field) for field in ("slug", "id", "organization_id")] == [2, 1, 0]
 
 
 def test_an_unknown_organization_is_counted_and_asked_for_again(
