@@ -40,11 +40,6 @@ class FamilyBlocks:
     def blocks(self) -> tuple[Block, ...]:
         return self.settle()
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether all lines are in their blocks."""
-        return not self._state[1]
-
     def settle(self) -> tuple[Block, ...]:
         """Put the lines into the blocks, once; returns these."""
         blocks, fresh = self._state

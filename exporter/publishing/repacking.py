@@ -3,7 +3,7 @@
 New lines are compressed fast, and a change takes its project out of the fragment of its neighbors. What has stayed as
 it is for a while is compressed anew, as small as possible, one block at a time. The thread has the priority of the
 others: it needs the interpreter now and then, and whoever waits for a core while holding that holds up all of them.
-Its share of a core is bounded instead.
+Packing again takes a bounded share of a core instead.
 """
 
 from __future__ import annotations
@@ -68,8 +68,12 @@ class Repacker:
 
     def _run(self, stop: threading.Event) -> None:
         def pause(seconds: float) -> bool:
-            self._store.settle()
-            return stop.wait(seconds)
+            until = self._monotonic() + seconds
+            while (left := until - self._monotonic()) > 0:
+                self._store.settle()
+                if stop.wait(min(left, SETTLE_EVERY)):
+                    return True
+            return stop.is_set()
 
         try:
             due = self._monotonic() + self._look_every
