@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -138,9 +139,9 @@ class Simulation:
         clocks = Clocks(lambda: self._now, lambda: self._now)
         self.attempts = Attempts(cast("Client", self._client), clocks, telemetry, log)
         self.store, self._coverage = SnapshotStore(), Coverage()
-        state = StateStore.open(None, "bench", telemetry, log, wall=clocks.wall)
-        kept = self.attempts, self.store, state, FailureLog(log)
-        watches, self.inbox = collector == PIPELINES, Inbox(state, clocks.wall)
+        self._state = StateStore.open(None, "bench", telemetry, log, wall=clocks.wall)
+        kept = self.attempts, self.store, self._state, FailureLog(log)
+        watches, self.inbox = collector == PIPELINES, Inbox(self._state, clocks.wall)
         self._kind = pipelines.kind(*kept, self._coverage, self.inbox) if watches else runs.kind(*kept)
         self.store.publish(map(Snapshot, config.projects), self._now)
         self._list_due = self._now if watches and count > 1 else math.inf
@@ -151,6 +152,9 @@ class Simulation:
             ((span.stopped + (hinted or 0.0), span) for span in ends), key=lambda event: event[0], reverse=True
         )
         self._every = config.projects[0].pipelines.interval
+
+    def close(self) -> None:
+        self._state.close()
 
     def run(self) -> Result:
         """Live through all of it; what the last day cost counts."""
@@ -247,7 +251,8 @@ def main() -> None:
         simulation = Simulation(
             case.settings, case.projects, min(case.projects, 200), case.collector, hinted=case.hinted
         )
-        result = simulation.run()
+        with closing(simulation):
+            result = simulation.run()
         delays = result.delays
         spread = (
             f"{median(delays):.1f} s | {quantiles(delays, n=20)[-1]:.1f} s" if delays else "up to a day | up to a day"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,10 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_real_polls_make_as_many_calls_as_check_and_the_log_foretell(case: Case) -> None:
-    simulation = Simulation(case.settings, case.projects, case.active, a_day=case.a_day)
-    made = simulation.run().calls_an_hour
-    snapshots = [snapshot for snapshot, _ in simulation.store.published.values()]
-    asked = [survey(simulation.attempts, snapshot.project).day for snapshot in snapshots]
+    with closing(Simulation(case.settings, case.projects, case.active, a_day=case.a_day)) as simulation:
+        made = simulation.run().calls_an_hour
+        snapshots = [snapshot for snapshot, _ in simulation.store.published.values()]
+        asked = [survey(simulation.attempts, snapshot.project).day for snapshot in snapshots]
     known = [pipeline_calls.known_day(snapshot) for snapshot in snapshots]
     lists = calls.lists_per_hour(snapshot.project for snapshot in snapshots)
 

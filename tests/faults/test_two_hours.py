@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,9 +66,14 @@ class Hours:
         self.store = SnapshotStore()
         self.store.publish(map(Snapshot, config.projects), BEGAN)
         log = configure("error", "json")
-        state = StateStore.open(None, circle.url, self.telemetry, log)
+        self.state = StateStore.open(None, circle.url, self.telemetry, log)
         attempts = Attempts(self.client, Clocks(clock, clock), self.telemetry, log)
-        self.kind = kind(attempts, self.store, state, FailureLog(log))
+        self.kind = kind(attempts, self.store, self.state, FailureLog(log))
+
+    def close(self) -> None:
+        self.stop.set()
+        self.client.close()
+        self.state.close()
 
     def poll(self, slug: str, until: float) -> None:
         """Poll a project every five minutes until a moment."""
@@ -94,11 +100,8 @@ class Hours:
 
 @pytest.fixture
 def hours() -> Iterator[Hours]:
-    with Circle(projects=fleet(1, 4, 2, 2), start=BEGAN, speed=0) as circle:
-        running = Hours(circle)
+    with Circle(projects=fleet(1, 4, 2, 2), start=BEGAN, speed=0) as circle, closing(Hours(circle)) as running:
         yield running
-        running.stop.set()
-        running.client.close()
 
 
 @pytest.mark.parametrize("retry_after", [None, 60], ids=["without Retry-After", "with Retry-After: 60"])
@@ -142,5 +145,4 @@ def test_at_a_hundredth_of_a_request_a_second_every_project_has_its_turn_and_no_
         assert hours.success() == [True] * 8
         for collector in ("workflows", "jobs"):
             assert hours.count("collector_failures_total", collector=collector, reason="deadline") == 0
-        hours.stop.set()
-        hours.client.close()
+        hours.close()
