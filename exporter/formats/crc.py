@@ -47,7 +47,7 @@ def _moved(crc: int, tables: Tables) -> int:
 
 
 def combined(crc: int, following: int, size: int) -> int:
-    """What `combine` says, in Python: zlib's own is not to be had there."""
+    """`combine` in Python: the standard library does not offer zlib's."""
     if low := size & len(_ZEROS) - 1:
         crc = zlib.crc32(_ZEROS[:low], crc ^ _WORD) ^ _WORD
     place, size = _TABLES_FROM, size >> 4 * _TABLES_FROM

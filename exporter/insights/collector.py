@@ -39,7 +39,8 @@ class Table:
     """Rows of an answer that become samples: one label set a row, one sample in each family.
 
     `rows` is the dotted path of the list (nothing: the answer itself is the only row), `labels` the
-    samples' labels in alphabetical order, `own` the dotted paths of those that the row itself has.
+    samples' labels in alphabetical order, `own` those that the row itself has, each with
+    its dotted path.
     `top` is the configuration key that says how many rows a project wants, the worst first; without it: all.
     """
 

@@ -80,7 +80,10 @@ class Damage:
         owner: object,
         read: Callable[..., Value],
     ) -> Iterator[Value]:
-        """What `read` makes of the columns of each row of an owner; a damaged row is deleted by the first of them."""
+        """What `read` makes of the columns of each row of an owner.
+
+        `delete` names a damaged row by the owner and its first columns.
+        """
         for row in list(connection.execute(select, (owner,))):
             found = self.guard(kind, of, partial(read, *row), None)
             if found is None:

@@ -46,6 +46,7 @@ SCHEMA = (
         PRIMARY KEY (organization, key)) WITHOUT ROWID""",
 )
 _READ = "SELECT id, facts FROM usage_organization WHERE server = ? AND slug = ?"
+_NUMBER = "SELECT id FROM usage_organization WHERE server = ? AND slug = ?"
 _ORGANIZATION = """INSERT INTO usage_organization (server, slug, facts) VALUES (?, ?, ?)
     ON CONFLICT (server, slug) DO UPDATE SET facts = excluded.facts RETURNING id"""
 _CELL = """INSERT INTO usage_cell (organization, family, labels, facts) VALUES (?, ?, ?, ?)
@@ -166,7 +167,7 @@ class UsageStore:
             return [dict(self._connection.execute(query, (organization, day))) for query in queries]
 
     def _number(self, slug: str) -> int | None:
-        row = single(self._connection.execute(_READ, (self._access.server, slug)))
+        row = single(self._connection.execute(_NUMBER, (self._access.server, slug)))
         return row and int(row[0])
 
     def _write(self, slug: str, facts: object) -> int:

@@ -35,7 +35,7 @@ class LateGauge(Collector):
 
 
 class Families:
-    """Families of the exporter's own prefix, encoded at each scrape."""
+    """Families that are encoded at each scrape."""
 
     def __init__(self, registry: CollectorRegistry, described: list[tuple[str, str, str, list[str]]]) -> None:
         """Start with none; `described` takes name, type, help and labels of each."""

@@ -16,7 +16,7 @@ from exporter.state.postgres.login import words
 from exporter.telemetry import Telemetry
 
 CHUNK: Final = 128 * 1024
-"""Characters of statements that are sent at once. To write more takes so long that its transaction would be ended."""
+"""Characters of statements that are sent at once. With more the server would end the transaction as idle."""
 IDLE_SHARE: Final = 0.3
 """A transaction whose client has been silent for this share of a lease is ended."""
 VIEW: Final = (
