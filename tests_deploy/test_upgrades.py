@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests_deploy.conftest import ROOT
 from tests_deploy.manifests import CHART, Object, objects, of_kind, template, workload
+from tests_deploy.releases import upgraded
 from tests_deploy.upgrades import deleted, refused
 
 BEFORE = Path(__file__).parent / "before"
@@ -40,7 +44,10 @@ class Upgrade:
 
 CLAIMS = ("StatefulSet volumeClaimTemplates",)
 LARGER = ("--set", "persistence.size=5Gi")
-REPLICAS = ("--set", "replicaCount=2", "--set", "config.state.url=postgresql://exporter@db/exporter")
+REPLICAS = (
+    *("--set", "replicaCount=2", "--set", "config.state.url=postgresql://exporter@db/exporter"),
+    *("--set", "database.existingSecret=database"),
+)
 UPGRADES = (
     Upgrade("A volume for one exporter", (), VOLUME),
     Upgrade("A larger volume for one exporter", VOLUME, (*VOLUME, *LARGER)),
@@ -63,13 +70,18 @@ def sides(upgrade: Upgrade) -> tuple[list[Object], list[Object]]:
     return before(upgrade.old[0]) if known else minimal(*upgrade.old), minimal(*upgrade.new)
 
 
+def row(upgrade: Upgrade) -> str:
+    """What the page says of it."""
+    (only,) = [line for line in PAGE.splitlines() if line.startswith(f"| {upgrade.name} |")]
+    return only
+
+
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=lambda upgrade: upgrade.name)
 def test_the_page_on_upgrades_names_each_that_kubernetes_refuses_and_no_claim_is_deleted(upgrade: Upgrade) -> None:
     old, new = sides(upgrade)
-    (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| {upgrade.name} |")]
 
     assert tuple(refused(old, new)) == upgrade.refusals
-    assert ("--cascade=orphan" in row) is bool(upgrade.refusals)
+    assert ("--cascade=orphan" in row(upgrade)) is bool(upgrade.refusals)
     assert of_kind(deleted(old, new), "PersistentVolumeClaim") == []
 
 
@@ -78,6 +90,35 @@ def test_the_page_on_upgrades_names_no_other() -> None:
     rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ")][1:]
 
     assert rows == list(dict.fromkeys(each.name for each in UPGRADES))
+
+
+COMMAND = re.compile(r"`helm upgrade( --set [^`]+)`")
+COMMANDED = [each for each in UPGRADES if COMMAND.search(row(each))]
+
+
+def values(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """The minimal values and these --set, as a release keeps them."""
+    made: dict[str, Any] = yaml.safe_load((CHART / "ci/minimal.yaml").read_text(encoding="utf-8"))
+    for each in arguments[1::2]:
+        path, _, value = each.partition("=")
+        *sections, key = path.split(".")
+        section = made
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = yaml.safe_load(value)
+    return made
+
+
+@pytest.mark.parametrize("program", ["helm", "helm3"])
+@pytest.mark.parametrize("upgrade", COMMANDED, ids=lambda upgrade: f"{upgrade.name}, {len(upgrade.old)}")
+def test_the_command_of_the_page_makes_of_the_release_before_what_it_says(
+    upgrade: Upgrade, program: str, tmp_path: Path
+) -> None:
+    (said,) = COMMAND.findall(row(upgrade))
+
+    release = upgraded(values(upgrade.old), *said.split(), folder=tmp_path, program=program)
+
+    assert objects(release["manifest"]) == minimal("--skip-tests", *upgrade.new)
 
 
 @pytest.mark.parametrize("values", [VOLUME, (*VOLUME, *SHARDS)])
