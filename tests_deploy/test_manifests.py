@@ -30,6 +30,7 @@ from tests_deploy.manifests import (
     template,
     workload,
 )
+from tests_deploy.releases import upgraded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -385,7 +386,7 @@ def test_dashboards_are_config_maps_with_the_sidecars_label(source: str) -> None
     ("arguments", "said"),
     [
         ([], "token.existingSecret"),
-        (["--set", "token.existingSecret=a"], "config.projects"),
+        (["--set", "token.existingSecret=a"], "config: give at least one of projects"),
         (["--set", "token.existingSecret=a,token.value=b", "--set", "config.projects={gh/a/b}"], "give one of them"),
         (["--values", "minimal", "--set", "shard=2"], "additional properties 'shard' not allowed"),
         (["--values", "minimal", "--set", "shards=0"], "shards"),
@@ -516,6 +517,18 @@ def test_a_pod_monitor_scrapes_as_the_service_monitor_does() -> None:
     assert monitor["spec"].pop("podMetricsEndpoints") == other["spec"].pop("endpoints")
     assert monitor["spec"] == other["spec"]
     assert monitor["spec"]["sampleLimit"] == 200000
+
+
+@pytest.mark.parametrize(
+    ("monitors", "scraped"),
+    [({}, False), ({"serviceMonitor": {"enabled": True}}, True), ({"podMonitor": {"enabled": True}}, True)],
+)
+def test_the_notes_say_where_nothing_scrapes(monitors: dict[str, object], scraped: bool, tmp_path: Path) -> None:
+    values = yaml.safe_load((CHART / "ci/minimal.yaml").read_text(encoding="utf-8"))
+
+    release = upgraded({**values, **monitors}, folder=tmp_path)
+
+    assert ("Nothing scrapes it yet" in release["info"]["notes"]) is not scraped
 
 
 @pytest.mark.parametrize("values", VALUES)

@@ -28,7 +28,7 @@
 {{- define "exporter.config" -}}
 {{- $config := .Values.config -}}
 {{- if not (or $config.projects $config.organizations $config.usage $config.runners) -}}
-{{- fail "config.projects: list at least one project (or config.organizations)" -}}
+{{- fail "config: give at least one of projects, organizations, usage and runners" -}}
 {{- end -}}
 {{- $set := dict -}}
 {{- if include "exporter.tokenSecret" . -}}
