@@ -87,12 +87,12 @@ class Telemetry:
         self._incidents = own.counter(
             "web_incidents_total", "Hostile or broken HTTP clients, and refused web configurations, by kind.", "kind"
         )
-        self.state_writable = own.gauge("state_writable", "1 if the last write to the state file succeeded.")
+        self.state_writable = own.gauge("state_writable", "1 if the last write of the state succeeded.")
         self.state_moved_aside = own.counter(
             "state_moved_aside_total", "State files moved aside because they were corrupt or not ours."
         )
         self.state_damaged = own.counter(
-            "state_damaged_records_total", "Records of the state file that could not be read, by kind.", "kind"
+            "state_damaged_records_total", "Records of the state that could not be read, by kind.", "kind"
         )
         self._reload_successful = own.gauge("config_last_reload_successful", "1 if the last reload succeeded.")
         self._reload_time = own.gauge(
