@@ -39,8 +39,6 @@ def whole_path(url: str) -> tuple[float, int]:
         poll = engine.begin(slug)
         while poll is not None and poll.step():
             pass
-    if hasattr(engine.store, "settle"):  # a version before may compress at once
-        engine.store.settle()
     used, answered = time.process_time() - began, asked(url) - before
     samples = sum(engine.store.series.values())
     engine.close()

@@ -66,7 +66,7 @@ def _publications(costs: Costs, compared: Compared) -> Section:
     kinds = (
         ("every number is new", "changed"),
         ("the jobs of one workflow of five are new", "one"),
-        ("of that, until scrapes show it: the rest is compressing, in the background", "shown"),
+        ("of that, until scrapes show it: the rest is compressing", "shown"),
         ("one new, right after its neighbors were packed together", "broken"),
         ("no number is new", "unchanged"),
     )

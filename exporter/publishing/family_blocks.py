@@ -27,8 +27,7 @@ class FamilyBlocks:
     """The blocks of one family, in the order of their slots.
 
     The lines of a single slot are put into its block when somebody first wants the blocks: that takes longer than all
-    else of a publication, and is not waited for. The next change of the family puts those of the one before, so that
-    however many come, no scrape finds more than one of them to do.
+    else of a publication, which shows them before. Whoever comes first does it, be it a scrape or the next change.
     """
 
     def __init__(self, family: Family, blocks: tuple[Block, ...] = (), fresh: Changes | None = None) -> None:

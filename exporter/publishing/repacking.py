@@ -1,9 +1,9 @@
-"""New lines are compressed right after their publication, and quiet blocks again, in time that nobody waits for.
+"""Quiet blocks are packed again, as small as possible, in time that nobody needs.
 
-New lines are compressed fast, and a change takes its project out of the fragment of its neighbors. What has stayed as
-it is for a while is compressed anew, as small as possible, one block at a time. The thread has the priority of the
-others: it needs the interpreter now and then, and whoever waits for a core while holding that holds up all of them.
-Packing again takes a bounded share of a core instead.
+A publication compresses fast, and a change takes its project out of the fragment of its neighbors. What has stayed as
+it is for a while is compressed anew, one block at a time. The thread has the priority of the others: it needs the
+interpreter now and then, and whoever waits for a core while holding that holds up all of them. Its share of a core is
+bounded instead.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from exporter.publishing.store import Place, SnapshotStore
     from exporter.system.logs import Logger
 
-SETTLE_EVERY = 0.1
-"""Seconds until new lines are compressed, unless a scrape wants them sooner."""
 LOOK_EVERY = 30.0
 """Seconds between two looks. A block that is the same at two of them is quiet."""
 AGAIN_AFTER = 900.0
@@ -44,7 +42,7 @@ class Repacker:
         self._packed_at: dict[Place, float] = {}
 
     def start(self, stop: threading.Event) -> None:
-        """Settle and look again and again until `stop` is set."""
+        """Look again and again until `stop` is set."""
         threading.Thread(target=self._run, args=(stop,), name="repacker", daemon=True).start()
 
     def look(self, wait: Callable[[float], bool]) -> int:
@@ -67,19 +65,8 @@ class Repacker:
         return packed
 
     def _run(self, stop: threading.Event) -> None:
-        def pause(seconds: float) -> bool:
-            until = self._monotonic() + seconds
-            while (left := until - self._monotonic()) > 0:
-                self._store.settle()
-                if stop.wait(min(left, SETTLE_EVERY)):
-                    return True
-            return stop.is_set()
-
         try:
-            due = self._monotonic() + self._look_every
-            while not pause(SETTLE_EVERY):
-                if self._monotonic() >= due:
-                    self.look(pause)
-                    due = self._monotonic() + self._look_every
+            while not stop.wait(self._look_every):
+                self.look(stop.wait)
         except Exception:  # noqa: BLE001  what is published stays right
-            self._log.exception("unexpected error, new lines are compressed by scrapes, blocks no longer repacked")
+            self._log.exception("unexpected error, compressed blocks are no longer repacked")

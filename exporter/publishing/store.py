@@ -65,7 +65,10 @@ class SnapshotStore:
         return found[0] if found else None
 
     def publish(self, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
-        """Render snapshots as of `now`, in Unix seconds, and show all of them at once, or none where one fails."""
+        """Render snapshots as of `now`, in Unix seconds, and show all of them at once, or none where one fails.
+
+        What is new is compressed once it is shown, by one thread at a time: more would keep scrapes from their turn.
+        """
         with self._swap:
             change = _Change(self)
             if self._labels:
@@ -76,6 +79,7 @@ class SnapshotStore:
                     change.put()
             change.put()
             self._show(change)
+            change.settle()
 
     def keep(self, *snapshots: Snapshot) -> None:
         """Take snapshots that show nothing new in the place of those before."""
@@ -95,11 +99,7 @@ class SnapshotStore:
             self._show(change)
             for slug in gone:
                 heappush(self._free, self._slots.pop(slug))
-
-    def settle(self) -> None:
-        """Compress what was published, so that no scrape does; takes no lock."""
-        for known in (*self._families.values(), *self._marked.values()):
-            known.settle()
+            change.settle()
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
         for marked, families in ((False, self._families), (True, self._marked)):
@@ -178,3 +178,8 @@ class _Change:
                 marked = self.marked.get(name, before)
                 self.marked[name] = marked.replaced({slot: each.openmetrics for slot, each in texts.items()})
         self._texts.clear()
+
+    def settle(self) -> None:
+        """Compress what is new; takes no lock."""
+        for known in (*self.families.values(), *self.marked.values()):
+            known.settle()

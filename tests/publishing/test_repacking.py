@@ -134,16 +134,6 @@ def test_a_thread_looks_until_it_is_stopped(store: SnapshotStore) -> None:
     wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
 
 
-def test_new_lines_are_compressed_soon_after_their_publication(store: SnapshotStore) -> None:
-    stop = threading.Event()
-    Repacker(store, silent()).start(stop)
-    store.publish([of(3, runs=99)], NOW)
-    runs = next(known for known in store.exposition.known if known.family.name == "circleci_insights_workflow_runs")
-    wait_until(lambda: not runs._state[1], why="nothing is left to be compressed")
-    stop.set()
-    assert b" 102.0" in gzip.decompress(member(store))
-
-
 def test_an_unexpected_error_is_logged_and_ends_the_thread() -> None:
     class Broken(SnapshotStore):
         """A store with a defect."""

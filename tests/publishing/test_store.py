@@ -85,6 +85,16 @@ def test_an_exposition_that_was_taken_stays_as_it_was() -> None:
     assert b"gh/acme/web" not in scraped(store.exposition)
 
 
+def test_what_is_new_is_compressed_by_who_publishes_it_and_not_by_a_scrape() -> None:
+    store = SnapshotStore()
+    for workflow in ("build", "other"):
+        store.publish([of("gh/acme/web", (workflow,))], NOW)
+        store.publish([of("gh/acme/api", (workflow,))], NOW)
+        assert [known.family.name for known in store.exposition.known if known._state[1]] == []
+    store.withdraw(["gh/acme/api"])
+    assert [known.family.name for known in store.exposition.known if known._state[1]] == []
+
+
 def test_withdrawing_a_project_frees_its_place_for_another() -> None:
     store = SnapshotStore()
     store.publish([of(slug) for slug in SLUGS], NOW)
