@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WORTH_A_WORD = 0.01
 """What always has the same figure has no spread; a line more in a scrape is no regression."""
+ALONE = 0.1
+"""The same where one turn tells no spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Figure:
     @property
     def worse(self) -> bool:
         """Whether each turn of now is worse than each of before, and by more than is worth a word."""
-        return bool(self.before) and min(self.now) > max(self.before) * (1 + WORTH_A_WORD)
+        margin = WORTH_A_WORD if len(self.now) > 1 else ALONE
+        return bool(self.before) and min(self.now) > max(self.before) * (1 + margin)
 
     @property
     def row(self) -> tuple[str, str, str, str]:
