@@ -19,6 +19,7 @@ import pytest
 
 from tests.circleci import Circle
 from tests.waiting import wait_until
+from tests_deploy.dashboards import BUSY, FLAKY
 from tests_deploy.processes import fetch, free_port, running
 from tests_deploy.usage_past import DAY, DAYS, UsagePast, usage_of
 
@@ -53,8 +54,8 @@ projects: [{projects}]
 runners: {{url: "{url}", namespaces: [acme], interval: {interval}}}
 """
 COLLECTORS = ["workflows", "jobs", "runs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"]
-# In the last hours this project has pipelines too, and one in which a job waits at the end.
-LIVELY = "gh/acme/api"
+# In the last hours these projects have pipelines too, and one in which a job waits at the end.
+LIVELY = {BUSY[0], FLAKY[0]}
 LAST_SUCCESS = re.compile(
     r'^circleci_exporter_collector_last_success_timestamp_seconds\{collector="(\w+)".*\} (\S+)$', re.MULTILINE
 )
@@ -197,7 +198,7 @@ def rehearsal(folder: Path, seed: int = 3) -> Iterator[Rehearsal]:
             made = Rehearsal(circle, address, UsagePast(circle, folder))
             _live(made, recent, (STEP, STEPS), COLLECTORS, len(circle.organization.projects))
             end, slug = _when_a_job_waits(circle, now)
-            lively = {LIVELY, slug}
+            lively = {*LIVELY, slug}
             _trouble(circle)
             configuration.write_text(_configuration(circle, "1s", lively), encoding="utf-8")
             _live(made, end, (FINE_STEP, FINE_STEPS), ["pipelines"], len(lively))
