@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +11,19 @@ import trustme
 
 from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
+from tests.waiting import PATIENCE
 from tests.web.published import Published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Nothing may make a test wait long; the defaults are held by a test of their own.
+# For tests of a deadline, which is not to be waited for long; the defaults are held by a test of their own.
 SHORT = Limits(handshake=0.6, headers=0.6, body=0.6, idle=2.0, stall=0.8, response=5.0, closing=0.4)
+# For all others: a busy machine is no slow client.
+PATIENT = replace(
+    SHORT, handshake=PATIENCE, headers=PATIENCE, body=PATIENCE, idle=PATIENCE, stall=PATIENCE, response=PATIENCE
+)
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Running:
     def counts(self) -> dict[str, int]:
         return self.server.incidents.counts
 
-    def connect(self, *, source: str = "127.0.0.1", timeout: float = 10.0) -> socket.socket:
+    def connect(self, *, source: str = "127.0.0.1", timeout: float = PATIENCE) -> socket.socket:
         """Connect from a loopback address, so that a test can be several peers."""
         return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(source, 0))
 
@@ -96,7 +101,7 @@ def serve() -> Iterator[Callable[..., Running]]:
             "addresses": ["127.0.0.1:0"],
             "telemetry_path": "/metrics",
             "web_config": None,
-            "limits": SHORT,
+            "limits": PATIENT,
             **changes,
         }
         server = WebServer(source, log=log, **options)

@@ -1,8 +1,8 @@
-"""Hostile clients, in a process of their own so that they do not slow down the scrape whose time is taken.
+"""Hostile clients, in a process of their own so that they do not slow down the scrapes in their midst.
 
 python -m tests.web.crowd NAME PORT
 
-It attacks the server at a loopback port until its standard input ends.
+It attacks the server at a loopback port until its standard input ends, and says when it begins.
 """
 
 from __future__ import annotations
@@ -194,6 +194,7 @@ def main(arguments: list[str]) -> None:
     attack = (PLAIN_ATTACKS | SECURED_ATTACKS)[name]
     attacking = threading.Thread(target=attack, args=(int(port), over))
     attacking.start()
+    print("attacking", flush=True)  # noqa: T201
     sys.stdin.read()
     over.set()
     attacking.join()

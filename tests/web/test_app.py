@@ -15,7 +15,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.web.app import check_telemetry_path
 from exporter.web.headers import DEFAULTS
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from tests.web.conftest import SHORT, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published, overview, project, workflow
 from tests.web.test_negotiation import PROMETHEUS_2_42, PROMETHEUS_3_5
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 def ask(running: Running, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
     with contextlib.closing(connection):
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
@@ -213,7 +213,7 @@ def test_a_second_reload_at_once_is_told_so_and_a_scrape_does_not_wait_for_it(se
     go_on = threading.Event()
 
     def slow() -> tuple[bool, str]:
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         return True, "done"
 
     source = Published(on_reload=slow)
@@ -221,12 +221,12 @@ def test_a_second_reload_at_once_is_told_so_and_a_scrape_does_not_wait_for_it(se
     answers: list[Answer] = []
     thread = threading.Thread(target=lambda: answers.append(ask(running, "/-/reload", "POST")))
     thread.start()
-    assert source.entered.wait(5)
+    assert source.entered.wait(PATIENCE)
     assert ask(running, "/-/reload", "POST")[::2] == (409, b"a reload is already in progress\n")
     assert ask(running, "/metrics").body == TEXT
     assert ask(running, "/").status == 200
     go_on.set()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert [answer.body for answer in answers] == [b"done\n"]
     assert source.reloads == 1
 

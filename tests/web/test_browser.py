@@ -258,7 +258,7 @@ def test_a_project_that_fails_turns_red_at_the_next_refresh_and_the_query_stays(
     def red() -> bool:
         return browser.read(".projects tbody tr.failing", lambda row: row.text.split("\n")[0]) == ["acme/web"]
 
-    wait_until(red, 20)
+    wait_until(red)
     assert browser.style(".projects tr.failing .chip", "color") == "rgba(179, 25, 43, 1)"
     assert browser.texts(".error") == ["CircleCI answered 500"]
     assert browser.driver.current_url.endswith("?q=acme%2Fweb")
@@ -341,7 +341,7 @@ def test_the_page_of_the_demo_fills_itself(browser: Browser, demo: str) -> None:
         browser.driver.refresh()
         return browser.texts(".tile .chips") == ["✓ 6 ok"] and len(browser.texts(".workflows tbody tr")) >= 20
 
-    wait_until(polled, 30, 0.3)
+    wait_until(polled, interval=0.3)
     assert "reachable, token accepted" in browser.texts("#api .verdict")[0]
     assert browser.texts("h1 small") == [exporter.__version__]
     browser.screenshot("demo")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bcrypt
 import pytest
 
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from tests.web.published import Published
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{port}/api/v1"
 
     def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/{path}", timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
 
     def values(self, query: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ def scraped(serve: Serve, certificates: Certificates, prometheus_program: Path) 
 
 def test_prometheus_scrapes_with_certificate_and_login_and_not_without(scraped: tuple[Running, Prometheus]) -> None:
     running, prometheus = scraped
-    wait_until(lambda: prometheus.values("up").get("right") == "1" and len(prometheus.values("up")) == 3, 30)
+    wait_until(lambda: prometheus.values("up").get("right") == "1" and len(prometheus.values("up")) == 3)
     assert prometheus.values("up") == {"right": "1", "wrong": "0", "strange": "0"}
     assert prometheus.values("answer") == {"right": "42"}
     errors = {target["labels"]["job"]: target["lastError"] for target in prometheus.ask("targets")["activeTargets"]}

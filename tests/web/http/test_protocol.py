@@ -7,13 +7,14 @@ import socket
 import ssl
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.web.http import connections
 from exporter.web.http.protocol import READ
-from tests.waiting import wait_until
-from tests.web.conftest import SHORT, Certificates, Running, read_to_end, read_until
+from tests.waiting import PATIENCE, wait_until
+from tests.web.conftest import PATIENT, SHORT, Certificates, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published
 
 if TYPE_CHECKING:
@@ -46,53 +47,49 @@ def drip(running: Running, data: bytes, pause: float = 0.05) -> tuple[bytes, flo
 
 
 def test_a_header_that_trickles_in_is_cut_off_at_its_deadline(serve: Serve) -> None:
-    running = serve()
+    running = serve(limits=SHORT)
     received, seconds = drip(running, GET * 10)
     assert received == b""
-    assert SHORT.headers <= seconds < SHORT.headers + 0.8
+    assert seconds >= SHORT.headers
     assert running.counts["headers_deadline"] == 1
 
 
 def test_the_second_request_of_a_connection_has_the_same_deadline(serve: Serve) -> None:
-    running = serve()
+    running = serve(limits=SHORT)
     with running.connect() as sock:
         sock.sendall(GET)
         read_until(sock, TEXT)
-        start = time.monotonic()
         sock.sendall(b"GET /metrics HT")
         assert sock.recv(10) == b""
-    assert time.monotonic() - start < SHORT.headers + 0.8
     assert running.counts["headers_deadline"] == 1
 
 
 def test_a_silent_connection_ends_at_the_deadline_of_headers(serve: Serve) -> None:
-    running = serve()
+    running = serve(limits=SHORT)
     with running.connect() as sock:
         assert sock.recv(10) == b""
     assert running.counts["headers_deadline"] == 1
 
 
 def test_an_idle_connection_lives_longer_and_ends_without_an_incident(serve: Serve) -> None:
-    running = serve(limits=replace(SHORT, idle=1.0, headers=0.4))
+    running = serve(limits=replace(SHORT, idle=1.0))
     with running.connect() as sock:
+        start = time.monotonic()
         sock.sendall(GET)
         read_until(sock, TEXT)
-        start = time.monotonic()
         assert sock.recv(10) == b""
-        assert 1.0 <= time.monotonic() - start < 2.0
+        assert time.monotonic() - start >= 1.0
     assert running.counts == {}
 
 
 def test_a_kept_connection_answers_without_nagles_delay(serve: Serve) -> None:
     running = serve()
     with running.connect() as sock:
-        times = []
-        for _ in range(20):
-            start = time.monotonic()
-            sock.sendall(GET)
-            read_until(sock, TEXT)
-            times.append(time.monotonic() - start)
-    assert sorted(times)[10] < 0.03
+        sock.sendall(GET)
+        read_until(sock, TEXT)
+        [connection] = running.server._connections.all()
+        transport: Any = connection.abort.__self__  # type: ignore[attr-defined]
+        assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("size", [SHORT.header_bytes + READ, 64 * 1024, 1024 * 1024])
@@ -229,16 +226,16 @@ def test_a_body_that_nobody_asked_for_is_not_read_and_its_answer_arrives(serve: 
 
 
 def test_a_client_that_never_reads_is_ended_and_what_waited_for_it_is_let_go(serve: Serve) -> None:
-    running = serve(Published(text=[b"x" * 20_000_000]))
+    running = serve(Published(text=[b"x" * 20_000_000]), limits=SHORT)
     with running.connect() as sock:
         sock.sendall(GET)
-        wait_until(lambda: running.counts.get("stall_deadline") == 1, 5)
+        wait_until(lambda: running.counts.get("stall_deadline") == 1)
     wait_until(lambda: len(running.server._connections) == 0)
     assert set(running.counts) == {"stall_deadline"}
 
 
 def test_a_reader_that_is_too_slow_for_the_whole_answer_is_ended(serve: Serve) -> None:
-    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(SHORT, response=1.0, stall=5.0))
+    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(PATIENT, response=1.0))
     with running.connect() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.sendall(GET)
@@ -247,7 +244,7 @@ def test_a_reader_that_is_too_slow_for_the_whole_answer_is_ended(serve: Serve) -
             sock.recv(65536)
             return running.counts.get("response_deadline") == 1
 
-        wait_until(read_on, 5)
+        wait_until(read_on)
 
 
 def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: Serve) -> None:
@@ -255,7 +252,7 @@ def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: 
     with running.connect() as sock:
         sock.sendall(GET)
         wait_until(lambda: len(running.server._connections) == 1)
-        wait_until(lambda: len(running.server._connections) == 0, 5)
+        wait_until(lambda: len(running.server._connections) == 0)
 
 
 def test_a_body_that_grows_too_large_during_the_answer_leaves_the_answer_whole(serve: Serve) -> None:
@@ -266,15 +263,18 @@ def test_a_body_that_grows_too_large_during_the_answer_leaves_the_answer_whole(s
         sock.settimeout(0.2)
         with contextlib.suppress(TimeoutError):
             sock.sendall(b"x" * 100_000)
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         while chunk := sock.recv(1_000_000):
             received += len(chunk)
     assert received > 50_000_000
     assert running.counts == {}
 
 
-def test_who_asks_for_more_connections_than_answers_can_be_read_is_refused(serve: Serve) -> None:
-    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(SHORT, per_peer=1, total=2, stall=5.0))
+def test_who_asks_for_more_connections_than_answers_can_be_read_is_refused(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "STALLED_SECONDS", PATIENCE)
+    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(PATIENT, per_peer=1, total=2))
     with running.connect() as first:
         first.sendall(GET)
         assert first.recv(100)
@@ -300,7 +300,12 @@ def test_a_body_that_is_too_large_is_refused_inside_tls(serve: Serve, certificat
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_the_same_deadlines_hold_inside_tls(serve: Serve, certificates: Certificates, version: str) -> None:
-    running = serve(Published(text=[b"x" * 20_000_000]), web_config=certificates.web_config())
+    limits = replace(SHORT, handshake=PATIENCE)
+    running = serve(
+        Published(text=[b"x" * 20_000_000]),
+        web_config=certificates.web_config(),
+        limits=limits,
+    )
     context = ssl.create_default_context(cafile=str(certificates.ca))
     context.maximum_version = ssl.TLSVersion[version]
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
@@ -308,6 +313,6 @@ def test_the_same_deadlines_hold_inside_tls(serve: Serve, certificates: Certific
         assert sock.recv(10) == b""
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
         sock.sendall(GET)
-        wait_until(lambda: running.counts.get("stall_deadline") == 1, 5)
+        wait_until(lambda: running.counts.get("stall_deadline") == 1)
     wait_until(lambda: len(running.server._connections) == 0)
     assert set(running.counts) == {"headers_deadline", "stall_deadline"}

@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from exporter.web.http.connections import Connections, Limits
 from exporter.web.http.incidents import Incidents
 from exporter.web.http.protocol import Protocol
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,7 +30,7 @@ def test_a_reset_between_the_answer_and_the_end_of_our_side_is_no_defect() -> No
     async def conversation() -> None:
         loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            client = socket.create_connection(listener.getsockname(), timeout=5)
+            client = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
             ours, _ = listener.accept()
         done = asyncio.Event()
 
@@ -51,7 +52,7 @@ def test_a_reset_between_the_answer_and_the_end_of_our_side_is_no_defect() -> No
         assert connection is not None
         await loop.connect_accepted_socket(lambda: Protocol(config, ServerState(), loop, connection, connections), ours)
         client.sendall(REQUEST)
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), PATIENCE)
 
     asyncio.run(conversation())
     assert answered == [True]
