@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.demo.messages import Json
 
-_SECONDS = 30.0
+_SECONDS = 60.0
 
 
 class RemoteCircle:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.demo.asking import WEB, ask
+from tests.waiting import AT_ONCE, PATIENCE
 
 if TYPE_CHECKING:
     from tests.circleci import Circle
@@ -21,7 +22,7 @@ PATH = f"/insights/{WEB}/workflows"
 def raw(circle: Circle) -> socket.socket:
     """Send a request and leave the answer to be read."""
     host, _, port = circle.url.partition("://")[2].partition(":")
-    connection = socket.create_connection((host, int(port)), timeout=5)
+    connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
     connection.sendall(f"GET /api/v2{PATH} HTTP/1.1\r\nHost: x\r\nCircle-Token: {circle.token}\r\n\r\n".encode())
     return connection
 
@@ -102,7 +103,7 @@ def test_stopping_ends_a_slow_answer_at_once(circle: Circle, kind: str) -> None:
         circle.server.stopped.set()
         while connection.recv(65536):
             pass
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < AT_ONCE
 
 
 @pytest.mark.parametrize("chunked", [True, False])

@@ -12,7 +12,7 @@ from exporter.demo.circleci import DEMO_TOKEN
 from tests.circleci import Circle, RemoteCircle
 from tests.circleci.__main__ import main
 from tests.demo.asking import NOON, QUARTER, WEB, ask
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def test_a_signal_ends_it_in_good_order(number: signal.Signals) -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("listening on http://127.0.0.1:")
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -129,5 +129,5 @@ def test_a_fleet_of_any_size_can_be_asked_for(capsys: pytest.CaptureFixture[str]
     assert status(remote, "/insights/gh/fleet/project-00002/workflows") == 200
     assert status(remote, "/insights/gh/fleet/project-00003/workflows") == 404
     ended.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()

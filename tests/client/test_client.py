@@ -33,7 +33,7 @@ from exporter.insights.questions import Question
 from tests.client.clockwork import Clockwork
 from tests.client.conftest import QUESTION, TOKEN, Tokens
 from tests.client.servers import Peer, Server, answering, refused_port, response
-from tests.waiting import wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,10 +311,8 @@ def test_a_slow_server_is_given_up_at_the_timeout_each_time(aim: Aim) -> None:
     clockwork = Clockwork()
     with Server(script) as server:
         aimed = aim(server.url, clockwork=clockwork, timeout=0.2)
-        began = time.monotonic()
         with pytest.raises(RequestTimeout):
             clockwork.run(aimed.fetch)
-        assert time.monotonic() - began < 3
     assert aimed.metric("api_retries_total", reason="timeout") == 3
 
 
@@ -510,7 +508,7 @@ def test_four_dripping_projects_do_not_hold_up_a_fifth_for_long(aim: Aim) -> Non
     def script(peer: Peer) -> None:
         while head := peer.request():
             if "slow" in head.split("\r\n", 1)[0]:
-                peer.drip(response(), 0.05)
+                peer.drip(response(), 1.0)
             else:
                 peer.send(page())
 
@@ -530,7 +528,7 @@ def test_four_dripping_projects_do_not_hold_up_a_fifth_for_long(aim: Aim) -> Non
         wait_until(lambda: aimed.limiter.state().in_flight == 4)
         began = time.monotonic()
         aimed.fetch()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < AT_ONCE
         for thread in threads:
             thread.join()
         assert len(failures) == 8
@@ -538,7 +536,7 @@ def test_four_dripping_projects_do_not_hold_up_a_fifth_for_long(aim: Aim) -> Non
 
 @pytest.mark.parametrize("phase", ["answer", "retry", "pause"])
 def test_no_wait_outlives_a_stop(aim: Aim, phase: str) -> None:
-    answers = {"retry": message("Maintenance", 503, Retry_After=60), "pause": message("", 429, Retry_After=20)}
+    answers = {"retry": message("Maintenance", 503, Retry_After=60), "pause": message("", 429, Retry_After=60)}
 
     def script(peer: Peer) -> None:
         peer.request()
@@ -564,8 +562,8 @@ def test_no_wait_outlives_a_stop(aim: Aim, phase: str) -> None:
             wait_until(lambda: aimed.metric("api_requests_total", endpoint=ENDPOINT, code="503"))
         stopped = time.monotonic()
         aimed.stop.set()
-        thread.join(5)
-    assert ended[0] - stopped < 1
+        thread.join(PATIENCE)
+    assert ended[0] - stopped < AT_ONCE
 
 
 def test_an_answer_of_the_api_shows_as_up_and_a_web_page_does_not(aim: Aim) -> None:

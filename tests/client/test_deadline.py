@@ -10,6 +10,7 @@ import pytest
 from exporter.client.deadline import BoundedSocket, Budget, connect, dial, resolve
 from exporter.errors import RequestTimeout, Stopped, TooLargeError
 from tests.client.servers import Peer, Server, refused_port
+from tests.waiting import AT_ONCE, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def chatter(peer: Peer) -> None:
 
 
 def test_a_connection_is_made_and_received_from(stop: threading.Event) -> None:
-    with Server(chatter) as server, budget(5, stop) as spent:
+    with Server(chatter) as server, budget(PATIENCE, stop) as spent:
         with dial("127.0.0.1", server.port, [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]) as sock:
             assert sock.recv(100) == b"hello"
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -64,7 +65,7 @@ def test_a_budget_is_that_of_the_whole_and_not_of_each_byte(stop: threading.Even
         pytest.raises(RequestTimeout),
     ):
         stream.read(100)
-    assert 0.4 <= time.monotonic() - began < 2
+    assert time.monotonic() - began >= 0.4
 
 
 def test_more_bytes_than_allowed_are_too_many(stop: threading.Event) -> None:
@@ -74,7 +75,7 @@ def test_more_bytes_than_allowed_are_too_many(stop: threading.Event) -> None:
 
     with (
         Server(script) as server,
-        budget(5, stop),
+        budget(PATIENCE, stop),
         dial("127.0.0.1", server.port, ()) as sock,
         pytest.raises(TooLargeError, match="1000 bytes"),
         sock.makefile("rb") as stream,
@@ -83,12 +84,12 @@ def test_more_bytes_than_allowed_are_too_many(stop: threading.Event) -> None:
 
 
 def test_a_stop_ends_a_receive(stop: threading.Event) -> None:
-    with Server(Peer.hang) as server, budget(30, stop), dial("127.0.0.1", server.port, ()) as sock:
+    with Server(Peer.hang) as server, budget(PATIENCE, stop), dial("127.0.0.1", server.port, ()) as sock:
         threading.Timer(0.1, stop.set).start()
         began = time.monotonic()
         with pytest.raises(Stopped):
             sock.recv(1)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < AT_ONCE
 
 
 def test_nothing_is_sent_when_the_time_is_over(stop: threading.Event) -> None:
@@ -100,7 +101,7 @@ def test_nothing_is_sent_when_the_time_is_over(stop: threading.Event) -> None:
 
 def test_a_send_that_nobody_takes_ends_in_time(stop: threading.Event) -> None:
     def script(peer: Peer) -> None:
-        peer.server.ended.wait(20)
+        peer.server.ended.wait(PATIENCE)
 
     with (
         Server(script) as server,
@@ -115,24 +116,24 @@ def test_a_connection_that_is_not_answered_ends_in_time(stop: threading.Event, f
     began = time.monotonic()
     with budget(0.4, stop), pytest.raises((RequestTimeout, TimeoutError)):
         dial("127.0.0.1", full_backlog, ())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_stop_ends_a_connection_that_is_not_answered(stop: threading.Event, full_backlog: int) -> None:
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
-    with budget(30, stop), pytest.raises(Stopped):
+    with budget(PATIENCE, stop), pytest.raises(Stopped):
         dial("127.0.0.1", full_backlog, ())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_refused_connection_says_so(stop: threading.Event) -> None:
-    with budget(5, stop), pytest.raises(ConnectionRefusedError):
+    with budget(PATIENCE, stop), pytest.raises(ConnectionRefusedError):
         dial("127.0.0.1", refused_port(), ())
 
 
 def test_an_address_that_does_not_answer_leaves_time_for_the_next(stop: threading.Event, full_backlog: int) -> None:
-    with Server(chatter) as server, budget(0.8, stop):
+    with Server(chatter) as server, budget(1.6, stop):
         addresses = [
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
             for port in (refused_port(), full_backlog, server.port)
@@ -142,7 +143,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(stop: threadin
 
 
 def test_an_address_of_an_unknown_family_is_passed_over(stop: threading.Event) -> None:
-    with Server(chatter) as server, budget(5, stop):
+    with Server(chatter) as server, budget(PATIENCE, stop):
         unknown = (socket.AF_APPLETALK, socket.SOCK_STREAM, 99, "", ("127.0.0.1", 1))
         known = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
         with connect([unknown, known], ()) as sock:
@@ -150,7 +151,7 @@ def test_an_address_of_an_unknown_family_is_passed_over(stop: threading.Event) -
 
 
 def test_a_name_without_an_address_cannot_be_connected_to(stop: threading.Event) -> None:
-    with budget(5, stop), pytest.raises(OSError, match="no address"):
+    with budget(PATIENCE, stop), pytest.raises(OSError, match="no address"):
         connect([], ())
 
 
@@ -162,20 +163,20 @@ def test_a_slow_look_up_is_waited_for_and_one_without_end_is_not(stop: threading
         return []
 
     def endless(*_: object) -> list[Any]:
-        hanging.wait(30)
+        hanging.wait(PATIENCE)
         return []
 
-    with budget(5, stop):
+    with budget(PATIENCE, stop):
         assert resolve("slow.example", 80, slow) == []
     began = time.monotonic()
     with budget(0.2, stop), pytest.raises(RequestTimeout):
         resolve("endless.example", 80, endless)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < AT_ONCE
     hanging.set()
 
 
 def test_a_name_is_resolved(stop: threading.Event) -> None:
-    with budget(5, stop):
+    with budget(PATIENCE, stop):
         assert ("127.0.0.1", 80) in [address for *_, address in resolve("127.0.0.1", 80)]
 
 
@@ -188,13 +189,13 @@ def test_a_name_that_cannot_be_resolved_says_so(stop: threading.Event, name: str
 
 
 def test_an_address_of_another_family_is_an_error_and_leaves_no_socket(stop: threading.Event) -> None:
-    with budget(5, stop), BoundedSocket(socket.AF_INET6, socket.SOCK_STREAM) as sock, pytest.raises(OSError):
+    with budget(PATIENCE, stop), BoundedSocket(socket.AF_INET6, socket.SOCK_STREAM) as sock, pytest.raises(OSError):
         sock.dial(("127.0.0.1", 1), 1.0)
 
 
 def test_without_a_budget_nothing_can_be_received(stop: threading.Event) -> None:
     with Server(chatter) as server:
-        with budget(5, stop):
+        with budget(PATIENCE, stop):
             sock = dial("127.0.0.1", server.port, ())
         with sock, pytest.raises(AttributeError):
             sock.recv(1)

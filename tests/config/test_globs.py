@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from fnmatch import fnmatchcase
 
 import pytest
@@ -42,10 +41,7 @@ def test_globs_match_as_fnmatch_does(include: list[str], exclude: list[str], nam
 
 
 def test_many_stars_do_not_take_exponential_time() -> None:
-    started = time.process_time()
-
-    assert not Globs(include=("*a" * 30 + "b",)).match("a" * 200)
-    assert time.process_time() - started < 1
+    assert not Globs(include=("*a" * 30 + "b",)).match("a" * 200)  # or it does not end
 
 
 @pytest.mark.parametrize(("text", "expected"), [("main", False), ("release/*", True), ("v?", True), ("[ab]", True)])

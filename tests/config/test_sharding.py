@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,9 +67,9 @@ def test_one_shard_has_everything() -> None:
     assert mine(ITEMS, 0, 1) == ITEMS
 
 
-def test_a_large_fleet_is_divided_in_less_than_a_second() -> None:
-    started = time.process_time()
+def test_many_shards_have_about_the_same_share_of_a_large_fleet() -> None:
+    shares = Counter(owner(item.slug, 64) for item in ITEMS)
 
-    mine(ITEMS, 0, 64)
-
-    assert time.process_time() - started < 1
+    assert set(shares) == set(range(64))
+    assert min(shares.values()) > 50
+    assert max(shares.values()) < 110  # 78 in the middle

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from tests.circleci import Circle
 
@@ -46,7 +48,7 @@ def fetch(
 ) -> Answer:
     """Ask once, for any target."""
     host = circle.url.partition("://")[2]
-    connection = http.client.HTTPConnection(host, timeout=5)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE)
     try:
         given = {"Circle-Token": circle.token} if headers is None else headers
         connection.request(method, target, body, given)

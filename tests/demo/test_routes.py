@@ -14,6 +14,7 @@ from exporter.demo.routes import ROUTES
 from exporter.demo.times import written
 from tests import schemas
 from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WEB, WEEK, all_rows, ask, fetch
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.circleci import Circle
@@ -243,7 +244,7 @@ def test_branches_can_be_those_of_one_workflow(reference: Circle) -> None:
 
 
 def test_connections_are_kept(reference: Circle) -> None:
-    connection = http.client.HTTPConnection(reference.url.partition("://")[2], timeout=5)
+    connection = http.client.HTTPConnection(reference.url.partition("://")[2], timeout=PATIENCE)
     for path in ("/me", "/nothing", "/me/collaborations"):
         connection.request("GET", f"/api/v2{path}", headers={"Circle-Token": reference.token})
         first = connection.sock
