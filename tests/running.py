@@ -19,13 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.waiting import wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 COMMAND = Path(sys.executable).with_name("circleci-insights-exporter")
-PATIENCE = 30.0
 
 
 def unmeasured() -> dict[str, str]:
@@ -160,15 +159,15 @@ class Exporter:
         if self.lives:
             self.process.terminate()
             try:
-                self.process.wait(5)
+                self.process.wait(AT_ONCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(5)
+                self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         """End it as the kernel does that is out of memory."""
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(PATIENCE)
 
     # ---- configuration
 

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PATIENCE = 60.0
+"""Seconds to wait for what takes a moment: the machine may be busy, and a limit costs nothing when the state comes."""
+AT_ONCE = 20.0
+"""Seconds in which what happens at once is over on the busiest machine. What it must not wait for takes longer."""
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, interval: float = 0.02, *, why: str = "") -> T:
+
+def wait_until(predicate: Callable[[], T], timeout: float = PATIENCE, interval: float = 0.02, *, why: str = "") -> T:
     """Ask `predicate` every `interval` seconds until it gives something true, and return that.
 
     After `timeout` seconds the test fails with `why` (or the predicate's name) and the last thing it gave.

@@ -169,7 +169,7 @@ def cluster(folder: Path, programs: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         stack.enter_context(_process([programs / "etcd", *data], folder / "etcd.log"))
         server = stack.enter_context(_process([programs / "kube-apiserver", *api], folder / "api.log"))
-        wait_until(authority.exists, 60, 0.1, why="the server's certificate")
+        wait_until(authority.exists, interval=0.1, why="the server's certificate")
         made = Cluster(url, authority, kubeconfig)
         wait_until(lambda: _is_ready(made, server), 120, 0.2, why="the API server")
         stack.enter_context(_process([programs / "kube-controller-manager", *controllers], folder / "controllers.log"))

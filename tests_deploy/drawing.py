@@ -97,7 +97,7 @@ def draw(
     with _serving(folder) as url:
         driver.set_window_size(settings["width"], 1200)
         driver.get(url)
-        wait_until(lambda: driver.title.startswith(("done", "error")), 60, 0.1, why=f"the drawing of {name}")
+        wait_until(lambda: driver.title.startswith(("done", "error")), interval=0.1, why=f"the drawing of {name}")
         assert driver.title == "done", driver.title
         height = int(driver.execute_script("return document.getElementById('root').scrollHeight"))
         metrics = {"width": settings["width"], "height": height, "deviceScaleFactor": 1, "mobile": False}

@@ -49,7 +49,9 @@ def running(
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
-            wait_until(lambda: process.poll() is not None or fetch(ready), 60, 0.05, why=f"{command[0]} at {ready}")
+            wait_until(
+                lambda: process.poll() is not None or fetch(ready), interval=0.05, why=f"{command[0]} at {ready}"
+            )
             assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
             yield process
         finally:

@@ -50,10 +50,10 @@ def test_alerts_fire_when_the_token_is_refused_and_the_configuration_wrong_and_e
                     if each["metric"]["component"] == "exporter"
                 }
 
-            wait_until(lambda: firing() == ALWAYS, 60, 0.2, why="a project that fails")
+            wait_until(lambda: firing() == ALWAYS, interval=0.2, why="a project that fails")
             circle.accept("another token")
             config.write_text(right.replace("projects:", "project:"), encoding="utf-8")
-            wait_until(lambda: firing() == ALWAYS | TROUBLE, 60, 0.2, why="all that the trouble raises")
+            wait_until(lambda: firing() == ALWAYS | TROUBLE, interval=0.2, why="all that the trouble raises")
             circle.accept(circle.token)
             config.write_text(right, encoding="utf-8")
-            wait_until(lambda: firing() == ALWAYS, 60, 0.2, why="the end of the trouble")
+            wait_until(lambda: firing() == ALWAYS, interval=0.2, why="the end of the trouble")

@@ -76,7 +76,7 @@ def raised(url: str, alerts: list[Alert]) -> list[dict[str, Any]]:
             else []
         )
 
-    return wait_until(known, 20, 0.1, why="the alerts")
+    return wait_until(known, interval=0.1, why="the alerts")
 
 
 def test_what_explains_an_alert_mutes_it_and_nothing_of_another_exporter_or_workflow(alertmanager: str) -> None:

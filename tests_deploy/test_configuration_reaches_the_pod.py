@@ -56,9 +56,9 @@ def test_a_project_that_is_added_to_the_values_is_polled_without_a_restart(tmp_p
                 )
                 return sample.encode() in fetch(f"http://{address}/metrics")
 
-            wait_until(lambda: polled("gh/acme/web"), 30)
+            wait_until(lambda: polled("gh/acme/web"))
             assert not polled("gh/acme/api")
             publish(mount, "..2", render("gh/acme/web, gh/acme/api")[0])
-            wait_until(lambda: polled("gh/acme/api"), 60)
+            wait_until(lambda: polled("gh/acme/api"))
 
             assert process.poll() is None

@@ -121,6 +121,6 @@ def test_the_runs_that_a_panel_marks_are_exemplars_with_an_id(prometheus_url: st
         found = query(prometheus_url, "query_exemplars", **asked)
         return [exemplar for series in found for exemplar in series["exemplars"]]
 
-    runs = wait_until(marked, 30, 0.5, why="exemplars")
+    runs = wait_until(marked, interval=0.5, why="exemplars")
 
     assert all(UUID(each["labels"]["workflow_id"]) for each in runs)

@@ -215,8 +215,7 @@ def test_a_real_prometheus_keeps_one_series_of_circleci_when_another_replica_lea
         def seen(runs: int) -> None:
             wait_until(
                 lambda: [each["value"][1] for each in ask("circleci_workflow_runs_total")] == [str(runs)],
-                30,
-                0.1,
+                interval=0.1,
                 why=f"{runs} runs",
             )
 
@@ -225,7 +224,7 @@ def test_a_real_prometheus_keeps_one_series_of_circleci_when_another_replica_lea
         for leader, standby, runs in ((first, second, 5), (second, first, 7), (first, second, 11)):
             leader.runs, leader.leads, standby.leads = runs, True, False
             seen(runs)
-            wait_until(lambda: len(ask("circleci_exporter_leader == 1")) == 1, 30, 0.1, why="one leader")
+            wait_until(lambda: len(ask("circleci_exporter_leader == 1")) == 1, interval=0.1, why="one leader")
 
         (counted,) = ask("circleci_workflow_runs_total[10m]")
         values = [int(value) for _, value in counted["values"]]

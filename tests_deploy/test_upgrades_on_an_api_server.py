@@ -112,7 +112,7 @@ class Release:
 
     def settle(self) -> None:
         """Wait until the only workload has rolled out and no other pod is left."""
-        wait_until(self._is_settled, 60, 0.2, why="the roll-out")
+        wait_until(self._is_settled, interval=0.2, why="the roll-out")
 
     def _is_settled(self) -> bool:
         (only,) = self.workloads()
@@ -144,16 +144,16 @@ def remedy(release: Release, upgrade: Upgrade) -> None:
             release.kubectl("patch", "persistentvolumeclaim", claim, "--patch", patch)
     kind = upgrade.refusals[0].split()[0].lower()
     release.kubectl("delete", kind, NAME, "--cascade=orphan")
-    wait_until(lambda: not release.workloads(), 30, 0.1, why="the object to be gone")
+    wait_until(lambda: not release.workloads(), interval=0.1, why="the object to be gone")
 
 
 def replace_one_by_one(release: Release) -> None:
     """Kubernetes cannot give the pods that it took over a volume: delete them, as the page says."""
-    wait_until(lambda: "FailedUpdate" in release.kubectl("get", "events"), 30, 0.2, why="the refused change")
+    wait_until(lambda: "FailedUpdate" in release.kubectl("get", "events"), interval=0.2, why="the refused change")
     assert release.mounted() == set()
     for number in range(3):
         release.kubectl("delete", "pod", f"{NAME}-{number}", "--wait=false")
-        wait_until(lambda: len(release.mounted()) > number, 30, 0.2, why="a pod with a volume")  # noqa: B023
+        wait_until(lambda: len(release.mounted()) > number, interval=0.2, why="a pod with a volume")  # noqa: B023
 
 
 @pytest.mark.parametrize("upgrade", UPGRADES, ids=lambda upgrade: f"{upgrade.name}, {len(upgrade.old)}")
@@ -215,7 +215,7 @@ def test_after_an_uninstall_an_install_of_the_same_name_takes_the_volumes_again(
     claims = release.claims()
 
     assert release.helm("uninstall", "rel") == ""
-    wait_until(lambda: not release.pods(), 30, 0.1, why="no pod")
+    wait_until(lambda: not release.pods(), interval=0.1, why="no pod")
     assert release.claims() == claims
 
     assert release.become(values) == ""
@@ -230,7 +230,7 @@ def test_an_uninstall_deletes_the_volume_where_the_values_say_so(release: Releas
 
     assert release.helm("uninstall", "rel") == ""
 
-    wait_until(lambda: not release.claims(), 30, 0.1, why="no claim")
+    wait_until(lambda: not release.claims(), interval=0.1, why="no claim")
 
 
 def test_fewer_shards_keep_the_volumes_of_those_that_go_and_more_take_them_again(release: Release) -> None:
@@ -291,7 +291,7 @@ def test_with_kustomize_the_single_exporter_goes_on_beside_the_shards_until_it_i
     release.settle()
 
     apply(release, "overlays/sharded")
-    wait_until(lambda: len(release.pods()) == 4, 30, 0.1, why="three shards beside one exporter")
+    wait_until(lambda: len(release.pods()) == 4, interval=0.1, why="three shards beside one exporter")
 
     release.kubectl("delete", "deployment", "circleci-insights-exporter")
     release.settle()
@@ -313,7 +313,7 @@ def test_a_roll_out_of_replicas_starts_a_pod_before_it_stops_one(release: Releas
 
     with release.server.node:
         assert release.become((*REPLICAS, "--set", "podAnnotations.x=y")) == ""
-        wait_until(lambda: len(release.pods()) == 3, 30, 0.1, why="a new pod beside the two")
+        wait_until(lambda: len(release.pods()) == 3, interval=0.1, why="a new pod beside the two")
         assert pods.keys() < release.pods().keys()
     release.settle()
     assert not pods.keys() & release.pods().keys()

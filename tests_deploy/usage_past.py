@@ -54,7 +54,7 @@ class UsagePast:
         log = self.folder / "usage.log"
         environment = {**os.environ, "CIRCLECI_TOKEN": self.circle.token}
         with running(command, f"http://{address}/-/ready", log, environment):
-            wait_until(partial(self._started, log), 60, 0.05, why="exports that are started")
+            wait_until(partial(self._started, log), interval=0.05, why="exports that are started")
             # The clock almost stands still, and then no export gets ready.
             self.circle.clock.advance(UNTIL_READY)
             self.text = wait_until(partial(self._complete, address), 90, 0.1, why="a day of usage")

@@ -15,7 +15,7 @@ from tests.cli.commands import command
 from tests.counting import Counting, read_counters
 from tests.history.past import read, rises
 from tests.running import COMMAND
-from tests.waiting import wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,8 +114,8 @@ def test_a_signal_ends_it_at_once_and_keeps_what_was_read(
     wait_until(lambda: any("page-token" in seen.query for seen in counting.circle.requests), why="the second page")
     began = time.monotonic()
     process.send_signal(number)
-    assert process.wait(20) == 130
-    assert time.monotonic() - began < 5
+    assert process.wait(PATIENCE) == 130
+    assert time.monotonic() - began < AT_ONCE
     assert "run the same command again to continue" in (tmp_path / "log").read_text()
     counting.circle.heal()
     counting.circle.forget_requests()
@@ -128,9 +128,9 @@ def test_a_signal_ends_it_at_once_and_keeps_what_was_read(
 def test_a_signal_while_files_are_written_ends_it_and_leaves_none(counting: Counting, tmp_path: Path) -> None:
     process = start(tmp_path, counting, "--step", "30s")
     unfinished = tmp_path / "out" / ".unfinished"
-    wait_until(lambda: unfinished.exists() and any(unfinished.iterdir()), 60, 0.01, why="the files to be begun")
+    wait_until(lambda: unfinished.exists() and any(unfinished.iterdir()), interval=0.01, why="the files to be begun")
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait(PATIENCE) == 130
     assert not (tmp_path / "out").exists()
     counting.circle.forget_requests()
     assert backfill(tmp_path, counting).returncode == 0
@@ -200,7 +200,7 @@ def test_two_at_once_on_one_state_file_are_refused(counting: Counting, tmp_path:
     assert other.returncode == 1
     assert "in use" in other.stderr or "another process" in other.stderr
     counting.circle.heal()
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     assert not (tmp_path / "other").exists()
 
 
@@ -235,7 +235,7 @@ def test_killed_again_and_again_it_asks_for_no_page_twice_and_counts_each_run_on
             code = process.wait(random.uniform(0.7, 2.0) + kills / 2)  # each gets further than the one before
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE)
             kills += 1
             continue
         said = (tmp_path / "log").read_text()

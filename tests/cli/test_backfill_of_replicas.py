@@ -12,7 +12,7 @@ from tests.cli.test_backfill import PAGES, backfill, configure, start
 from tests.counting import Counting
 from tests.history.past import read
 from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +68,11 @@ def test_killed_it_goes_on_from_what_it_had_read_once_its_lease_has_ended(counti
     process = start(tmp_path, counting)
     wait_until(lambda: any("page-token" in seen.query for seen in counting.circle.requests), why="the second page")
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(PATIENCE)
     assert list(tmp_path.glob("out.backfill"))
     counting.circle.heal()
     counting.circle.forget_requests()
-    wait_until(lambda: backfill(tmp_path, counting).returncode == 0, 30, why="the lease to end")
+    wait_until(lambda: backfill(tmp_path, counting).returncode == 0, why="the lease to end")
     first = [seen for seen in counting.circle.requests if "start-date" in seen.query and "page-token" not in seen.query]
     assert first == []
 
@@ -82,7 +82,7 @@ def test_a_lease_that_is_lost_ends_it_with_1(counting: Counting, tmp_path: Path,
     process = start(tmp_path, counting)
     wait_until(lambda: any("page-token" in seen.query for seen in counting.circle.requests), why="the second page")
     database.run("UPDATE lease SET epoch = epoch + 1")
-    assert process.wait(30) == 1
+    assert process.wait(PATIENCE) == 1
     assert "the lease was lost" in (tmp_path / "log").read_text()
     assert not (tmp_path / "out").exists()
 

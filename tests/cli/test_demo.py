@@ -19,7 +19,7 @@ from exporter.cli import main
 from exporter.demo.catalog import builtin
 from tests.cli.commands import command
 from tests.running import COMMAND, Scrape, unmeasured
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +45,12 @@ class Demo:
             )
 
     def address(self) -> str:
-        found = wait_until(lambda: ADDRESS.search(self.output.read_text()), 30, why="the address")
+        found = wait_until(lambda: ADDRESS.search(self.output.read_text()), why="the address")
         assert found is not None
         return found[1]
 
     def scrape(self) -> Scrape:
-        with OPEN(f"http://{self.address()}/metrics", timeout=10) as answer:
+        with OPEN(f"http://{self.address()}/metrics", timeout=PATIENCE) as answer:
             return Scrape(answer.read().decode(), 0.0)
 
     def polled(self) -> Scrape | None:
@@ -66,11 +66,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     running = Demo(tmp_path_factory.mktemp("demo"))
     yield running
     running.process.kill()
-    running.process.wait(10)
+    running.process.wait(PATIENCE)
 
 
 def test_the_demo_says_where_to_look_and_shows_six_projects_with_all_collectors(demo: Demo, promtool: Path) -> None:
-    scrape = wait_until(demo.polled, 40, 0.2, why="everything to be polled")
+    scrape = wait_until(demo.polled, interval=0.2, why="everything to be polled")
     assert scrape is not None
     for project in builtin(1):
         label = f"{project.owner.name}/{project.name}" if project.owner.vcs == "circleci" else project.slug
@@ -78,7 +78,7 @@ def test_the_demo_says_where_to_look_and_shows_six_projects_with_all_collectors(
     for collector in ("workflows", "jobs", "flaky_tests", "tests", "project", "job_trend", "workflow_summary"):
         assert (scrape.get("series", collector=collector) or 0) > 0
     assert scrape.get("up") == 1
-    with OPEN(f"http://{demo.address()}/", timeout=10) as page:
+    with OPEN(f"http://{demo.address()}/", timeout=PATIENCE) as page:
         assert b"gh/acme/web" in page.read()
     found = subprocess.run(
         [promtool, "check", "metrics"], input=scrape.text, capture_output=True, text=True, check=False
@@ -98,20 +98,20 @@ def test_the_demo_shows_runs_that_begin_and_end_while_somebody_looks(demo: Demo)
         return demo.scrape().get("api_requests_total", endpoint="/pipeline", code="200") or 0
 
     before = counted()
-    wait_until(lambda: counted() > before, 60, 0.5, why="a run to end")
+    wait_until(lambda: counted() > before, interval=0.5, why="a run to end")
     in_progress = [
         value for name, value in demo.scrape().values.items() if name.startswith("circleci_workflow_runs_in_progress{")
     ]
     assert sum(in_progress) > 0
     assert of_lists() > 0  # its projects share organizations
-    with OPEN(f"http://{demo.address()}/", timeout=10) as page:
+    with OPEN(f"http://{demo.address()}/", timeout=PATIENCE) as page:
         assert b'id="now"' in page.read()
 
 
 def test_the_demo_ends_by_ctrl_c_with_exit_code_0_and_without_a_traceback(demo: Demo) -> None:
-    wait_until(demo.scrape, 30)
+    wait_until(demo.scrape)
     demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(5) == 0
+    assert demo.process.wait(PATIENCE) == 0
     assert "Traceback" not in demo.output.read_text()
 
 

@@ -16,7 +16,7 @@ from tests.circleci.fleet import fleet
 from tests.cli.commands import command
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
 from tests.running import COMMAND, Scrape
-from tests.waiting import wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,11 +85,11 @@ def test_it_leaves_the_output_empty_and_ends_at_once_when_it_is_stopped(
     with subprocess.Popen(
         [COMMAND, "once"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        wait_until(lambda: circle.requests, 30)
+        wait_until(lambda: circle.requests)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=10)
-        assert time.monotonic() - began < 2
+        output, errors = process.communicate(timeout=PATIENCE)
+        assert time.monotonic() - began < AT_ONCE
     assert output == b""
     assert b"Traceback" not in errors
     assert process.returncode != 0

@@ -47,7 +47,7 @@ class Prometheus:
 
     def wait_for_scrape(self) -> None:
         """Wait until it has scraped its target."""
-        wait_until(lambda: self.query("up == 1"), 40, 0.1, why="the first scrape")
+        wait_until(lambda: self.query("up == 1"), interval=0.1, why="the first scrape")
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an instant query."""

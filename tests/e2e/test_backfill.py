@@ -82,7 +82,7 @@ def hold_rises(prometheus: Prometheus, circle: Circle) -> int:
 @contextmanager
 def once_scraped(prometheus: Prometheus) -> Iterator[None]:
     """Begin when it scrapes, though nobody answers yet: what is born then is seen at 0."""
-    wait_until(lambda: prometheus.ask("up == 0"), 60, 0.2, why="the first scrape")
+    wait_until(lambda: prometheus.ask("up == 0"), interval=0.2, why="the first scrape")
     yield
 
 
@@ -131,7 +131,7 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
             Exporter(tmp_path, configuration, token=circle.token, address=f"127.0.0.1:{port}") as exporter,
         ):
             wait_until(
-                lambda: prometheus.ask("count(circleci_workflow_runs_total) > 0"), 60, 0.2, why="the first scrape"
+                lambda: prometheus.ask("count(circleci_workflow_runs_total) > 0"), interval=0.2, why="the first scrape"
             )
             for slug in SLUGS:
                 for workflow in WORKFLOWS:
@@ -143,8 +143,7 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
             )
             wait_until(
                 lambda: prometheus.ask("sum(circleci_workflow_runs_total)")[0].value == total,
-                60,
-                0.2,
+                interval=0.2,
                 why=f"{total} runs",
             )
             assert exporter.lives

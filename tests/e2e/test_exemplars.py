@@ -83,7 +83,7 @@ def newest(circle: RemoteCircle, exporter: Exporter) -> dict[str, dict[str, Any]
     found = {}
     for duration in DURATIONS:
         found[next(bound for bound in BOUNDS if duration <= float(bound))] = run(circle, duration)
-    exporter.until(counted, "all runs", 60)
+    exporter.until(counted, "all runs")
     return found
 
 
@@ -106,7 +106,7 @@ def test_prometheus_3_keeps_the_newest_run_of_each_bucket(
     storage = "--enable-feature=exemplar-storage"
     target, port = exporter.address, free_port()
     with Prometheus(prometheus_3, tmp_path, storage, target=target, port=port) as prometheus:
-        wait_until(lambda: len(kept(prometheus, JOBS)) == len(newest), 60, 0.2, why="exemplars")
+        wait_until(lambda: len(kept(prometheus, JOBS)) == len(newest), interval=0.2, why="exemplars")
         for family in (RUNS, JOBS):
             found = kept(prometheus, family)
             assert found.keys() == newest.keys()

@@ -90,7 +90,7 @@ def scrape(exporter: Exporter) -> Scrape:
         wanted = [(name, collector) for name in names for collector in ("workflows", "jobs")]
         return all(scrape.get("collector_success", project=name, collector=each) == 1 for name, each in wanted)
 
-    return exporter.until(polled, "everything to be polled", 60)
+    return exporter.until(polled, "everything to be polled")
 
 
 def workflows_of(circle: Circle, slug: str) -> dict[str, list[str]]:
@@ -210,7 +210,7 @@ def test_prometheus_holds_every_value(prometheus: tuple[Prometheus, Proxy], scra
     server.wait_for_scrape()
     known = {name: value for slug in SCOPES for name, value in expected(circle, slug).items()}
     wanted = '{__name__=~"circleci_insights_(workflow|job)_.*",__name__!~".*_run_timestamp_seconds"}'
-    wait_until(lambda: server.values(wanted) == known, 20, 0.2, why="a scrape of all values")
+    wait_until(lambda: server.values(wanted) == known, interval=0.2, why="a scrape of all values")
 
 
 def test_prometheus_is_given_openmetrics_in_gzip(prometheus: tuple[Prometheus, Proxy]) -> None:
@@ -233,7 +233,7 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
     server.wait_for_scrape()
     runs = 'circleci_insights_workflow_runs{window="last-30-days"}'
     on_default = f"{runs} * on (project, branch) group_left () circleci_insights_default_branch"
-    wait_until(lambda: server.values('count(circleci_insights_project_info{team="shop"})'), 20)
+    wait_until(lambda: server.values('count(circleci_insights_project_info{team="shop"})'))
     found = {
         (sample["metric"]["project"], sample["metric"]["branch"], sample["metric"]["workflow"]): float(
             sample["value"][1]
@@ -251,7 +251,7 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
     worst = server.query('bottomk(1, circleci_insights_workflow_success_ratio{branch="main", window="last-90-days"})')
     assert len(worst) == 1
     grown = "sum by (collector) (increase(circleci_exporter_collector_failures_total[5m]))"
-    wait_until(lambda: server.query(grown), 20, 0.2, why="a second scrape")
+    wait_until(lambda: server.query(grown), interval=0.2, why="a second scrape")
 
 
 def test_the_process_is_ready_and_healthy_all_the_while(exporter: Exporter) -> None:

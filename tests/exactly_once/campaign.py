@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.circleci import RemoteCircle
 from tests.counting import Counted, read_counters, true_counters
 from tests.exactly_once.producer import NAMED, SLUG, Producer
-from tests.running import PATIENCE, Exporter
-from tests.waiting import wait_until
+from tests.running import Exporter
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -214,7 +214,7 @@ class Campaign:
         self.producer.release()
         self.circle.heal()
         time.sleep(3.2)  # until the last run has stopped and is shown
-        self.until(lambda found: found == self.truth(), "the counters to be those of the truth", 60)
+        self.until(lambda found: found == self.truth(), "the counters to be those of the truth")
         self.watch(3.5)  # a sweep more changes nothing
 
     def halt(self, producing: Iterable[threading.Thread]) -> None:

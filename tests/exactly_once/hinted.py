@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.circleci import RemoteCircle
 from tests.exactly_once.campaign import free_port
-from tests.running import PATIENCE, Exporter
+from tests.running import Exporter
 from tests.signing import job_completed, send, workflow_completed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ class Hinted:
                 for workflow in WORKFLOWS:
                     for status in dict.fromkeys(STATUSES):
                         self.run(slug, branch, workflow, status)
-        self.exporter.until(lambda scrape: counted(scrape) == self.truth(), "the first runs", 60)
+        self.exporter.until(lambda scrape: counted(scrape) == self.truth(), "the first runs")
 
     # ---- what happens
 
@@ -274,7 +274,7 @@ def delays(campaign: Hinted, *, a_second: int, seconds: float) -> list[float]:
         told.append(time.monotonic())
         for _ in range(campaign.random.choice((1, 1, 3))):
             campaign.tell(workflow_completed(workflow, slug, pipeline))
-    wait_until(lambda: len(shown) >= len(told), 60, why="all to be counted")
+    wait_until(lambda: len(shown) >= len(told), why="all to be counted")
     done.set()
     thread.join(PATIENCE)
     assert len(shown) == len(told)

@@ -69,7 +69,7 @@ class Prometheus:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def __enter__(self) -> Self:
-        wait_until(self._is_ready, 60, 0.1, why="Prometheus")
+        wait_until(self._is_ready, interval=0.1, why="Prometheus")
         return self
 
     def __exit__(self, *_: object) -> None:

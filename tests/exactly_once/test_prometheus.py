@@ -30,7 +30,7 @@ def by_branch(found: list[Answered], *more: str) -> dict[tuple[str, ...], Answer
 
 
 def wait_for(prometheus: Prometheus, query: str, true: Callable[[list[Answered]], object]) -> None:
-    wait_until(lambda: true(prometheus.ask(query)), 30, 0.2, why=query)
+    wait_until(lambda: true(prometheus.ask(query)), interval=0.2, why=query)
 
 
 def let_a_branch_be_born(campaign: Campaign) -> None:

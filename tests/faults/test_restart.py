@@ -14,8 +14,8 @@ import pytest
 from tests import truth
 from tests.faults.campaign import WORKFLOWS, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
-from tests.running import PATIENCE, Exporter
-from tests.waiting import wait_until
+from tests.running import Exporter
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -64,7 +64,7 @@ def test_a_stop_is_over_in_two_seconds_with_exit_code_0(
     circle.fail(kind, "", **options)
     config = configuration(circle, SLUGS, timeout="60s", concurrency=4, state=tmp_path / "state.db")
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
-        wait_until(busy(circle, kind, count), 20)
+        wait_until(busy(circle, kind, count))
         code, seconds = exporter.stop()
         assert (code, seconds < SOON) == (0, True), f"{code} after {seconds:.2f} s"
         assert "Traceback" not in exporter.log
@@ -109,7 +109,7 @@ def test_a_second_signal_changes_nothing(circle: RemoteCircle, tmp_path: Path) -
 def test_a_signal_while_it_starts_ends_it_well(circle: RemoteCircle, tmp_path: Path) -> None:
     exporter = Exporter(tmp_path, configuration(circle, SLUGS), token=TOKEN)
     try:
-        wait_until(lambda: exporter.events("starting"), 20, 0.001)
+        wait_until(lambda: exporter.events("starting"), interval=0.001)
         code, seconds = exporter.stop()
     finally:
         exporter.end()

@@ -40,7 +40,7 @@ def test_it_says_what_starts_what_came_of_the_first_polls_and_that_it_stops(circ
         assert (starting["version"], starting["projects"], starting["circleci"]) == (__version__, 2, circle.url)
         (listening,) = exporter.events("listening")
         assert listening["address"] == exporter.address
-        (told,) = wait_until(lambda: exporter.events("first poll of all projects complete"), 20)
+        (told,) = wait_until(lambda: exporter.events("first poll of all projects complete"))
         assert (told["projects"], told["failing"]) == (2, 0)
         assert told["series"] > 0
         assert exporter.stop()[0] == 0
@@ -77,7 +77,7 @@ def test_a_configuration_that_asks_for_more_than_its_rate_is_warned_of_by_how_mu
 
 def test_a_configuration_within_its_rate_is_not_warned_of(circle: Circle, tmp_path: Path) -> None:
     with Exporter(tmp_path, hourly(circle), token=TOKEN) as exporter:
-        wait_until(lambda: exporter.events("first poll of all projects complete"), 20)
+        wait_until(lambda: exporter.events("first poll of all projects complete"))
         assert exporter.events(level="warning") == []
 
 

@@ -124,7 +124,7 @@ def test_after_a_stop_another_has_everything_within_5_seconds_and_asks_nothing_t
     assert requests_made(leader) > 0
     asked, began = len(circle.requests), time.monotonic()
     assert leader.stop()[0] == 0
-    wait_until(lambda: leads(standby), 5)
+    wait_until(lambda: leads(standby))
     after = standby.scrape()
     assert time.monotonic() - began < 5
     assert {name: value for name, value in after.values.items() if name.startswith("circleci_workflow")} == before
@@ -171,9 +171,9 @@ def test_a_webhook_that_a_standby_takes_is_followed_by_the_leader(
         assert scrape.get("run_delay_seconds_count", source="webhook") == 1
         return True
 
-    wait_until(counted, 15)
+    wait_until(counted)
     assert leader.stop()[0] == 0
-    wait_until(lambda: leads(standby), 5)
+    wait_until(lambda: leads(standby))
     counted_at = standby.scrape().get("webhooks_total", event="workflow-completed", result="accepted")
     assert counted_at == 2
 
@@ -186,14 +186,14 @@ def test_without_its_database_a_leader_shows_what_it_has_and_then_nothing(
         wait_until(lambda: leads(leader))
         polled(leader)
         wire.cut()
-        leader.until(lambda scrape: scrape.get("state_writable") == 0, "the outage to show", 5)
+        leader.until(lambda scrape: scrape.get("state_writable") == 0, "the outage to show")
         assert send(leader.address, workflow_completed("0" * 8 + "-0000-4000-8000-" + "0" * 12, SLUG), SECRET)[0] == 503
         wait_until(lambda: not leads(leader), LEASE + 2)
         assert leader.scrape().get("leader") == 0
         assert leader.get("/-/ready")[0] == 200
         wire.heal()
         began = time.monotonic()
-        wait_until(lambda: leads(leader), 10)
+        wait_until(lambda: leads(leader))
         assert time.monotonic() - began < 3
         leader.until(lambda scrape: scrape.get("state_writable") == 1, "the end of the outage")
 
@@ -207,7 +207,7 @@ def test_a_replica_that_finds_no_database_stands_by_and_takes_over_when_it_is_th
         assert replica.get("/-/ready")[0] == 503
         assert replica.events("the database cannot be reached")
         wire.heal()
-        wait_until(lambda: leads(replica), 10)
+        wait_until(lambda: leads(replica))
         assert replica.get("/-/ready")[0] == 200
 
 
@@ -219,19 +219,19 @@ def test_projects_move_with_their_counters_when_the_number_of_shards_changes(
     polled(one)
     for slug in (SLUG, OTHER):
         ended(circle, slug)
-    wait_until(lambda: [runs(one, slug) for slug in (SLUG, OTHER)] == [1, 1], 20)
+    wait_until(lambda: [runs(one, slug) for slug in (SLUG, OTHER)] == [1, 1])
     shards = [start("--shard", str(number), "--total-shards", "2") for number in range(2)]
     wait_until(lambda: all(each.get("/-/ready")[0] == 200 for each in shards))
     time.sleep(1.5)
     assert not any(leads(each) for each in shards)
     asked = len(circle.requests)
     assert one.stop()[0] == 0
-    wait_until(lambda: all(leads(each) for each in shards), 10)
+    wait_until(lambda: all(leads(each) for each in shards))
     for slug in (SLUG, OTHER):
         assert sorted(runs(each, slug) or 0.0 for each in shards) == [0.0, 1.0]
     assert len(circle.requests) - asked < 20
     ended(circle)
-    wait_until(lambda: sorted(runs(each) or 0.0 for each in shards) == [0.0, 2.0], 20)
+    wait_until(lambda: sorted(runs(each) or 0.0 for each in shards) == [0.0, 2.0])
 
 
 def test_a_reload_reaches_a_standby_too(start: Callable[..., Exporter], circle: Circle, database: Address) -> None:
@@ -244,7 +244,7 @@ def test_a_reload_reaches_a_standby_too(start: Callable[..., Exporter], circle: 
     standby.configure(config(circle, "postgresql://elsewhere/db"))
     assert "restart the exporter" in standby.get("/-/reload", "POST")[1]
     assert leader.stop()[0] == 0
-    wait_until(lambda: leads(standby), 5)
+    wait_until(lambda: leads(standby))
     projects = {name for name in standby.scrape().values if name.startswith("circleci_insights_project_info")}
     assert len(projects) == 1
 
@@ -365,7 +365,7 @@ def test_backfill_waits_for_no_replica_and_a_replica_goes_on_from_its_counters(
     again = run()
     assert again.returncode == 2
     after = start()
-    wait_until(lambda: leads(after), 5)
+    wait_until(lambda: leads(after))
 
 
 def test_the_next_leader_heeds_the_pause_that_circleci_asked_the_last_one_for(
@@ -377,9 +377,9 @@ def test_the_next_leader_heeds_the_pause_that_circleci_asked_the_last_one_for(
     standby = start()
     fault = circle.fail("throttle", times=1, retry_after=60)
     wait_until(lambda: fault.hits)
-    wait_until(lambda: database.run("SELECT 1 FROM lease WHERE paused_until > lease_now() + 30"), 5)
+    wait_until(lambda: database.run("SELECT 1 FROM lease WHERE paused_until > lease_now() + 30"))
     asked = len(circle.requests)
     assert leader.stop()[0] == 0
-    wait_until(lambda: leads(standby), 5)
+    wait_until(lambda: leads(standby))
     time.sleep(3.0)
     assert len(circle.requests) == asked

@@ -102,7 +102,7 @@ def test_what_left_no_hint_is_counted_within_a_second_or_at_the_end(door: Door) 
     assert door.arrivals.totals() == {(ENDED, "accepted"): 1}
     door.door.start()
     expected = {(ENDED, "accepted"): 1, (ENDED, "unsigned"): 1, ("other", "accepted"): 1}
-    wait_until(lambda: door.arrivals.totals() == expected, 5)
+    wait_until(lambda: door.arrivals.totals() == expected)
 
 
 def test_the_last_counts_are_written_at_the_end(door: Door, database: Address) -> None:

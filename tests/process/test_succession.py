@@ -83,11 +83,11 @@ def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following:
     with linked(database) as link:
         end_lease(database)
         other = hold(link, "another")
-        wait_until(lambda: following.succession.current is None, 5)
+        wait_until(lambda: following.succession.current is None)
         assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
         assert following.reigns[0].shared.ended.is_set()
         LeaseTable(link, LEASE).give_back(other)
-    wait_until(following.leads, 5)
+    wait_until(following.leads)
     assert len(following.reigns) == 2
 
 
@@ -102,7 +102,7 @@ def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following:
 def test_a_reign_that_cannot_begin_is_tried_again(following: Following, trouble: Exception, said: str) -> None:
     following.troubles.append(trouble)
     following.succession.start()
-    wait_until(following.leads, 10)
+    wait_until(following.leads)
     assert said in following.log.told()
 
 
@@ -111,7 +111,7 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
 ) -> None:
     following.reading = 1.5 * LEASE
     following.succession.start()
-    wait_until(lambda: following.succession._keeper.tenure is not None, 5, why="the lease")
+    wait_until(lambda: following.succession._keeper.tenure is not None, why="the lease")
     began = time.monotonic()
     while not following.reigns:
         assert following.succession.current is None
@@ -128,10 +128,10 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     first = following.reigns[0]
     following.troubles.append(StateError("the database: gone"))
     first.is_stale = True
-    wait_until(lambda: not following.troubles, 5)
+    wait_until(lambda: not following.troubles)
     current: Any = following.succession.current
     assert current is first
-    wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
+    wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert first.steps == ["made", "started", "stopped", "closed"]
     before, after = first.shared.hold, following.reigns[1].shared.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 1)
@@ -149,14 +149,14 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")
             first.is_stale = True
-            wait_until(lambda: "waiting for what is under way in the database" in following.log.told(), 5)
+            wait_until(lambda: "waiting for what is under way in the database" in following.log.told())
             [(end,)] = database.run("SELECT until FROM lease")
             wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until > %s", [end + LEASE]), 2 * LEASE + 5)
             assert following.leads()
             assert not {"the database cannot be reached", "not leading any more; standing by"} & {*following.log.told()}
             assert following.log.told().count("waiting for what is under way in the database") == 1
             assert len(following.reigns) == 1
-        wait_until(lambda: len(following.reigns) == 2 and following.leads(), 10)
+        wait_until(lambda: len(following.reigns) == 2 and following.leads())
         with pytest.raises(Refused), postgres.transaction():
             postgres.execute("SELECT 1")
     assert database.run("SELECT url FROM server") == [("late",)]

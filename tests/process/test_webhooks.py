@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
-from tests.running import PATIENCE, Exporter
+from tests.running import Exporter
 from tests.signing import send, workflow_completed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

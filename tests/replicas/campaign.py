@@ -15,9 +15,9 @@ from tests.exactly_once.pipelines.campaign import CONFIGURATION, PipelineCampaig
 from tests.exactly_once.pipelines.producer import SLUGS
 from tests.exactly_once.pipelines.reading import counters_of, read
 from tests.replicas.wire import Wire
-from tests.running import PATIENCE, Exporter
+from tests.running import Exporter
 from tests.signing import send, workflow_completed
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from tests.postgres import Address, Server
@@ -212,7 +212,7 @@ class ReplicaCampaign(PipelineCampaign):
         wire = self.leader().wire
         before = wire.cuts
         wire.cut_next_commit(reaches=reaches)
-        wait_until(lambda: wire.cuts > before or not self.is_leading(wire), 20, 0.05, why="a commit")
+        wait_until(lambda: wire.cuts > before or not self.is_leading(wire), interval=0.05, why="a commit")
         self.watch(1.0)
 
     def is_leading(self, wire: Wire) -> bool:
@@ -234,14 +234,14 @@ class ReplicaCampaign(PipelineCampaign):
             first = self.leader()
             first.wire.fall_silent()
             self.database.run("UPDATE lease SET until = lease_now() - 1")
-            wait_until(lambda: len(leading()) > 1 or not first.leads(), 10, 0.01, why="another leader, or none")
+            wait_until(lambda: len(leading()) > 1 or not first.leads(), interval=0.01, why="another leader, or none")
             first.wire.heal()
             self.takeovers += 1
             return len(leading()) > 1
 
         wait_until(forced, 90, 0.5, why="two leaders")
         self.two_led += 1
-        wait_until(lambda: len(leading()) == 1, 10, 0.02, why="one leader")
+        wait_until(lambda: len(leading()) == 1, interval=0.02, why="one leader")
         self.look()
 
     def tell_two(self) -> None:

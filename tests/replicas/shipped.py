@@ -51,7 +51,7 @@ def hold_increases(campaign: ReplicaCampaign, prometheus: Prometheus) -> None:
         raw = by_labels(prometheus.ask(RUNS))
         return {labels: each.value for labels, each in raw.items() if each.value} == truth
 
-    wait_until(seen, 30, 0.2, why="the newest values in Prometheus")
+    wait_until(seen, interval=0.2, why="the newest values in Prometheus")
     assert prometheus.ask(f"resets({RUNS}) > 0") == []
     increases = by_labels(prometheus.ask(f"increase({RUNS})"))
     for labels, each in by_labels(prometheus.ask(RUNS)).items():

@@ -92,7 +92,7 @@ def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
         time.sleep(1.2)
         assert not found.taken
         end_lease(database)
-        wait_until(found.leads, 5)
+        wait_until(found.leads)
         assert found.taken[0][0].epoch == 2
 
 
@@ -102,10 +102,10 @@ def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Addr
         wait_until(found.leads)
         end_lease(database)
         other = hold(link, "another")
-        wait_until(lambda: found.losses == 1, 5)
+        wait_until(lambda: found.losses == 1)
         assert not found.leads()
         LeaseTable(link, LEASE).give_back(other)
-        wait_until(found.leads, 5)
+        wait_until(found.leads)
         assert [held.epoch for held, _ in found.taken] == [1, 3]
 
 
@@ -117,10 +117,10 @@ def test_a_silent_database_ends_leading_before_the_lease_ends(postgres: Server, 
         wait_until(lambda: not found.leads(), 5, 0.01)
         [(left,)] = database.run("SELECT until - lease_now() FROM lease")
         assert left > 0
-        wait_until(lambda: found.losses == 1, 5)
+        wait_until(lambda: found.losses == 1)
         assert "the database cannot be reached" in found.log.told()
         wire.heal()
-        wait_until(found.leads, 8)
+        wait_until(found.leads)
         assert "the database can be reached again" in found.log.told()
 
 
@@ -132,7 +132,7 @@ def test_a_short_silence_is_lived_through(postgres: Server, database: Address) -
         time.sleep(1.0)
         wire.heal()
         before = until(database)
-        wait_until(lambda: until(database) > before, 5)
+        wait_until(lambda: until(database) > before)
         assert found.leads()
         assert (len(found.taken), found.losses) == (1, 0)
 

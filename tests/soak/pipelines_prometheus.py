@@ -62,7 +62,7 @@ def hold_exemplars(campaign: PipelineCampaign, prometheus: Prometheus, since: fl
     }
     until = time.time() + campaign.skew + 60
     family = "circleci_workflow_run_duration_seconds_bucket"
-    found = wait_until(lambda: prometheus.exemplars(family, since, until), 30, 0.5, why="exemplars of runs")
+    found = wait_until(lambda: prometheus.exemplars(family, since, until), interval=0.5, why="exemplars of runs")
     kept = [exemplar for series in found or [] for exemplar in series["exemplars"]]
     for exemplar in kept:
         duration, stopped = runs[exemplar["labels"]["workflow_id"]]
@@ -96,7 +96,7 @@ def test_increases_and_exemplars_of_a_real_prometheus_are_those_of_the_truth(
         campaign.end([producing])
         truth = campaign.counts(campaign.facts())
         total = sum(number for (name, _), number in truth.items() if name == COUNTERS[1])
-        wait_until(lambda: prometheus.ask(f"sum({COUNTERS[1]})")[0].value == total, 30, 0.5, why="the last scrape")
+        wait_until(lambda: prometheus.ask(f"sum({COUNTERS[1]})")[0].value == total, interval=0.5, why="the last scrape")
         for family in COUNTERS:
             hold_increases(truth, prometheus, family)
         hold_exemplars(campaign, prometheus, since)

@@ -93,7 +93,7 @@ def test_with_the_default_lease_series_are_back_within_45_seconds_of_a_kill(
     campaign.seen_within = 900.0
     with campaign, prometheus_of(prometheus_program, campaign, "2s") as prometheus:
         producing = campaign.produce(a_second=RATE)
-        wait_until(lambda: len(prometheus.ask(RUNS)) > 1, 60, 1.0, why="counters in Prometheus")
+        wait_until(lambda: len(prometheus.ask(RUNS)) > 1, interval=1.0, why="counters in Prometheus")
         campaign.watch(5.0)
         campaign.kill_it()
         campaign.watch(5.0)

@@ -63,7 +63,7 @@ def test_every_job_run_adds_once_whoever_reads_it(tmp_path: Path, database: Addr
         replicas.api.send = slow.send
         leader, standby = replicas.pair()
         while len(stored) < TAKEOVERS:
-            wait_until(lambda: len(replicas.api.served) > len(stored), 60, why="a reading")
+            wait_until(lambda: len(replicas.api.served) > len(stored), why="a reading")
             slow.goes_on.set()
             time.sleep(random.uniform(0.0, 5.5))
             slow.goes_on.clear()

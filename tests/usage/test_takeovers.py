@@ -48,8 +48,8 @@ def test_a_file_that_the_last_leader_was_reading_is_read_from_its_beginning(
     gate = Gate()
     replicas.api.send = gate.send
     first, second = replicas.pair()
-    wait_until(gate.reached.is_set, 30)
-    wait_until(replicas.stored, 60, why="some of its job runs")
+    wait_until(gate.reached.is_set)
+    wait_until(replicas.stored, why="some of its job runs")
     assert replicas.stored() < JOB_RUNS
     end(first)
     replicas.hold_truth(second)
@@ -68,13 +68,13 @@ def test_a_file_that_the_last_leader_was_reading_is_read_from_its_beginning(
 def test_an_export_that_is_under_way_is_looked_at_by_its_id_at_once(replicas: Replicas) -> None:
     replicas.api.states = ["processing"] * 50
     first, second = replicas.pair()
-    wait_until(lambda: replicas.api.asked("GET"), 30, why="a look at the export")
+    wait_until(lambda: replicas.api.asked("GET"), why="a look at the export")
     first.kill()
     replicas.api.states = []
     looks = len(replicas.api.asked("GET"))
     wait_until(lambda: second.get("/-/leader")[0] == 200, LEASE + 15)
     began = time.time()
-    wait_until(lambda: len(replicas.api.asked("GET")) > looks, 10, why="the next leader's look")
+    wait_until(lambda: len(replicas.api.asked("GET")) > looks, why="the next leader's look")
     assert replicas.api.asked("GET")[looks] < began + 5  # the second look would come 20 s after the start
     replicas.hold_truth(second)
     assert len(replicas.api.asked("POST")) == 1
@@ -99,7 +99,7 @@ def test_an_export_whose_id_nobody_has_kept_is_started_again_and_the_lost_one_ad
 
 def test_an_export_that_is_counted_but_still_shown_at_0_rises_under_the_next_leader(replicas: Replicas) -> None:
     first, second = replicas.pair()
-    wait_until(lambda: replicas.watch(first), 30, 0.02, why="the series at 0")
+    wait_until(lambda: replicas.watch(first), interval=0.02, why="the series at 0")
     first.kill()
     assert not any(value for name, value in replicas.shown[-1].items() if name.endswith("_total"))
     replicas.hold_truth(second)

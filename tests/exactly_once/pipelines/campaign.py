@@ -12,8 +12,8 @@ from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS, WIRE
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
 from tests.exactly_once.pipelines.reading import counters_of, differences, gauges_of, read, shown
 from tests.exactly_once.pipelines.truth import Rules, Truth, gauges, has_ended
-from tests.running import PATIENCE, Exporter
-from tests.waiting import wait_until
+from tests.running import Exporter
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     import threading

@@ -128,7 +128,7 @@ def leader_of(*replicas: Exporter) -> Exporter:
     def found() -> list[Exporter]:
         return [each for each in replicas if each.lives and each.get("/-/leader")[0] == 200]
 
-    return wait_until(found, 20, why="a leader")[0]
+    return wait_until(found, why="a leader")[0]
 
 
 def has_polled(scrape: Scrape) -> bool:
