@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks import backfill, busy, polls, report, scrapes, starts, versions
 from benchmarks.compared import Compared
-from benchmarks.peers import servers
 from benchmarks.report import RESULTS
 
 if TYPE_CHECKING:
@@ -37,10 +36,10 @@ def main() -> int:
         folder.chmod(0o755)
         commit = "" if given.alone else versions.before(given.before)
         compared = Compared(versions.built(commit, folder) if commit else None, commit)
-        scraped, costs = scrapes.run(folder, servers.build_golang(folder), compared)
+        scraped, costs, shared = scrapes.run(folder, compared)
         done("scrapes", scraped)
         done("starts", starts.run(folder, compared))
-        done("polls", polls.run(costs, compared))
+        done("polls", polls.run(costs, shared, compared))
         done("busy", busy.run(folder, compared))
         sections.append(compared.report())
     others = report.kept(RESULTS.read_text(), backfill.TITLE) if RESULTS.exists() else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import daemons, fleet
 from benchmarks.circleci import asked
-from benchmarks.programs import ROOT, Program, free_port, module
+from benchmarks.programs import ROOT, Program, module
 from benchmarks.report import Section, seconds, size
 from benchmarks.scraping import Scraper
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLES, SCRAPES, SCRAPES_BEFORE = 1_000_000, 500, 100
 MEDIAN, SLOWEST = 0.25, 1.0
-PROJECTS, RATE, LONG = 5_000, 100, 30.0
+PROJECTS, RATE, LONG = 5_000, 100, 20.0
 
 
 def run(folder: Path, compared: Compared) -> list[Section]:
@@ -37,12 +37,11 @@ class Busy(NamedTuple):
 
 
 def _scraped(folder: Path, count: int, root: Path) -> Busy:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with Program(module("benchmarks.circleci", port, "--restless"), port):
-        projects, state = daemons.stored(folder, SAMPLES, url, root)
+    url = daemons.CIRCLECI
+    with Program(module("benchmarks.circleci", daemons.PORT, "--restless"), daemons.PORT):
+        projects, state = daemons.stored(folder, SAMPLES, root)
         limits = ", requests_per_second: 1000, burst: 100, concurrency: 4"
-        config = daemons.write_config(folder, projects, url, state, limits, "interval: 1s, stale_after: 1d")
+        config = daemons.write_config(folder, projects, state, limits, "interval: 1s, stale_after: 1d")
         with daemons.exporter(config, root=root) as program:
             scraper = Scraper(program.port, gzip=True)
             scraper.scrape()
@@ -78,12 +77,10 @@ def _busy(folder: Path, compared: Compared) -> Section:
 
 
 def _rate(folder: Path) -> Section:
-    section = Section("A fleet at its rate limit")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with Program(module("benchmarks.circleci", port), port):
+    section, url = Section("A fleet at its rate limit"), daemons.CIRCLECI
+    with Program(module("benchmarks.circleci", daemons.PORT), daemons.PORT):
         limits = f", requests_per_second: {RATE}, burst: 10, concurrency: 8"
-        config = daemons.write_config(folder, PROJECTS, url, None, limits, "interval: 1h")
+        config = daemons.write_config(folder, PROJECTS, None, limits, "interval: 1h")
         with daemons.exporter(config) as program:
             time.sleep(12)  # all projects are due by then
             before, used, began = asked(url), program.cpu(), time.perf_counter()

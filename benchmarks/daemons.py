@@ -12,19 +12,18 @@ from benchmarks.programs import ROOT, Program, free_port, module
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOBODY = "http://127.0.0.1:9"
-"""A CircleCI that is never asked: nothing is due before the measurement is over."""
+PORT = free_port()
+CIRCLECI = f"http://127.0.0.1:{PORT}"
+"""The CircleCI of all state files. It runs where polls are measured; elsewhere nothing is due and it is never asked."""
 TOKEN = {"CIRCLECI_TOKEN": "benchmark-token"}
 
 
-def write_config(  # noqa: PLR0917
-    folder: Path, count: int, url: str = NOBODY, state: Path | None = None, limits: str = "", defaults: str = ""
-) -> Path:
+def write_config(folder: Path, count: int, state: Path | None = None, limits: str = "", defaults: str = "") -> Path:
     """A configuration of so many projects of the fleet."""
     lines = "".join(f"  - {fleet.slug(index)}\n" for index in range(count))
     file = folder / f"config-{count}-{time.monotonic_ns()}.yaml"
     file.write_text(
-        f"circleci: {{url: '{url}'{limits}}}\n"
+        f"circleci: {{url: '{CIRCLECI}'{limits}}}\n"
         f"state: {{path: {state or 'null'}}}\n"
         f"defaults: {{{defaults or 'interval: 1d'}}}\n"
         f"projects:\n{lines or '  - gh/acme/none'}\n"
@@ -32,12 +31,12 @@ def write_config(  # noqa: PLR0917
     return file
 
 
-def stored(folder: Path, samples: int, url: str = NOBODY, root: Path = ROOT) -> tuple[int, Path]:
+def stored(folder: Path, samples: int, root: Path = ROOT) -> tuple[int, Path]:
     """The number of projects with about so many samples, and a state file of them by the version in a folder."""
     count = fleet.count_for(samples) if samples else 0
-    path = folder / f"state-{samples}-{url.rpartition(':')[2]}-{root.name}.db"  # a state is one server's
+    path = folder / f"state-{samples}-{root.name}.db"
     if not path.exists() and count:
-        subprocess.run(module("benchmarks.fleet", path, count, f"{url}/api/v2"), check=True, cwd=root)  # noqa: S603
+        subprocess.run(module("benchmarks.fleet", path, count, f"{CIRCLECI}/api/v2"), check=True, cwd=root)  # noqa: S603
     return count, path
 
 

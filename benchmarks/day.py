@@ -3,14 +3,18 @@
 100 projects of 5 workflows of 8 jobs in 2 windows. CircleCI refreshes its data once, after which 30 % of the workflows
 have other figures. Both pollers are the exporter's own; the plain one forgets each answer before it polls again.
 At each hour what they expose is compared, line by line.
+
+`python -m benchmarks.day` prints the day as JSON, with `--calls` only the exporter's calls.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import fleet
@@ -140,6 +144,11 @@ def simulate() -> Day:
     )
 
 
-if __name__ == "__main__":
+def calls() -> int:
+    """The calls of a day, without the plain poller."""
     only = Polls()
-    print(sum(only.round(START + hour * 3600) for hour in range(HOURS)))
+    return sum(only.round(START + hour * 3600) for hour in range(HOURS))
+
+
+if __name__ == "__main__":
+    print(json.dumps(calls() if "--calls" in sys.argv else asdict(simulate())))

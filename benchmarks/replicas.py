@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).with_name("REPLICAS.md")
 SAMPLES = int(os.environ.get("SAMPLES", "1000000"))
 COMMITS, TURNS, LEASE, LIMIT = 300, 3, 600.0, 60.0
-URL = f"{daemons.NOBODY}/api/v2"
+URL = f"{daemons.CIRCLECI}/api/v2"
 
 
 @contextmanager

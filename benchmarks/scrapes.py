@@ -7,14 +7,16 @@ import http.client
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
-from benchmarks import daemons, readers
+from benchmarks import daemons, readers, untimed
 from benchmarks.compared import Figure
 from benchmarks.peers import servers
+from benchmarks.programs import ROOT
 from benchmarks.report import Section, seconds, size, spread, times
 from benchmarks.scraping import Turns, measure
 from exporter.publishing.repacking import LOOK_EVERY
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from benchmarks.compared import Compared
     from benchmarks.programs import Program
+    from benchmarks.untimed import Untimed
 
 SIZES = (10_000, 100_000, 1_000_000)
 COMPARED = 100_000
@@ -38,68 +41,89 @@ OURS, PYTHON, GOLANG, PUSHGATEWAY, NGINX = (
 )
 QUIET = 2 * LOOK_EVERY + 10.0
 """Seconds after which blocks that stay as they are have been packed again."""
+LONG = 0.5
+"""Seconds of scrapes in a turn."""
 TURNS = 5
 """Of the exporter and of nginx, whose walls are short and differ from turn to turn."""
-PEER_TURNS = {10_000: 3, 100_000: 3, 1_000_000: 1}
-"""Of the peers, of which a scrape takes seconds where there are many samples."""
+PEER_TURNS, SLOW = 3, 1.0
+"""Of the peers; one where a scrape takes longer than so many seconds."""
+ONLY_PACKED = 1_000_000
+"""So many samples the peers are asked for in one form: a scrape takes them half a minute."""
 Costs = dict[tuple[int, str, bool], Turns]
 """The cost of a scrape by samples, server, and whether it was compressed."""
 BEFORE = "the version before"
 
 
-def run(folder: Path, golang: Path, compared: Compared) -> tuple[list[Section], Costs]:
-    """Measure all of it."""
+def run(folder: Path, compared: Compared) -> tuple[list[Section], Costs, Untimed]:
+    """Measure all of it, and do what is not timed while blocks become quiet."""
     found: Costs = defaultdict(Turns)
-    read, fresh = Section("Readers of the gzip member"), 0
+    read = Section("Readers of the gzip member")
+    with _exporters(folder, COMPARED, compared) as (program, before):
+        fresh, began = len(_body(program.port)), time.monotonic()
+        shared = untimed.run(folder, SIZES, compared)
+        time.sleep(max(0.0, QUIET - (time.monotonic() - began)))  # the time of an exporter that runs for a while
+        waited = time.monotonic() - began
+        readers.run(read, program.port, shared.golang, gzip.decompress(_body(program.port)))
+        text = _side_by_side(folder, found, COMPARED, program, before)
+    _peers(found, COMPARED, shared.golang, text)
     for samples in SIZES:
-        text = folder / f"text-{samples}"
-        count, state = daemons.stored(folder, samples)
-        with (
-            daemons.exporter(daemons.write_config(folder, count, state=state)) as program,
-            _before(folder, samples, compared) as before,
-        ):
-            body = _body(program.port)
-            text.write_bytes(gzip.decompress(body))
-            if samples == COMPARED:
-                fresh = len(body)
-                readers.run(read, program.port, golang, text.read_bytes())
-                time.sleep(QUIET)  # the time of an exporter that runs for a while
-                body = _body(program.port)
-            with servers.nginx(text, body) as floor:
-                for _ in range(TURNS):  # whatever else the machine does meets all
-                    _measure(found, samples, OURS, program, 1.0)
-                    _measure(found, samples, NGINX, floor, 1.0)
-                    if before:
-                        _measure(found, samples, BEFORE, before, 1.0)
+        if samples != COMPARED:
+            with _exporters(folder, samples, compared) as (program, before):
+                text = _side_by_side(folder, found, samples, program, before)
+            _peers(found, samples, shared.golang, text)
+    for samples in SIZES:
         _compare(found, samples, compared)
-        peers: tuple[tuple[str, Callable[[], AbstractContextManager[Program]]], ...] = (
-            (GOLANG, partial(servers.client_golang, golang, text)),
-            (PUSHGATEWAY, partial(servers.pushgateway, text)),
-            (PYTHON, partial(servers.client_python, text)),
-        )
-        for name, start in peers:
-            with start() as peer:
-                for _ in range(PEER_TURNS[samples]):
-                    _measure(found, samples, name, peer, 1.0)
-        text.unlink()
-    return [_report(found, fresh), read], found
+    return [_report(found, fresh, waited), read], found, shared
 
 
 @contextmanager
-def _before(folder: Path, samples: int, compared: Compared) -> Iterator[Program | None]:
-    """The version before with so many samples, scraped once; None where there is none that can be measured."""
+def _exporters(folder: Path, samples: int, compared: Compared) -> Iterator[tuple[Program, Program | None]]:
+    """This version and the one before with so many samples, each scraped once; None where that cannot be measured."""
     with ExitStack() as stack:
-        found = None
+        ours, before = stack.enter_context(_started(folder, samples, ROOT)), None
         if compared.before:
             try:
-                count, state = daemons.stored(folder, samples, root=compared.before)
-                config = daemons.write_config(folder, count, state=state)
-                found = stack.enter_context(daemons.exporter(config, root=compared.before))
-                _body(found.port)
+                before = stack.enter_context(_started(folder, samples, compared.before))
             except (RuntimeError, OSError, CalledProcessError) as error:
                 print(f"bench: the version before cannot be measured: {error}", file=sys.stderr)
-                found = None
-        yield found
+        yield ours, before
+
+
+@contextmanager
+def _started(folder: Path, samples: int, root: Path) -> Iterator[Program]:
+    count, state = daemons.stored(folder, samples, root)
+    with daemons.exporter(daemons.write_config(folder, count, state=state), root=root) as program:
+        _body(program.port)
+        yield program
+
+
+def _side_by_side(folder: Path, found: Costs, samples: int, ours: Program, before: Program | None) -> Path:
+    """Measure the exporter, a file of its text and the version before; whatever else the machine does meets all."""
+    text, body = folder / f"text-{samples}", _body(ours.port)
+    text.write_bytes(gzip.decompress(body))
+    with servers.nginx(text, body) as floor:
+        for _ in range(TURNS):
+            _measure(found, samples, OURS, ours)
+            _measure(found, samples, NGINX, floor)
+            if before:
+                _measure(found, samples, BEFORE, before)
+    return text
+
+
+def _peers(found: Costs, samples: int, golang: Path, text: Path) -> None:
+    """Start them beside each other, and measure them in turn: each is idle while another is measured."""
+    starts: dict[str, Callable[[], AbstractContextManager[Program]]] = {
+        PUSHGATEWAY: partial(servers.pushgateway, text),
+        GOLANG: partial(servers.client_golang, golang, text),
+        PYTHON: partial(servers.client_python, text),
+    }
+    with ExitStack() as running:
+        with ThreadPoolExecutor() as pool:
+            peers = list(pool.map(lambda start: running.enter_context(start()), starts.values()))
+        for turn in range(PEER_TURNS):
+            for name, peer in zip(starts, peers, strict=True):
+                if not turn or found[samples, name, True].wall < SLOW:
+                    _measure(found, samples, name, peer, plain=samples != ONLY_PACKED)
 
 
 def _compare(found: Costs, samples: int, compared: Compared) -> None:
@@ -113,9 +137,9 @@ def _compare(found: Costs, samples: int, compared: Compared) -> None:
         ]
 
 
-def _measure(found: Costs, samples: int, name: str, program: Program, long: float) -> None:
-    for packed in (True, False):
-        found[samples, name, packed].costs.append(measure(program, gzip=packed, seconds=long))
+def _measure(found: Costs, samples: int, name: str, program: Program, *, plain: bool = True) -> None:
+    for packed in (True, False) if plain else (True,):
+        found[samples, name, packed].costs.append(measure(program, gzip=packed, seconds=LONG))
 
 
 def _body(port: int) -> bytes:
@@ -126,30 +150,32 @@ def _body(port: int) -> bytes:
     return body
 
 
-def _report(found: Costs, fresh: int) -> Section:
+def _cells(cost: Turns) -> tuple[str, str, str]:
+    if not cost.costs:
+        return "not measured", "", ""
+    return spread(cost.walls, seconds), spread(cost.cpus, seconds), size(cost.size)
+
+
+def _report(found: Costs, fresh: int, waited: float) -> Section:
     section = Section("Scrapes")
     section.say(
         "All serve the same families, the exporter's own included; nginx serves the exporter's very bytes from a file, "
-        f"compressed beforehand. Medians, with the least and the most of {TURNS} turns; peers have three, and one "
-        "where a million samples take them seconds."
+        f"compressed beforehand. Medians, with the least and the most of {TURNS} turns of {LONG} s; peers have "
+        f"{PEER_TURNS}, and one where a scrape takes longer than {SLOW:.0f} s. {ONLY_PACKED:,} samples they are asked "
+        "for only compressed."
     )
     for samples in SIZES:
-        rows = []
-        for name in (OURS, NGINX, GOLANG, PUSHGATEWAY, PYTHON):
-            packed, plain = found[samples, name, True], found[samples, name, False]
-            cells = (
-                part
-                for cost in (packed, plain)
-                for part in (spread(cost.walls, seconds), spread(cost.cpus, seconds), size(cost.size))
-            )
-            rows.append((name, *cells))
+        rows = [
+            (name, *_cells(found[samples, name, True]), *_cells(found[samples, name, False]))
+            for name in (OURS, NGINX, GOLANG, PUSHGATEWAY, PYTHON)
+        ]
         header = ("", "gzip: wall", "CPU", "bytes", "plain: wall", "CPU", "bytes")
         section.say(f"{samples:,} samples:")
         section.table(header, rows)
     ours, peer = found[COMPARED, OURS, True], found[COMPARED, GOLANG, True]
     section.say(
         f"A gzip scrape of {COMPARED:,} samples has {size(fresh)} right after the start, and {size(ours.size)} after "
-        f"{QUIET:.0f} s without a change."
+        f"{waited:.0f} s without a change."
     )
     share = ours.size / peer.size
     section.goal(

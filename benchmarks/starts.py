@@ -33,7 +33,7 @@ class Start(NamedTuple):
 
 
 def run(folder: Path, compared: Compared) -> list[Section]:
-    """Start it three times at each size."""
+    """Start it three times at each size, and once without isal."""
     section, rows, found = Section("Start and memory"), [], {}
     for samples in SIZES:
         turns = compared.turns(TURNS, partial(_once, folder, samples))
@@ -57,8 +57,8 @@ def run(folder: Path, compared: Compared) -> list[Section]:
     )
     section.table(("samples", "first scrape after", "CPU until then", "resident", "a sample"), rows)
     most = SIZES[-1]
-    slower = [_once(folder, most, ROOT, isal=False).wall for _ in range(TURNS)]
-    section.say(f"Without isal the start with {most:,} stored samples takes {spread(slower, seconds)}.")
+    slower = _once(folder, most, ROOT, isal=False).wall
+    section.say(f"Without isal the start with {most:,} stored samples takes {seconds(slower)}, started once.")
     empty, full = (median(start.wall for start in found[samples]) for samples in (0, most))
     least = median(start.resident for start in found[0])
     each = [(start.resident - least) / most for start in found[most]]
@@ -79,7 +79,7 @@ def run(folder: Path, compared: Compared) -> list[Section]:
 
 
 def _once(folder: Path, samples: int, root: Path, *, isal: bool = True) -> Start:
-    count, state = daemons.stored(folder, samples, root=root)
+    count, state = daemons.stored(folder, samples, root)
     config = daemons.write_config(folder, count, state=state if samples else None)
     began = time.perf_counter()
     with daemons.exporter(config, isal=isal, root=root) as program:
