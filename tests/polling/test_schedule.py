@@ -13,7 +13,7 @@ from exporter.polling.agenda import Job
 from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import MAX_THREADS, Schedule, first_poll, pool_size
 from exporter.telemetry import Telemetry
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class Work:
 
     def step(self) -> bool:
         if self.gate is not None:
-            self.gate.wait(5)
+            self.gate.wait(PATIENCE)
         self.done.append(self.name)
         if self.fails is not None:
             raise self.fails

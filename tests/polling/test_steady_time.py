@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from exporter.polling.steady_time import SteadyTime
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_now_is_what_the_monotonic_clock_says() -> None:
@@ -23,7 +23,7 @@ def test_the_scheduler_goes_by_it_whatever_the_date_is() -> None:
     scheduler.add_job(ran.set, "date", run_date=zone.at(200.0), misfire_grace_time=None)
     scheduler.start()
     try:
-        assert ran.wait(10)
+        assert ran.wait(PATIENCE)
         wait_until(lambda: not scheduler.get_jobs(), why="the job to be gone, which a shutdown would not wait for")
     finally:
         scheduler.shutdown()

@@ -20,7 +20,7 @@ from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
 from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -314,7 +314,7 @@ def test_an_organization_that_is_taken_out_during_its_search_is_not_shown(circle
         search.start()
         wait_until(lambda: circle.requests, why="the search's request")
         running.organizations.change(configuration(circle, "", "gh/acme/web"))
-        search.join(10)
+        search.join(PATIENCE)
         assert running.samples(RUNS) == {}
         assert running.engine.store.organizations == {}
         assert len(running.settled) == 1

@@ -15,7 +15,7 @@ from tests.postgres import free_port
 from tests.replicas.wire import Wire
 from tests.running import Exporter
 from tests.signing import send, workflow_completed
-from tests.waiting import wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,19 +42,21 @@ def start(circle: Circle, database: Address, tmp_path: Path) -> Iterator[Callabl
     """Start a replica; it runs until the end of the test."""
     with ExitStack() as running:
 
-        def begin(*flags: str, url: str = database.url, interval: str = "1s", **more: Any) -> Exporter:
+        def begin(
+            *flags: str, url: str = database.url, interval: str = "1s", lease: float = LEASE, **more: Any
+        ) -> Exporter:
             folder = tmp_path / str(len(list(tmp_path.iterdir())))
-            text = config(circle, url, interval)
+            text = config(circle, url, interval, lease)
             environ = {"CIRCLECI_WEBHOOK_SECRET": SECRET}
             return running.enter_context(Exporter(folder, text, *flags, token=TOKEN, environ=environ, **more))
 
         yield begin
 
 
-def config(circle: Circle, url: str, interval: str = "1s") -> str:
+def config(circle: Circle, url: str, interval: str = "1s", lease: float = LEASE) -> str:
     return (
         f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
-        f"state: {{url: '{url}', lease: {LEASE}s}}\n"
+        f"state: {{url: '{url}', lease: {lease:g}s}}\n"
         f"defaults: {{collectors: [workflows, pipelines], pipelines: {{interval: {interval}}}}}\n"
         f"projects: [{SLUG}, {OTHER}]\n"
     )
@@ -113,20 +115,21 @@ def test_one_leads_and_the_other_is_ready_and_shows_its_own_process_alone(start:
     assert "standby" not in leader.get("/")[1]
 
 
-def test_after_a_stop_another_has_everything_within_5_seconds_and_asks_nothing_that_is_known(
+def test_after_a_stop_another_has_everything_at_once_and_asks_nothing_that_is_known(
     start: Callable[..., Exporter], circle: Circle
 ) -> None:
-    leader, _ = start(interval="1h"), circle
+    lease = 3 * AT_ONCE  # which would have to end if it were not given back
+    leader = start(interval="1h", lease=lease)
     wait_until(lambda: leads(leader))
     polled(leader)
-    standby = start(interval="1h")
+    standby = start(interval="1h", lease=lease)
     before = {name: value for name, value in leader.scrape().values.items() if name.startswith("circleci_workflow")}
     assert requests_made(leader) > 0
     asked, began = len(circle.requests), time.monotonic()
     assert leader.stop()[0] == 0
     wait_until(lambda: leads(standby))
     after = standby.scrape()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < AT_ONCE
     assert {name: value for name, value in after.values.items() if name.startswith("circleci_workflow")} == before
     assert after.get("up") == 1
     # An organization's newest pipelines are no known thing.
@@ -139,10 +142,8 @@ def test_after_a_kill_another_has_everything_once_the_lease_has_ended(start: Cal
     wait_until(lambda: leads(leader))
     polled(leader)
     standby = start()
-    began = time.monotonic()
     leader.kill()
-    wait_until(lambda: leads(standby), LEASE + 15)
-    assert time.monotonic() - began < LEASE + 15
+    wait_until(lambda: leads(standby))
     assert standby.scrape().get("collector_success", project=SLUG, collector="pipelines") == 1
 
 
@@ -188,13 +189,11 @@ def test_without_its_database_a_leader_shows_what_it_has_and_then_nothing(
         wire.cut()
         leader.until(lambda scrape: scrape.get("state_writable") == 0, "the outage to show")
         assert send(leader.address, workflow_completed("0" * 8 + "-0000-4000-8000-" + "0" * 12, SLUG), SECRET)[0] == 503
-        wait_until(lambda: not leads(leader), LEASE + 2)
+        wait_until(lambda: not leads(leader))
         assert leader.scrape().get("leader") == 0
         assert leader.get("/-/ready")[0] == 200
         wire.heal()
-        began = time.monotonic()
         wait_until(lambda: leads(leader))
-        assert time.monotonic() - began < 3
         leader.until(lambda scrape: scrape.get("state_writable") == 1, "the end of the outage")
 
 
@@ -252,7 +251,7 @@ def test_a_reload_reaches_a_standby_too(start: Callable[..., Exporter], circle: 
 def ending(circle: Circle, tmp_path: Path, url: str, *flags: str, token: str = TOKEN) -> tuple[int, str]:
     """The exit code of a replica that cannot start, and what it says."""
     exporter = Exporter(tmp_path / "ending", config(circle, url), *flags, token=token)
-    return exporter.process.wait(20), exporter.log
+    return exporter.process.wait(PATIENCE), exporter.log
 
 
 @pytest.mark.parametrize(("user", "name"), [("nobody", "postgres"), ("postgres", "nothing")])
@@ -283,7 +282,7 @@ def test_a_newer_database_that_is_found_later_ends_the_process(
         fresh.run("CREATE TABLE circleci_exporter_schema (version BIGINT)")
         fresh.run("INSERT INTO circleci_exporter_schema VALUES (99)")
         wire.heal()
-        assert replica.process.wait(20) == 1
+        assert replica.process.wait(PATIENCE) == 1
         assert "has version 99" in replica.log
 
 
@@ -301,7 +300,7 @@ def test_without_the_driver_the_start_says_what_to_install(circle: Circle, tmp_p
         env={"CIRCLECI_TOKEN": TOKEN, "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert ran.returncode == 1
@@ -320,7 +319,7 @@ def test_once_and_check_take_no_lease_and_need_no_database(
         file.write_text(config(circle, url))
         arguments = [sys.executable, "-m", "exporter", command, "--config.file", str(file)]
         environ = {"CIRCLECI_TOKEN": TOKEN, "PATH": ""}
-        done = subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert database.run("SELECT epoch FROM lease") == [(1,)]
     assert leads(leader)
@@ -336,7 +335,7 @@ def test_a_silent_database_does_not_hold_up_the_end(
         wire.fall_silent()
         code, seconds = replica.stop()
         assert code == 0
-        assert seconds < 6
+        assert seconds < AT_ONCE
 
 
 def test_backfill_waits_for_no_replica_and_a_replica_goes_on_from_its_counters(
@@ -351,7 +350,7 @@ def test_backfill_waits_for_no_replica_and_a_replica_goes_on_from_its_counters(
     def run() -> subprocess.CompletedProcess[str]:
         arguments = [*command, "--output", str(tmp_path / "out")]
         environ = {"CIRCLECI_TOKEN": TOKEN, "PATH": ""}
-        return subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     refused = run()
     assert refused.returncode == 1, refused.stderr

@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 from exporter.process.wishes import Wishes
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 def test_a_stop_goes_before_the_reloads_that_wait() -> None:
@@ -36,5 +36,5 @@ def test_whoever_waits_is_woken_from_another_thread() -> None:
     wait_until(lambda: heard == [True], why="one of them to reload")
     wishes.stop()
     for thread in waiting:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert heard == [True, False]

@@ -13,6 +13,7 @@ from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from tests.replicas.wire import Wire
 from tests.state.postgres.making import linked
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from tests.postgres import Address, Server
@@ -30,7 +31,7 @@ def test_a_silent_server_is_given_up_after_the_limit(postgres: Server, database:
         began = time.monotonic()
         with pytest.raises(psycopg.OperationalError):
             link.run("SELECT 1")
-        assert 0.4 < time.monotonic() - began < 5
+        assert 0.4 < time.monotonic() - began < AT_ONCE
         assert not link.is_open
         wire.heal()
         assert link.run("SELECT 2") == [[(2,)]]
@@ -57,10 +58,10 @@ def test_closing_ends_what_waits(database: Address) -> None:
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        while not database.run("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(60)' AND state = 'active'"):
-            time.sleep(0.02)
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(60)' AND state = 'active'"
+        wait_until(lambda: database.run(sleeping))
         link.close()
-        waiting.join(10)
+        waiting.join(PATIENCE)
         assert failed
         with pytest.raises(psycopg.OperationalError, match="closed"):
             link.run("SELECT 1")
