@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import parse_qs
 
 from exporter.demo.messages import Reply, Request, json_reply, message
 from exporter.demo.server import Server
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from exporter.demo.messages import Json
 
+T = TypeVar("T")
 ROOT = "/api/v3/runner"
 TOKEN = "a-token-of-runners-0123456789"
 RESOURCE, TASKS, RUNNING, RUNNERS = "/resource", "/tasks", "/tasks/running", ""
@@ -41,6 +44,7 @@ class FakeRunnerApi:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self._answers: dict[tuple[str, str], Reply | threading.Event] = {}
+        self._watched: dict[tuple[str, str], Callable[[], None]] = {}
         self._server = Server(self._answer, 0, tls)
         self.url = self._server.url
 
@@ -85,13 +89,20 @@ class FakeRunnerApi:
         found = [_named(request) for request in list(self.requests)]
         return [each for each in found if path in {None, each[0]} and subject in {None, each[1]}]
 
+    def when_asked(self, path: str, subject: str, look: Callable[[], T]) -> list[T]:
+        """What is seen each time that this is asked from now on, before it is answered."""
+        seen: list[T] = []
+        self._watched[path, subject] = lambda: seen.append(look())
+        return seen
+
     def _answer(self, request: Request) -> Reply:
         self.requests.append(request)
+        self._watched.get(_named(request), lambda: None)()
         if request.headers.get("circle-token") != TOKEN or "authorization" in request.headers:
             return message(401, "Invalid token provided.")
         held = self._answers.get(_named(request))
         if isinstance(held, threading.Event):
-            held.wait(60)
+            held.wait(PATIENCE)
             return message(503, "late")
         return held or message(404, "Not found")
 
