@@ -66,7 +66,7 @@ class Prometheus:
 
     def ask(self, path: str) -> Any:
         """The data of an answer of its API."""
-        with self._opener.open(self.url + path, timeout=10) as answer:
+        with self._opener.open(self.url + path, timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
 
 

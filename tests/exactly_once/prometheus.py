@@ -94,7 +94,7 @@ class Prometheus:
         return list(self._get("query_exemplars", query=query, start=str(start), end=str(end)))
 
     def _get(self, what: str, **asked: str) -> Any:
-        with self._opener.open(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}", timeout=30) as answer:
+        with self._opener.open(f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(asked)}", timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
 
     def ask(self, query: str) -> list[Answered]:

@@ -43,7 +43,6 @@ def crowded() -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-@pytest.mark.timeout(60)
 def test_no_signal_is_lost_while_threads_come_and_go(crowded: subprocess.Popen[bytes]) -> None:
     assert crowded.stdout is not None
     assert crowded.stdout.read(1) == b"r"
