@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import psycopg
 
 from exporter.state.postgres.login import Login
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +62,7 @@ class Address:
             return cursor.fetchall() if cursor.description else []
 
     def login(self) -> Login:
-        return Login(self.url, None, 5.0)
+        return Login(self.url, None, PATIENCE)
 
 
 @dataclass
@@ -128,12 +128,12 @@ class Server:
         with suppress(ProcessLookupError):
             self.process.terminate() if self.process.poll() is None else None
             self.process.send_signal(2)  # fast: sessions are ended
-        self.process.wait(20)
+        self.process.wait(PATIENCE)
 
     def answers(self) -> bool:
         """Whether one can log in."""
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            psycopg.connect(self.url("postgres"), connect_timeout=int(PATIENCE)).close()
         except psycopg.OperationalError as error:
             return "does not support SSL" in str(error) or "password" in str(error)
         return True

@@ -38,6 +38,7 @@ CASES = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_real_polls_make_as_many_calls_as_check_and_the_log_foretell(case: Case) -> None:
     with closing(Simulation(case.settings, case.projects, case.active, a_day=case.a_day)) as simulation:

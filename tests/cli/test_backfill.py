@@ -222,7 +222,7 @@ def start(folder: Path, counting: Counting, *flags: str) -> subprocess.Popen[byt
         )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_killed_again_and_again_it_asks_for_no_page_twice_and_counts_each_run_once(
     counting: Counting, tmp_path: Path
 ) -> None:

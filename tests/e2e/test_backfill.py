@@ -86,7 +86,7 @@ def once_scraped(prometheus: Prometheus) -> Iterator[None]:
     yield
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("program", ["prometheus_program", "prometheus_3"])
 def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
     tmp_path: Path, program: str, promtool: Path, request: pytest.FixtureRequest

@@ -97,7 +97,7 @@ def kept(prometheus: Prometheus, family: str) -> dict[str, tuple[str, float, flo
     }
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_prometheus_3_keeps_the_newest_run_of_each_bucket(
     prometheus_3: Path, newest: dict[str, dict[str, Any]], exporter: Exporter, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.error import HTTPError
 
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,15 +75,15 @@ class Prometheus:
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait(PATIENCE)
         self._log.close()
 
     def _is_ready(self) -> bool:
         try:
-            with self._opener.open(f"{self.url}/-/ready", timeout=5):
+            with self._opener.open(f"{self.url}/-/ready", timeout=PATIENCE):
                 return True
         except HTTPError as error:  # it is up, and not ready yet
             error.close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 KILLS = 10
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_every_run_is_counted_once_while_the_exporter_is_killed_and_circleci_fails(tmp_path: Path) -> None:
     with Campaign(tmp_path, seed=20_261_124) as campaign:
         producing = campaign.let_runs_happen(a_second=100)

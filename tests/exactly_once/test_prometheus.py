@@ -87,7 +87,7 @@ def hold_promql(campaign: Campaign, prometheus: Prometheus) -> None:
     hold_quantiles(campaign, prometheus)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_increase_and_quantiles_of_a_real_prometheus_are_those_of_the_truth(
     tmp_path: Path, prometheus_program: Path
 ) -> None:

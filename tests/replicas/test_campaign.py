@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.postgres import Server
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_everything_is_counted_once_whoever_leads(tmp_path: Path, postgres: Server) -> None:
     with ReplicaCampaign(tmp_path, 20_261_125, postgres) as campaign:
         producing = campaign.produce(a_second=4)

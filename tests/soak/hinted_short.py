@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KILLS = 6
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_runs_that_only_webhooks_tell_of_are_counted_once_soon_and_in_three_calls_whatever_is_killed_or_fails(
     tmp_path: Path,
 ) -> None:

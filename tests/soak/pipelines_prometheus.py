@@ -74,7 +74,7 @@ def hold_exemplars(campaign: PipelineCampaign, prometheus: Prometheus, since: fl
         assert (exemplar["labels"]["workflow_id"], float(exemplar["value"]), exemplar["timestamp"]) in jobs
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_increases_and_exemplars_of_a_real_prometheus_are_those_of_the_truth(
     tmp_path: Path, prometheus_3: Path
 ) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KILLS = 5
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_everything_is_counted_once_while_the_exporter_is_killed_and_circleci_fails(tmp_path: Path) -> None:
     with PipelineCampaign(tmp_path, seed=20_261_125) as campaign:
         producing = campaign.produce(a_second=5)

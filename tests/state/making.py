@@ -22,6 +22,7 @@ from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.postgres import Address
 from tests.samples import FACTS, NOW, project
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,6 @@ FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEG
     RETURN NEW;
 END $$"""
 ASK = "FOR EACH ROW EXECUTE FUNCTION full_disk()"
-PATIENCE = 10.0
 SERVER = "https://circleci.com/api/v2"
 NOBODY = 65534
 OUTCOMES = {"workflows": Outcome(success=True, duration=0.5, finished_at=NOW, last_success=NOW)}

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_job_run_adds_once_whatever_its_rows_are_like_and_whenever_the_process_dies(tmp_path: Path) -> None:
     with Campaign(tmp_path, seed=20_261_125, days=4, a_day=1500, speed=9_600) as campaign:
-        campaign.run(kills=7, timeout=270)
+        campaign.run(kills=7, timeout=540)
         assert campaign.api.windows[0][0] == campaign.world.start
         assert campaign.shown[-1].items() >= campaign.world.truth().items()
         assert falls(campaign.shown) == []

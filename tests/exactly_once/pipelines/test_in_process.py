@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SEEDS = int(os.environ.get("EXACTLY_ONCE_STORIES", "2"))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_everything_is_counted_once_whatever_comes_together(tmp_path: Path, seed: int) -> None:
     story = Story(tmp_path / "state.db", seed)

@@ -11,6 +11,7 @@ from exporter.state.postgres.lease_table import Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.state.making import SERVER, Log
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ LEASE = 60.0
 
 
 @contextmanager
-def linked(database: Address, limit: float = 10.0) -> Iterator[Link]:
+def linked(database: Address, limit: float = PATIENCE) -> Iterator[Link]:
     """A link to a database that has its tables."""
     link = Link(database.login(), limit)
     try:

@@ -25,7 +25,7 @@ from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
 from tests.state.postgres.test_arrivals import EVENT, hint
 from tests.state.test_live import EVERYTHING, snapshot
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ def pooler(postgres: Server, program: Callable[[str], Path]) -> Iterator[int]:
 
         def answers() -> bool:
             try:
-                psycopg.connect(postgres.url("postgres", port=port), connect_timeout=2).close()
+                psycopg.connect(postgres.url("postgres", port=port), connect_timeout=int(PATIENCE)).close()
             except psycopg.OperationalError:
                 return False
             return True
@@ -67,7 +67,7 @@ def pooler(postgres: Server, program: Callable[[str], Path]) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(

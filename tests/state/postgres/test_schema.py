@@ -10,6 +10,7 @@ from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import fence
 from exporter.state.postgres.link import Link
 from tests.state.postgres.making import end_lease, hold, linked
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def columns(database: Address) -> set[str]:
 
 def test_tables_are_made_once_however_many_begin_at_the_same_time(fresh: Address) -> None:
     def make(_: int) -> int:
-        link = Link(fresh.login(), 10.0)
+        link = Link(fresh.login(), PATIENCE)
         try:
             return schema.make(link)
         finally:
@@ -72,8 +73,10 @@ def test_a_leader_brings_the_tables_up_to_date(fresh: Address) -> None:
 
 
 def test_an_upgrade_may_take_longer_than_any_other_statement(fresh: Address) -> None:
-    slow = {schema.VERSION: (*NEXT[schema.VERSION], "SELECT pg_sleep(0.7)")}
-    with linked(fresh, 0.3) as link:
+    slow = {schema.VERSION: (*NEXT[schema.VERSION], "SELECT pg_sleep(1.3)")}
+    with linked(fresh):
+        pass
+    with linked(fresh, 1.0) as link:
         assert schema.migrate(link, fence(link, hold(link)), slow, schema.VERSION + 1)
         assert "more" in columns(fresh)
 
