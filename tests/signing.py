@@ -10,6 +10,8 @@ import uuid
 from contextlib import closing
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 PATH = "/webhooks/circleci"
 
 
@@ -29,7 +31,7 @@ def job_completed(workflow: str, slug: str, pipeline: str = "") -> bytes:
 
 
 def send(
-    address: str, body: bytes, secret: str | None, *, event: str = "workflow-completed", timeout: float = 15.0
+    address: str, body: bytes, secret: str | None, *, event: str = "workflow-completed", timeout: float = PATIENCE
 ) -> tuple[int, str]:
     """Send a body, signed with a secret unless that is None; returns the status and the answer's text."""
     headers = {"content-type": "application/json", "circleci-event-type": event}

@@ -30,7 +30,7 @@ from exporter.errors import (
 )
 from tests.client.conftest import TOKEN, tls_for
 from tests.client.servers import Peer, Script, Server, answering, close, refused_port, response
-from tests.waiting import AT_ONCE, wait_until
+from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ AUTH = TokenAuth("circle-token", Secret(TOKEN))
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-def ask(made: Transport, target: str = "/api/v2/x", seconds: float = 5.0) -> Answer:
+def ask(made: Transport, target: str = "/api/v2/x", seconds: float = PATIENCE) -> Answer:
     return made.get(target, AUTH, seconds)
 
 

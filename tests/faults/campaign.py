@@ -62,7 +62,7 @@ def slug_of(number: int) -> str:
 
 
 def configuration(
-    circle: RemoteCircle, slugs: list[str], *, timeout: str = "2s", concurrency: int = 8, state: Path | None = None
+    circle: RemoteCircle, slugs: list[str], *, timeout: str = "20s", concurrency: int = 8, state: Path | None = None
 ) -> str:
     """A configuration for some projects, polled every second."""
     head = FLEET.format(
@@ -139,7 +139,7 @@ def small_circle(token: str, **more: Any) -> Circle:
     return Circle(projects=fleet(1, 2, 2, 2), start=1_790_000_000, speed=0, token=token, **more)
 
 
-def small_config(url: str, circleci: str = "", *, timeout: str = "1s", token_file: Path | None = None) -> str:
+def small_config(url: str, circleci: str = "", *, timeout: str = "20s", token_file: Path | None = None) -> str:
     """A configuration for the two projects; `circleci` are further keys of that section."""
     keys = f'url: "{url}", requests_per_second: 1000, burst: 100, timeout: {timeout}'
     keys += f', token_file: "{token_file}"' if token_file else ""

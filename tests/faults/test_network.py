@@ -127,7 +127,7 @@ def situations(stack: ExitStack, folder: Path, authority: trustme.CA, ca_file: P
         environ: dict[str, str] | None = None,
         circle: Circle | None = None,
     ) -> None:
-        config = small_config(url, keys)
+        config = small_config(url, keys, timeout="1s" if reason == "timeout" else "20s")
         exporter = Exporter(folder / str(len(found)), config, token=TOKEN, environ=environ)
         stack.callback(exporter.end)
         exporter.secrets.append(PROXY_PASSWORD)

@@ -33,7 +33,7 @@ def config_of(
 ) -> str:
     projects = "".join(f"  - {slug}\n" for slug in slugs)
     return (
-        f'circleci: {{url: "{circle.url}", requests_per_second: 1000, burst: 1000, timeout: 2s}}\n'
+        f'circleci: {{url: "{circle.url}", requests_per_second: 1000, burst: 1000, timeout: 20s}}\n'
         f'state: {{path: "{state}"}}\ndefaults: {{interval: {interval}{more}}}\nprojects:\n{projects}'
     )
 

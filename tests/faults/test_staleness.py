@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 A, B, C = slug_of(0), slug_of(1), slug_of(2)
 STALE_AFTER = 4.0
 CONFIG = """
-circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, timeout: 2s}}
+circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, timeout: 20s}}
 defaults: {{interval: 1s, stale_after: 4s, windows: [last-7-days, last-24-hours], jobs: {{max_age: 1s}}}}
 projects:
   - slug: {a}

@@ -55,7 +55,7 @@ def start(circle: Circle, database: Address, tmp_path: Path) -> Iterator[Callabl
 
 def config(circle: Circle, url: str, interval: str = "1s", lease: float = LEASE) -> str:
     return (
-        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
         f"state: {{url: '{url}', lease: {lease:g}s}}\n"
         f"defaults: {{collectors: [workflows, pipelines], pipelines: {{interval: {interval}}}}}\n"
         f"projects: [{SLUG}, {OTHER}]\n"

@@ -101,7 +101,7 @@ class ReplicaCampaign(PipelineCampaign):
         self.heights = {}
         return self
 
-    def leader(self, timeout: float = 30.0) -> Replica:
+    def leader(self, timeout: float = PATIENCE) -> Replica:
         """The replica that leads; it waits for one."""
 
         def found() -> Replica | None:

@@ -7,6 +7,8 @@ import socket
 import threading
 from typing import Literal, Self
 
+from tests.waiting import PATIENCE
+
 Mode = Literal["passes", "silent", "cut"]
 CHUNK = 65_536
 COMMIT = b"COMMIT"
@@ -105,7 +107,7 @@ class Wire:
         if when == "after":
             done = self._kept_back[other] = threading.Event()
             other.sendall(data)
-            done.wait(10)  # the server has answered
+            done.wait(PATIENCE)  # the server has answered
         return True
 
     def _close(self, sock: socket.socket) -> None:

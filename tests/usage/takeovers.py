@@ -13,7 +13,7 @@ from tests.running import Exporter
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import file, on
 from tests.usage.world import truth
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ class Replicas:
             self.shown.append(values)
         return values
 
-    def hold_truth(self, exporter: Exporter, timeout: float = 60.0) -> None:
+    def hold_truth(self, exporter: Exporter, timeout: float = PATIENCE) -> None:
         """One shows that everything was counted once, by one export."""
         wait_until(lambda: self.watch(exporter).items() >= self.truth.items(), timeout, 0.1, why="the truth")
         assert self.stored() == sum(value for name, value in self.truth.items() if "job_runs_total" in name)
