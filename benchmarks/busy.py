@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLES, SCRAPES, SCRAPES_BEFORE = 1_000_000, 500, 100
 MEDIAN, SLOWEST = 0.25, 1.0
-PROJECTS, RATE, LONG = 5_000, 100, 20.0
+PROJECTS, RATE, LONG = 5_000, 100, 15.0
 
 
 def run(folder: Path, compared: Compared) -> list[Section]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.insights.questions import Question
 
-PROJECTS, MINUTES, REPORTED, RUNS = 60, 60, 5, 20
+PROJECTS, MINUTES, REPORTED, RUNS = 42, 60, 5, 20
 START = 1_790_000_000.0
 SETTINGS = (
     "collectors: [workflows, jobs, runs], all_branches: true, interval: 1m, "

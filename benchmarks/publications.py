@@ -1,12 +1,14 @@
 """What a publication costs, and whether memory stays where it is: 2,000 publications over a fixed set of projects.
 
-A program of its own, so that its memory is nothing else's: it prints JSON.
+A program of its own, so that its memory is nothing else's: it prints JSON. `python -m benchmarks.publications COUNT`
+makes so many.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import sys
 import time
 from dataclasses import replace
 from statistics import quantiles
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
 
 SAMPLES, PUBLICATIONS, SETTLED, SCRAPED_EVERY = 100_000, 2_000, 200, 10
+FEWER = 600
+"""Where memory is not looked at."""
 
 
 class Timed(SnapshotStore):
@@ -39,7 +43,7 @@ class Timed(SnapshotStore):
         self.shown_at = time.process_time()
 
 
-def main() -> None:
+def main(publications: int = PUBLICATIONS) -> None:
     """Publish, scrape, measure."""
     now = time.time()
     count = fleet.count_for(SAMPLES)
@@ -47,7 +51,7 @@ def main() -> None:
     store, telemetry = Timed(), Telemetry("bench", NAMES)
     store.publish(variants[0], now)
     resident, changed = 0, []
-    for number in range(1, PUBLICATIONS + 1):
+    for number in range(1, publications + 1):
         known = variants[number // count % len(variants)][number % count]
         changed.append(_publish(store, known, now + number))
         if number % SCRAPED_EVERY == 0:
@@ -129,4 +133,4 @@ def _costs(store: Timed, snapshot: Snapshot, now: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

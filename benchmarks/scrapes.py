@@ -41,7 +41,7 @@ OURS, PYTHON, GOLANG, PUSHGATEWAY, NGINX = (
 )
 QUIET = 2 * LOOK_EVERY + 10.0
 """Seconds after which blocks that stay as they are have been packed again."""
-LONG = 0.5
+LONG = 0.3
 """Seconds of scrapes in a turn."""
 TURNS = 5
 """Of the exporter and of nginx, whose walls are short and differ from turn to turn."""
@@ -63,6 +63,7 @@ def run(folder: Path, compared: Compared) -> tuple[list[Section], Costs, Untimed
         shared = untimed.run(folder, SIZES, compared)
         time.sleep(max(0.0, QUIET - (time.monotonic() - began)))  # the time of an exporter that runs for a while
         waited = time.monotonic() - began
+        print(f"bench: what is not timed took {waited:.0f} s", file=sys.stderr, flush=True)
         readers.run(read, program.port, shared.golang, gzip.decompress(_body(program.port)))
         text = _side_by_side(folder, found, COMPARED, program, before)
     _peers(found, COMPARED, shared.golang, text)

@@ -86,7 +86,8 @@ class Scraper:
 
     def samples(self) -> int:
         """How many samples a scrape has."""
-        return sum(1 for line in self.text().splitlines() if line[:1] != b"#")
+        lines = b"\n" + self.text()
+        return lines.count(b"\n") - 1 - lines.count(b"\n#")  # faster than line by line
 
     def value(self, series: str) -> float:
         """One sample by its name and labels as they are written; the sum where several begin like that."""

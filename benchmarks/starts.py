@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TURNS = 3
 SIZES = (0, 10_000, 100_000, 1_000_000)
 MOST_BYTES = 40
+SETTLED = 0.1
+"""Seconds after the last scrape in which the process gives back what that took."""
 EMPTY_START, FULL_START = 1.0, 1.2
 
 
@@ -89,5 +91,5 @@ def _once(folder: Path, samples: int, root: Path, *, isal: bool = True) -> Start
         for packed in (True, False):
             for accept in ("text/plain", "application/openmetrics-text; version=1.0.0"):
                 Scraper(program.port, gzip=packed, accept=accept).scrape()
-        time.sleep(0.5)
+        time.sleep(SETTLED)
         return Start(took, used, program.rss(), scraper.samples())
