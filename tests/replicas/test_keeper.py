@@ -173,6 +173,8 @@ def test_a_pause_of_circleci_s_is_kept_with_the_lease_at_once(database: Address)
     with kept(database.url, lease=600.0) as found:  # which would be renewed after some minutes
         found.keeper.start()
         wait_until(found.leads)
+        taken = until(database)
+        wait_until(lambda: until(database) > taken, why="the first renewal, which comes soon")
         for pause in (None, 1_800_000_000.0, 1_800_000_000.2):
             found.keeper.note_pause(pause)
         wait_until(lambda: database.run("SELECT paused_until FROM lease") == [(1_800_000_000.0,)])

@@ -90,17 +90,17 @@ class FakeRunnerApi:
         return [each for each in found if path in {None, each[0]} and subject in {None, each[1]}]
 
     def when_asked(self, path: str, subject: str, look: Callable[[], T]) -> list[T]:
-        """What is seen each time that this is asked from now on, before it is answered."""
+        """What is seen each time that this is asked from now on, once its answer is chosen."""
         seen: list[T] = []
         self._watched[path, subject] = lambda: seen.append(look())
         return seen
 
     def _answer(self, request: Request) -> Reply:
         self.requests.append(request)
-        self._watched.get(_named(request), lambda: None)()
         if request.headers.get("circle-token") != TOKEN or "authorization" in request.headers:
             return message(401, "Invalid token provided.")
         held = self._answers.get(_named(request))
+        self._watched.get(_named(request), lambda: None)()
         if isinstance(held, threading.Event):
             held.wait(PATIENCE)
             return message(503, "late")
