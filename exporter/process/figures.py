@@ -55,7 +55,7 @@ class PageFigures:
                     figures.previous_p95,
                 )
                 for snapshot, publication in published.values()
-                for figures in publication.figures
+                for figures in publication.figures.workflows
             )
         if published is not self._seen or int(now) != self._second:
             due = self._due()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.packing import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from exporter.config import Project
     from exporter.insights.payloads import Number
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part
+    from exporter.publishing.sections import Basis
+
+    Parts = Sequence[tuple[Question, Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,21 @@ class Figures:
     runs: Number | None
     previous_success_ratio: Number | None = None
     previous_p95: Number | None = None
+
+
+class PageFigures:
+    """The numbers of all workflows of a project, made when somebody looks at the page, and then kept."""
+
+    def __init__(self, project: Project | None = None, parts: Parts = ()) -> None:
+        self._project, self._parts = project, parts
+        self.basis: Basis = project, *chain.from_iterable((each, part.rows, part.previous) for each, part in parts)
+
+    @cached_property
+    def workflows(self) -> tuple[Figures, ...]:
+        project = self._project
+        if project is None:
+            return ()
+        return tuple(each for question, part in self._parts for each in figures(project, question, part))
 
 
 def figures(project: Project, question: Question, part: Part) -> Iterator[Figures]:

@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING
 from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
-from exporter.publishing.figures import Figures, figures
+from exporter.publishing.figures import PageFigures
 from exporter.publishing.groups import add_groups
 from exporter.publishing.sections import Room, of_rows
 from exporter.publishing.tables import table_section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from exporter.config import Project
     from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
-    from exporter.publishing.sections import Basis, FamilyText, Section
+    from exporter.publishing.sections import FamilyText, Section
     from exporter.runs import Ledger
     from exporter.runs.live import Live
 
@@ -54,16 +53,14 @@ FAMILIES: Mapping[str, Family] = {
 class Publication:
     """What one project shows: its sections, series by collector, and when the first of them are too old.
 
-    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out. `figures` are
-    those of the page, made from `figures_basis`.
+    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out.
     """
 
     sections: Mapping[str, Section]
     series: Mapping[str, int]
     dropped: Mapping[str, int]
     cut: int
-    figures_basis: Basis
-    figures: tuple[Figures, ...]
+    figures: PageFigures
     expires_at: float | None
 
     @property
@@ -82,7 +79,7 @@ class Publication:
         return replace(self, sections=sections)
 
 
-UNPUBLISHED = Publication(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), 0, (), (), None)
+UNPUBLISHED = Publication(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), 0, PageFigures(), None)
 """What a project showed before it was published."""
 
 
@@ -94,7 +91,7 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
     project, ledger = snapshot.project, snapshot.ledger
     limited = Room(project.max_series, before.sections)
     series: dict[str, int] = {}
-    page = before.figures_basis, before.figures
+    page = before.figures
     fresh: defaultdict[str, list[tuple[Question, Part]]] = defaultdict(list)
     expiries = []
     for question, part, expires_at in snapshot.fresh(now):
@@ -111,7 +108,8 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             render_table = partial(table_section, project, table, parts, before.sections.get(name))
             series[collector.name] += limited.add(name, basis, render_table).series
         if collector.page:
-            page = _page(project, parts, page)
+            made = PageFigures(project, parts)
+            page = page if page.basis == made.basis else made
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
         runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)
@@ -130,7 +128,7 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
         {name: count for name, count in series.items() if count},
         dropped,
         cut,
-        *page,
+        page,
         min(expiries, default=None),
     )
 
@@ -163,13 +161,3 @@ def _unlimited(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[s
     polls = project.name, outcomes, intervals, dropped
     room.add("polls", polls, partial(of_rows, own_lines.polls(*polls)))
     return room.sections
-
-
-def _page(
-    project: Project, parts: Sequence[tuple[Question, Part]], before: tuple[Basis, tuple[Figures, ...]]
-) -> tuple[Basis, tuple[Figures, ...]]:
-    """The figures of the page and their basis; those of before where the basis is the same."""
-    basis = project, *chain.from_iterable((question, part.rows, part.previous) for question, part in parts)
-    if before[0] == basis:
-        return basis, before[1]
-    return basis, tuple(figure for question, part in parts for figure in figures(project, question, part))

@@ -163,7 +163,7 @@ def test_the_page_is_given_the_figures_of_each_workflow_and_those_before() -> No
     question = next(iter(known.parts))
     before = part("workflows", [workflow_row(success_rate=0.5)])
     now = replace(part("workflows", [workflow_row(), workflow_row("new")]), previous=before.rows)
-    old, new = render(replace(known, parts={question: now}), LATER, polled=True).figures
+    old, new = render(replace(known, parts={question: now}), LATER, polled=True).figures.workflows
     assert (old.workflow, old.branch, old.window, old.runs, old.median, old.p95) == (
         "build",
         "main",
