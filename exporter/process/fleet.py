@@ -6,7 +6,7 @@ What stays the same is not touched.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -23,6 +23,7 @@ from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.engine import Engine
 from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
+from exporter.publishing.kept import NOTHING, Kept
 from exporter.runs import opening
 from exporter.state import Stored, no_later
 
@@ -42,20 +43,23 @@ class Fleet:
         self._inbox.arrived = self._hurry
         self._lock = threading.Lock()
 
-    def restore(self, projects: Iterable[Project]) -> None:
-        """Show what the state file knows about these projects, before the first request."""
+    def restore(self, projects: Iterable[Project], lines: Kept = NOTHING) -> None:
+        """Show what the state file knows about these projects, before the first request.
+
+        `lines` are those of an earlier process, which are shown again where they would be the same.
+        """
         wanted = {project.slug: project for project in projects}
         self._labels.reserve(wanted.values())
-        self._store.publish(self._restored(wanted), self._clocks.wall())
+        self._store.restore(lines, self._restored(wanted, lines.rows), self._clocks.wall())
         self._state.stop_counting(*[slug for slug, each in wanted.items() if not counts(each.collectors)])
         self._show_anew()
         self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
-    def _restored(self, wanted: Mapping[str, Project]) -> Iterator[Snapshot]:
+    def _restored(self, wanted: Mapping[str, Project], readable: Container[bytes]) -> Iterator[Snapshot]:
         """What is known of projects, each read when it is about to be shown; what is no longer asked is deleted."""
-        known = iter(self._state.load(wanted))
+        known = iter(self._state.load(wanted, readable))
         stored = next(known, None)
         for slug, project in wanted.items():
             found = stored if stored is not None and stored.slug == slug else None

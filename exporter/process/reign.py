@@ -16,6 +16,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
+from exporter.process.kept_lines import KeptLines
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch | None]
 
-CLOSING_SECONDS = 0.5
+KEEPING_SECONDS, CLOSING_SECONDS = 2.0, 0.5
 
 
 class Reign:
@@ -81,7 +82,8 @@ class Reign:
             self.figures = figures.PageFigures(
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
-            self._fleet.restore(self._organizations.restore(config))
+            self._lines = KeptLines(engine, config.state.path if shared is None and engine.state.lasting else None)
+            self._fleet.restore(self._organizations.restore(config), self._lines.read())
             engine.telemetry.reloaded(good=True)
             undo.pop_all()  # the state stays open
 
@@ -103,7 +105,7 @@ class Reign:
             source.start()
         if self._watch is not None:
             self._watch.start()
-        Repacker(self.engine.store, self._log).start(self.engine.stop)
+        Repacker(self.engine.store, self._log, packed=self._lines.write_hourly).start(self.engine.stop)
 
     def stop(self) -> None:
         self.engine.stop.set()
@@ -113,9 +115,10 @@ class Reign:
 
     def close(self) -> None:
         """Let go of the state. What a disk or database holds up is not waited for: it is as good as after a crash."""
-        closing = threading.Thread(target=self.engine.close, daemon=True)
-        closing.start()
-        closing.join(CLOSING_SECONDS)
+        for closing, seconds in ((self._lines.write, KEEPING_SECONDS), (self.engine.close, CLOSING_SECONDS)):
+            thread = threading.Thread(target=closing, daemon=True)
+            thread.start()
+            thread.join(seconds)
 
     def change(self, config: Config) -> None:
         """Adopt another configuration. Raises ConfigError or StartError."""

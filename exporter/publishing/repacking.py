@@ -34,10 +34,13 @@ class Repacker:
         store: SnapshotStore,
         log: Logger,
         *,
+        packed: Callable[[], None] = lambda: None,
         look_every: float = LOOK_EVERY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`packed` is called after each look that packed something."""
         self._store, self._log, self._look_every, self._monotonic = store, log, look_every, monotonic
+        self._after_packing = packed
         self._seen: dict[Place, int] = {}
         self._packed_at: dict[Place, float] = {}
 
@@ -67,6 +70,7 @@ class Repacker:
     def _run(self, stop: threading.Event) -> None:
         try:
             while not stop.wait(self._look_every):
-                self.look(stop.wait)
+                if self.look(stop.wait):
+                    self._after_packing()
         except Exception:  # noqa: BLE001  what is published stays right
             self._log.exception("unexpected error, compressed blocks are no longer repacked")

@@ -39,8 +39,8 @@ class FamilyText(NamedTuple):
 
 
 NO_TEXT = FamilyText(b"", b"")
-_NO_TEXTS: Mapping[str, FamilyText] = MappingProxyType({})
-_NO_SIZES = array("I")
+NO_TEXTS: Mapping[str, FamilyText] = MappingProxyType({})
+NO_SIZES = array("I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Section:
         if not self.texts:
             return self
         return Section(
-            self.basis, self.room, self.series, self.cut, self.families, _NO_TEXTS, self.sizes, self.order
+            self.basis, self.room, self.series, self.cut, self.families, NO_TEXTS, self.sizes, self.order
         )  # several times faster than `replace`, here and below
 
     def made_from(self, basis: Basis, room: int) -> Section:
@@ -113,7 +113,7 @@ def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Section:
     return of_texts({family: _joined(lines) for family, lines in found.items()}, series, cut)
 
 
-def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = _NO_SIZES) -> Section:
+def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = NO_SIZES) -> Section:
     """A section of what is written already."""
     return Section((), 0, series, cut, names(frozenset(texts)), texts, sizes)
 

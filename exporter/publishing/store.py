@@ -16,6 +16,7 @@ from exporter.insights.collectors import of_organization
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.family_blocks import FamilyBlocks
+from exporter.publishing.kept import kept
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
 from exporter.publishing.sections import NO_TEXT
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.publishing.blocks import Block
+    from exporter.publishing.kept import Kept
     from exporter.publishing.project_labels import ProjectLabels
     from exporter.publishing.rendering import Publication
     from exporter.publishing.sections import FamilyText
@@ -70,23 +72,46 @@ class SnapshotStore:
         What is new is compressed once it is shown, by one thread at a time: more would keep scrapes from their turn.
         """
         with self._swap:
+            self._publish(_Change(self), snapshots, now, polled=polled)
+
+    def restore(self, before: Kept, snapshots: Iterable[Snapshot], now: float) -> None:
+        """Publish the first snapshots; lines of an earlier process stay where they would be the same."""
+        with self._swap:
+            self._slots = dict(before.slots)
+            self._free = sorted({*range(max(self._slots.values(), default=-1) + 1)}.difference(self._slots.values()))
             change = _Change(self)
-            if self._labels:
-                snapshots = map(self._labels.labeled, snapshots)
-            for number, snapshot in enumerate(snapshots, 1):
-                change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
-                if number % BLOCK == 0:  # so that of a large fleet only some lines are in memory at once
-                    change.put()
-            change.put()
-            self._show(change)
-            change.settle()
+            change.families.update(before.families)
+            change.kept.update({slug: replace(UNPUBLISHED, sections=each) for slug, each in before.sections.items()})
+            self._publish(change, snapshots, now)
+
+    def _publish(self, change: _Change, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
+        if self._labels:
+            snapshots = map(self._labels.labeled, snapshots)
+        for number, snapshot in enumerate(snapshots, 1):
+            change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
+            if number % BLOCK == 0:  # so that of a large fleet only some lines are in memory at once
+                change.put()
+        for slug in [*change.kept]:
+            slot = self._slots.pop(slug)
+            change.drop(slug, slot)
+            heappush(self._free, slot)
+        change.put()
+        self._show(change)
+        change.settle()
+
+    def shown(self) -> Kept:
+        """What is shown now, for `restore`."""
+        with self._swap:
+            slots, families = dict(self._slots), self._families
+            published = [*self.published.values(), *self.organizations.values()]
+        return kept(slots, published, families)
 
     def keep(self, *snapshots: Snapshot) -> None:
         """Take snapshots that show nothing new in the place of those before."""
         with self._swap:
             known = self.published
-            kept = {each.project.slug: each for each in snapshots if each.project.slug in known}
-            self.published = {**known, **{slug: (snapshot, known[slug][1]) for slug, snapshot in kept.items()}}
+            taken = {each.project.slug: each for each in snapshots if each.project.slug in known}
+            self.published = {**known, **{slug: (snapshot, known[slug][1]) for slug, snapshot in taken.items()}}
 
     def withdraw(self, slugs: Iterable[str]) -> None:
         """Show these projects or organizations no longer."""
@@ -142,6 +167,8 @@ class _Change:
         self.published, self.organizations = dict(store.published), dict(store.organizations)
         self.series = Counter(store.series)
         self.families, self.marked = dict(store._families), dict(store._marked)  # noqa: SLF001  a part of the store
+        self.kept: dict[str, Publication] = {}
+        """What an earlier process showed of projects that are still to be published."""
         self._texts: defaultdict[str, dict[int, FamilyText]] = defaultdict(dict)
 
     def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool) -> None:
@@ -150,7 +177,7 @@ class _Change:
         if any(slot in texts for texts in self._texts.values()):  # what is new goes by what was published before
             self.put()
         home = self.organizations if of_organization(snapshot.project.collectors) else self.published
-        before = home[slug][1] if slug in home else UNPUBLISHED
+        before = home[slug][1] if slug in home else self.kept.pop(slug, UNPUBLISHED)
         publication = render(snapshot, now, polled=polled, before=before)
         if publication.series != before.series:
             self.series.subtract(before.series)
@@ -167,6 +194,11 @@ class _Change:
         _, publication = home.pop(slug)
         self.series.subtract(publication.series)
         for family in publication.families:
+            self._texts[family][slot] = NO_TEXT
+
+    def drop(self, slug: str, slot: int) -> None:
+        """Leave out what an earlier process showed of one project."""
+        for family in self.kept.pop(slug).families:
             self._texts[family][slot] = NO_TEXT
 
     def put(self) -> None:

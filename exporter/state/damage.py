@@ -31,6 +31,7 @@ KINDS = (
     "hint",
     "usage",
     "usage_cell",
+    "lines",
 )
 """Label `kind`."""
 _LOST = {

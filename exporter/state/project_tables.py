@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from functools import partial
 
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
 from exporter.knowledge.discovered_projects import SIGHTINGS
-from exporter.knowledge.packing import verify
+from exporter.knowledge.packing import fingerprint, verify
 from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.state import live_tables, records, run_tables
 from exporter.state.damage import Damage
@@ -82,8 +83,13 @@ def slugs(connection: Connection, server: str) -> list[str]:
     return [slug for slug in found if isinstance(slug, str) and slug.isprintable()]
 
 
-def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stored | None:
-    """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll."""
+def read(
+    connection: Connection, server: str, slug: str, damage: Damage, readable: Container[bytes] = ()
+) -> Stored | None:
+    """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll.
+
+    `readable` are fingerprints of rows that need not be verified.
+    """
     row = single(connection.execute(_READ, (server, slug)))
     if row is None:
         return None
@@ -92,7 +98,7 @@ def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stor
     return records.Stored(
         slug,
         damage.guard("facts", slug, lambda: records.read_facts(unsealed(facts)), None),
-        dict(damage.rows("part", slug, connection, _PARTS, _DELETE_PART, number, _part)),
+        dict(damage.rows("part", slug, connection, _PARTS, _DELETE_PART, number, partial(_part, readable))),
         damage.guard("outcomes", slug, lambda: records.read_outcomes(unsealed(outcomes)), {}),
         damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
         ledger,
@@ -101,6 +107,7 @@ def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stor
 
 
 def _part(  # noqa: PLR0917  the columns
+    readable: Container[bytes],
     _row: object,
     stored: object,
     rows: object,
@@ -115,9 +122,9 @@ def _part(  # noqa: PLR0917  the columns
         raise TypeError
     collector = COLLECTORS.get(question.collector)  # another version may have others
     tables = (SIGHTINGS, *(collector.tables if collector else ()))
-    verify(rows, tables)
-    if previous:
-        verify(previous, tables)
+    for each in (rows, previous) if previous else (rows,):
+        if fingerprint(each) not in readable:
+            verify(each, tables)
     times = (records.moment(checked_at), records.moment(answered_at))
     return question, Part(rows, *times, previous, records.label(basis), follow_ups)
 

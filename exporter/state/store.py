@@ -6,7 +6,7 @@ One connection serves all threads, one at a time. No scrape ever comes here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -99,10 +99,11 @@ class StateStore:
             known = self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
         return [slug for slug in known if self._mine(slug)]
 
-    def load(self, slugs: Iterable[str] | None = None) -> Iterator[Stored]:
+    def load(self, slugs: Iterable[str] | None = None, readable: Container[bytes] = ()) -> Iterator[Stored]:
         """Some or all projects of this server; what the newest request told of it is shown again.
 
-        What cannot be read is counted and left out: it is no worse than if it had never been kept.
+        What cannot be read is counted and left out: it is no worse than if it had never been kept. `readable` are
+        fingerprints of rows that an earlier process has read.
         """
         with self._access.lock:
             up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
@@ -110,13 +111,13 @@ class StateStore:
                 self._telemetry.api_up(up)
         for slug in self.slugs() if slugs is None else slugs:
             with self._access.lock:
-                stored = self._damage.guard("project", slug, partial(self._read, slug), None)
+                stored = self._damage.guard("project", slug, partial(self._read, slug, readable), None)
             if stored is not None:
                 yield stored
 
-    def _read(self, slug: str) -> Stored | None:
+    def _read(self, slug: str, readable: Container[bytes]) -> Stored | None:
         with self._database.view():
-            stored = project_tables.read(self._connection, self._server, slug, self._damage)
+            stored = project_tables.read(self._connection, self._server, slug, self._damage, readable)
         return stored and past.no_later(stored, self._wall())
 
     def _begin_again(self) -> None:

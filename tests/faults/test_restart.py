@@ -7,6 +7,8 @@ import resource
 import shutil
 import sqlite3
 import time
+from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,13 +21,13 @@ from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.circleci import RemoteCircle
     from tests.running import Scrape
 
 A, B, C = (slug_of(number) for number in range(3))
 SLUGS = [A, B, C]
+POLLED = tuple(product(SLUGS, ("workflows", "jobs")))
 
 
 def config_of(
@@ -148,6 +150,26 @@ def test_only_what_is_still_asked_is_served(filled: Scrape, circle: RemoteCircle
         assert all("last-24-hours" in one["query"] for one in circle.requests())
 
 
+@pytest.mark.parametrize("place", [-1, 64, 64 + 200])
+def test_damaged_lines_are_counted_and_rendered_again(
+    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path, place: int
+) -> None:
+    file = Path(f"{state}.lines")
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    circle.fail("hang")
+    with started_again(circle, state, tmp_path) as exporter:
+        scrape = exporter.scrape()
+        assert scrape.get("state_damaged_records_total", kind="lines") == 1
+        assert project_series(scrape) == project_series(filled)
+        (told,) = exporter.events("the lines beside the state file cannot be read; they are rendered again")
+        assert told["level"] == "warning"
+        assert exporter.stop()[0] == 0
+    with started_again(circle, state, tmp_path) as exporter:
+        assert exporter.scrape().get("state_damaged_records_total", kind="lines") == 0
+
+
 def test_what_another_server_said_is_not_served(
     filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
 ) -> None:
@@ -235,3 +257,22 @@ def test_a_file_of_a_newer_version_is_left_alone(
     assert "version 99" in exporter.log
     assert json.loads(exporter.log.splitlines()[-1])["event"] == "could not start"
     assert list(state.parent.glob("*corrupt*")) == []
+
+
+def test_lines_that_are_older_than_the_state_are_not_served(
+    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
+) -> None:
+    older = Path(f"{state}.lines").read_bytes()
+    circle.advance(2 * 86_400)
+    with started_again(circle, state, tmp_path, interval="1s") as exporter:
+        exporter.until(
+            lambda new: all(last_success(new, slug, name) > last_success(filled, slug, name) for slug, name in POLLED),
+            "further polls",
+        )
+        newer = exporter.scrape()
+        assert project_series(newer) != project_series(filled)
+        exporter.kill()
+    assert Path(f"{state}.lines").read_bytes() == older, "only a stop writes them so soon"
+    circle.fail("hang")
+    with started_again(circle, state, tmp_path) as exporter:
+        exact(exporter, circle)

@@ -47,7 +47,7 @@ class Following:
 
     def __init__(self, database: Address) -> None:
         self.log = Log()
-        self.log.warning = self.log.exception = self.log.error  # type: ignore[attr-defined]
+        self.log.exception = self.log.error  # type: ignore[attr-defined]
         log: Any = self.log
         self.reigns: list[Brief] = []
         self.troubles: list[Exception] = []

@@ -182,6 +182,16 @@ def republished(known: Snapshot, changed: Snapshot) -> tuple[Publication, Public
     return render(changed, LATER, polled=True, before=before.shown()), render(changed, LATER, polled=True)
 
 
+def test_the_page_keeps_its_figures_while_its_rows_stay_the_same() -> None:
+    known = snapshot()
+    before = render(known, LATER, polled=True)
+    later = render(replace(known, outcomes={}), LATER + 1, polled=True, before=before.shown())
+    assert later.figures is before.figures
+    assert later.figures.workflows is before.figures.workflows
+    renamed = render(replace(known, project=project("name: other")), LATER, polled=True, before=before.shown())
+    assert renamed.figures is not before.figures
+
+
 def test_what_did_not_change_is_not_rendered_again() -> None:
     known = snapshot()
     outcome = Outcome(success=True, duration=1.5, finished_at=NOW, last_success=NOW)

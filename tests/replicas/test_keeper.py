@@ -32,7 +32,6 @@ class Kept:
 
     def __init__(self, url: str, lease: float, limit: float) -> None:
         self.log = Log()
-        self.log.warning = lambda event, **fields: self.log.events.append(("warning", event, fields))  # type: ignore[attr-defined]
         log: Any = self.log
         self.keeper = Keeper(LeaseTable(Link(Login(url, None, 2.0), limit), lease), PLACE, log)
         self.taken: list[tuple[Hold, float | None]] = []

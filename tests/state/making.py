@@ -55,6 +55,9 @@ class Log:
     def info(self, event: str, **fields: Any) -> None:
         self.events.append(("info", event, fields))
 
+    def warning(self, event: str, **fields: Any) -> None:
+        self.events.append(("warning", event, fields))
+
     def error(self, event: str, **fields: Any) -> None:
         self.events.append(("error", event, fields))
 

@@ -1,0 +1,142 @@
+"""Lines that were shown, kept for the next start, still compressed.
+
+Pure. Each section has a digest of what it was made from. One that would be made from something else by now is rendered
+as if nothing had been kept.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, BinaryIO
+
+from exporter.config import Project
+from exporter.insights import run_families
+from exporter.knowledge.packing import fingerprint
+from exporter.publishing.blocks import BLOCK, Block
+from exporter.publishing.family_blocks import FamilyBlocks
+from exporter.publishing.rendering import FAMILIES
+from exporter.publishing.sections import NO_SIZES, NO_TEXTS, Section, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from exporter.knowledge.snapshots import Snapshot
+    from exporter.publishing.rendering import Publication
+    from exporter.publishing.sections import Basis
+
+    Families = Mapping[str, FamilyBlocks]
+
+_COUNTED = frozenset(family.name for family in (*run_families.RUNS, *run_families.LIVE))
+"""Families that are not kept: few samples, which change all the time and may have exemplars."""
+_DIGEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSection(Section):
+    """A section of an earlier process: of its basis there is only a digest, or none where some lines were cut."""
+
+    digest: bytes = b""
+
+    def stands(self, basis: Basis, room: int) -> bool:
+        return self.series <= room and self.digest == digest(basis)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a process showed, at one moment.
+
+    `slots` and `sections` are by project slug, the sections then by name. `rows` are fingerprints of rows that it could
+    read.
+    """
+
+    slots: Mapping[str, int] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, KeptSection]] = field(default_factory=dict)
+    families: Mapping[str, FamilyBlocks] = field(default_factory=dict)
+    rows: frozenset[bytes] = frozenset()
+
+
+NOTHING = Kept()
+
+
+def digest(basis: Basis) -> bytes:
+    """A digest of all that a section is made from."""
+    return sha256(repr([_distinct(each) for each in basis]).encode()).digest()[:_DIGEST]
+
+
+def _distinct(value: object) -> object:
+    """What tells a value from every other, in fewer bytes."""
+    if isinstance(value, bytes):
+        return fingerprint(value)
+    return value.model_dump_json(warnings=False) if isinstance(value, Project) else value
+
+
+def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publication]], families: Families) -> Kept:
+    """What is shown now."""
+    sections, rows = {}, set[bytes]()
+    for snapshot, publication in published:
+        sections[snapshot.project.slug] = dict(_sections(publication))
+        for part in snapshot.parts.values():
+            rows.update(fingerprint(each) for each in (part.rows, part.previous) if each)
+    return Kept(
+        {slug: slots[slug] for slug in sections},
+        sections,
+        {name: known for name, known in families.items() if name not in _COUNTED},
+        frozenset(rows),
+    )
+
+
+def written(lines: Kept) -> list[bytes]:
+    """Them as bytes, in pieces: a line of JSON, the fingerprints, the blocks."""
+    head = {
+        "slots": lines.slots,
+        "sections": {
+            slug: {name: [each.digest.hex(), each.series, sorted(each.families)] for name, each in sections.items()}
+            for slug, sections in lines.sections.items()
+        },
+        "rows": len(lines.rows),
+        "families": {name: [len(each.deflated) for each in known.blocks] for name, known in lines.families.items()},
+    }
+    blocks = [piece for known in lines.families.values() for block in known.blocks for piece in _pieces(block)]
+    return [json.dumps(head, separators=(",", ":")).encode(), b"\n", *lines.rows, *blocks]
+
+
+def read(data: BinaryIO) -> Kept:
+    """What `written` wrote. Damage raises whatever it raises."""
+    head = json.loads(data.readline())
+    rows = frozenset([data.read(_DIGEST) for _ in range(head["rows"])])
+    families = {
+        name: FamilyBlocks(FAMILIES[name], tuple([_block(data, size) for size in sizes]))
+        for name, sizes in head["families"].items()
+    }
+    sections = {
+        slug: {name: _section(*values) for name, values in sections.items()}
+        for slug, sections in head["sections"].items()
+    }
+    return Kept(head["slots"], sections, families, rows)
+
+
+def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
+    """Those of a project that are kept."""
+    for name, section in publication.sections.items():
+        if section.families and section.families.isdisjoint(_COUNTED):
+            made_from = b"" if section.cut else digest(section.basis)
+            yield name, KeptSection((), 0, section.series, 0, section.families, NO_TEXTS, NO_SIZES, (), made_from)
+
+
+def _section(made_from: str, series: int, families: list[str]) -> KeptSection:
+    known = names(frozenset(families))
+    return KeptSection((), 0, series, 0, known, NO_TEXTS, NO_SIZES, (), bytes.fromhex(made_from))
+
+
+def _pieces(block: Block) -> tuple[bytes, ...]:
+    numbers = (array("I", (block.small,)), block.lengths, block.crcs, block.sizes)
+    return (*[each.tobytes() for each in numbers], block.firsts, block.deflated)
+
+
+def _block(data: BinaryIO, size: int) -> Block:
+    (small,), lengths, crcs, sizes = (array("I", data.read(4 * count)) for count in (1, BLOCK, 2 * BLOCK, 2 * BLOCK))
+    firsts = data.read(BLOCK)
+    return Block(data.read(size), firsts, lengths, small, crcs, sizes)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from random import Random
+from typing import BinaryIO
+
+import pytest
+from prometheus_client import generate_latest
+
+from exporter.state.lines_file import LinesFile
+from exporter.telemetry import Telemetry
+from tests.state.making import Log
+
+MAKER, PIECES = b"m" * 32, [b"some ", b"lines"]
+DAMAGED = 'circleci_exporter_state_damaged_records_total{kind="lines"}'
+
+
+class Beside:
+    """The file beside a state file, with what is counted and logged."""
+
+    def __init__(self, path: Path | None, made_by: bytes = MAKER) -> None:
+        self.log, telemetry = Log(), Telemetry("1", [])
+        self._registry = telemetry.registry
+        self.file = LinesFile(path, made_by, telemetry, self.log)  # type: ignore[arg-type]
+
+    def read(self) -> bytes | None:
+        return self.file.read(lambda data: data.read(), None)
+
+    @property
+    def damaged(self) -> float:
+        (line,) = [line for line in generate_latest(self._registry).decode().splitlines() if line.startswith(DAMAGED)]
+        return float(line.rpartition(" ")[2])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def lines(path: Path) -> Path:
+    return Path(f"{path}.lines")
+
+
+def test_what_was_written_last_is_read(path: Path) -> None:
+    Beside(path).file.write([b"older and longer lines"])
+    Beside(path).file.write(PIECES)
+    found = Beside(path)
+    assert (found.read(), found.damaged, found.log.told()) == (b"some lines", 0, [])
+    assert [each.name for each in path.parent.iterdir()] == ["state.db.lines"]
+
+
+def test_only_its_user_may_read_it(path: Path) -> None:
+    Beside(path).file.write(PIECES)
+    assert stat.S_IMODE(lines(path).stat().st_mode) == 0o600
+
+
+def test_there_may_be_no_file(path: Path) -> None:
+    found = Beside(path)
+    assert (found.read(), found.damaged, found.log.told()) == (None, 0, [])
+
+
+@pytest.mark.parametrize("made_by", [b"o" * 32, b""])
+def test_what_another_program_wrote_is_not_read(path: Path, made_by: bytes) -> None:
+    Beside(path).file.write(PIECES)
+    found = Beside(path, made_by)
+    assert (found.read(), found.damaged, found.log.told()) == (None, 0, [])
+
+
+def test_nothing_is_written_without_a_state_file_or_where_the_program_cannot_be_told(path: Path) -> None:
+    for found in (Beside(None), Beside(path, b"")):
+        assert not found.file.keeps
+        found.file.write(PIECES)
+        assert found.read() is None
+    assert Beside(path).file.keeps
+    assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_damage_anywhere_is_noticed_and_counted(path: Path, seed: int) -> None:
+    Beside(path).file.write(PIECES)
+    content, random = bytearray(lines(path).read_bytes()), Random(seed)  # noqa: S311  nothing secret hangs on it
+    place = random.randrange(len(MAKER), len(content))
+    content[place] ^= 1 << random.randrange(8)
+    lines(path).write_bytes(content[: place + 1] if seed % 3 == 0 else content)
+    found = Beside(path)
+    assert (found.read(), found.damaged) == (None, 1)
+    assert found.log.told() == ["the lines beside the state file cannot be read; they are rendered again"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 31, 32, 63, 64, 70])
+def test_a_file_that_was_cut_says_nothing(path: Path, left: int) -> None:
+    Beside(path).file.write(PIECES)
+    lines(path).write_bytes(lines(path).read_bytes()[:left])
+    assert Beside(path).read() is None
+
+
+def test_what_cannot_be_understood_is_counted(path: Path) -> None:
+    Beside(path).file.write(PIECES)
+    found = Beside(path)
+
+    def refuse(data: BinaryIO) -> str:
+        raise KeyError(data.read())
+
+    assert (found.file.read(refuse, "nothing"), found.damaged) == ("nothing", 1)
+
+
+def test_a_folder_in_its_place_is_logged_once_and_stops_nothing(path: Path) -> None:
+    lines(path).mkdir()
+    found = Beside(path)
+    assert (found.read(), found.damaged) == (None, 1)
+    for _ in range(2):
+        found.file.write(PIECES)
+    assert found.log.told()[1:] == ["the lines beside the state file cannot be written"]
+    assert [each.name for each in path.parent.iterdir()] == ["state.db.lines"], "what was begun is gone"
+    lines(path).rmdir()
+    found.file.write(PIECES)
+    assert found.read() == b"some lines"
