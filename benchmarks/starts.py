@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,10 +12,9 @@ from benchmarks import daemons
 from benchmarks.programs import ROOT
 from benchmarks.report import Section, seconds, size, spread
 from benchmarks.scraping import Scraper
+from exporter.state.lines_file import SUFFIX
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks.compared import Compared
 
 TURNS = 3
@@ -35,9 +35,10 @@ class Start(NamedTuple):
 
 
 def run(folder: Path, compared: Compared) -> list[Section]:
-    """Start it three times at each size, and once without isal."""
+    """Start it three times at each size, and once without what the process before has kept of its lines."""
     section, rows, found = Section("Start and memory"), [], {}
     for samples in SIZES:
+        compared.turns(1, partial(_once, folder, samples))  # its lines are there for the next start
         turns = compared.turns(TURNS, partial(_once, folder, samples))
         exact, what = turns[ROOT][0].samples, f"the first scrape with {samples:,} stored samples"
         compared.add(f"wall until {what}", seconds, turns, lambda start: start.wall)
@@ -54,13 +55,17 @@ def run(folder: Path, compared: Compared) -> list[Section]:
         )
         rows.append((f"{exact:,}", *cells))
     section.say(
-        "From `exec` to the end of the first gzip scrape, all stored samples in it; resident memory after scrapes in "
-        "both formats, compressed and plain; a sample's share is what is beyond the empty process."
+        "From `exec` to the end of the first gzip scrape, all stored samples in it, after another process was stopped; "
+        "resident memory after scrapes in both formats, compressed and plain; a sample's share is what is beyond the "
+        "empty process."
     )
     section.table(("samples", "first scrape after", "CPU until then", "resident", "a sample"), rows)
     most = SIZES[-1]
-    slower = _once(folder, most, ROOT, isal=False).wall
-    section.say(f"Without isal the start with {most:,} stored samples takes {seconds(slower)}, started once.")
+    rendered, slower = (_once(folder, most, ROOT, isal=isal, lines=False).wall for isal in (True, False))
+    section.say(
+        f"If the lines of the process before are not there, as after an upgrade, the start with {most:,} samples "
+        f"takes {seconds(rendered)}, and without isal {seconds(slower)}, each started once."
+    )
     empty, full = (median(start.wall for start in found[samples]) for samples in (0, most))
     least = median(start.resident for start in found[0])
     each = [(start.resident - least) / most for start in found[most]]
@@ -80,8 +85,10 @@ def run(folder: Path, compared: Compared) -> list[Section]:
     return [section]
 
 
-def _once(folder: Path, samples: int, root: Path, *, isal: bool = True) -> Start:
+def _once(folder: Path, samples: int, root: Path, *, isal: bool = True, lines: bool = True) -> Start:
     count, state = daemons.stored(folder, samples, root)
+    if not lines:
+        Path(f"{state}{SUFFIX}").unlink(missing_ok=True)
     config = daemons.write_config(folder, count, state=state if samples else None)
     began = time.perf_counter()
     with daemons.exporter(config, isal=isal, root=root) as program:
