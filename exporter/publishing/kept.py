@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from exporter.config import Project
 from exporter.insights import run_families
+from exporter.insights.questions import Question
 from exporter.knowledge.packing import fingerprint
 from exporter.publishing.blocks import BLOCK, Block
 from exporter.publishing.family_blocks import FamilyBlocks
@@ -70,6 +71,8 @@ def _distinct(value: object) -> object:
     """What tells a value from every other, in fewer bytes."""
     if isinstance(value, bytes):
         return fingerprint(value)
+    if isinstance(value, Question):  # without the steps of a dataclass's own text
+        return value.collector, value.endpoint, value.slug, value.workflow, value.params, value.id
     return value.model_dump_json(warnings=False) if isinstance(value, Project) else value
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from sys import intern
 from typing import Any
 
 from pydantic import ValidationError
 
-from exporter.insights.questions import Question, shared
+from exporter.insights.questions import Params, Question, shared
 from exporter.knowledge.snapshots import Facts, Outcome, Part
 from exporter.runs import Ledger
 from exporter.runs.live import Live
@@ -18,7 +19,7 @@ from exporter.state.documents import Reader, document, parse
 
 _FACTS = Reader[Facts](Facts)
 _OUTCOME = Reader[Outcome](Outcome)
-_PARAMS = Reader[tuple[tuple[str, str], ...]](tuple[tuple[str, str], ...])
+_PARAMS = Reader[Params](Params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ def write_question(question: Question) -> str:
 
 def read_question(written: object) -> Question:
     """The question of a part."""
-    *names, params = parse(written)
-    collector, endpoint, slug, workflow = (intern(label(name)) for name in names)  # many questions, few texts
-    return Question(collector, endpoint, slug, workflow, shared(_PARAMS.read(params)))
+    collector, endpoint, slug, workflow, params = parse(written)
+    known = _params(tuple([(name, value) for name, value in params]))
+    return Question(intern(collector), intern(endpoint), intern(slug), intern(workflow), known)  # few texts of many
 
 
 def read_facts(written: object) -> Facts | None:
@@ -70,6 +71,11 @@ def moment(value: object) -> float:
     if not isinstance(value, int | float) or not isfinite(value):
         raise ValueError
     return value
+
+
+@lru_cache(maxsize=4096)
+def _params(found: tuple[tuple[object, object], ...]) -> Params:
+    return shared(_PARAMS.read(found))
 
 
 def _known(reader: Reader[Any], document: object) -> Any:  # noqa: ANN401  what the reader makes
