@@ -76,7 +76,7 @@ def process(settings: str = "", projects: str = "gh/acme/web", **circle: Any) ->
     """Start both; `settings` stand under `defaults`."""
     with Circle(start=NOON, speed=0, **circle) as api:
         config = parse(
-            f"circleci: {{url: '{api.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+            f"circleci: {{url: '{api.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
             f"defaults: {{interval: 1h, {settings}}}\n"
             f"projects: [{projects}]"
         )

@@ -31,7 +31,7 @@ def one_circle() -> Iterator[RemoteCircle]:
 
 def shard(circle: RemoteCircle, folder: Path, number: int, total: int) -> Exporter:
     settings = (
-        f"circleci: {{url: '{circle.url}', requests_per_second: 200, burst: 100, timeout: 5s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 200, burst: 100, timeout: 20s}}\n"
         "state: {path: state.sqlite}\n"
         "defaults: {interval: 1h, collectors: [workflows, runs]}\n"
         f"projects: [{', '.join(SLUGS)}]\n"

@@ -24,7 +24,7 @@ RATE, BURST = 60, 30
 
 def settings(url: str) -> str:
     return (
-        f"circleci: {{url: '{url}', requests_per_second: {RATE}, burst: {BURST}, timeout: 5s}}\n"
+        f"circleci: {{url: '{url}', requests_per_second: {RATE}, burst: {BURST}, timeout: 20s}}\n"
         f"defaults: {{interval: 1h}}\nprojects: [{', '.join(SLUGS)}]\n"
     )
 

@@ -44,7 +44,7 @@ class Watching:
         """Start the engine, as a restart does."""
         path = f"'{self.path}'" if self.path else "null"
         config = parse(
-            f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+            f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
             f"state: {{path: {path}}}\n"
             f"projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}]"
         )

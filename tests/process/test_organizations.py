@@ -84,7 +84,7 @@ class Process:
 
 def configuration(circle: Circle, organizations: str, projects: str = "", path: Path | None = None) -> Config:
     return parse(
-        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 5s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
         f"state: {{path: {path or 'null'}}}\n"
         f"projects: [{projects}]\n"
         f"organizations: [{organizations}]"

@@ -31,7 +31,7 @@ def circle() -> Iterator[Circle]:
 
 def config(circle: Circle, webhooks: str = "", settings: str = PIPELINES) -> str:
     return (
-        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
         f"state: {{path: state.db}}\n{webhooks}\n"
         f"projects: [{{slug: {SLUG}, {settings}}}]\n"
     )

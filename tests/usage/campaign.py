@@ -80,9 +80,8 @@ class Campaign:
             patience = time.monotonic() + 1.5 * self.random.random()
             while self.kills % 2 and len(self.api.served) == served:  # every other time, while it reads
                 self._watch(0.02)
-            self._watch(0.2 + 0.8 * self.random.random() if self.kills % 2 else max(0.0, patience - time.monotonic()))
-            if self.kills >= kills - 1:  # none of them was while it reads, on a machine that is slow to begin with it
-                self._until_it_reads()
+            longest = 0.8 * 1.2 ** max(0, self.kills - kills)  # a slow machine has not yet begun to read by then
+            self._watch(0.2 + longest * self.random.random() if self.kills % 2 else patience - time.monotonic())
             self._kill()
             self.kills += 1
             self.inside += self._reading()
@@ -96,17 +95,12 @@ class Campaign:
         while not self.shown or self.shown[-1].get(name, 0) < day:
             self._watch(0.1)
 
-    def _until_it_reads(self) -> None:
-        """Let it run until job runs are written that do not count yet, if that was never so at a kill."""
-        while not self.inside and not self._reading():
-            self._watch(0.01)
-
     def _watch(self, seconds: float) -> None:
         """Let it run for some seconds."""
         assert time.monotonic() < self._ends, (self.kills, self.api.windows[-1:], self.log.read_text()[-2000:])
         if self._process is None:
             self._begin()
-        time.sleep(seconds)
+        time.sleep(max(0.0, seconds))
 
     def secrets_left(self) -> list[str]:
         """Where the token, or the signature of a URL, was left behind."""
