@@ -73,6 +73,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+@pytest.mark.timeout(900)
 def test_twenty_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path) -> None:
     random = Random(20)  # noqa: S311  nothing secret hangs on it
     config = counting(circle, tmp_path / "state.db")
