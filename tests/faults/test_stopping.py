@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from contextlib import ExitStack
@@ -74,6 +75,15 @@ def test_a_stop_while_a_name_is_looked_up_does_not_wait_for_it(tmp_path: Path, c
     config = configuration(circle, SLUGS, timeout="60s").replace(circle.url, "https://circleci.example.com")
     environ = {"PYTHONPATH": str(tmp_path)}
     with Exporter(tmp_path, config, token=TOKEN, environ=environ) as exporter:
+        exporter.until(lambda scrape: scrape.get("projects") == 12, "it to serve")
+        code, seconds = exporter.stop()
+        assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
+
+
+def test_a_stop_does_not_wait_for_a_disk_that_takes_no_lines(circle: RemoteCircle, tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    os.mkfifo(f"{state}.lines.new")  # whoever opens it to write waits for a reader
+    with Exporter(tmp_path, configuration(circle, SLUGS, state=state), token=TOKEN) as exporter:
         exporter.until(lambda scrape: scrape.get("projects") == 12, "it to serve")
         code, seconds = exporter.stop()
         assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
