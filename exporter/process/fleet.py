@@ -23,7 +23,6 @@ from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.engine import Engine
 from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
-from exporter.publishing.kept import NOTHING, Kept
 from exporter.runs import opening
 from exporter.state import Stored, no_later
 
@@ -43,14 +42,15 @@ class Fleet:
         self._inbox.arrived = self._hurry
         self._lock = threading.Lock()
 
-    def restore(self, projects: Iterable[Project], lines: Kept = NOTHING) -> None:
+    def restore(self, projects: Iterable[Project], readable: Container[bytes] = ()) -> None:
         """Show what the state file knows about these projects, before the first request.
 
-        `lines` are those of an earlier process, which are shown again where they would be the same.
+        `readable` are fingerprints of rows that an earlier process has read.
         """
         wanted = {project.slug: project for project in projects}
         self._labels.reserve(wanted.values())
-        self._store.restore(lines, self._restored(wanted, lines.rows), self._clocks.wall())
+        self._store.publish(self._restored(wanted, readable), self._clocks.wall())
+        self._store.release()
         self._state.stop_counting(*[slug for slug, each in wanted.items() if not counts(each.collectors)])
         self._show_anew()
         self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])

@@ -83,7 +83,9 @@ class Reign:
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
             self._lines = KeptLines(engine, config.state.path if shared is None and engine.state.lasting else None)
-            self._fleet.restore(self._organizations.restore(config), self._lines.read())
+            lines = self._lines.read()
+            engine.store.adopt(lines)
+            self._fleet.restore(self._organizations.restore(config), lines.rows)
             engine.telemetry.reloaded(good=True)
             undo.pop_all()  # the state stays open
 

@@ -49,6 +49,7 @@ class SnapshotStore:
         self.published: Published = {}
         self.organizations: Published = {}
         self.series: Mapping[str, int] = {}
+        self._kept: Mapping[str, Publication] = {}
         self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
@@ -72,35 +73,38 @@ class SnapshotStore:
         What is new is compressed once it is shown, by one thread at a time: more would keep scrapes from their turn.
         """
         with self._swap:
-            self._publish(_Change(self), snapshots, now, polled=polled)
+            change = _Change(self)
+            if self._labels:
+                snapshots = map(self._labels.labeled, snapshots)
+            for number, snapshot in enumerate(snapshots, 1):
+                change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
+                if number % BLOCK == 0:  # so that of a large fleet only some lines are in memory at once
+                    change.put()
+            change.put()
+            self._show(change)
+            change.settle()
 
-    def restore(self, before: Kept, snapshots: Iterable[Snapshot], now: float) -> None:
-        """Publish the first snapshots; lines of an earlier process stay where they would be the same."""
+    def adopt(self, before: Kept) -> None:
+        """Begin with the lines of an earlier process: what would be the same is not rendered when it is published.
+
+        Call it before anything is published, and `release` when everything is that was known before.
+        """
         with self._swap:
             self._slots = dict(before.slots)
             self._free = sorted({*range(max(self._slots.values(), default=-1) + 1)}.difference(self._slots.values()))
-            change = _Change(self)
-            change.families.update(before.families)
-            change.kept.update({slug: replace(UNPUBLISHED, sections=each) for slug, each in before.sections.items()})
-            self._publish(change, snapshots, now)
+            self._families = before.families
+            self._kept = {slug: replace(UNPUBLISHED, sections=each) for slug, each in before.sections.items()}
 
-    def _publish(self, change: _Change, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
-        if self._labels:
-            snapshots = map(self._labels.labeled, snapshots)
-        for number, snapshot in enumerate(snapshots, 1):
-            change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
-            if number % BLOCK == 0:  # so that of a large fleet only some lines are in memory at once
-                change.put()
-        for slug in [*change.kept]:
-            slot = self._slots.pop(slug)
-            change.drop(slug, slot)
-            heappush(self._free, slot)
-        change.put()
-        self._show(change)
-        change.settle()
+    def release(self) -> None:
+        """Show no line of an earlier process of what was not published since."""
+        with self._swap:
+            change, gone = _Change(self), [*self._kept]
+            for slug in gone:
+                change.drop(slug, self._slots[slug])
+            self._end(change, gone)
 
     def shown(self) -> Kept:
-        """What is shown now, for `restore`."""
+        """What is shown now, for `adopt`."""
         with self._swap:
             slots, families = dict(self._slots), self._families
             published = [*self.published.values(), *self.organizations.values()]
@@ -120,11 +124,7 @@ class SnapshotStore:
             gone = [slug for slug in slugs if self.get(slug)]
             for slug in gone:
                 change.withdraw(slug, self._slots[slug])
-            change.put()
-            self._show(change)
-            for slug in gone:
-                heappush(self._free, self._slots.pop(slug))
-            change.settle()
+            self._end(change, gone)
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
         for marked, families in ((False, self._families), (True, self._marked)):
@@ -145,6 +145,14 @@ class SnapshotStore:
             self._show(change)
             return True
 
+    def _end(self, change: _Change, gone: Iterable[str]) -> None:
+        """Show a change after which some projects have no slot any longer."""
+        change.put()
+        self._show(change)
+        for slug in gone:
+            heappush(self._free, self._slots.pop(slug))
+        change.settle()
+
     def _slot(self, slug: str) -> int:
         """The slot of a project until it is withdrawn: the lowest free one, so that the last blocks can go."""
         if slug not in self._slots:
@@ -154,7 +162,7 @@ class SnapshotStore:
     def _show(self, change: _Change) -> None:
         """Swap the references: the one moment at which anything becomes visible."""
         self._families, self._marked = change.families, change.marked
-        self.published, self.organizations = change.published, change.organizations
+        self.published, self.organizations, self._kept = change.published, change.organizations, change.kept
         self.series = {name: count for name, count in change.series.items() if count}
         families = [change.families[name] for name in FAMILIES if name in change.families]
         self.exposition = Exposition(tuple(families), change.marked)
@@ -167,8 +175,8 @@ class _Change:
         self.published, self.organizations = dict(store.published), dict(store.organizations)
         self.series = Counter(store.series)
         self.families, self.marked = dict(store._families), dict(store._marked)  # noqa: SLF001  a part of the store
-        self.kept: dict[str, Publication] = {}
-        """What an earlier process showed of projects that are still to be published."""
+        self.kept = dict(store._kept)  # noqa: SLF001  a part of the store
+        """What an earlier process showed of what is still to be published."""
         self._texts: defaultdict[str, dict[int, FamilyText]] = defaultdict(dict)
 
     def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool) -> None:

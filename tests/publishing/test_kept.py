@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from exporter.config import Project
 from exporter.config.section import Labels
 from exporter.config.settings import Globs, Jobs, Pipelines, Runs, TopTests
+from exporter.formats.deflate import packed
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.families import WORKFLOW
 from exporter.knowledge.packing import fingerprint
@@ -38,7 +40,9 @@ def shown(*snapshots: Snapshot) -> SnapshotStore:
 def restored(before: Kept, *snapshots: Snapshot, at: float = NOW) -> SnapshotStore:
     """A store that begins with the lines of another, after they were written and read."""
     store = SnapshotStore()
-    store.restore(read(BytesIO(b"".join(written(before)))), snapshots, at)
+    store.adopt(read(BytesIO(b"".join(written(before)))))
+    store.publish(snapshots, at)
+    store.release()
     return store
 
 
@@ -96,6 +100,33 @@ def test_what_is_too_old_by_now_is_not_shown() -> None:
     now.publish([of(WEB)], later)
     assert lines(store) == lines(now)
     assert b"circleci_insights_workflow" not in scraped(store.exposition)
+
+
+def test_what_is_published_in_steps_is_the_same_and_keeps_its_slot() -> None:
+    kept = marked(shown(*map(of, SLUGS)))
+    store = SnapshotStore()
+    store.adopt(kept)
+    store.publish([of(MOBILE), of("gh/acme/new")], NOW)
+    store.publish([of(API), of(WEB, ("other",))], NOW)
+    store.publish([of(WEB)], NOW)
+    store.release()
+    assert lines(store) == lines(shown(of(MOBILE), of("gh/acme/new"), of(API), of(WEB)))
+    slots = store.shown().slots
+    assert {slug: slots[slug] for slug in (WEB, API, MOBILE)} == {WEB: 0, API: 1, MOBILE: 2}
+    store.release()
+    assert len(store.published) == 4
+
+
+def test_a_publication_that_fails_takes_nothing_of_what_was_kept() -> None:
+    kept = marked(shown(of(WEB), of(API)))
+    store, broken = SnapshotStore(), of(API)
+    question = next(iter(broken.parts))
+    broken = replace(broken, parts={question: replace(broken.parts[question], rows=packed(b"no rows"))})
+    store.adopt(kept)
+    with pytest.raises(json.JSONDecodeError):
+        store.publish([of(WEB), broken], NOW)
+    store.publish([of(WEB), of(API)], NOW)
+    assert SENTINEL.strip() in lines(store)
 
 
 def test_a_project_that_is_gone_leaves_no_line_and_its_slot_to_another() -> None:
