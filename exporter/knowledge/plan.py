@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from exporter.config import Globs, Project
 from exporter.errors import PayloadError
@@ -111,8 +112,16 @@ def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
     return known, unknown
 
 
-def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
-    """The snapshot without what is no longer asked, and the questions that went."""
+class Pruned(NamedTuple):
+    """A snapshot without what is no longer asked, the questions that went, and whether one has no answer yet."""
+
+    snapshot: Snapshot
+    gone: list[Question]
+    lacks: bool
+
+
+def pruned(snapshot: Snapshot) -> Pruned:
+    """Take out what is no longer asked."""
     known, unknown = asked(snapshot)
     polled = {*snapshot.project.collectors, *(collector.name for collector in collectors(snapshot.project))}
     if not snapshot.outcomes.keys() <= polled:
@@ -122,7 +131,8 @@ def pruned(snapshot: Snapshot) -> tuple[Snapshot, list[Question]]:
         snapshot = replace(snapshot, ledger=None)
     if PIPELINES not in snapshot.project.collectors:
         snapshot = replace(snapshot, live=None)
-    return kept(snapshot, lambda question: question in known or question.collector in unknown)
+    left, gone = kept(snapshot, lambda question: question in known or question.collector in unknown)
+    return Pruned(left, gone, snapshot.facts is None or not known <= snapshot.parts.keys())
 
 
 def missing(snapshot: Snapshot) -> bool:

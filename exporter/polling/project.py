@@ -138,7 +138,7 @@ class ProjectPoll:
             dropped = dict(base.dropped)
             if last:
                 dropped[BRANCHES] = dropped.get(BRANCHES, 0) + plan.left_out(base.project, self._snapshot.facts)
-            merged, gone = plan.pruned(
+            merged, gone, _ = plan.pruned(
                 replace(
                     base,
                     dropped=dropped,

@@ -14,7 +14,6 @@ from itertools import chain
 from exporter.config import Project
 from exporter.insights.collector import PIPELINES_POLL
 from exporter.insights.collectors import PIPELINES, counts
-from exporter.insights.questions import Question
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.agenda import Job
@@ -40,6 +39,8 @@ class Fleet:
         self._lists = OrganizationLists(engine, schedule, self._wake)
         self._inbox = engine.inbox
         self._inbox.arrived = self._hurry
+        self._lacking: set[str] = set()
+        """Projects of which something had no answer when they were restored."""
         self._lock = threading.Lock()
 
     def restore(self, projects: Iterable[Project], readable: Container[bytes] = ()) -> None:
@@ -63,9 +64,11 @@ class Fleet:
         stored = next(known, None)
         for slug, project in wanted.items():
             found = stored if stored is not None and stored.slug == slug else None
-            snapshot, gone = _restored(project, found)
+            snapshot, gone, lacks = _restored(project, found)
             if gone:
                 self._state.commit(snapshot, (), gone)
+            if lacks:
+                self._lacking.add(slug)
             yield snapshot
             if found is not None:
                 stored = next(known, None)
@@ -83,7 +86,8 @@ class Fleet:
     def start(self) -> None:
         """Schedule what was restored: at once if it is due or new, else when its interval is over."""
         for snapshot, kind, job in self._schedule_all():
-            if kind.due(snapshot) is not None and kind.lacks(snapshot):
+            lacking = snapshot.project.slug in self._lacking  # a fleet that lacks nothing is not looked through again
+            if lacking and kind.due(snapshot) is not None and kind.lacks(snapshot):
                 self._schedule.missing(job)
         self._lists.settle([snapshot.project for snapshot, _ in self._store.published.values()])
 
@@ -198,7 +202,7 @@ class Fleet:
         old = self._store.get(project.slug)
         if old is None:
             return None
-        new, gone = plan.pruned(replace(old, project=project))
+        new, gone, _ = plan.pruned(replace(old, project=project))
         self._state.commit(new, (), gone)
         if not counts(project.collectors):
             self._state.stop_counting(project.slug)
@@ -228,10 +232,10 @@ class Fleet:
                     self._schedule.missing(job)
 
 
-def _restored(project: Project, stored: Stored | None) -> tuple[Snapshot, list[Question]]:
-    """What is known of a project from before, as far as it is still asked, and what is not."""
+def _restored(project: Project, stored: Stored | None) -> plan.Pruned:
+    """What is known of a project from before, as far as it is still asked."""
     if stored is None:
-        return Snapshot(project), []
+        return plan.Pruned(Snapshot(project), [], lacks=True)
     return plan.pruned(
         Snapshot(
             project,

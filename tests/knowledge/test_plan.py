@@ -88,17 +88,18 @@ def test_what_is_no_longer_asked_goes() -> None:
     known = snapshot(workflows=("build", "deploy"))
     workflows = next(iter(known.parts))
     fewer = replace(known, parts={**known.parts, workflows: part("workflows", [workflow_row("build")])})
-    kept, gone = plan.pruned(fewer)
+    kept, gone, lacks = plan.pruned(fewer)
     assert [question.workflow for question in gone] == ["deploy"]
     assert [question.workflow for question in kept.parts] == ["", "build"]
-    assert plan.pruned(kept) == (kept, [])
+    assert plan.pruned(kept) == (kept, [], lacks)
+    assert lacks == plan.missing(kept)
 
 
 def test_a_workflow_whose_list_has_expired_keeps_its_jobs_until_they_expire_themselves() -> None:
     known = snapshot("stale_after: 1h")
     workflows = next(iter(known.parts))
     old = replace(known, parts={**known.parts, workflows: replace(known.parts[workflows], checked_at=0.0)})
-    assert plan.pruned(old) == (old, [])
+    assert plan.pruned(old)[:2] == (old, [])
 
 
 @pytest.mark.parametrize("facts", [None, replace(FACTS, default_branch="")])
@@ -108,16 +109,17 @@ def test_what_cannot_be_told_to_be_asked_no_longer_stays(facts: Facts | None) ->
     (gone,) = COLLECTORS["project"].questions("gh/acme/web", windows=["last-7-days"])
     answer = Part(b"", NOW, NOW)
     unsure = replace(known, facts=facts, parts={**known.parts, flaky: answer, gone: answer})
-    kept, dropped = plan.pruned(unsure)
+    kept, dropped, _ = plan.pruned(unsure)
     assert kept.parts == {**known.parts, flaky: answer}
     assert dropped == [gone]
 
 
 def test_something_is_missing_until_everything_that_is_asked_has_an_answer() -> None:
-    assert plan.missing(Snapshot(project()))
-    assert plan.missing(replace(snapshot(), parts={}))
-    assert not plan.missing(snapshot())
-    assert plan.missing(replace(snapshot(), project=project("windows: [last-7-days, last-24-hours]")))
+    whole, more = snapshot(), project("windows: [last-7-days, last-24-hours]")
+    lacking = [Snapshot(project()), replace(whole, parts={}), replace(whole, project=more), replace(whole, facts=None)]
+    assert [plan.missing(each) for each in lacking] == [True] * 4
+    assert [plan.pruned(each).lacks for each in lacking] == [True] * 4
+    assert (plan.missing(whole), plan.pruned(whole).lacks) == (False, False)
 
 
 def test_a_collector_that_is_no_longer_polled_has_no_outcome() -> None:
