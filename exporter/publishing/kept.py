@@ -109,7 +109,8 @@ def written(lines: Kept) -> list[bytes]:
 def read(data: BinaryIO) -> Kept:
     """What `written` wrote. Damage raises whatever it raises."""
     head = json.loads(data.readline())
-    rows = frozenset([data.read(_DIGEST) for _ in range(head["rows"])])
+    known = data.read(_DIGEST * head["rows"])
+    rows = frozenset([known[start : start + _DIGEST] for start in range(0, len(known), _DIGEST)])
     families = {
         name: FamilyBlocks(FAMILIES[name], tuple([_block(data, size) for size in sizes]))
         for name, sizes in head["families"].items()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from exporter.web.page import now, tables, wording
 from exporter.web.page.overview import Health, Overview
 from exporter.web.page.selection import Query, Ranking
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _FOLDER = Path(__file__).parent / "templates"
 _SIGNS = {Health.FAILING: "✕", Health.STALE: "!", Health.PENDING: "…", Health.OK: "✓"}
@@ -37,6 +40,12 @@ class Page:
         self._telemetry_path, self._refresh_seconds = telemetry_path, refresh_seconds
         self._ranking: Ranking | None = None
         self.static_version = ""
+
+    @cached_property
+    def _template(self) -> Template:
+        """Made at the first look, so that a start is sooner and a page that nobody looks at takes no memory."""
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+
         # Names come from CircleCI and are hostile: everything is escaped, and the template marks nothing as safe.
         environment = Environment(
             loader=FileSystemLoader(_FOLDER),
@@ -47,7 +56,7 @@ class Page:
             auto_reload=False,
         )
         environment.globals |= {word.__name__: word for word in _WORDS}
-        self._template = environment.get_template("page.html")
+        return environment.get_template("page.html")
 
     def render(self, parameters: Mapping[str, str]) -> bytes:
         """Return the page as UTF-8 for the parameters of its address."""
