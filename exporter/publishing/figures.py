@@ -40,9 +40,12 @@ class Figures:
 class PageFigures:
     """The numbers of all workflows of a project, made when somebody looks at the page, and then kept."""
 
-    def __init__(self, project: Project | None = None, parts: Parts = ()) -> None:
+    def __init__(self, project: Project | None = None, parts: Parts = (), before: PageFigures | None = None) -> None:
+        """Those of `before` stay where they would be the same."""
         self._project, self._parts = project, parts
         self.basis: Basis = project, *chain.from_iterable((each, part.rows, part.previous) for each, part in parts)
+        if before is not None and "workflows" in vars(before) and before.basis == self.basis:
+            self.workflows = before.workflows
 
     @cached_property
     def workflows(self) -> tuple[Figures, ...]:

@@ -108,8 +108,7 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             render_table = partial(table_section, project, table, parts, before.sections.get(name))
             series[collector.name] += limited.add(name, basis, render_table).series
         if collector.page:
-            made = PageFigures(project, parts)
-            page = page if page.basis == made.basis else made
+            page = PageFigures(project, parts, page)
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
         runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)

@@ -185,11 +185,20 @@ def republished(known: Snapshot, changed: Snapshot) -> tuple[Publication, Public
 def test_the_page_keeps_its_figures_while_its_rows_stay_the_same() -> None:
     known = snapshot()
     before = render(known, LATER, polled=True)
+    seen = before.figures.workflows
     later = render(replace(known, outcomes={}), LATER + 1, polled=True, before=before.shown())
-    assert later.figures is before.figures
-    assert later.figures.workflows is before.figures.workflows
-    renamed = render(replace(known, project=project("name: other")), LATER, polled=True, before=before.shown())
-    assert renamed.figures is not before.figures
+    assert later.figures.workflows is seen
+    other = replace(known, project=project("workflows: {exclude: ['*']}"))
+    assert render(other, LATER, polled=True, before=later.shown()).figures.workflows == ()
+
+
+def test_the_page_s_figures_hold_no_rows_but_those_that_are_published() -> None:
+    known = snapshot()
+    before = render(known, LATER, polled=True)
+    same = {question: replace(each, rows=bytes(bytearray(each.rows))) for question, each in known.parts.items()}
+    later = render(replace(known, parts=same), LATER, polled=True, before=before.shown())
+    held = [id(each) for each in later.figures.basis if isinstance(each, bytes) and each]
+    assert held == [id(each.rows) for question, each in same.items() if question.collector == "workflows"]
 
 
 def test_what_did_not_change_is_not_rendered_again() -> None:
