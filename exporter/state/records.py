@@ -43,7 +43,7 @@ def write_question(question: Question) -> str:
 def read_question(written: object) -> Question:
     """The question of a part."""
     collector, endpoint, slug, workflow, params = parse(written)
-    known = _params(tuple([(name, value) for name, value in params]))
+    known = _params(tuple([tuple(each) if isinstance(each, list) else each for each in params]))
     return Question(intern(collector), intern(endpoint), intern(slug), intern(workflow), known)  # few texts of many
 
 
@@ -74,7 +74,7 @@ def moment(value: object) -> float:
 
 
 @lru_cache(maxsize=4096)
-def _params(found: tuple[tuple[object, object], ...]) -> Params:
+def _params(found: tuple[object, ...]) -> Params:
     return shared(_PARAMS.read(found))
 
 
