@@ -59,9 +59,9 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
         yield labels, tuple([None if place is None else numbers[place] for place in places])
 
 
-def fingerprint(packed: bytes) -> bytes:
-    """A digest of 16 bytes."""
-    return sha256(packed).digest()[:16]
+def fingerprint(packed: bytes, collector: str = "") -> bytes:
+    """A digest of 16 bytes of rows, which of one collector can be unpacked and of another not."""
+    return sha256(collector.encode() + b" " + packed).digest()[:16]
 
 
 def verify(packed: bytes, tables: Iterable[Table]) -> None:

@@ -36,7 +36,7 @@ class KeptLines:
         if not self._file.keeps:
             return
         with self._lock:
-            self._file.write(written(self._store.shown()))
+            self._file.write(lambda: written(self._store.shown()))
             self._due = self._monotonic() + EVERY
 
     def write_hourly(self) -> None:

@@ -81,8 +81,8 @@ def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publicati
     sections, rows = {}, set[bytes]()
     for snapshot, publication in published:
         sections[snapshot.project.slug] = dict(_sections(publication))
-        for part in snapshot.parts.values():
-            rows.update(fingerprint(each) for each in (part.rows, part.previous) if each)
+        for question, part in snapshot.parts.items():
+            rows.update(fingerprint(each, question.collector) for each in (part.rows, part.previous) if each)
     return Kept(
         {slug: slots[slug] for slug in sections},
         sections,
@@ -93,10 +93,13 @@ def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publicati
 
 def written(lines: Kept) -> list[bytes]:
     """Them as bytes, in pieces: a line of JSON, the fingerprints, the blocks."""
+    sets = list({each.families for sections in lines.sections.values() for each in sections.values()})
+    places = {families: place for place, families in enumerate(sets)}
     head = {
         "slots": lines.slots,
+        "sets": [sorted(families) for families in sets],
         "sections": {
-            slug: {name: [each.digest.hex(), each.series, sorted(each.families)] for name, each in sections.items()}
+            slug: {name: [each.digest.hex(), each.series, places[each.families]] for name, each in sections.items()}
             for slug, sections in lines.sections.items()
         },
         "rows": len(lines.rows),
@@ -115,11 +118,20 @@ def read(data: BinaryIO) -> Kept:
         name: FamilyBlocks(FAMILIES[name], tuple([_block(data, size) for size in sizes]))
         for name, sizes in head["families"].items()
     }
+    sets = [names(frozenset(families)) for families in head["sets"]]
     sections = {
-        slug: {name: _section(*values) for name, values in sections.items()}
-        for slug, sections in head["sections"].items()
+        slug: {name: _section(made_from, series, sets[place]) for name, (made_from, series, place) in each.items()}
+        for slug, each in head["sections"].items()
     }
-    return Kept(head["slots"], sections, families, rows)
+    slots = head["slots"]
+    if not (
+        slots.keys() == sections.keys()
+        and len(set(slots.values())) == len(slots)
+        and all(type(slot) is int and slot >= 0 for slot in slots.values())
+        and FAMILIES.keys() >= frozenset().union(*sets)
+    ):
+        raise ValueError("its parts do not belong together")
+    return Kept(slots, sections, families, rows)
 
 
 def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
@@ -130,9 +142,10 @@ def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
             yield name, KeptSection((), 0, section.series, 0, section.families, NO_TEXTS, NO_SIZES, (), made_from)
 
 
-def _section(made_from: str, series: int, families: list[str]) -> KeptSection:
-    known = names(frozenset(families))
-    return KeptSection((), 0, series, 0, known, NO_TEXTS, NO_SIZES, (), bytes.fromhex(made_from))
+def _section(made_from: str, series: int, families: frozenset[str]) -> KeptSection:
+    if type(series) is not int:
+        raise TypeError
+    return KeptSection((), 0, series, 0, families, NO_TEXTS, NO_SIZES, (), bytes.fromhex(made_from))
 
 
 def _pieces(block: Block) -> tuple[bytes, ...]:

@@ -31,7 +31,6 @@ KINDS = (
     "hint",
     "usage",
     "usage_cell",
-    "lines",
 )
 """Label `kind`."""
 _LOST = {

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar, get_args
 
 from exporter.system.logs import Logger
 from exporter.telemetry import Telemetry
 
 SUFFIX, UNFINISHED = ".lines", ".lines.new"
-KIND = "lines"
+Operation = Literal["read", "write"]
+"""Label `operation`."""
 _DIGEST = 32
 
 Value = TypeVar("Value")
@@ -27,8 +28,10 @@ class LinesFile:
     def __init__(self, path: Path | None, made_by: bytes, telemetry: Telemetry, log: Logger) -> None:
         """`made_by` is a digest of the program: another might write other lines. Nothing is kept without it."""
         self._path, self._made_by = path if made_by else None, made_by
-        self._damaged, self._log = telemetry.state_damaged.labels(KIND), log
+        self._failures, self._log = telemetry.lines_failures, log
         self._failing = False
+        for operation in get_args(Operation):
+            self._failures.labels(operation)
 
     @property
     def keeps(self) -> bool:
@@ -39,41 +42,50 @@ class LinesFile:
         if self._path is None:
             return otherwise
         try:
-            with Path(f"{self._path}{SUFFIX}").open("rb") as file:
+            place = Path(f"{self._path}{SUFFIX}")
+            if place.exists() and not place.is_file():  # whoever opens a pipe waits
+                raise ValueError("it is no regular file")  # noqa: TRY301  counted with all else
+            with place.open("rb") as file:
                 maker, seal = file.read(_DIGEST), file.read(_DIGEST)
                 if maker != self._made_by:
                     return otherwise
                 start = file.tell()
                 if file_digest(file, "sha256").digest() != seal:
-                    raise ValueError("the checksum is another")  # noqa: TRY301  counted with all else
+                    raise ValueError("the checksum is another")  # noqa: TRY301
                 file.seek(start)
                 return parse(file)
         except FileNotFoundError:
             return otherwise
         except Exception as problem:  # noqa: BLE001  damage can raise anything, and all of it is counted
-            self._damaged.inc()
-            self._log.warning(
-                "the lines beside the state file cannot be read; they are rendered again", problem=str(problem)
-            )
+            self._failed("read", problem)
             return otherwise
 
-    def write(self, pieces: Sequence[bytes]) -> None:
-        """Replace what was written; where that fails, the next start finds what was there before."""
+    def write(self, make: Callable[[], Sequence[bytes]]) -> None:
+        """Replace what was written by the pieces that `make` makes; where that fails, what was there before stays."""
         if self._path is None:
             return
-        seal, unfinished = sha256(), Path(f"{self._path}{UNFINISHED}")
-        for piece in pieces:
-            seal.update(piece)
+        unfinished = Path(f"{self._path}{UNFINISHED}")
         try:
-            unfinished.touch(0o600)
+            pieces, seal = make(), sha256()
+            for piece in pieces:
+                seal.update(piece)
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(0o600, exist_ok=False)
             with unfinished.open("wb") as file:
                 file.writelines((self._made_by, seal.digest(), *pieces))
             unfinished.replace(f"{self._path}{SUFFIX}")
-        except OSError as error:
+        except Exception as problem:  # noqa: BLE001  the next start renders what it does not find
             with suppress(OSError):
                 unfinished.unlink()
-            if not self._failing:
-                self._log.warning("the lines beside the state file cannot be written", error=str(error))
-            self._failing = True
+            self._failed("write", problem)
         else:
             self._failing = False
+
+    def _failed(self, operation: Operation, problem: Exception) -> None:
+        """Count it, and log the first one in a row."""
+        self._failures.labels(operation).inc()
+        if not self._failing:
+            done = "read" if operation == "read" else "written"
+            words = str(problem) or type(problem).__name__
+            self._log.warning(f"the lines beside the state file cannot be {done}; a start renders them", problem=words)
+        self._failing = True

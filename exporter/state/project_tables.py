@@ -123,7 +123,7 @@ def _part(  # noqa: PLR0917  the columns
     collector = COLLECTORS.get(question.collector)  # another version may have others
     tables = (SIGHTINGS, *(collector.tables if collector else ()))
     for each in (rows, previous) if previous else (rows,):
-        if fingerprint(each) not in readable:
+        if fingerprint(each, question.collector) not in readable:
             verify(each, tables)
     times = (records.moment(checked_at), records.moment(answered_at))
     return question, Part(rows, *times, previous, records.label(basis), follow_ups)

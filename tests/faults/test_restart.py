@@ -161,13 +161,13 @@ def test_damaged_lines_are_counted_and_rendered_again(
     circle.fail("hang")
     with started_again(circle, state, tmp_path) as exporter:
         scrape = exporter.scrape()
-        assert scrape.get("state_damaged_records_total", kind="lines") == 1
+        assert scrape.get("state_lines_failures_total", operation="read") == 1
         assert project_series(scrape) == project_series(filled)
-        (told,) = exporter.events("the lines beside the state file cannot be read; they are rendered again")
+        (told,) = exporter.events("the lines beside the state file cannot be read; a start renders them")
         assert told["level"] == "warning"
         assert exporter.stop()[0] == 0
     with started_again(circle, state, tmp_path) as exporter:
-        assert exporter.scrape().get("state_damaged_records_total", kind="lines") == 0
+        assert exporter.scrape().get("state_lines_failures_total", operation="read") == 0
 
 
 def test_what_another_server_said_is_not_served(

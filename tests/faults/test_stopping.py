@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from contextlib import ExitStack
@@ -31,6 +30,15 @@ libc, look_up = ctypes.CDLL(None), socket.getaddrinfo
 def deaf(host, *rest, **more):
     return libc.sleep(60) if host == "circleci.example.com" else look_up(host, *rest, **more)
 socket.getaddrinfo = deaf
+"""
+
+# The same for a disk that hangs when the lines beside the state file are written to it.
+HUNG = """
+import ctypes, os
+libc, replace = ctypes.CDLL(None), os.replace
+def hung(source, *rest, **more):
+    return libc.sleep(60) if str(source).endswith(".lines.new") else replace(source, *rest, **more)
+os.replace = hung
 """
 
 
@@ -81,9 +89,9 @@ def test_a_stop_while_a_name_is_looked_up_does_not_wait_for_it(tmp_path: Path, c
 
 
 def test_a_stop_does_not_wait_for_a_disk_that_takes_no_lines(circle: RemoteCircle, tmp_path: Path) -> None:
-    state = tmp_path / "state.db"
-    os.mkfifo(f"{state}.lines.new")  # whoever opens it to write waits for a reader
-    with Exporter(tmp_path, configuration(circle, SLUGS, state=state), token=TOKEN) as exporter:
+    (tmp_path / "sitecustomize.py").write_text(HUNG)
+    config, environ = configuration(circle, SLUGS, state=tmp_path / "state.db"), {"PYTHONPATH": str(tmp_path)}
+    with Exporter(tmp_path, config, token=TOKEN, environ=environ) as exporter:
         exporter.until(lambda scrape: scrape.get("projects") == 12, "it to serve")
         code, seconds = exporter.stop()
         assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ from tests.publishing.test_store import SLUGS, of, scraped
 from tests.samples import FACTS, NOW, part, project, workflow_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 WEB, API, MOBILE = SLUGS[:3]
 SENTINEL = b'circleci_insights_workflow_success_ratio{project="gh/acme/web",workflow="kept"} 1\n'
@@ -129,6 +129,37 @@ def test_a_publication_that_fails_takes_nothing_of_what_was_kept() -> None:
     assert SENTINEL.strip() in lines(store)
 
 
+MIXED: dict[str, Callable[[Any], object]] = {
+    "a project without a slot": lambda head: head["slots"].pop(WEB),
+    "a slot without a project": lambda head: head["sections"].pop(WEB),
+    "a slot that is a text": lambda head: head["slots"].update({WEB: "1"}),
+    "a slot that is no whole number": lambda head: head["slots"].update({WEB: 1.0}),
+    "a slot below the first": lambda head: head["slots"].update({WEB: -1}),
+    "one slot for two": lambda head: head["slots"].update({WEB: head["slots"][API]}),
+    "lines of another family": lambda head: head["sets"][0].append("another family"),
+    "no sets of families": lambda head: head["sets"].clear(),
+    "a number that is a text": lambda head: section(head).__setitem__(1, "5"),
+    "a digest that is none": lambda head: section(head).__setitem__(0, "none"),
+    "blocks of another family": lambda head: head["families"].update({"another family": []}),
+    "a count that is a text": lambda head: head.update(rows="many"),
+}
+
+
+def section(head: Any) -> list[object]:
+    found: list[object] = next(iter(head["sections"][WEB].values()))
+    return found
+
+
+@pytest.mark.parametrize("change", MIXED.values(), ids=MIXED)
+def test_parts_that_do_not_belong_together_are_refused_whole(change: Callable[[Any], object]) -> None:
+    head, _, rest = b"".join(written(shown(of(WEB), of(API)).shown())).partition(b"\n")
+    document = json.loads(head)
+    assert read(BytesIO(json.dumps(document).encode() + b"\n" + rest)).slots == {WEB: 0, API: 1}
+    change(document)
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        read(BytesIO(json.dumps(document).encode() + b"\n" + rest))
+
+
 def test_a_project_that_is_gone_leaves_no_line_and_its_slot_to_another() -> None:
     kept = shown(*map(of, SLUGS)).shown()
     store = restored(kept, of(SLUGS[0]), of(SLUGS[4]))
@@ -161,7 +192,8 @@ def test_the_rows_of_every_part_are_said_to_be_readable() -> None:
     before = part("workflows", [workflow_row(success_rate=0.5)])
     (question, newest), *others = of(WEB).parts.items()
     known = replace(of(WEB), parts={question: replace(newest, previous=before.rows), **dict(others)})
-    every = {fingerprint(each.rows) for each in known.parts.values()} | {fingerprint(before.rows)}
+    every = {fingerprint(each.rows, asked.collector) for asked, each in known.parts.items()}
+    every.add(fingerprint(before.rows, "workflows"))
     assert shown(known).shown().rows == every
 
 
