@@ -142,7 +142,7 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                 for name in [*WORKFLOWS, "a new one"]
             )
             wait_until(
-                lambda: prometheus.ask("sum(circleci_workflow_runs_total)")[0].value == total,
+                lambda: [each.value for each in prometheus.ask("sum(circleci_workflow_runs_total)")] == [total],
                 interval=0.2,
                 why=f"{total} runs",
             )

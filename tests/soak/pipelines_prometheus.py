@@ -96,7 +96,11 @@ def test_increases_and_exemplars_of_a_real_prometheus_are_those_of_the_truth(
         campaign.end([producing])
         truth = campaign.counts(campaign.facts())
         total = sum(number for (name, _), number in truth.items() if name == COUNTERS[1])
-        wait_until(lambda: prometheus.ask(f"sum({COUNTERS[1]})")[0].value == total, interval=0.5, why="the last scrape")
+        wait_until(
+            lambda: [each.value for each in prometheus.ask(f"sum({COUNTERS[1]})")] == [total],
+            interval=0.5,
+            why="the last scrape",
+        )
         for family in COUNTERS:
             hold_increases(truth, prometheus, family)
         hold_exemplars(campaign, prometheus, since)
