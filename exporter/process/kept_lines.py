@@ -21,7 +21,7 @@ EVERY = 3600.0
 
 
 class KeptLines:
-    """The lines of an earlier process, and those of this one. One thread at a time may use it."""
+    """The lines of an earlier process, and those of this one. Any thread may use it."""
 
     def __init__(self, engine: Engine, path: Path | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         """`path` is that of the state file, or None where it cannot be written."""
@@ -33,8 +33,6 @@ class KeptLines:
         return self._file.read(read, NOTHING)
 
     def write(self) -> None:
-        if not self._file.keeps:
-            return
         with self._lock:
             self._file.write(lambda: written(self._store.shown()))
             self._due = self._monotonic() + EVERY

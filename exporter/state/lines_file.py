@@ -5,7 +5,7 @@ What it says is in the state file as well. So it may be missing, deleted, damage
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -17,6 +17,10 @@ from exporter.telemetry import Telemetry
 SUFFIX, UNFINISHED = ".lines", ".lines.new"
 Operation = Literal["read", "write"]
 """Label `operation`."""
+_EVENTS: Mapping[Operation, str] = {
+    "read": "cannot read the lines beside the state file; they are rendered again",
+    "write": "cannot write the lines beside the state file; the next start renders them again",
+}
 _DIGEST = 32
 
 Value = TypeVar("Value")
@@ -32,10 +36,6 @@ class LinesFile:
         self._failing = False
         for operation in get_args(Operation):
             self._failures.labels(operation)
-
-    @property
-    def keeps(self) -> bool:
-        return self._path is not None
 
     def read(self, parse: Callable[[BinaryIO], Value], otherwise: Value) -> Value:
         """What `parse` makes of what was written last; `otherwise` where there is nothing, or it was damaged."""
@@ -85,7 +85,5 @@ class LinesFile:
         """Count it, and log the first one in a row."""
         self._failures.labels(operation).inc()
         if not self._failing:
-            done = "read" if operation == "read" else "written"
-            words = str(problem) or type(problem).__name__
-            self._log.warning(f"the lines beside the state file cannot be {done}; a start renders them", problem=words)
+            self._log.warning(_EVENTS[operation], problem=str(problem) or type(problem).__name__)
         self._failing = True

@@ -96,7 +96,7 @@ class Telemetry:
         )
         self.lines_failures = own.counter(
             "state_lines_failures_total",
-            "Times that the lines beside the state file could not be read or written.",
+            "Reads and writes of the lines beside the state file that failed, by operation.",
             "operation",
         )
         self._reload_successful = own.gauge("config_last_reload_successful", "1 if the last reload succeeded.")

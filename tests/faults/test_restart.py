@@ -163,7 +163,7 @@ def test_damaged_lines_are_counted_and_rendered_again(
         scrape = exporter.scrape()
         assert scrape.get("state_lines_failures_total", operation="read") == 1
         assert project_series(scrape) == project_series(filled)
-        (told,) = exporter.events("the lines beside the state file cannot be read; a start renders them")
+        (told,) = exporter.events("cannot read the lines beside the state file; they are rendered again")
         assert told["level"] == "warning"
         assert exporter.stop()[0] == 0
     with started_again(circle, state, tmp_path) as exporter:
