@@ -22,6 +22,7 @@ from exporter import __version__
 from exporter.cli import flags, telling
 from exporter.config import json_schema, load
 from exporter.errors import ConfigError, StartError, Stopped
+from exporter.system.garbage import making_what_stays
 from exporter.system.logs import Logger, configure
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
@@ -53,15 +54,17 @@ def main() -> None:
 )
 def run(config_file: Path, log_level: str, log_format: str, *, config_watch: bool, **options: Any) -> None:  # noqa: ANN401  the fields of Options
     """Poll CircleCI and serve the metrics until SIGTERM or SIGINT."""
-    from exporter.process.daemon import Daemon, Options
-    from exporter.system.file_watch import FileWatch
-
     log = configure(log_level, log_format)
     _within(options["shard"], options["total_shards"])
 
     def start() -> bool:
-        watch = FileWatch(config_file) if config_watch else None  # before the file is read, so that no change is missed
-        Daemon(load(config_file), Options(config_file=config_file, **options), log, watch=watch).run()
+        with making_what_stays():
+            from exporter.process.daemon import Daemon, Options
+            from exporter.system.file_watch import FileWatch
+
+            watch = FileWatch(config_file) if config_watch else None  # before it is read, so that no change is missed
+            daemon = Daemon(load(config_file), Options(config_file=config_file, **options), log, watch=watch)
+        daemon.run()
         return True
 
     _do(start, log, config_file, plain=telling.at_terminal(log_format))
