@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Annotated, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
@@ -25,6 +26,12 @@ class Section(BaseModel):
 
     unsupported: ClassVar[Collection[str]] = ()
     """Keys that other programs know in this place and this one does not."""
+
+    @classmethod
+    @cache
+    def unset(cls) -> Self:
+        """Return the section of which nothing is given, the same for all that lack it."""
+        return cls()
 
     @classmethod
     def declared(cls) -> dict[str, FieldInfo]:

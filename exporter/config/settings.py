@@ -139,13 +139,13 @@ class ProjectSettings(Section):
     collectors: Annotated[Items[CollectorName], Once, AfterValidator(completed)] = Field(
         ("workflows", "jobs"), description="What to collect. `pipelines` includes `runs`."
     )
-    workflows: Globs = Field(default_factory=Globs, description="Which workflows, by name.")
-    jobs: Jobs = Field(default_factory=Jobs, description="Which jobs, by name.")
-    metrics: Globs = Field(default_factory=Globs, description="Which metrics, by name of the metric family.")
-    runs: Runs = Field(default_factory=Runs, description="Collector `runs`.")
-    pipelines: Pipelines = Field(default_factory=Pipelines, description="Collector `pipelines`.")
-    flaky_tests: TopTests = Field(default_factory=TopTests, description="Collector `flaky_tests`.")
-    tests: TopTests = Field(default_factory=TopTests, description="Collector `tests`.")
+    workflows: Globs = Field(default_factory=Globs.unset, description="Which workflows, by name.")
+    jobs: Jobs = Field(default_factory=Jobs.unset, description="Which jobs, by name.")
+    metrics: Globs = Field(default_factory=Globs.unset, description="Which metrics, by name of the metric family.")
+    runs: Runs = Field(default_factory=Runs.unset, description="Collector `runs`.")
+    pipelines: Pipelines = Field(default_factory=Pipelines.unset, description="Collector `pipelines`.")
+    flaky_tests: TopTests = Field(default_factory=TopTests.unset, description="Collector `flaky_tests`.")
+    tests: TopTests = Field(default_factory=TopTests.unset, description="Collector `tests`.")
     labels: Labels = Field(
         {},
         description="Labels of `circleci_insights_project_info`, for joins and alert routing.",

@@ -93,3 +93,10 @@ def test_settings_are_frozen_and_compared_by_value() -> None:
     assert asked != project(", max_series: 5")
     with pytest.raises(ValidationError, match="frozen"):
         asked.interval = 5.0  # type: ignore[misc]  # what must not work
+
+
+def test_projects_that_give_nothing_share_the_sections_of_their_settings() -> None:
+    one, other = Project(slug="gh/acme/web"), Project(slug="gh/acme/api")
+    sections = ("workflows", "jobs", "metrics", "runs", "pipelines", "flaky_tests", "tests")
+    assert [getattr(one, name) for name in sections] == [type(getattr(one, name))() for name in sections]
+    assert all(getattr(one, name) is getattr(other, name) for name in sections)
