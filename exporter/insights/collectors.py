@@ -7,6 +7,7 @@ rest of the program does for a collector is a column here: no other module knows
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from exporter.insights import families, readers, run_families
 from exporter.insights.collector import (
@@ -234,9 +235,10 @@ def polls(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(poll for poll in found if poll not in replaced(asked))
 
 
-def replaced(names: Iterable[str]) -> set[str]:
+@lru_cache
+def replaced(names: tuple[str, ...]) -> frozenset[str]:
     """The kinds of polls whose work others do that a project with these collectors needs too."""
-    return {COLLECTORS[name].replaces for name in names} - {""}
+    return frozenset([COLLECTORS[name].replaces for name in names]) - {""}
 
 
 def completed(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -245,16 +247,18 @@ def completed(names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, *(each.name for each in COLLECTORS.values() if each.poll in done and each.name not in names))
 
 
-def of_organization(names: Iterable[str]) -> bool:
+@lru_cache
+def of_organization(names: tuple[str, ...]) -> bool:
     """Whether one of these collectors asks about an organization, not a project."""
     return any(COLLECTORS[name].of_organization for name in names)
 
 
-def counts(names: Iterable[str]) -> bool:
+@lru_cache
+def counts(names: tuple[str, ...]) -> bool:
     """Whether one of these collectors counts into a project's ledger."""
     return any(COLLECTORS[name].counted for name in names)
 
 
-def interval(name: str, project: object, names: Iterable[str]) -> float:
+def interval(name: str, project: object, names: tuple[str, ...]) -> float:
     """The seconds between two polls of a collector, by the settings of a project with these collectors."""
     return COLLECTORS[name].polled_every(project, replaced(names))
