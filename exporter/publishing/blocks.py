@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.crc import combine, crc32
 from exporter.formats.deflate import compressed, inflate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 BLOCK = 32
 """Slots of a block: the more, the fewer bytes they take when compressed as one, and the more a change costs."""
@@ -20,13 +20,19 @@ LOOSE = 4
 
 
 class Splice(NamedTuple):
-    """Lines of a slot: new ones, and where the others stand in those before."""
+    """Lines of a slot: new ones in some places among those before, of which each place has `sizes` bytes."""
 
-    pieces: tuple[bytes | slice, ...]
+    sizes: Sequence[int]
+    places: Sequence[int]
+    new: Sequence[bytes]
 
     def within(self, before: bytes) -> bytes:
         """All of them."""
-        return b"".join([piece if isinstance(piece, bytes) else before[piece] for piece in self.pieces])
+        starts, pieces, end = list(accumulate(self.sizes, initial=0)), list[bytes](), 0
+        for place, lines in zip(self.places, self.new, strict=True):
+            pieces += before[end : starts[place]], lines
+            end = starts[place + 1]
+        return b"".join((*pieces, before[end:]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

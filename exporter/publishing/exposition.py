@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.formats import deflate
 from exporter.formats.crc import combine
 from exporter.formats.exposition import header
+from exporter.publishing.rendering import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,18 +31,19 @@ class Joined:
 
 @dataclass(frozen=True)
 class Exposition:
-    """What is published, in the order of a scrape. What it joins is joined once, at the first scrape of it.
+    """What is published. What it joins is joined once, at the first scrape of it.
 
-    `known` are all families that ever had lines, `marked` those, by name, whose lines have exemplars in OpenMetrics.
+    `known` are by name all families that ever had lines, `marked` those whose lines have exemplars in OpenMetrics.
     """
 
-    known: tuple[FamilyBlocks, ...] = ()
+    known: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
     marked: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def families(self) -> tuple[FamilyBlocks, ...]:
-        """The families that have lines."""
-        return tuple(family for family in self.known if family.blocks)
+        """The families that have lines, in the order of a scrape."""
+        known = [self.known[name] for name in FAMILIES if name in self.known]
+        return tuple([family for family in known if family.blocks])
 
     @cached_property
     def text(self) -> Joined:

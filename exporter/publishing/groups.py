@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from dataclasses import replace
 from functools import partial
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 from exporter.publishing.blocks import Splice
-from exporter.publishing.sections import FamilyText, names, of_rows
+from exporter.publishing.sections import FamilyText, Rendered, names, of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +29,7 @@ def add_groups(room: Room, name: str, basis: Basis, families: Sequence[str], ren
     return room.add(name, basis, partial(group_section, basis, families, render, known))
 
 
-def group_section(basis: Basis, families: Sequence[str], render: Render, before: Section | None, room: int) -> Section:
+def group_section(basis: Basis, families: Sequence[str], render: Render, before: Section | None, room: int) -> Rendered:
     """The lines of the groups that `basis` ends with, in the order of their keys; all of them are in these families.
 
     Where there is no room for all groups, the first ones are kept, each whole. `before` is what was published last.
@@ -40,22 +38,22 @@ def group_section(basis: Basis, families: Sequence[str], render: Render, before:
     if before is not None and before.order and before.basis[:-1] == basis[:-1]:
         known = _groups(before.basis)
         if known.keys() == groups.keys():
-            section = _spliced(groups, known, families, render, before)
-            if section.series <= room:
-                return section
+            spliced = _spliced(groups, known, families, render, before)
+            if spliced.series <= room:
+                return spliced
     order = sorted(groups)
     rows = [list(render(key, groups[key])) for key in order]
-    section = of_rows(rows, room)
-    if section.cut:
-        return section
+    rendered = of_rows(rows, room)
+    if rendered.cut:
+        return rendered
     sizes = array("I")
     for row in rows:
         sizes.extend(_sizes(row, families))
-    return replace(section, order=tuple(order), sizes=sizes)
+    return rendered._replace(order=tuple(order), sizes=sizes)
 
 
-def _spliced(groups: Groups, known: Groups, families: Sequence[str], render: Render, before: Section) -> Section:
-    """The section where the groups that changed are rendered anew, between the lines of the others."""
+def _spliced(groups: Groups, known: Groups, families: Sequence[str], render: Render, before: Section) -> Rendered:
+    """The lines where the groups that changed are rendered anew, between the lines of the others."""
     stride, sizes = 1 + 2 * len(families), before.sizes[:]
     changed = sorted([key for key, value in groups.items() if known[key] is not value and known[key] != value])
     places = [bisect_left(before.order, key) for key in changed]
@@ -65,23 +63,13 @@ def _spliced(groups: Groups, known: Groups, families: Sequence[str], render: Ren
     texts = {}
     for number, family in enumerate(families if changed else ()):
         plain, marked = 1 + 2 * number, 2 + 2 * number
-        text = splice(before.sizes[plain::stride], places, [_text(row, family) for row in rows])
+        text = Splice(before.sizes[plain::stride], places, [_text(row, family) for row in rows])
         openmetrics = text
         if sizes[plain::stride] != sizes[marked::stride] or before.sizes[plain::stride] != before.sizes[marked::stride]:
-            openmetrics = splice(before.sizes[marked::stride], places, [_marked(row, family) for row in rows])
+            openmetrics = Splice(before.sizes[marked::stride], places, [_marked(row, family) for row in rows])
         texts[family] = FamilyText(text, openmetrics)
     shown = frozenset(family for number, family in enumerate(families) if any(sizes[1 + 2 * number :: stride]))
-    series = sum(sizes[::stride])
-    return replace(before, series=series, families=names(shown), texts=texts, sizes=sizes)
-
-
-def splice(before: Sequence[int], places: Iterable[int], new: Iterable[bytes]) -> Splice:
-    """New lines at some places among lines of these sizes."""
-    starts, pieces, end = list(accumulate(before, initial=0)), list[bytes | slice](), 0
-    for place, lines in zip(places, new, strict=True):
-        pieces += slice(end, starts[place]), lines
-        end = starts[place + 1]
-    return Splice((*pieces, slice(end, starts[-1])))
+    return Rendered(sum(sizes[::stride]), 0, names(shown), texts, sizes, before.order)
 
 
 def _sizes(row: Iterable[FamilyLines], families: Sequence[str]) -> list[int]:

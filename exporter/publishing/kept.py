@@ -10,7 +10,7 @@ import json
 from array import array
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from exporter.config import Project
 from exporter.insights import run_families
@@ -19,7 +19,7 @@ from exporter.knowledge.packing import fingerprint
 from exporter.publishing.blocks import BLOCK, Block
 from exporter.publishing.family_blocks import FamilyBlocks
 from exporter.publishing.rendering import FAMILIES
-from exporter.publishing.sections import NO_SIZES, NO_TEXTS, Section, names
+from exporter.publishing.sections import Section, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,11 +35,15 @@ _COUNTED = frozenset(family.name for family in (*run_families.RUNS, *run_familie
 _DIGEST = 16
 
 
-@dataclass(frozen=True, slots=True)
 class KeptSection(Section):
     """A section of an earlier process: of its basis there is only a digest, or none where some lines were cut."""
 
-    digest: bytes = b""
+    __slots__ = ()
+
+    @property
+    def digest(self) -> bytes:
+        (digest,) = self.basis
+        return cast("bytes", digest)
 
     def stands(self, basis: Basis, room: int) -> bool:
         return self.series <= room and self.digest == digest(basis)
@@ -139,13 +143,13 @@ def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
     for name, section in publication.sections.items():
         if section.families and section.families.isdisjoint(_COUNTED):
             made_from = b"" if section.cut else digest(section.basis)
-            yield name, KeptSection((), 0, section.series, 0, section.families, NO_TEXTS, NO_SIZES, (), made_from)
+            yield name, KeptSection((made_from,), 0, section.series, 0, section.families)
 
 
 def _section(made_from: str, series: int, families: frozenset[str]) -> KeptSection:
     if type(series) is not int:
         raise TypeError
-    return KeptSection((), 0, series, 0, families, NO_TEXTS, NO_SIZES, (), bytes.fromhex(made_from))
+    return KeptSection((bytes.fromhex(made_from),), 0, series, 0, families)
 
 
 def _pieces(block: Block) -> tuple[bytes, ...]:

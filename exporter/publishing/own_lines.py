@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 from exporter.formats.exposition import label_text, sample_line
 from exporter.insights import own_families
-from exporter.publishing.sections import FamilyLines
+from exporter.insights.collectors import COLLECTORS
+from exporter.publishing.sections import FamilyLines, FamilyText, of_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from exporter.config import Project
     from exporter.insights.family import Family
     from exporter.insights.payloads import Number
     from exporter.knowledge.snapshots import Facts, Outcome
+    from exporter.publishing.sections import Rendered
+
+    Times = tuple[str, float, float | None]
 
 
 def about(project: Project, facts: Facts) -> Iterator[tuple[FamilyLines]]:
@@ -34,25 +38,53 @@ def about(project: Project, facts: Facts) -> Iterator[tuple[FamilyLines]]:
         yield _row(own_families.DEFAULT_BRANCH, {"branch": facts.default_branch, "project": project.name}, 1)
 
 
-def polls(
-    project: str, outcomes: Mapping[str, Outcome], intervals: Mapping[str, float], dropped: Mapping[str, int]
-) -> Iterator[tuple[FamilyLines]]:
-    """The lines of the newest outcomes and intervals by collector, and of what was dropped by reason."""
-    values: dict[Family, list[tuple[str, Number]]] = {family: [] for family in own_families.OWN}
-    for collector, outcome in sorted(outcomes.items()):
-        labels = label_text(("collector", "project"), (collector, project))
-        values[own_families.COLLECTOR_SUCCESS].append((labels, int(outcome.success)))
-        values[own_families.COLLECTOR_DURATION].append((labels, outcome.duration))
-        if outcome.last_success is not None:
-            values[own_families.COLLECTOR_LAST_SUCCESS].append((labels, outcome.last_success))
-        if collector in intervals:
-            values[own_families.COLLECTOR_INTERVAL].append((labels, intervals[collector]))
-    for reason, count in sorted(dropped.items()):
-        values[own_families.DROPPED_SERIES].append((label_text(("project", "reason"), (project, reason)), count))
-    for family, each in values.items():
-        if each:
-            lines = "".join([sample_line(family.name, labels, value) for labels, value in each])
-            yield (FamilyLines(family.name, len(each), lines, lines),)
+def poll_times(outcomes: Mapping[str, Outcome]) -> tuple[Times, ...]:
+    """What each poll makes new: collector, duration, time of the last success."""
+    return tuple([(name, each.duration, each.last_success) for name, each in sorted(outcomes.items())])
+
+
+def poll_results(outcomes: Mapping[str, Outcome]) -> tuple[tuple[str, int], ...]:
+    """Whether the newest poll of each collector succeeded."""
+    return tuple([(name, int(each.success)) for name, each in sorted(outcomes.items())])
+
+
+def times_section(project: str, times: Iterable[Times], _room: int) -> Rendered:
+    """The lines of what each poll makes new."""
+    durations, successes = dict[str, float](), dict[str, float]()
+    for name, duration, last_success in times:
+        labels = _of(project, name)
+        durations[labels] = duration
+        if last_success is not None:
+            successes[labels] = last_success
+    return _written((own_families.COLLECTOR_DURATION, durations), (own_families.COLLECTOR_LAST_SUCCESS, successes))
+
+
+def results_section(
+    project: Project, results: Iterable[tuple[str, int]], dropped: Mapping[str, int], _room: int
+) -> Rendered:
+    """The lines of what most polls leave as it is: results and intervals by collector, and what was dropped."""
+    name = project.name
+    intervals = {_of(name, each): project.polled_every(each) for each, _ in results if each in COLLECTORS}
+    by_reason = {label_text(("project", "reason"), (name, each)): count for each, count in sorted(dropped.items())}
+    return _written(
+        (own_families.COLLECTOR_SUCCESS, {_of(name, each): success for each, success in results}),
+        (own_families.COLLECTOR_INTERVAL, intervals),
+        (own_families.DROPPED_SERIES, by_reason),
+    )
+
+
+def _of(project: str, collector: str) -> str:
+    return label_text(("collector", "project"), (collector, project))
+
+
+def _written(*values: tuple[Family, Mapping[str, Number]]) -> Rendered:
+    """The lines of numbers, by family and labels."""
+    texts, series = {}, 0
+    for family, numbers in values:
+        if numbers:
+            lines = "".join([sample_line(family.name, labels, value) for labels, value in numbers.items()]).encode()
+            texts[family.name], series = FamilyText(lines, lines), series + len(numbers)
+    return of_texts(texts, series)
 
 
 def _row(family: Family, labels: Mapping[str, str], value: Number) -> tuple[FamilyLines]:

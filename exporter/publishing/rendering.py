@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import PageFigures
 from exporter.publishing.groups import add_groups
-from exporter.publishing.sections import Room, of_rows
+from exporter.publishing.sections import NO_TEXTS, Room, of_rows
 from exporter.publishing.tables import table_section
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ FAMILIES: Mapping[str, Family] = {
 """Every family that a project's publication can hold, by name, in the order of a scrape."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """What one project shows: its sections, series by collector, and when the first of them are too old.
 
-    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out.
+    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out. `texts` are the
+    lines of all sections that were rendered anew, by family.
     """
 
     sections: Mapping[str, Section]
@@ -62,21 +61,16 @@ class Publication:
     cut: int
     figures: PageFigures
     expires_at: float | None
+    texts: Mapping[str, FamilyText] = NO_TEXTS
 
     @property
     def families(self) -> frozenset[str]:
         """The families of which it has lines."""
-        return frozenset().union(*(section.families for section in self.sections.values()))
-
-    @property
-    def texts(self) -> Mapping[str, FamilyText]:
-        """The lines of all sections that were rendered anew, by family."""
-        return {family: text for section in self.sections.values() for family, text in section.texts.items()}
+        return frozenset().union(*[section.families for section in self.sections.values()])
 
     def shown(self) -> Publication:
         """The same without the lines, which live on in the blocks of their families."""
-        sections = {name: section.published() for name, section in self.sections.items()}
-        return replace(self, sections=sections)
+        return Publication(*self[:-1])
 
 
 UNPUBLISHED = Publication(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), 0, PageFigures(), None)
@@ -122,13 +116,15 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
     dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
     if polled:
         dropped[MAX_SERIES] += cut
+    own = _own(snapshot, dropped, before.sections)
     return Publication(
-        {**limited.sections, **_unlimited(snapshot, dropped, before.sections)},
+        {**limited.sections, **own.sections},
         {name: count for name, count in series.items() if count},
         dropped,
         cut,
         page,
         min(expiries, default=None),
+        {**limited.texts, **own.texts},
     )
 
 
@@ -151,12 +147,13 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
     return sum(section.series for section in added)
 
 
-def _unlimited(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[str, Section]) -> Mapping[str, Section]:
+def _own(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[str, Section]) -> Room:
     """What the exporter says of a project, which has room in any case."""
     project, facts, outcomes, room = snapshot.project, snapshot.facts, snapshot.outcomes, Room(UNLIMITED, before)
     if facts is not None:
         room.add("about", (project, facts), partial(of_rows, own_lines.about(project, facts)))
-    intervals = {name: project.polled_every(name) for name in outcomes if name in COLLECTORS}
-    polls = project.name, outcomes, intervals, dropped
-    room.add("polls", polls, partial(of_rows, own_lines.polls(*polls)))
-    return room.sections
+    times = project.name, own_lines.poll_times(outcomes)
+    room.add("poll times", times, partial(own_lines.times_section, *times))
+    results = project, own_lines.poll_results(outcomes), dropped
+    room.add("poll results", results, partial(own_lines.results_section, *results))
+    return room

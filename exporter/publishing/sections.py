@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -43,14 +42,27 @@ NO_TEXTS: Mapping[str, FamilyText] = MappingProxyType({})
 NO_SIZES = array("I")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The lines of a section.
+class Rendered(NamedTuple):
+    """A section's lines.
 
-    `basis` is what they were made from, compared with `==`; `room` is how many series there was room for. `series` are
-    shown, `cut` had no room. `texts` are the lines by family, until they are published. `sizes` tell how many samples
-    each part of a table has, and bytes in each family, or the same of each group in both formats; there are none where
-    some were cut. `order` has the keys of the groups, where it is made of groups.
+    `series` are shown, `cut` had no room. `families` are those that it has lines in, `texts` the lines of those that
+    are not as they were. `sizes` tell how many samples each part of a table has, and bytes in each family, or the same
+    of each group in both formats; there are none where some were cut. `order` has the keys of the groups, where it is
+    made of groups.
+    """
+
+    series: int
+    cut: int
+    families: frozenset[str]
+    texts: Mapping[str, FamilyText]
+    sizes: array[int] = NO_SIZES
+    order: tuple[tuple[str, ...], ...] = ()
+
+
+class Section(NamedTuple):
+    """What is known of a section whose lines were published; they live on in the blocks of their families.
+
+    `basis` is what they were made from, compared with `==`; `room` is how many series there was room for.
     """
 
     basis: Basis
@@ -58,21 +70,8 @@ class Section:
     series: int
     cut: int
     families: frozenset[str]
-    texts: Mapping[str, FamilyText]
-    sizes: array[int]
+    sizes: array[int] = NO_SIZES
     order: tuple[tuple[str, ...], ...] = ()
-
-    def published(self) -> Section:
-        """The same without the lines, which live on in the blocks of their families."""
-        if not self.texts:
-            return self
-        return Section(
-            self.basis, self.room, self.series, self.cut, self.families, NO_TEXTS, self.sizes, self.order
-        )  # several times faster than `replace`, here and below
-
-    def made_from(self, basis: Basis, room: int) -> Section:
-        """The same lines as made from an equal basis."""
-        return Section(basis, room, self.series, self.cut, self.families, self.texts, self.sizes, self.order)
 
     def stands(self, basis: Basis, room: int) -> bool:
         """Whether it would be the same if it were rendered again."""
@@ -86,20 +85,24 @@ class Room:
         """Start with all of it, and with the sections that were published last."""
         self._left, self.before = limit, before
         self.sections: dict[str, Section] = {}
+        self.texts: dict[str, FamilyText] = {}
+        """The lines of all sections that are rendered anew, by family."""
 
-    def add(self, name: str, basis: Basis, render: Callable[[int], Section]) -> Section:
+    def add(self, name: str, basis: Basis, render: Callable[[int], Rendered]) -> Section:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
-        known = self.before.get(name)
-        made = known if known and known.stands(basis, self._left) else render(self._left)
-        section = made.made_from(basis, self._left)
+        found: Section | Rendered | None = self.before.get(name)
+        if not (isinstance(found, Section) and found.stands(basis, self._left)):
+            found = render(self._left)
+            self.texts.update(found.texts)
+        section = Section(basis, self._left, found.series, found.cut, found.families, found.sizes, found.order)
         self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
         self._left = 0 if section.cut else self._left - section.series
         return section
 
 
-def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Section:
-    """A section of label sets, each with its lines in all its families: all of them are shown, or none."""
+def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Rendered:
+    """The lines of label sets, each with its lines in all its families: all of them are shown, or none."""
     found: defaultdict[str, list[FamilyLines]] = defaultdict(list)
     series = cut = 0
     for row in rows:
@@ -113,9 +116,9 @@ def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Section:
     return of_texts({family: _joined(lines) for family, lines in found.items()}, series, cut)
 
 
-def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = NO_SIZES) -> Section:
-    """A section of what is written already."""
-    return Section((), 0, series, cut, names(frozenset(texts)), texts, sizes)
+def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = NO_SIZES) -> Rendered:
+    """What is written already."""
+    return Rendered(series, cut, names(frozenset(texts)), texts, sizes)
 
 
 def _joined(lines: Sequence[FamilyLines]) -> FamilyText:

@@ -93,7 +93,7 @@ class SnapshotStore:
             self._slots = dict(before.slots)
             self._free = sorted({*range(max(self._slots.values(), default=-1) + 1)}.difference(self._slots.values()))
             self._families = before.families
-            self._kept = {slug: replace(UNPUBLISHED, sections=each) for slug, each in before.sections.items()}
+            self._kept = {slug: UNPUBLISHED._replace(sections=each) for slug, each in before.sections.items()}
 
     def release(self) -> None:
         """Show no line of an earlier process of what was not published since."""
@@ -164,8 +164,7 @@ class SnapshotStore:
         self._families, self._marked = change.families, change.marked
         self.published, self.organizations, self._kept = change.published, change.organizations, change.kept
         self.series = {name: count for name, count in change.series.items() if count}
-        families = [change.families[name] for name in FAMILIES if name in change.families]
-        self.exposition = Exposition(tuple(families), change.marked)
+        self.exposition = Exposition(change.families, change.marked)
 
 
 class _Change:

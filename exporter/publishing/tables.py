@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.formats.exposition import escaped, label_pattern
 from exporter.knowledge.packing import unpack_texts
-from exporter.publishing.groups import splice
-from exporter.publishing.sections import FamilyText, Section, names, of_texts
+from exporter.publishing.blocks import Splice
+from exporter.publishing.sections import FamilyText, Rendered, names, of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part
+    from exporter.publishing.sections import Section
 
     Parts = Sequence[tuple[Question, Part]]
 
@@ -41,9 +42,10 @@ class _Lines(NamedTuple):
     sizes: array[int]
 
 
-def table_section(project: Project, table: Table, parts: Parts, before: Section | None, room: int) -> Section:
+def table_section(project: Project, table: Table, parts: Parts, before: Section | None, room: int) -> Rendered:
     """The lines of a table. Where there is no room for all rows, the first by their labels are kept."""
-    places = [place for place, family in enumerate(table.families) if project.metrics.match(family.name)]
+    every, wanted = project.metrics.all, project.metrics.match
+    places = [place for place, family in enumerate(table.families) if every or wanted(family.name)]
     if not places:
         return of_texts({})
     families = [table.families[place] for place in places]
@@ -53,9 +55,9 @@ def table_section(project: Project, table: Table, parts: Parts, before: Section 
 
     changed = _changed(project, parts, before)
     if before is not None and 0 < len(changed) < len(parts):
-        section = _spliced(before, families, changed, [written(*parts[number]) for number in changed])
-        if section.series <= room:
-            return section
+        spliced = _spliced(before, families, changed, [written(*parts[number]) for number in changed])
+        if spliced.series <= room:
+            return spliced
     lines, cut = [written(question, part) for question, part in parts], 0
     samples = sum([sizes[0] for _, sizes in lines])
     if samples > room:
@@ -80,21 +82,21 @@ def _changed(project: Project, parts: Parts, before: Section | None) -> Sequence
     return [number for number, (_, part) in enumerate(parts) if rows[number] != part.rows]
 
 
-def _spliced(before: Section, families: Sequence[Family], changed: Sequence[int], lines: Sequence[_Lines]) -> Section:
-    """The section with other lines of some parts, between those of the others."""
+def _spliced(before: Section, families: Sequence[Family], changed: Sequence[int], lines: Sequence[_Lines]) -> Rendered:
+    """The table with other lines of some parts, between those of the others."""
     stride, sizes = 1 + len(families), before.sizes[:]
     for number, (_, own) in zip(changed, lines, strict=True):
         sizes[number * stride : (number + 1) * stride] = own
     texts, shown = {}, []
-    for place, family in enumerate(families):
+    for place, (family, new) in enumerate(zip(families, zip(*[texts for texts, _ in lines], strict=True), strict=True)):
         known = before.sizes[1 + place :: stride]
-        if any(sizes[1 + place :: stride]):
+        if any(new) or any(sizes[1 + place :: stride]):
             shown.append(family.name)
         elif not any(known):
             continue
-        text = splice(known, changed, [texts_of[place] for texts_of, _ in lines])
+        text = Splice(known, changed, new)
         texts[family.name] = FamilyText(text, text)
-    return Section((), 0, sum(sizes[::stride]), 0, names(frozenset(shown)), texts, sizes)
+    return Rendered(sum(sizes[::stride]), 0, names(frozenset(shown)), texts, sizes)
 
 
 def _rows(project: Project, table: Table, question: Question, part: Part, places: Sequence[int]) -> list[_Row]:
@@ -106,9 +108,9 @@ def _rows(project: Project, table: Table, question: Question, part: Part, places
     pattern = f"{{{label_pattern(table.labels, _labels(project, question), table.own)}}} "
     every = len(places) == len(table.families)
     rows = [
-        _Row(own, pattern % tuple([escaped(value) for value in own]), values if every else [values[n] for n in places])
+        _Row(own, pattern % tuple(map(escaped, own)), values if every else [values[n] for n in places])
         for own, values in unpack_texts(part.rows, table)
-        if all(not own[place] or names.match(own[place]) for place, names in checks)
+        if not checks or all(not own[place] or names.match(own[place]) for place, names in checks)
     ]
     return sorted(rows[: table.limit(project)], key=itemgetter(0))
 

@@ -81,8 +81,7 @@ def test_lines_of_single_slots_are_the_same_whether_anybody_looked_in_between() 
     for number, slot in enumerate((3, 40, 3, 4, 3, 3, 90)):
         change: bytes | Splice = b"another %d\n" % number
         if slot != 90:
-            end = len(looked.text(slot))
-            change = Splice((slice(0, 8), b"new %d\n" % number, slice(end - 8, end)))
+            change = Splice((8, len(looked.text(slot)) - 16, 8), (1,), (b"new %d\n" % number,))
         looked, unseen = looked.replaced({slot: change}), unseen.replaced({slot: change})
         assert looked.blocks
     assert plain(unseen) == plain(looked)
@@ -101,7 +100,7 @@ def test_the_lines_of_a_change_are_put_into_their_block_by_the_next_one_so_that_
 def test_readers_of_lines_that_are_not_yet_in_their_blocks_all_see_the_same() -> None:
     family = EMPTY.replaced({slot: b"line %d\n" % slot * 50 for slot in range(SLOTS)})
     for slot in range(0, SLOTS, 3):
-        family = family.replaced({slot: Splice((slice(0, 100), b"other %d\n" % slot, slice(100, 200)))})
+        family = family.replaced({slot: Splice((100, 100, 100), (1,), (b"other %d\n" % slot,))})
     with ThreadPoolExecutor(4) as pool:
         bodies = set(pool.map(lambda _: plain(family), range(8)))
     assert len(bodies) == 1

@@ -90,9 +90,9 @@ def test_what_is_new_is_compressed_by_who_publishes_it_and_not_by_a_scrape() -> 
     for workflow in ("build", "other"):
         store.publish([of("gh/acme/web", (workflow,))], NOW)
         store.publish([of("gh/acme/api", (workflow,))], NOW)
-        assert [known.family.name for known in store.exposition.known if known._state[1]] == []
+        assert [name for name, known in store.exposition.known.items() if known._state[1]] == []
     store.withdraw(["gh/acme/api"])
-    assert [known.family.name for known in store.exposition.known if known._state[1]] == []
+    assert [name for name, known in store.exposition.known.items() if known._state[1]] == []
 
 
 def test_withdrawing_a_project_frees_its_place_for_another() -> None:
