@@ -74,10 +74,6 @@ class Block:
 
     def replaced(self, changes: Mapping[int, bytes | Splice]) -> Block:
         """The block with these lines at their places; itself where it holds them already."""
-        if len(changes) == 1:
-            ((place, change),) = changes.items()
-            if self.firsts.count(self.firsts[place]) == 1:
-                return self._with_lone(place, change)
         texts: dict[int, bytes] = {}
 
         def before(place: int) -> bytes:
@@ -115,6 +111,28 @@ class Block:
         ]
         return _built(fragments, self.small & kept, crcs, sizes)
 
+    def with_place(self, place: int, change: bytes | Splice) -> Block:
+        """The same for one place, several times faster where it is a fragment of its own, as it mostly is."""
+        if self.firsts.count(self.firsts[place]) > 1:
+            return self.replaced({place: change})
+        node, start = BLOCK + place, sum(self.lengths[:place])
+        end = start + self.lengths[place]
+
+        def before() -> bytes:
+            return inflate(self.deflated[start:end], self.sizes[node]) if end > start else b""
+
+        text = change.within(before()) if isinstance(change, Splice) else change
+        if self._may_hold(place, text) and text == before():
+            return self
+        piece, crcs, sizes, lengths = compressed(text), self.crcs[:], self.sizes[:], self.lengths[:]
+        lengths[place], crcs[node], sizes[node] = len(piece), crc32(text), len(text)
+        while node := node >> 1:
+            left = 2 * node
+            after = sizes[left + 1]
+            crcs[node], sizes[node] = combine(crcs[left], crcs[left + 1], after), sizes[left] + after
+        deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
+        return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
+
     def repacked(self) -> Block:
         """The same lines in one fragment of the fewest bytes; it takes much longer than a change."""
         text = b"".join([inflate(self._fragment(first)) for first in sorted(set(self.firsts))])
@@ -140,25 +158,6 @@ class Block:
             texts[place] = text[start:end]
             start = end
         return texts
-
-    def _with_lone(self, place: int, change: bytes | Splice) -> Block:
-        """The same for one place that is a fragment of its own: what nearly every publication needs."""
-        lengths, node = self.lengths, BLOCK + place
-        start = sum(lengths[:place])
-        end = start + lengths[place]
-        size = self.sizes[node]
-        before = inflate(self.deflated[start:end], size) if size else b""
-        text = change.within(before) if isinstance(change, Splice) else change
-        if text == before:
-            return self
-        piece, crcs, sizes, lengths = compressed(text), self.crcs[:], self.sizes[:], lengths[:]
-        lengths[place], crcs[node], sizes[node] = len(piece), crc32(text), len(text)
-        while node := node >> 1:
-            left = 2 * node
-            after = sizes[left + 1]
-            crcs[node], sizes[node] = combine(crcs[left], crcs[left + 1], after), sizes[left] + after
-        deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
-        return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
 
     def _sums(self, new: Mapping[int, bytes]) -> tuple[array[int], array[int]]:
         """The trees with new lines; each node above some of them is summed up once."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from exporter.insights.family import Family
     from exporter.publishing.blocks import Block, Splice
 
+    Change = tuple[int, bytes | Splice]
+    """A slot and its lines."""
     Changes = Mapping[int, bytes | Splice]
     """Lines by their slots."""
 
@@ -30,10 +32,10 @@ class FamilyBlocks:
     else of a publication, which shows them before. Whoever comes first does it, be it a scrape or the next change.
     """
 
-    def __init__(self, family: Family, blocks: tuple[Block, ...] = (), fresh: Changes | None = None) -> None:
+    def __init__(self, family: Family, blocks: tuple[Block, ...] = (), fresh: Change | None = None) -> None:
         """Begin with some blocks, and lines of one slot that are still to be put into them."""
         self.family = family
-        self._state = blocks, fresh or {}  # replaced as one: any thread may put the lines, and another one meanwhile
+        self._state = blocks, fresh  # replaced as one: any thread may put the lines, and another one meanwhile
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -42,9 +44,12 @@ class FamilyBlocks:
     def settle(self) -> tuple[Block, ...]:
         """Put the lines into the blocks, once; returns these."""
         blocks, fresh = self._state
-        if fresh:
-            blocks = _put(blocks, fresh)
-            self._state = blocks, {}
+        if fresh is not None:
+            slot, lines = fresh
+            number, place = divmod(slot, BLOCK)
+            known = _at(blocks, number)
+            blocks = _with(blocks, number, known, known.with_place(place, lines))
+            self._state = blocks, None
         return blocks
 
     @cached_property
@@ -62,27 +67,29 @@ class FamilyBlocks:
 
     def replaced(self, changes: Changes) -> FamilyBlocks:
         """The family with these lines in their slots; neighbors that come together are compressed together, at once."""
-        if len(changes) > 1:
-            return FamilyBlocks(self.family, _put(self.blocks, changes))
-        return FamilyBlocks(self.family, self.blocks, changes)
+        if len(changes) == 1:
+            (change,) = changes.items()
+            return FamilyBlocks(self.family, self.settle(), change)
+        blocks = self.settle()
+        for number, slots in groupby(sorted(changes), lambda slot: slot // BLOCK):
+            known = _at(blocks, number)
+            blocks = _with(blocks, number, known, known.replaced({slot % BLOCK: changes[slot] for slot in slots}))
+        return FamilyBlocks(self.family, blocks)
 
     def with_block(self, number: int, block: Block) -> FamilyBlocks:
         """The family with another block at a number."""
-        return FamilyBlocks(self.family, _with(self.blocks, number, block))
+        blocks = self.settle()
+        return FamilyBlocks(self.family, _with(blocks, number, _at(blocks, number), block))
 
 
-def _put(blocks: tuple[Block, ...], changes: Changes) -> tuple[Block, ...]:
-    """The blocks with these lines in their slots; themselves where they hold them already."""
-    for number, slots in groupby(sorted(changes), lambda slot: slot // BLOCK):
-        known = blocks[number] if number < len(blocks) else NOTHING
-        block = known.replaced({slot % BLOCK: changes[slot] for slot in slots})
-        if block is not known:
-            blocks = _with(blocks, number, block)
-    return blocks
+def _at(blocks: tuple[Block, ...], number: int) -> Block:
+    return blocks[number] if number < len(blocks) else NOTHING
 
 
-def _with(before: tuple[Block, ...], number: int, block: Block) -> tuple[Block, ...]:
-    """Another block among those of before. Blocks without lines at the end go."""
+def _with(before: tuple[Block, ...], number: int, known: Block, block: Block) -> tuple[Block, ...]:
+    """Another block in the place of a known one; blocks without lines at the end go."""
+    if block is known:
+        return before
     gap = (NOTHING,) * (number - len(before))
     blocks = (*before[:number], *gap, block, *before[number + 1 :])
     while blocks and not blocks[-1].size:

@@ -92,9 +92,9 @@ def test_lines_of_single_slots_are_the_same_whether_anybody_looked_in_between() 
 def test_the_lines_of_a_change_are_put_into_their_block_by_the_next_one_so_that_no_scrape_finds_many() -> None:
     first = EMPTY.replaced({3: b"one\n"})
     second = first.replaced({40: b"two\n"})
-    assert [len(fresh) for _, fresh in (first._state, second._state)] == [0, 1]
+    assert [fresh for _, fresh in (first._state, second._state)] == [None, (40, b"two\n")]
     third = second.replaced(dict.fromkeys(range(3), b"many\n"))
-    assert [len(fresh) for _, fresh in (second._state, third._state)] == [0, 0]
+    assert [fresh for _, fresh in (second._state, third._state)] == [None, None]
 
 
 def test_readers_of_lines_that_are_not_yet_in_their_blocks_all_see_the_same() -> None:
