@@ -28,7 +28,9 @@ def check_entries(document: Document, *, beside: bool) -> None:
     """Report a file that names nothing to poll; `beside` says whether it names runners or a Usage export."""
     if not beside and all(document.data.get(key, []) == [] for key in ("projects", "organizations")):
         document.report(
-            ("projects",), "no projects and no organizations", "add at least one, such as gh/ORGANIZATION/REPOSITORY"
+            ("projects",),
+            "nothing to poll",
+            "add one, such as gh/ORGANIZATION/REPOSITORY, or set organizations, runners or usage",
         )
 
 
