@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any, Generic, TypeVar
 from zlib import crc32
@@ -53,11 +54,16 @@ class Reader(Generic[Value]):
     """Makes values of a type out of documents."""
 
     def __init__(self, kind: Any) -> None:  # noqa: ANN401  a dataclass, or a collection
-        self._adapter: TypeAdapter[Value] = TypeAdapter(kind)
+        self._kind = kind
 
     def read(self, document: object) -> Value:
         """The value of a document. Raises pydantic.ValidationError, which is a ValueError."""
         return self._adapter.validate_python(document)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Value]:
+        """Takes a while to make: a start waits only for what its state has."""
+        return TypeAdapter(self._kind)
 
 
 def _checksum(written: str, of: tuple[str, ...]) -> str:
