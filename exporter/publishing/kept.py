@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -67,17 +68,23 @@ NOTHING = Kept()
 
 
 def digest(basis: Basis) -> bytes:
-    """A digest of all that a section is made from."""
-    return sha256(repr([_distinct(each) for each in basis]).encode()).digest()[:_DIGEST]
+    """A digest of all that a section is made from: of its text, and of the rows behind it."""
+    text = repr([_distinct(each) for each in basis])
+    return sha256(b"\n".join((text.encode(), *[each for each in basis if isinstance(each, bytes)]))).digest()[:_DIGEST]
 
 
 def _distinct(value: object) -> object:
-    """What tells a value from every other, in fewer bytes."""
+    """What tells a value from every other; of rows only how many bytes of those behind the text they are."""
     if isinstance(value, bytes):
-        return fingerprint(value)
+        return (len(value),)
     if isinstance(value, Question):  # without the steps of a dataclass's own text
         return value.collector, value.endpoint, value.slug, value.workflow, value.params, value.id
-    return value.model_dump_json(warnings=False) if isinstance(value, Project) else value
+    return _settings(value) if isinstance(value, Project) else value
+
+
+@lru_cache(maxsize=1)  # all sections of a project ask for them, one after another
+def _settings(project: Project) -> str:
+    return project.model_dump_json(warnings=False)
 
 
 def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publication]], families: Families) -> Kept:
