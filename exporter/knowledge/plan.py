@@ -122,15 +122,15 @@ class Pruned(NamedTuple):
 
 def pruned(snapshot: Snapshot) -> Pruned:
     """Take out what is no longer asked."""
+    wanted = snapshot.project.collectors
+    polled = {*wanted, *(collector.name for collector in collectors(snapshot.project))}
     known, unknown = asked(snapshot)
-    polled = {*snapshot.project.collectors, *(collector.name for collector in collectors(snapshot.project))}
-    if not snapshot.outcomes.keys() <= polled:
-        outcomes = {name: outcome for name, outcome in snapshot.outcomes.items() if name in polled}
-        snapshot = replace(snapshot, outcomes=outcomes)
-    if not counts(snapshot.project.collectors):
-        snapshot = replace(snapshot, ledger=None)
-    if PIPELINES not in snapshot.project.collectors:
-        snapshot = replace(snapshot, live=None)
+    snapshot = replace(
+        snapshot,
+        outcomes={name: outcome for name, outcome in snapshot.outcomes.items() if name in polled},
+        ledger=snapshot.ledger if counts(wanted) else None,
+        live=snapshot.live if PIPELINES in wanted else None,
+    )
     left, gone = kept(snapshot, lambda question: question in known or question.collector in unknown)
     return Pruned(left, gone, snapshot.facts is None or not known <= snapshot.parts.keys())
 
