@@ -41,7 +41,8 @@ def test_a_silent_server_is_given_up_after_the_limit(postgres: Server, database:
 def test_a_connection_that_the_server_ended_while_it_was_idle_is_replaced(database: Address) -> None:
     with linked(database) as link:
         link.run("SELECT 1")
-        database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        database.run(f"SELECT pg_terminate_backend(pid, 60000) {others}")  # waits until they have ended
         assert link.run("SELECT 2") == [[(2,)]]
         assert link.number == 2
 
