@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -149,7 +149,7 @@ class Collector:
 
     def sent(self, question: Question, now: float) -> Question:
         """The question as it is sent at a moment; the question itself stays the key of its answer."""
-        return replace(question, params=(*question.params, *self.period(question, now)))
+        return question._replace(params=(*question.params, *self.period(question, now)))
 
     def read(
         self, pages: Sequence[object], question: Question, now: float

@@ -6,8 +6,8 @@ whole, its rows are one part of a project's snapshot, and it is the key of that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 Params = tuple[tuple[str, str], ...]
@@ -16,8 +16,7 @@ ALL_BRANCHES = "all branches"
 """Label `branch` of what is asked for all branches together: no git branch can have a space."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One listing or document of the API, all its pages.
 
     `endpoint` is the path's template below /api/v2, such as `/insights/{slug}/workflows/{workflow}/jobs`;

@@ -233,7 +233,7 @@ def test_the_digest_tells_everything_else() -> None:
     outcome = Outcome(success=True, duration=1.0, finished_at=NOW)
     bases: list[tuple[object, ...]] = [
         (question, known.rows),
-        (replace(question, workflow="other"), known.rows),
+        (question._replace(workflow="other"), known.rows),
         (question, known.rows + b" "),
         (question,),
         (question, known.rows, question, known.rows),

@@ -30,7 +30,7 @@ SLUGS = [f"gh/acme/{name}" for name in ("web", "api", "mobile", "infra", "docs")
 def of(slug: str, workflows: tuple[str, ...] = ("build",)) -> Snapshot:
     known = snapshot(workflows=workflows)
     asked = project(slug=slug)
-    parts = {replace(question, slug=slug): part for question, part in known.parts.items()}
+    parts = {question._replace(slug=slug): part for question, part in known.parts.items()}
     return replace(known, project=asked, parts=parts)
 
 
