@@ -85,7 +85,7 @@ def test_with_a_web_configuration_the_demo_says_https(capsys: pytest.CaptureFixt
 def test_run_tells_a_person_in_plain_lines_and_a_program_in_log_lines(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(MISTAKE)
 
-    assert at_a_terminal(["run"], tmp_path)[1].startswith("config.yaml: projects: no projects")
+    assert at_a_terminal(["run"], tmp_path)[1].startswith("config.yaml: projects: nothing to poll")
     code, said = at_a_terminal(["run", "--log.format", "json"], tmp_path)
     assert (code, json.loads(said.splitlines()[0])["event"]) == (2, "bad configuration")
     assert 'event="bad configuration"' in run(["run"], tmp_path).stderr
