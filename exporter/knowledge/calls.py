@@ -62,7 +62,7 @@ def calls_per_hour(
     known = HOUR / DAY + min(1.0, HOUR / project.interval) * bool(project.branch_globs)
     total = Calls(known, known)
     polls = HOUR / project.interval
-    for collector in plan.collectors(project):
+    for collector in plan.collectors(project.collectors):
         asked = _asked(collector, project, workflows)
         unchanged = min(polls, HOUR / collector.holds(project)) if collector.max_age else polls
         if collector.alternates:

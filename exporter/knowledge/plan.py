@@ -52,16 +52,17 @@ def branches(project: Project, facts: Facts | None) -> list[str]:
     return list(dict.fromkeys(scopes))
 
 
-def collectors(project: Project) -> list[Collector]:
-    """What is polled at the project's interval, in the order of the table.
+@lru_cache
+def collectors(names: tuple[str, ...]) -> tuple[Collector, ...]:
+    """What a project with these collectors polls at its interval, in the order of the table.
 
     The workflows are asked for whenever another collector repeats over them.
     """
     own = [collector for collector in COLLECTORS.values() if collector.poll == PROJECT_POLL]
-    wanted = [collector for collector in own if collector.name in project.collectors]
+    wanted = [collector for collector in own if collector.name in names]
     if any("workflow" in collector.over for collector in wanted) and LISTING not in wanted:
         wanted.insert(0, LISTING)
-    return wanted
+    return tuple(wanted)
 
 
 def questions(collector: Collector, snapshot: Snapshot) -> Iterator[Question]:
@@ -104,7 +105,7 @@ def asked(snapshot: Snapshot) -> tuple[set[Question], set[str]]:
     """All questions about a project, from what is known now, and the collectors whose questions are not known yet."""
     known: set[Question] = set()
     unknown: set[str] = set()
-    for collector in collectors(snapshot.project):
+    for collector in collectors(snapshot.project.collectors):
         try:
             known.update(questions(collector, snapshot))
         except PayloadError:
@@ -123,7 +124,7 @@ class Pruned(NamedTuple):
 def pruned(snapshot: Snapshot) -> Pruned:
     """Take out what is no longer asked."""
     wanted = snapshot.project.collectors
-    polled = {*wanted, *(collector.name for collector in collectors(snapshot.project))}
+    polled = {*wanted, *(collector.name for collector in collectors(wanted))}
     known, unknown = asked(snapshot)
     snapshot = replace(
         snapshot,

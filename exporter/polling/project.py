@@ -60,7 +60,7 @@ class ProjectPoll:
         self._was_absent = absence.since(snapshot) is not None
         self._learned = False
         self._outcomes: dict[str, Outcome] = {}
-        collectors = plan.collectors(snapshot.project)
+        collectors = plan.collectors(snapshot.project.collectors)
         by_workflow = [collector for collector in collectors if "workflow" in collector.over]
         others = [collector for collector in collectors if "workflow" not in collector.over]
         self._steps = [step for step in (others, by_workflow) if step]

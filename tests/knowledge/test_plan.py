@@ -79,9 +79,9 @@ def test_what_repeats_over_a_workflow_and_branch_is_asked_once_whatever_the_wind
 
 
 def test_workflows_are_asked_for_whenever_another_collector_repeats_over_them() -> None:
-    assert [collector.name for collector in plan.collectors(project("collectors: [jobs]"))] == ["workflows", "jobs"]
-    assert [collector.name for collector in plan.collectors(project("collectors: [flaky_tests]"))] == ["flaky_tests"]
-    assert plan.collectors(project("collectors: [runs]")) == []
+    assert [collector.name for collector in plan.collectors(("jobs",))] == ["workflows", "jobs"]
+    assert [collector.name for collector in plan.collectors(("flaky_tests",))] == ["flaky_tests"]
+    assert plan.collectors(("runs",)) == ()
 
 
 def test_what_is_no_longer_asked_goes() -> None:
