@@ -14,7 +14,7 @@ from exporter.system.logs import Logger
 
 
 class LifecycleLog:
-    """Logs what a configuration needs: when it is adopted, and again after the first poll of everything.
+    """Logs what a configuration needs: when it is adopted, and again, or only, once everything was polled.
 
     The thread that reloads and the one that looks every second share it.
     """
@@ -43,7 +43,8 @@ class LifecycleLog:
     def adopted(self, config: Config) -> None:
         with self._lock:
             self._config = self._pending = config
-        self._warn(config, self._calls(config))
+        if not self._all_polled():  # else the next look tells it, and neither a start nor a reload waits for it
+            self._warn(config, self._calls(config))
 
     def look(self) -> None:
         """Log the result of the first poll of all projects with the newest configuration. Called every second."""

@@ -163,6 +163,20 @@ def test_a_configuration_that_asks_for_too_much_is_warned_of_at_the_start_and_wh
     assert lines.entries[3][1]["api_calls_per_hour"] == 121  # two pages of workflows, and each one's jobs once a day
 
 
+def test_where_all_is_known_from_before_a_start_does_not_wait_for_the_estimate_and_the_next_look_tells_it() -> None:
+    lines, store = Lines(), SnapshotStore()
+    text = "circleci: {requests_per_second: 0.01}\ndefaults: {interval: 1m}\nprojects: [gh/acme/web]"
+    about = lifecycle_log(parse(text), lines, store)
+    (snapshot, _) = store.published["gh/acme/web"]
+    store.publish([polled(snapshot, workflows=30)], NOW)
+
+    about.starting()
+    assert lines.events() == ["starting"]
+    about.look()
+
+    assert lines.events() == ["starting", "first poll of all projects complete", WARNING]
+
+
 def test_a_reload_is_followed_by_what_came_of_it() -> None:
     lines, store = Lines(), SnapshotStore()
     config = parse("projects: [gh/acme/web]")
