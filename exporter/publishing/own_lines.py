@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.formats.exposition import label_text, sample_line
 from exporter.insights import own_families
 from exporter.insights.collectors import COLLECTORS
-from exporter.publishing.sections import FamilyLines, FamilyText, of_texts
+from exporter.publishing.sections import FamilyText, of_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from exporter.publishing.sections import Rendered
 
     Times = tuple[str, float, float | None]
-
-
-def about(project: Project, facts: Facts) -> Iterator[tuple[FamilyLines]]:
-    """The lines of what is known of the project itself."""
-    info = {
-        "project": project.name,
-        "slug": project.slug,
-        "project_name": facts.project_name,
-        "organization": facts.organization,
-        "provider": facts.provider,
-        "default_branch": facts.default_branch,
-        **dict(project.labels),
-    }
-    if project.metrics.match(own_families.PROJECT_INFO.name):
-        yield _row(own_families.PROJECT_INFO, info, 1)
-    if project.metrics.match(own_families.DEFAULT_BRANCH.name) and facts.default_branch:
-        yield _row(own_families.DEFAULT_BRANCH, {"branch": facts.default_branch, "project": project.name}, 1)
 
 
 def poll_times(outcomes: Mapping[str, Outcome]) -> tuple[Times, ...]:
@@ -59,18 +42,40 @@ def times_section(project: str, times: Iterable[Times], _room: int) -> Rendered:
     return _written((own_families.COLLECTOR_DURATION, durations), (own_families.COLLECTOR_LAST_SUCCESS, successes))
 
 
-def results_section(
-    project: Project, results: Iterable[tuple[str, int]], dropped: Mapping[str, int], _room: int
+def about_section(
+    project: Project, facts: Facts | None, results: Iterable[tuple[str, int]], dropped: Mapping[str, int], _room: int
 ) -> Rendered:
-    """The lines of what most polls leave as it is: results and intervals by collector, and what was dropped."""
+    """The lines of what most polls leave as it is: who the project is, results and intervals, what was dropped."""
     name = project.name
     intervals = {_of(name, each): project.polled_every(each) for each, _ in results if each in COLLECTORS}
     by_reason = {label_text(("project", "reason"), (name, each)): count for each, count in sorted(dropped.items())}
     return _written(
+        *_identity(project, facts),
         (own_families.COLLECTOR_SUCCESS, {_of(name, each): success for each, success in results}),
         (own_families.COLLECTOR_INTERVAL, intervals),
         (own_families.DROPPED_SERIES, by_reason),
     )
+
+
+def _identity(project: Project, facts: Facts | None) -> Iterator[tuple[Family, Mapping[str, int]]]:
+    """What is known of the project itself, for joins."""
+    if facts is None:
+        return
+    info = {
+        "project": project.name,
+        "slug": project.slug,
+        "project_name": facts.project_name,
+        "organization": facts.organization,
+        "provider": facts.provider,
+        "default_branch": facts.default_branch,
+        **dict(project.labels),
+    }
+    if project.metrics.match(own_families.PROJECT_INFO.name):
+        names = sorted(info)
+        yield own_families.PROJECT_INFO, {label_text(names, [info[each] for each in names]): 1}
+    if project.metrics.match(own_families.DEFAULT_BRANCH.name) and facts.default_branch:
+        labels = label_text(("branch", "project"), (facts.default_branch, project.name))
+        yield own_families.DEFAULT_BRANCH, {labels: 1}
 
 
 def _of(project: str, collector: str) -> str:
@@ -85,9 +90,3 @@ def _written(*values: tuple[Family, Mapping[str, Number]]) -> Rendered:
             lines = "".join([sample_line(family.name, labels, value) for labels, value in numbers.items()]).encode()
             texts[family.name], series = FamilyText(lines, lines), series + len(numbers)
     return of_texts(texts, series)
-
-
-def _row(family: Family, labels: Mapping[str, str], value: Number) -> tuple[FamilyLines]:
-    names = sorted(labels)
-    line = sample_line(family.name, label_text(names, [labels[name] for name in names]), value)
-    return (FamilyLines(family.name, 1, line, line),)

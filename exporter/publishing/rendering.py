@@ -149,11 +149,9 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
 
 def _own(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[str, Section]) -> Room:
     """What the exporter says of a project, which has room in any case."""
-    project, facts, outcomes, room = snapshot.project, snapshot.facts, snapshot.outcomes, Room(UNLIMITED, before)
-    if facts is not None:
-        room.add("about", (project, facts), partial(of_rows, own_lines.about(project, facts)))
+    project, outcomes, room = snapshot.project, snapshot.outcomes, Room(UNLIMITED, before)
     times = project.name, own_lines.poll_times(outcomes)
-    room.add("poll times", times, partial(own_lines.times_section, *times))
-    results = project, own_lines.poll_results(outcomes), dropped
-    room.add("poll results", results, partial(own_lines.results_section, *results))
+    room.add("times", times, partial(own_lines.times_section, *times))
+    about = project, snapshot.facts, own_lines.poll_results(outcomes), dropped
+    room.add("about", about, partial(own_lines.about_section, *about))
     return room
