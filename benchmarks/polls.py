@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import churn, day, publications
 from benchmarks.programs import ROOT, Program, free_port, module, printed
@@ -23,6 +23,7 @@ SCRAPES = 240
 """An hour of one scrape each 15 seconds."""
 PUBLICATIONS_A_POLL = 2
 PACKED_AN_HOUR = 3600 / AGAIN_AFTER
+PUBLICATION_TURNS = 3
 SETTLED_AT = 10
 """Minutes after which memory should stay as it is."""
 
@@ -58,13 +59,18 @@ def _requests(compared: Compared) -> Section:
 
 
 def _publications(costs: Costs, compared: Compared) -> Section:
-    section, both = Section("Publications"), compared.turns(1, lambda root: printed(root, "benchmarks.publications"))
-    (found,) = both[ROOT]
+    section, long = Section("Publications"), compared.turns(1, lambda root: printed(root, "benchmarks.publications"))
+    short = compared.turns(
+        PUBLICATION_TURNS - 1, lambda root: printed(root, "benchmarks.publications", publications.FEWER)
+    )
+    both = {root: [*turns, *short[root]] for root, turns in long.items()}
+    found = _merged(both[ROOT])
     slower = printed(ROOT, "benchmarks.without_isal", "benchmarks.publications", publications.FEWER)
     section.say(
         f"CPU of a publication of one project of {found['samples'] // found['projects']} series, among "
-        f"{found['projects']}, whose polls' outcomes are new each time: median, with the first and the last decile. "
-        f"Every number is new in {publications.PUBLICATIONS:,} of them, without isal in {publications.FEWER}."
+        f"{found['projects']}, whose polls' outcomes are new each time: medians of {PUBLICATION_TURNS} turns, with the "
+        f"first and the last decile. Every number is new in {publications.PUBLICATIONS:,} of them, then in "
+        f"{publications.FEWER} a turn, without isal in {publications.FEWER}, once."
     )
     kinds = (
         ("every number is new", "changed"),
@@ -77,7 +83,7 @@ def _publications(costs: Costs, compared: Compared) -> Section:
         ("", "CPU", "without isal"), [(what, _spread(found[kind]), _spread(slower[kind])) for what, kind in kinds]
     )
     compared.add_each({kind: f"CPU of a publication: {what}" for what, kind in kinds}, seconds, both)
-    compared.add("resident memory after 2,000 publications", size, both, lambda found: found["ended"])
+    compared.add("resident memory after 2,000 publications", size, long, lambda found: found["ended"])
     compared.add("CPU of packing all blocks again", seconds, both, lambda found: found["repacked"])
     one = found["shown"][1]
     section.goal(
@@ -127,6 +133,16 @@ def _publications(costs: Costs, compared: Compared) -> Section:
         f"Of the first, packing takes {seconds(packing)} an hour. It is bounded by a tenth of a core in any case."
     )
     return section
+
+
+def _merged(turns: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of the first turn; of what varies the least, the median and the most of all turns."""
+    found = dict(turns[0])
+    for kind in publications.SPREADS:
+        least, middle, most = zip(*[turn[kind] for turn in turns], strict=True)
+        found[kind] = min(least), median(middle), max(most)
+    found["repacked"] = median([turn["repacked"] for turn in turns])
+    return found
 
 
 def _spread(found: Sequence[float]) -> str:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SAMPLES, PUBLICATIONS, SETTLED, SCRAPED_EVERY = 100_000, 2_000, 200, 10
 FEWER = 600
 """Where memory is not looked at."""
+SPREADS = ("changed", "one", "shown", "unchanged", "broken")
+"""What is printed as a first decile, a median and a last decile."""
 
 
 class Timed(SnapshotStore):
