@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import random as uniform
@@ -105,7 +106,7 @@ class Client:
     ) -> tuple[object, float]:
         """One page, and the deadline of the next."""
         target = self._target(question, page_token)
-        retries, renewed, refused = 0, False, False
+        failures, renewed, refused = Counter[bool](), False, False
         while True:
             with self._limiter.slot(question.slug, deadline, refused=refused, patient=True, ahead=ahead) as slot:
                 deadline = slot.deadline
@@ -123,8 +124,8 @@ class Client:
                 case UnauthorizedError() if not renewed and self._is_another_now(token):
                     renewed = True
                 case _:
-                    retries += 1
-                    self._rest_before_retry(retries, failure, answer, question, deadline)
+                    failures[answer.stale] += 1  # a connection that nobody heard from takes no retry from an answer
+                    self._rest_before_retry(failures[answer.stale], failure, answer, question, deadline)
             self._telemetry.retry(failure.reason)
 
     def date(self) -> float | None:

@@ -336,6 +336,22 @@ def test_a_kept_connection_that_went_stale_costs_no_pause(aim: Aim) -> None:
         assert aimed.metric("api_retries_total", reason="connection") == 2
 
 
+def test_connections_that_went_stale_between_failures_take_no_retry_from_them(aim: Aim) -> None:
+    answers = [*[message("Bad Gateway", 502)] * 3, page(number=7)]
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(answers.pop(0))
+        peer.request()  # the connection closes on it
+
+    with Server(script) as server:
+        aimed = aim(server.url, clockwork=(clockwork := Clockwork()))
+        [found] = clockwork.run(aimed.fetch)
+    assert found == {"items": [7], "next_page_token": None}
+    assert aimed.metric("api_retries_total", reason="server") == 3
+    assert aimed.metric("api_retries_total", reason="connection") == 3
+
+
 def test_a_refused_token_is_read_again_at_once(aim: Aim) -> None:
     with Server(answering(message("Unauthorized", 401), page())) as server:
         aimed = aim(server.url, tokens=Tokens(["old-token", "new-token"]))
