@@ -115,21 +115,17 @@ class Block:
         """The same for one place, several times faster where it is a fragment of its own, as it mostly is."""
         if self.firsts.count(self.firsts[place]) > 1:
             return self.replaced({place: change})
-        node, start = BLOCK + place, sum(self.lengths[:place])
+        start = sum(self.lengths[:place])
         end = start + self.lengths[place]
 
         def before() -> bytes:
-            return inflate(self.deflated[start:end], self.sizes[node]) if end > start else b""
+            return inflate(self.deflated[start:end], self.sizes[BLOCK + place]) if end > start else b""
 
         text = change.within(before()) if isinstance(change, Splice) else change
         if self._may_hold(place, text) and text == before():
             return self
-        piece, crcs, sizes, lengths = compressed(text), self.crcs[:], self.sizes[:], self.lengths[:]
-        lengths[place], crcs[node], sizes[node] = len(piece), crc32(text), len(text)
-        while node := node >> 1:
-            left = 2 * node
-            after = sizes[left + 1]
-            crcs[node], sizes[node] = combine(crcs[left], crcs[left + 1], after), sizes[left] + after
+        piece, lengths, (crcs, sizes) = compressed(text), self.lengths[:], self._sums({place: text})
+        lengths[place] = len(piece)
         deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
         return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
 
