@@ -22,7 +22,7 @@ from exporter import __version__
 from exporter.cli import flags, telling
 from exporter.config import json_schema, load
 from exporter.errors import ConfigError, StartError, Stopped
-from exporter.system.garbage import making_what_stays
+from exporter.system.garbage import collection_paused
 from exporter.system.logs import Logger, configure
 
 GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
@@ -58,7 +58,7 @@ def run(config_file: Path, log_level: str, log_format: str, *, config_watch: boo
     _within(options["shard"], options["total_shards"])
 
     def start() -> bool:
-        with making_what_stays():
+        with collection_paused():
             from exporter.process.daemon import Daemon, Options
             from exporter.system.file_watch import FileWatch
 

@@ -124,7 +124,7 @@ class Client:
                 case UnauthorizedError() if not renewed and self._is_another_now(token):
                     renewed = True
                 case _:
-                    failures[answer.stale] += 1  # a connection that nobody heard from takes no retry from an answer
+                    failures[answer.stale] += 1  # a stale connection never reached CircleCI: counted apart
                     self._rest_before_retry(failures[answer.stale], failure, answer, question, deadline)
             self._telemetry.retry(failure.reason)
 

@@ -30,7 +30,7 @@ class Section(BaseModel):
     @classmethod
     @cache
     def unset(cls) -> Self:
-        """Return the section of which nothing is given, the same for all that lack it."""
+        """Return the section with all its defaults; everything that leaves it out shares this one."""
         return cls()
 
     @classmethod

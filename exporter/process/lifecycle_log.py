@@ -14,7 +14,7 @@ from exporter.system.logs import Logger
 
 
 class LifecycleLog:
-    """Logs what a configuration needs: when it is adopted, and again, or only, once everything was polled.
+    """Logs what a configuration needs once everything was polled, and a first estimate if that is still to come.
 
     The thread that reloads and the one that looks every second share it.
     """
@@ -43,7 +43,7 @@ class LifecycleLog:
     def adopted(self, config: Config) -> None:
         with self._lock:
             self._config = self._pending = config
-        if not self._all_polled():  # else the next look tells it, and neither a start nor a reload waits for it
+        if not self._all_polled():  # otherwise the next look warns, so that no start waits for the estimate
             self._warn(config, self._calls(config))
 
     def look(self) -> None:

@@ -62,7 +62,7 @@ class Reader(Generic[Value]):
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Value]:
-        """Takes a while to make: a start waits only for what its state has."""
+        """Made at the first use, since it takes a while."""
         return TypeAdapter(self._kind)
 
 

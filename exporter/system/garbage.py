@@ -1,4 +1,4 @@
-"""Python's search for garbage: the more objects there are, the longer it takes, and everything else waits meanwhile."""
+"""Python's garbage collection: the more objects there are, the longer it takes, and all threads wait meanwhile."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def making_what_stays() -> Iterator[None]:
-    """Search for no garbage meanwhile, and later never in what was made until then.
+def collection_paused() -> Iterator[None]:
+    """Collect no garbage meanwhile, and exempt all that exists at the end from later collections.
 
-    It is for the start of a process: hardly anything that a start makes is garbage before the process ends. What is
-    not part of a cycle is freed as ever.
+    For the start of a process: what it makes mostly lives as long as the process. Objects in no cycle are still freed.
     """
     gc.disable()
     try:

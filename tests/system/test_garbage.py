@@ -1,4 +1,4 @@
-"""No garbage is searched for while a process starts, nor later in what the start has made."""
+"""No garbage is collected while a process starts, nor later among what the start has made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.system.garbage import making_what_stays
+from exporter.system.garbage import collection_paused
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def many() -> list[list[object]]:
 
 
 def test_nothing_is_searched_meanwhile() -> None:
-    with making_what_stays():
+    with collection_paused():
         before = searches()
         made = many()
         assert searches() == before
@@ -34,14 +34,14 @@ def test_nothing_is_searched_meanwhile() -> None:
 
 
 def test_what_was_made_is_not_searched_later() -> None:
-    with making_what_stays():
+    with collection_paused():
         made = many()
     assert gc.get_freeze_count() > len(made)
     assert not any(each is made for each in gc.get_objects())
 
 
 def test_what_is_made_later_is_searched() -> None:
-    with making_what_stays():
+    with collection_paused():
         pass
     before = searches()
     assert many()
@@ -49,6 +49,6 @@ def test_what_is_made_later_is_searched() -> None:
 
 
 def test_a_start_that_fails_leaves_the_search_on() -> None:
-    with pytest.raises(KeyError), making_what_stays():
+    with pytest.raises(KeyError), collection_paused():
         raise KeyError
     assert gc.isenabled()
