@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from exporter import __version__
-from exporter.config import Config, load, read_token
-from exporter.errors import ConfigError, StartError, Stopped
+from exporter.config import Config, read_token
+from exporter.errors import ConfigError, StartError
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process import figures, fixed
 from exporter.process.fixed import Options
 from exporter.process.reign import Reign
+from exporter.process.reloads import Reloads
 from exporter.process.standby import Standby
 from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
@@ -61,9 +62,9 @@ class Daemon:
         on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._wishes.reload})
         self._config, self._environ, self._clocks = config, environ, clocks
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
-        self._reloading = threading.Lock()
         self._started_at = time.time()
-        self._reloaded_at, self._reload_ok, self._ready = self._started_at, True, False
+        self._ready = False
+        self._reloads = Reloads(options.config_file, self._adopt, lambda: self._reign, log)
         self._replica = self._as_replica() if config.state.url else None
         self._web = WebServer(
             self,
@@ -120,7 +121,9 @@ class Daemon:
         """Reload when asked, until the end."""
         if self._watch:
             self._watch.start(self._wishes.reload, self._stopping)
-        threading.Thread(target=self._reload_when_asked, name="reload", daemon=True).start()
+        # A thread of its own, so that no stop waits for a large fleet.
+        wait = self._wishes.wait_for_reload
+        threading.Thread(target=self._reloads.run, args=(wait,), name="reload", daemon=True).start()
         self._wishes.wait_for_stop()
         self._log.info("stopping")
         self._ready = False
@@ -173,8 +176,8 @@ class Daemon:
             shard=self._options.shard,
             total_shards=self._options.total_shards,
             config_file=str(self._options.config_file) if self._options.config_file else None,
-            reloaded_at=self._reloaded_at,
-            reload_ok=self._reload_ok,
+            reloaded_at=self._reloads.good_at,
+            reload_ok=self._reloads.good,
             api=reign.api() if reign else figures.NO_API,
             projects=projects,
             workflows=workflows,
@@ -188,12 +191,7 @@ class Daemon:
 
     def reload(self) -> tuple[bool, str] | None:
         """Reload the configuration for the HTTP route; None if the route is not enabled."""
-        return self._reload() if self._options.lifecycle else None
-
-    def _reload_when_asked(self) -> None:
-        """Reload in a thread of its own, so that no stop waits for a large fleet."""
-        while self._wishes.wait_for_reload():
-            self._reload()
+        return self._reloads.reload() if self._options.lifecycle else None
 
     def _count_incident(self, kind: str) -> None:
         """Count what a client of the web side did; a standby shows no such number."""
@@ -206,38 +204,6 @@ class Daemon:
         assert count is not None  # noqa: S101  there is a secret
         count(event, result, 1)
 
-    def _reload(self) -> tuple[bool, str]:
-        """Read the configuration file and, if it is valid, adopt it; an invalid one changes nothing."""
-        with self._reloading:
-            if self._options.config_file is None:
-                return False, "there is no configuration file to reload"
-            try:
-                config = load(self._options.config_file)
-                self._adopt(config)
-            except (ConfigError, StartError) as error:
-                problems = error.problems if isinstance(error, ConfigError) else (error,)
-                for problem in problems:
-                    self._log.error("configuration not reloaded", problem=str(problem))
-                return self._not_reloaded(str(error))
-            except Stopped:
-                return False, "the exporter is stopping"
-            except Exception as defect:  # noqa: BLE001  a defect ends one reload, not the process
-                self._log.exception("unexpected error in a reload")
-                return self._not_reloaded(f"internal error ({type(defect).__name__}); see the log")
-            self._reload_ok, self._reloaded_at = True, time.time()
-            reign = self._reign
-            if reign is None:
-                self._log.info("configuration reloaded", organizations=len(config.organizations))
-                return True, "configuration reloaded"
-            reign.engine.telemetry.reloaded(good=True)
-            self._log.info(
-                "configuration reloaded",
-                projects=len(reign.engine.store.published),
-                organizations=len(config.organizations),
-            )
-            reign.lifecycle_log.adopted(config)
-            return True, "configuration reloaded"
-
     def _adopt(self, config: Config) -> None:
         """Change what leads now, and what will. Raises ConfigError, StartError or Stopped."""
         with self._replica.succession.steady if self._replica else nullcontext():
@@ -248,10 +214,3 @@ class Daemon:
             if reign is not None:
                 reign.change(config)
             self._config = config
-
-    def _not_reloaded(self, why: str) -> tuple[bool, str]:
-        self._reload_ok = False
-        reign = self._reign
-        if reign is not None:
-            reign.engine.telemetry.reloaded(good=False)
-        return False, why

@@ -32,7 +32,7 @@ class Lines:
     def info(self, event: str, **fields: object) -> None:
         self.entries.append((event, fields))
 
-    warning = info
+    warning = error = exception = info
 
     def events(self) -> list[str]:
         return [event for event, _ in self.entries]
