@@ -20,6 +20,7 @@ from exporter.process.reloads import Reloads
 from exporter.process.standby import Standby
 from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
+from exporter.system.garbage import collection_paused
 from exporter.system.heap import share_one_heap
 from exporter.system.signals import on_signals
 from exporter.web.page.overview import Overview
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
 
 __all__ = ["Daemon", "Options"]
+
+RESTORING_SECONDS = 10.0
+"""How long a page waits for what is being restored."""
 
 
 class Daemon:
@@ -62,6 +66,7 @@ class Daemon:
         on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._wishes.reload})
         self._config, self._environ, self._clocks = config, environ, clocks
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
+        self._restored = threading.Event()
         self._started_at = time.time()
         self._ready = False
         self._reloads = Reloads(options.config_file, self._adopt, lambda: self._reign, log)
@@ -89,7 +94,9 @@ class Daemon:
             from exporter.process.replica import Replica  # noqa: PLC0415  its driver is an extra
         except ImportError as error:
             raise StartError(f"state.url: {error}; install circleci-insights-exporter[postgres]") from None
-        return Replica(lambda: self._config, self._options, self._begin, self._log, webhooks=bool(self._secrets))
+        return Replica(
+            lambda: self._config, self._options, self._begin_restored, self._log, webhooks=bool(self._secrets)
+        )
 
     def run(self) -> None:
         """Serve and poll until SIGTERM or SIGINT. Raises StartError where a replica finds that it can never lead."""
@@ -97,8 +104,8 @@ class Daemon:
             self._run_replica(self._replica)
             return
         reign = self._only
-        reign.lifecycle_log.starting()
-        self._web.start()
+        with collection_paused(), self._reloads.steady:
+            self._restore(reign)
         reign.start()
         self._ready = True
         self._serve()
@@ -106,8 +113,20 @@ class Daemon:
         self._web.stop()
         reign.close()
 
+    def _restore(self, reign: Reign) -> None:
+        """Restore, and serve from the moment at which a scrape finds everything: until then it waits."""
+        if not reign.shows_all:
+            reign.restore()
+        reign.lifecycle_log.starting()
+        self._web.start()
+        if reign.shows_all:
+            reign.restore()
+        reign.lifecycle_log.adopted(self._config)
+        self._restored.set()
+
     def _run_replica(self, replica: Replica) -> None:
         self._log.info("starting", version=__version__, config=self._config.file, state=self._config.state.url)
+        self._restored.set()
         self._web.start()
         self._ready = True
         replica.start(self.stop)
@@ -128,6 +147,11 @@ class Daemon:
         self._log.info("stopping")
         self._ready = False
         self._stopping.set()
+
+    def _begin_restored(self, shared: SharedState) -> Reign:
+        reign = self._begin(shared)
+        reign.restore()
+        return reign
 
     def _begin(self, shared: SharedState | None = None) -> Reign:
         clocks = self._clocks
@@ -168,6 +192,7 @@ class Daemon:
         return shown.exposition(openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
+        self._restored.wait(RESTORING_SECONDS)  # in a thread of the page's own
         reign = self._reign
         projects, workflows, now = reign.figures.read() if reign else ((), (), None)
         return Overview(

@@ -1,12 +1,18 @@
-"""Keeps the lines that are shown beside the state file, for the next start of a process with a large fleet."""
+"""Keeps the lines that are shown beside the state file, for the next start of a process with a large fleet.
+
+Where neither the state nor the settings have changed since, and no line is too old, the next process shows them at once
+and reads the state meanwhile.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from exporter.publishing.kept import NOTHING, Kept, read, written
+from exporter.publishing.kept import NOTHING, Kept, Origin, read, written
 from exporter.state.lines_file import LinesFile
 from exporter.system import own_code
 
@@ -14,29 +20,57 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from exporter.config import Config
     from exporter.process.engine import Engine
+    from exporter.process.fixed import Options
 
 EVERY = 3600.0
 """Seconds between two times, for the start after a crash; a stop always writes them."""
 
 
+def digest(config: Config, options: Options) -> str:
+    """A digest of all settings of a process; nothing where it shows, or takes, more than what it knows of projects."""
+    if config.usage.organizations or config.webhooks.secret_file:
+        return ""
+    flags = options.shard, options.total_shards
+    return sha256(f"{flags}\n{config.model_dump_json(warnings=False)}".encode()).hexdigest()
+
+
 class KeptLines:
     """The lines of an earlier process, and those of this one. Any thread may use it."""
 
-    def __init__(self, engine: Engine, path: Path | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """`path` is that of the state file, or None where it cannot be written."""
+    def __init__(
+        self, engine: Engine, path: Path | None, settings: str = "", *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`path` is that of the state file, or None where it cannot be written; `settings` are their digest."""
         self._store, self._monotonic, self._lock = engine.store, monotonic, threading.Lock()
+        self._state, self._wall, self.settings = engine.state, engine.clocks.wall, settings
         self._file = LinesFile(path, own_code.digest(), engine.telemetry, engine.log)
         self._due = monotonic()
 
     def read(self) -> Kept:
-        return self._file.read(read, NOTHING)
+        """The lines of the process before, whole only if this one would show exactly these."""
+        lines, origin = self._file.read(read, NOTHING), self._origin()
+        if lines.whole is None or (origin is not None and lines.whole.holds(origin)):
+            return lines
+        return replace(lines, whole=None)
 
     def write(self) -> None:
         with self._lock:
-            self._file.write(lambda: written(self._store.shown()))
+            self._file.write(lambda: written(self._shown()))
             self._due = self._monotonic() + EVERY
 
     def write_hourly(self) -> None:
         if self._monotonic() >= self._due:
             self.write()
+
+    def _shown(self) -> Kept:
+        """What is shown now; not whole if there was a commit meanwhile."""
+        origin = self._origin()
+        lines = self._store.shown(origin)
+        steady = origin is not None and self._state.newest_commit == origin.commit
+        return lines if steady else replace(lines, whole=None)
+
+    def _origin(self) -> Origin | None:
+        commit = self._state.newest_commit
+        return Origin(commit, self.settings, self._wall()) if self.settings and commit is not None else None

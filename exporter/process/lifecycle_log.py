@@ -26,21 +26,21 @@ class LifecycleLog:
         self._pending: Config | None = config
 
     def starting(self) -> None:
-        """Log what starts, and warn if it needs more calls than are allowed."""
+        """Log what starts."""
         config = self._config
         self._log.info(
             "starting",
             version=__version__,
             config=config.file,
-            projects=len(self._store.published),
+            projects=self._store.exposition.projects,
             organizations=len(config.organizations),
             circleci=config.circleci.url,
             state=str(config.state.path) if config.state.path else "in memory",
             **({"shard": f"{self._shard} of {self._total_shards}"} if self._total_shards > 1 else {}),
         )
-        self.adopted(config)
 
     def adopted(self, config: Config) -> None:
+        """Log its result once everything was polled, and warn at once if it needs more calls than are allowed."""
         with self._lock:
             self._config = self._pending = config
         if not self._all_polled():  # otherwise the next look warns, so that no start waits for the estimate

@@ -16,7 +16,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
-from exporter.process.kept_lines import KeptLines
+from exporter.process.kept_lines import KeptLines, digest
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -56,7 +56,7 @@ class Reign:
         shared: SharedState | None = None,
         inbox: Inbox | None = None,
     ) -> None:
-        """Read everything; nothing runs yet. Raises ConfigError, StartError or StateError.
+        """Build everything; nothing runs yet, and no project is known. Raises ConfigError, StartError or StateError.
 
         One of several replicas has a `shared` state, and `inbox` makes its watch on what they share of webhooks.
         """
@@ -82,10 +82,13 @@ class Reign:
             self.figures = figures.PageFigures(
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
-            self._lines = KeptLines(engine, config.state.path if shared is None and engine.state.lasting else None)
+            path = config.state.path if shared is None and engine.state.lasting else None
+            self._options, self._lines = options, KeptLines(engine, path, digest(config, options))
             lines = self._lines.read()
+            self.shows_all = lines.whole is not None
+            """Whether scrapes see everything before it is restored, in the lines of the process before."""
             engine.store.adopt(lines)
-            self._fleet.restore(self._organizations.restore(config), lines.rows)
+            self._wanted, self._readable = self._organizations.restore(config), lines.rows
             engine.telemetry.reloaded(good=True)
             undo.pop_all()  # the state stays open
 
@@ -97,6 +100,14 @@ class Reign:
     def leads(self) -> bool:
         """Whether what it knows may be shown; with a file always."""
         return self._shared is None or self._shared.leads()
+
+    def restore(self) -> None:
+        """Read and show what the state knows of projects; once, before the start. Raises StateError."""
+        with ExitStack() as undo:
+            undo.callback(self.engine.close)
+            self._fleet.restore(self._wanted, self._readable)
+            undo.pop_all()
+        self._wanted, self._readable = (), frozenset()
 
     def start(self) -> None:
         self._fleet.start()
@@ -125,9 +136,11 @@ class Reign:
     def change(self, config: Config) -> None:
         """Adopt another configuration. Raises ConfigError or StartError."""
         self.engine.change(config)
+        self._lines.settings = ""  # until all of it is in force
         self._organizations.change(config)
         for source in self._sources:
             source.change(config)
+        self._lines.settings = digest(config, self._options)
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""

@@ -33,11 +33,14 @@ class Joined:
 class Exposition:
     """What is published. What it joins is joined once, at the first scrape of it.
 
-    `known` are by name all families that ever had lines, `marked` those whose lines have exemplars in OpenMetrics.
+    `known` are by name all families that ever had lines, `marked` those whose lines have exemplars in OpenMetrics. They
+    are of so many `projects`, and so many `series` by collector.
     """
 
     known: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
     marked: Mapping[str, FamilyBlocks] = field(default_factory=lambda: MappingProxyType({}))
+    projects: int = 0
+    series: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def families(self) -> tuple[FamilyBlocks, ...]:

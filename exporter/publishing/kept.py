@@ -1,7 +1,7 @@
 """Lines that were shown, kept for the next start, still compressed.
 
 Pure. Each section has a digest of what it was made from. One that would be made from something else by now is rendered
-as if nothing had been kept.
+as if nothing had been kept. Where nothing at all has changed, all of them can be shown before anything is read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from exporter.config import Project
 from exporter.insights import run_families
@@ -23,7 +23,7 @@ from exporter.publishing.rendering import FAMILIES
 from exporter.publishing.sections import Section, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.publishing.rendering import Publication
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _COUNTED = frozenset(family.name for family in (*run_families.RUNS, *run_families.LIVE))
 """Families that are not kept: few samples, which change all the time and may have exemplars."""
 _DIGEST = 16
+STARTING = 60.0
+"""Seconds in which a start has read everything."""
 
 
 class KeptSection(Section):
@@ -50,18 +52,47 @@ class KeptSection(Section):
         return self.series <= room and self.digest == digest(basis)
 
 
+class Origin(NamedTuple):
+    """What all lines of a moment were made from.
+
+    The number of the state's newest commit, a digest of the settings, and the time, in Unix seconds.
+    """
+
+    commit: int
+    settings: str
+    at: float
+
+
+class Whole(NamedTuple):
+    """That nothing but the lines was shown, and until when they are young enough, in Unix seconds.
+
+    They were of so many `projects`, and so many `series` by collector.
+    """
+
+    origin: Origin
+    until: float | None
+    projects: int
+    series: Mapping[str, int]
+
+    def holds(self, origin: Origin) -> bool:
+        """Whether the same would be made from what there is now, and still after a start of some length."""
+        same = self.origin.commit == origin.commit and self.origin.settings == origin.settings
+        return same and self.origin.at <= origin.at and (self.until is None or origin.at + STARTING < self.until)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What a process showed, at one moment.
 
     `slots` and `sections` are by project slug, the sections then by name. `rows` are fingerprints of rows that it could
-    read.
+    read. `whole` is None where it showed something else beside, or where these lines may not be those of one moment.
     """
 
     slots: Mapping[str, int] = field(default_factory=dict)
     sections: Mapping[str, Mapping[str, KeptSection]] = field(default_factory=dict)
     families: Mapping[str, FamilyBlocks] = field(default_factory=dict)
     rows: frozenset[bytes] = frozenset()
+    whole: Whole | None = None
 
 
 NOTHING = Kept()
@@ -87,10 +118,19 @@ def _settings(project: Project) -> str:
     return project.model_dump_json(warnings=False)
 
 
-def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publication]], families: Families) -> Kept:
-    """What is shown now."""
-    sections, rows = {}, set[bytes]()
+def kept(
+    slots: Mapping[str, int],
+    published: Sequence[tuple[Snapshot, Publication]],
+    families: Families,
+    whole: Whole | None = None,
+) -> Kept:
+    """What is shown now; `whole` says how much, where it is of one moment."""
+    sections, rows, until = {}, set[bytes](), []
     for snapshot, publication in published:
+        if publication.expires_at is not None:
+            until.append(publication.expires_at)
+        if snapshot.ledger is not None or any(publication.dropped.values()):  # such lines change at a start
+            whole = None
         sections[snapshot.project.slug] = dict(_sections(publication))
         for question, part in snapshot.parts.items():
             rows.update(fingerprint(each, question.collector) for each in (part.rows, part.previous) if each)
@@ -99,6 +139,7 @@ def kept(slots: Mapping[str, int], published: Iterable[tuple[Snapshot, Publicati
         sections,
         {name: known for name, known in families.items() if name not in _COUNTED},
         frozenset(rows),
+        whole and whole._replace(until=min(until, default=None)),
     )
 
 
@@ -114,6 +155,7 @@ def written(lines: Kept) -> list[bytes]:
             for slug, sections in lines.sections.items()
         },
         "rows": len(lines.rows),
+        "whole": lines.whole,
         "families": {name: [len(each.deflated) for each in known.blocks] for name, known in lines.families.items()},
     }
     blocks = [piece for known in lines.families.values() for block in known.blocks for piece in _pieces(block)]
@@ -142,7 +184,7 @@ def read(data: BinaryIO) -> Kept:
         and FAMILIES.keys() >= frozenset().union(*sets)
     ):
         raise ValueError("its parts do not belong together")
-    return Kept(slots, sections, families, rows)
+    return Kept(slots, sections, families, rows, head["whole"] and _whole(*head["whole"]))
 
 
 def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
@@ -151,6 +193,10 @@ def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
         if section.families and section.families.isdisjoint(_COUNTED):
             made_from = b"" if section.cut else digest(section.basis)
             yield name, KeptSection((made_from,), 0, section.series, 0, section.families)
+
+
+def _whole(origin: Any, until: float | None, projects: int, series: Mapping[str, int]) -> Whole:  # noqa: ANN401  JSON
+    return Whole(Origin(*origin), until, projects, series)
 
 
 def _section(made_from: str, series: int, families: frozenset[str]) -> KeptSection:

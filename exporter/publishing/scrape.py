@@ -46,7 +46,7 @@ def scrape(
     """
     exposition = store.exposition
     joined = exposition.openmetrics if openmetrics else exposition.text
-    telemetry.show(len(store.published), store.series)
+    telemetry.show(exposition.projects, exposition.series)
     own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
     others = [each.openmetrics if openmetrics else each.text for each in beside]
     pieces, crc, size = list(joined.pieces), joined.crc, joined.size

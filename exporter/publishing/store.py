@@ -16,7 +16,7 @@ from exporter.insights.collectors import of_organization
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.family_blocks import FamilyBlocks
-from exporter.publishing.kept import kept
+from exporter.publishing.kept import Whole, kept
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
 from exporter.publishing.sections import NO_TEXT
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.publishing.blocks import Block
-    from exporter.publishing.kept import Kept
+    from exporter.publishing.kept import Kept, Origin
     from exporter.publishing.project_labels import ProjectLabels
     from exporter.publishing.rendering import Publication
     from exporter.publishing.sections import FamilyText
@@ -50,6 +50,7 @@ class SnapshotStore:
         self.organizations: Published = {}
         self.series: Mapping[str, int] = {}
         self._kept: Mapping[str, Publication] = {}
+        self._shows_before = False
         self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
@@ -87,28 +88,35 @@ class SnapshotStore:
     def adopt(self, before: Kept) -> None:
         """Begin with the lines of an earlier process: what would be the same is not rendered when it is published.
 
-        Call it before anything is published, and `release` when everything is that was known before.
+        Where they are whole, scrapes see them until `release`. Call it before anything is published, and `release` when
+        everything is that was known before.
         """
         with self._swap:
             self._slots = dict(before.slots)
             self._free = sorted({*range(max(self._slots.values(), default=-1) + 1)}.difference(self._slots.values()))
             self._families = before.families
             self._kept = {slug: UNPUBLISHED._replace(sections=each) for slug, each in before.sections.items()}
+            if before.whole is not None:
+                self._shows_before = True
+                self.exposition = Exposition(self._families, {}, before.whole.projects, before.whole.series)
 
     def release(self) -> None:
         """Show no line of an earlier process of what was not published since."""
         with self._swap:
+            self._shows_before = False
             change, gone = _Change(self), [*self._kept]
             for slug in gone:
                 change.drop(slug, self._slots[slug])
             self._end(change, gone)
 
-    def shown(self) -> Kept:
-        """What is shown now, for `adopt`."""
+    def shown(self, origin: Origin | None = None) -> Kept:
+        """What is shown now, for `adopt`; all of it was made from the `origin`, if there is one and nobody is at it."""
         with self._swap:
-            slots, families = dict(self._slots), self._families
+            slots, families, shown = dict(self._slots), self._families, self.exposition
             published = [*self.published.values(), *self.organizations.values()]
-        return kept(slots, published, families)
+            steady = not self._locks
+        whole = Whole(origin, None, shown.projects, shown.series) if origin is not None and steady else None
+        return kept(slots, published, families, whole)
 
     def keep(self, *snapshots: Snapshot) -> None:
         """Take snapshots that show nothing new in the place of those before."""
@@ -164,7 +172,8 @@ class SnapshotStore:
         self._families, self._marked = change.families, change.marked
         self.published, self.organizations, self._kept = change.published, change.organizations, change.kept
         self.series = {name: count for name, count in change.series.items() if count}
-        self.exposition = Exposition(change.families, change.marked)
+        if not self._shows_before:
+            self.exposition = Exposition(change.families, change.marked, len(change.published), self.series)
 
 
 class _Change:

@@ -37,6 +37,10 @@ class StateFile:
         self._generation.close()
         self.connection.close()
 
+    @property
+    def newest_commit(self) -> int | None:
+        return self._generation.number if self.keeps and self.lasting and not self.is_older else None
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises sqlite3.Error."""

@@ -25,7 +25,8 @@ class Generation:
         """Compare the state file at `path`, or none, with the file beside it."""
         self._connection, self._log = connection, log
         (kept,) = connection.execute("SELECT max(number) FROM generation").fetchone()
-        self._number = kept if isinstance(kept, int) and 0 <= kept < _MOST else 0
+        self.number = kept if isinstance(kept, int) and 0 <= kept < _MOST else 0
+        """That of the newest commit."""
         self._beside: int | None = None
         self.is_older = False
         """Whether the state file lacks commits that were made to it."""
@@ -35,14 +36,14 @@ class Generation:
     def advance(self) -> None:
         """Number the commit that is under way."""
         self._connection.execute("DELETE FROM generation")
-        self._connection.execute("INSERT INTO generation (number) VALUES (?)", (self._number + 1,))
+        self._connection.execute("INSERT INTO generation (number) VALUES (?)", (self.number + 1,))
 
     def committed(self) -> None:
         """Note beside the file that it was committed."""
-        self._number += 1
+        self.number += 1
         if self._beside is not None:
             try:
-                os.pwrite(self._beside, b"%0*d" % (_DIGITS, self._number), 0)
+                os.pwrite(self._beside, b"%0*d" % (_DIGITS, self.number), 0)
             except OSError as error:
                 self._give_up(error)
 
@@ -59,8 +60,8 @@ class Generation:
             self._give_up(error)
             return
         newest = int(written) % _MOST if written.isdigit() else 0
-        self.is_older = self._number < newest
-        self._number = max(self._number, newest)
+        self.is_older = self.number < newest
+        self.number = max(self.number, newest)
 
     def _give_up(self, error: OSError) -> None:
         """A file beside that is behind says nothing wrong: an older state file may go unnoticed."""

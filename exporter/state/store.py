@@ -54,7 +54,7 @@ class StateStore:
         mine: Callable[[str], bool] = lambda _slug: True,
         patience: float = 0.0,
     ) -> None:
-        """Use `open` for a file or memory.
+        """Use `open` for a file or memory. What the newest request told of the server is shown again.
 
         Of a database that is shared, `mine` are the slugs of this process; a ledger is resumed after up to `patience`
         seconds at least.
@@ -68,6 +68,9 @@ class StateStore:
         self.usage = UsageStore(self._access, self._damage)
         if database.is_older:
             self._begin_again()
+        up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
+        if up is not None:
+            telemetry.api_up(up)
 
     @classmethod
     def open(
@@ -89,6 +92,11 @@ class StateStore:
     def lasting(self) -> bool:
         return self._database.lasting
 
+    @property
+    def newest_commit(self) -> int | None:
+        """The number of the newest commit; None where it does not hold all that is known."""
+        return self._access.newest_commit
+
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
         self._access.close()
@@ -100,15 +108,11 @@ class StateStore:
         return [slug for slug in known if self._mine(slug)]
 
     def load(self, slugs: Iterable[str] | None = None, readable: Container[bytes] = ()) -> Iterator[Stored]:
-        """Some or all projects of this server; what the newest request told of it is shown again.
+        """Some or all projects of this server.
 
         What cannot be read is counted and left out: it is no worse than if it had never been kept. `readable` are
         fingerprints of rows that an earlier process has read.
         """
-        with self._access.lock:
-            up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
-            if up is not None and self._telemetry.up.value is None:
-                self._telemetry.api_up(up)
         for slug in self.slugs() if slugs is None else slugs:
             with self._access.lock:
                 stored = self._damage.guard("project", slug, partial(self._read, slug, readable), None)

@@ -7,6 +7,7 @@ import resource
 import shutil
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,21 @@ def config_of(
         f'circleci: {{url: "{circle.url}", requests_per_second: 1000, burst: 1000, timeout: 20s}}\n'
         f'state: {{path: "{state}"}}\ndefaults: {{interval: {interval}{more}}}\nprojects:\n{projects}'
     )
+
+
+# Holds the reading of the state until a file is there; another one tells that it has begun.
+HELD = """
+import time
+from pathlib import Path
+from exporter.process.fleet import Fleet
+restore = Fleet.restore
+def held(*known):
+    Path("reading").touch()
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return restore(*known)
+Fleet.restore = held
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -276,3 +292,88 @@ def test_lines_that_are_older_than_the_state_are_not_served(
     circle.fail("hang")
     with started_again(circle, state, tmp_path) as exporter:
         exact(exporter, circle)
+
+
+class Held(Exporter):
+    """A process that is held while it reads the state, until `go`."""
+
+    def __init__(self, folder: Path, config: str, *flags: str) -> None:
+        self.reading, self.may_go = folder / "reading", folder / "go"
+        for each in (self.reading, self.may_go):
+            each.unlink(missing_ok=True)
+        (folder / "sitecustomize.py").write_text(HELD)
+        super().__init__(folder, config, *flags, token=TOKEN, environ={"PYTHONPATH": str(folder)})
+
+    def go(self) -> None:
+        self.may_go.touch()
+
+
+@pytest.fixture
+def stopped(circle: RemoteCircle, state: Path, tmp_path: Path) -> tuple[Scrape, Path, str]:
+    """The last scrape of a process that was stopped, its folder, and its configuration."""
+    config = config_of(circle, state)
+    with Exporter(tmp_path / "one", config, token=TOKEN) as exporter:
+        last = exporter.until(lambda scrape: polled(scrape, SLUGS), "the first polls")
+        assert exporter.stop()[0] == 0
+    return last, tmp_path / "one", config
+
+
+def test_after_a_stop_scrapes_find_everything_while_the_state_is_read_and_all_else_waits(
+    stopped: tuple[Scrape, Path, str], circle: RemoteCircle
+) -> None:
+    last, folder, config = stopped
+    circle.reset()
+    with Held(folder, config, "--web.enable-lifecycle") as exporter, ThreadPoolExecutor() as clients:
+        wait_until(exporter.reading.exists)
+        first = exact(exporter, circle)
+        assert project_series(first) == project_series(last)
+        assert (first.get("up"), first.get("projects"), first.get("config_last_reload_successful")) == (1, 3, 1)
+        assert first.get("series", collector="workflows") == last.get("series", collector="workflows")
+        assert [exporter.get("/-/ready")[0], exporter.get("/-/healthy")[0]] == [503, 200]
+        waiting = [clients.submit(exporter.get, "/"), clients.submit(exporter.get, "/-/reload", "POST")]
+        exporter.go()
+        assert SLUGS[0] in waiting[0].result(PATIENCE)[1]
+        assert waiting[1].result(PATIENCE) == (200, "configuration reloaded\n")
+        wait_until(lambda: exporter.get("/-/ready")[0] == 200)
+        after = exporter.scrape()
+        assert after.values.keys() - first.values.keys() == set()
+        assert project_series(after) == project_series(first)
+    assert circle.requests() == []
+
+
+def test_a_stop_while_the_state_is_read_ends_it_as_soon_as_it_is_read(
+    stopped: tuple[Scrape, Path, str], circle: RemoteCircle
+) -> None:
+    _, folder, config = stopped
+    circle.reset()
+    with Held(folder, config) as exporter:
+        wait_until(exporter.reading.exists)
+        exporter.process.terminate()
+        exporter.go()
+        assert exporter.process.wait(PATIENCE) == 0
+        assert "Traceback" not in exporter.log
+    assert circle.requests() == []
+
+
+@pytest.mark.parametrize("changed", ["interval: 2h", "a kill"])
+def test_a_start_that_may_show_something_else_serves_nothing_before_it_has_read_the_state(
+    stopped: tuple[Scrape, Path, str], circle: RemoteCircle, changed: str
+) -> None:
+    _, folder, config = stopped
+    if changed == "a kill":
+        with Exporter(folder, config.replace("1h", "1s"), token=TOKEN) as exporter:
+            newer = exporter.scrape()
+            exporter.until(lambda new: last_success(new, A) > last_success(newer, A), "a further poll")
+            exporter.kill()
+    else:
+        config = config.replace("interval: 1h", changed)
+    circle.fail("hang")
+    exporter = Held(folder, config)
+    try:
+        wait_until(exporter.reading.exists)
+        assert exporter.events("listening") == []
+        exporter.go()
+        exporter.wait_for_start()
+        exact(exporter, circle)
+    finally:
+        exporter.end()

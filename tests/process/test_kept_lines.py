@@ -1,28 +1,40 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
+from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
-from exporter.process.kept_lines import EVERY, KeptLines
-from exporter.publishing.kept import NOTHING
+from exporter.process.fixed import Options
+from exporter.process.kept_lines import EVERY, KeptLines, digest
+from exporter.publishing.kept import NOTHING, STARTING
+from exporter.state import project_tables
 from exporter.system.logs import Logger
 from tests.publishing.test_store import SLUGS, of, scraped
 from tests.samples import NOW
 
+if TYPE_CHECKING:
+    from exporter.publishing.kept import Kept
+
 
 class Running:
-    """An engine on a state file, what it keeps beside it, and a clock that is moved by hand."""
+    """An engine on a state file, what it keeps beside it, and clocks that are moved by hand."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, settings: str = "these", at: float = NOW) -> None:
         config = parse(f"state: {{path: {path or 'null'}}}\nprojects: [{SLUGS[0]}]")
         self.now = 50.0
-        self.engine = Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"})
-        self.lines = KeptLines(self.engine, path, monotonic=lambda: self.now)
+        self.engine = Engine(
+            config,
+            cast("Logger", CapturingLogger()),
+            environ={"CIRCLECI_TOKEN": "t"},
+            clocks=Clocks(lambda: at, lambda: self.now),
+        )
+        self.lines = KeptLines(self.engine, path, settings, monotonic=lambda: self.now)
 
     def close(self) -> None:
         self.engine.close()
@@ -72,3 +84,85 @@ def test_without_a_state_file_there_are_none() -> None:
     memory.lines.write()
     assert memory.lines.read() is NOTHING
     memory.close()
+
+
+def whole_after(path: Path, settings: str = "these", at: float = NOW) -> bool:
+    """Whether the next process may show all of the lines at once."""
+    after = Running(path, settings, at)
+    found = after.lines.read()
+    after.close()
+    assert found.sections.keys() == set(SLUGS)
+    return found.whole is not None
+
+
+def test_lines_are_whole_for_a_process_that_would_show_the_same(running: Running, path: Path) -> None:
+    running.lines.write()
+    running.close()
+    (expires_at, *_) = sorted(each.expires_at or 0.0 for _, each in running.engine.store.published.values())
+    assert whole_after(path)
+    assert whole_after(path, at=expires_at - STARTING - 1)
+    assert not whole_after(path, at=expires_at - STARTING), "some would be too old before the end of the start"
+    assert not whole_after(path, at=NOW - 1), "the clock was set back"
+    assert not whole_after(path, settings="others")
+    assert not whole_after(path, settings=""), "there is more to show than these lines"
+
+
+def test_a_commit_that_the_lines_may_lack_makes_them_part_of_the_whole(running: Running, path: Path) -> None:
+    running.lines.write()
+    running.engine.state.commit(of(SLUGS[0]), (), ())
+    running.close()
+    assert not whole_after(path)
+
+
+def test_a_commit_while_they_are_collected_makes_them_part_of_the_whole(
+    running: Running, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, state = running.engine.store, running.engine.state
+    shown = store.shown
+
+    def slow(*origin: Any) -> Kept:
+        found = shown(*origin)
+        state.commit(of(SLUGS[0]), (), ())
+        return found
+
+    monkeypatch.setattr(store, "shown", slow)
+    running.lines.write()
+    running.close()
+    assert not whole_after(path)
+
+
+def test_a_poll_between_its_commit_and_its_publication_makes_them_part_of_the_whole(
+    running: Running, path: Path
+) -> None:
+    with running.engine.store.lock(SLUGS[0]):
+        running.lines.write()
+    running.close()
+    assert not whole_after(path)
+
+
+def test_what_could_not_be_written_to_the_state_makes_them_part_of_the_whole(
+    running: Running, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(project_tables, "write", full)
+        running.engine.state.commit(of(SLUGS[0]), (), ())
+    running.lines.write()
+    running.close()
+    assert not whole_after(path)
+
+
+def test_the_digest_of_the_settings_tells_any_two_apart_and_is_empty_where_more_is_shown_than_projects() -> None:
+    config = parse("projects: [gh/acme/web]")
+    assert digest(config, Options()) == digest(parse("projects: [gh/acme/web]"), Options()) != ""
+    others = [
+        digest(parse("projects: [gh/acme/api]"), Options()),
+        digest(parse("defaults: {max_series: 7}\nprojects: [gh/acme/web]"), Options()),
+        digest(config, Options(total_shards=2)),
+        digest(config, Options(shard=1, total_shards=2)),
+    ]
+    assert len({digest(config, Options()), *others}) == 5
+    assert digest(parse("usage: {organizations: [gh/acme]}\nstate: {path: s.db}"), Options()) == ""
+    assert digest(parse("webhooks: {secret_file: s}\nprojects: [gh/acme/web]"), Options()) == ""

@@ -154,6 +154,7 @@ def test_a_configuration_that_asks_for_too_much_is_warned_of_at_the_start_and_wh
     about = lifecycle_log(parse(text), lines, store)
 
     about.starting()
+    about.adopted(parse(text))
     (snapshot, _) = store.published["gh/acme/web"]
     store.publish([polled(snapshot, workflows=30)], NOW)
     about.look()
@@ -171,6 +172,7 @@ def test_where_all_is_known_from_before_a_start_does_not_wait_for_the_estimate_a
     store.publish([polled(snapshot, workflows=30)], NOW)
 
     about.starting()
+    about.adopted(parse(text))
     assert lines.events() == ["starting"]
     about.look()
 

@@ -19,8 +19,9 @@ from exporter.insights.collectors import COLLECTORS
 from exporter.insights.families import WORKFLOW
 from exporter.knowledge.packing import fingerprint
 from exporter.knowledge.snapshots import Outcome, Snapshot
-from exporter.publishing.kept import Kept, digest, read, written
+from exporter.publishing.kept import Kept, Origin, digest, read, written
 from exporter.publishing.store import SnapshotStore
+from exporter.runs import Ledger
 from tests.publishing.test_store import SLUGS, of, scraped
 from tests.samples import FACTS, NOW, part, project, workflow_row
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 WEB, API, MOBILE = SLUGS[:3]
+ORIGIN = Origin(7, "settings", NOW)
 SENTINEL = b'circleci_insights_workflow_success_ratio{project="gh/acme/web",workflow="kept"} 1\n'
 
 
@@ -67,6 +69,51 @@ def test_what_is_written_is_read_again() -> None:
     again = restored(before, *map(of, SLUGS))
     assert scraped(again.exposition) == scraped(store.exposition)
     assert again.series == store.series
+
+
+def test_lines_that_are_whole_are_shown_before_anything_is_published_and_until_all_is() -> None:
+    before = shown(*map(of, SLUGS))
+    lines = read(BytesIO(b"".join(written(before.shown(ORIGIN)))))
+    store = SnapshotStore()
+    store.adopt(lines)
+    assert (store.exposition.projects, store.exposition.series) == (len(SLUGS), before.series)
+    assert scraped(store.exposition) == scraped(before.exposition)
+    store.publish([of(WEB)], NOW)
+    assert scraped(store.exposition) == scraped(before.exposition), "a part of them would be less"
+    store.publish([of(API)], NOW)
+    store.release()
+    assert scraped(store.exposition) == scraped(shown(of(WEB), of(API)).exposition)
+    assert (store.exposition.projects, store.exposition.series) == (2, store.series)
+
+
+def test_lines_that_may_not_be_whole_are_not_shown_before_what_is_published() -> None:
+    store = SnapshotStore()
+    store.adopt(shown(*map(of, SLUGS)).shown())
+    assert scraped(store.exposition) == b""
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        replace(of(WEB), dropped={"max_series": 3}),
+        replace(of(WEB), project=of(WEB).project.model_copy(update={"max_series": 5})),
+        replace(of(WEB), ledger=Ledger(int(NOW), NOW, (60.0,), {})),
+    ],
+    ids=["a count that begins anew", "lines that were cut", "runs"],
+)
+def test_what_a_start_changes_makes_lines_part_of_the_whole(snapshot: Snapshot) -> None:
+    assert shown(of(API)).shown(ORIGIN).whole is not None
+    store = SnapshotStore()
+    store.publish([of(API), snapshot], NOW, polled=True)
+    assert store.shown(ORIGIN).whole is None
+
+
+def test_lines_hold_until_the_first_of_them_is_too_old() -> None:
+    store = shown(of(WEB), of(API))
+    whole = store.shown(ORIGIN).whole
+    assert whole is not None
+    assert whole.until == min(each.expires_at or 0.0 for _, each in store.published.values())
+    assert (whole.projects, whole.series, whole.origin) == (2, store.series, ORIGIN)
 
 
 def test_what_would_be_the_same_is_not_rendered() -> None:
