@@ -43,13 +43,14 @@ class Section(BaseModel):
 
         `model_fields_set` still says what was given here.
         """
-        given, values = self.model_fields_set, dict(self)
-        for key, inherited in base:
+        given, merged = self.model_fields_set, self.model_copy()
+        values = merged.__dict__  # `update` of a copy would say that all of it was given here
+        for key, inherited in base.__dict__.items():
             if key not in given:
                 values[key] = inherited
             elif isinstance(inherited, Section | Labels):
                 values[key] = values[key].over(inherited)
-        return type(self).model_construct(_fields_set=given, **values)  # type: ignore[return-value]  # of its own class
+        return merged
 
 
 class Labels(tuple[tuple[str, str], ...]):
