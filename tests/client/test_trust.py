@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.client.deadline import BoundedTLSSocket
-from exporter.client.trust import filled, first_file, system_authorities, tls_context
+from exporter.client.trust import ClientContext, filled, first_file, system_authorities, tls_context
 from exporter.errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -21,8 +23,38 @@ def test_a_context_verifies_certificate_and_name_over_tls_1_2_at_least() -> None
     assert context.sslsocket_class is BoundedTLSSocket
 
 
+def trusted(context: ClientContext) -> int:
+    """How many authorities a context trusts when it connects."""
+    context.read_authorities()
+    return len(context.get_ca_certs())
+
+
 def test_the_file_of_the_configuration_is_added(ca_file: Path) -> None:
-    assert len(tls_context(ca_file).get_ca_certs()) == len(tls_context(None).get_ca_certs()) + 1
+    assert trusted(tls_context(ca_file)) == trusted(tls_context(None)) + 1
+
+
+CONNECTIONS = {
+    "of its own": lambda context: context.wrap_socket(socket.socket(), server_hostname="example.com").close(),
+    "within another": lambda context: context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="example.com"),
+}
+
+
+@pytest.mark.parametrize("connect", CONNECTIONS.values(), ids=CONNECTIONS)
+def test_the_systems_authorities_are_read_once_before_the_first_connection(
+    connect: Callable[[ClientContext], object], ca_file: Path
+) -> None:
+    asked = []
+
+    def authorities() -> tuple[str, str]:
+        asked.append(str(ca_file))
+        return str(ca_file), ""
+
+    context = tls_context(None, authorities)
+    context.sslsocket_class = ssl.SSLSocket  # has no budget to keep to
+    assert (asked, context.get_ca_certs()) == ([], [])
+    connect(context)
+    connect(context)
+    assert (len(asked), len(context.get_ca_certs())) == (1, 1)
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate\n"])
@@ -35,16 +67,16 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, co
 
 
 def test_a_system_without_authorities_leaves_those_of_the_file(ca_file: Path) -> None:
-    assert tls_context(None, lambda: ("", "")).get_ca_certs() == []
-    assert len(tls_context(ca_file, lambda: ("", "")).get_ca_certs()) == 1
+    assert trusted(tls_context(None, lambda: ("", ""))) == 0
+    assert trusted(tls_context(ca_file, lambda: ("", ""))) == 1
 
 
 def test_the_environment_names_no_authorities(monkeypatch: pytest.MonkeyPatch, ca_file: Path, tmp_path: Path) -> None:
-    before = system_authorities(), len(tls_context(None).get_ca_certs())
+    before = system_authorities(), trusted(tls_context(None))
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, str(ca_file))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    assert (system_authorities(), len(tls_context(None).get_ca_certs())) == before
+    assert (system_authorities(), trusted(tls_context(None))) == before
 
 
 def test_the_first_place_that_is_a_file_is_taken(tmp_path: Path) -> None:
