@@ -44,10 +44,12 @@ def read_part(document: Document, file: type[Section], path: Sequence[Key], form
 
 def report_unknown_keys(document: Document, file: type[Section]) -> None:
     """Report each key at the top of the document that the file does not have."""
-    try:
-        file.model_validate({key: value for key, value in document.data.items() if key not in file.model_fields})
-    except ValidationError as error:
-        _report(document, file, (), error)
+    unknown = {key: value for key, value in document.data.items() if key not in file.model_fields}
+    if unknown:  # otherwise the whole file's model need not be built
+        try:
+            file.model_validate(unknown)
+        except ValidationError as error:
+            _report(document, file, (), error)
 
 
 @cache

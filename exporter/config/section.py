@@ -22,7 +22,8 @@ Items = Annotated[tuple[ItemT, ...], Field(strict=False)]
 class Section(BaseModel):
     """A mapping of the file. Unknown keys and values of another type are errors."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    # Built at the first use: no program needs all of them, and each takes a while.
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
     unsupported: ClassVar[Collection[str]] = ()
     """Keys that other programs know in this place and this one does not."""
