@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from exporter.cli.command import main
+from exporter.system.garbage import collection_paused
+
+with collection_paused():  # what is imported stays
+    from exporter.cli.command import main
 
 __all__ = ["main"]
