@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from exporter.publishing.kept import NOTHING, Kept, Origin, read, written
@@ -28,12 +27,11 @@ EVERY = 3600.0
 """Seconds between two times, for the start after a crash; a stop always writes them."""
 
 
-def digest(config: Config, options: Options) -> str:
-    """A digest of all settings of a process; nothing where it shows, or takes, more than what it knows of projects."""
+def settings_of(config: Config, options: Options) -> str:
+    """What tells the settings of a process from all others; nothing where it shows or takes more than projects have."""
     if config.usage.organizations or config.webhooks.secret_file:
         return ""
-    flags = options.shard, options.total_shards
-    return sha256(f"{flags}\n{config.model_dump_json(warnings=False)}".encode()).hexdigest()
+    return f"{config.digest} {options.shard} {options.total_shards}"
 
 
 class KeptLines:
@@ -42,7 +40,7 @@ class KeptLines:
     def __init__(
         self, engine: Engine, path: Path | None, settings: str = "", *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`path` is that of the state file, or None where it cannot be written; `settings` are their digest."""
+        """`path` is that of the state file, or None where it cannot be written, `settings` what `settings_of` says."""
         self._store, self._monotonic, self._lock = engine.store, monotonic, threading.Lock()
         self._state, self._wall, self.settings = engine.state, engine.clocks.wall, settings
         self._file = LinesFile(path, own_code.digest(), engine.telemetry, engine.log)

@@ -16,7 +16,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
-from exporter.process.kept_lines import KeptLines, digest
+from exporter.process.kept_lines import KeptLines, settings_of
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -83,7 +83,7 @@ class Reign:
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
             path = config.state.path if shared is None and engine.state.lasting else None
-            self._options, self._lines = options, KeptLines(engine, path, digest(config, options))
+            self._options, self._lines = options, KeptLines(engine, path, settings_of(config, options))
             lines = self._lines.read()
             self.shows_all = lines.whole is not None
             """Whether scrapes see everything before it is restored, in the lines of the process before."""
@@ -140,7 +140,7 @@ class Reign:
         self._organizations.change(config)
         for source in self._sources:
             source.change(config)
-        self._lines.settings = digest(config, self._options)
+        self._lines.settings = settings_of(config, self._options)
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""

@@ -55,7 +55,7 @@ class KeptSection(Section):
 class Origin(NamedTuple):
     """What all lines of a moment were made from.
 
-    The number of the state's newest commit, a digest of the settings, and the time, in Unix seconds.
+    The number of the state's newest commit, what tells the settings from others, and the time, in Unix seconds.
     """
 
     commit: int

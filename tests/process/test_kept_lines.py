@@ -11,7 +11,7 @@ from exporter.config import parse
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
-from exporter.process.kept_lines import EVERY, KeptLines, digest
+from exporter.process.kept_lines import EVERY, KeptLines, settings_of
 from exporter.publishing.kept import NOTHING, STARTING
 from exporter.state import project_tables
 from exporter.system.logs import Logger
@@ -154,15 +154,15 @@ def test_what_could_not_be_written_to_the_state_makes_them_part_of_the_whole(
     assert not whole_after(path)
 
 
-def test_the_digest_of_the_settings_tells_any_two_apart_and_is_empty_where_more_is_shown_than_projects() -> None:
+def test_settings_are_told_apart_and_there_are_none_where_more_is_shown_than_projects() -> None:
     config = parse("projects: [gh/acme/web]")
-    assert digest(config, Options()) == digest(parse("projects: [gh/acme/web]"), Options()) != ""
+    assert settings_of(config, Options()) == settings_of(parse("projects: [gh/acme/web]"), Options()) != ""
     others = [
-        digest(parse("projects: [gh/acme/api]"), Options()),
-        digest(parse("defaults: {max_series: 7}\nprojects: [gh/acme/web]"), Options()),
-        digest(config, Options(total_shards=2)),
-        digest(config, Options(shard=1, total_shards=2)),
+        settings_of(parse("projects: [gh/acme/api]"), Options()),
+        settings_of(parse("defaults: {max_series: 7}\nprojects: [gh/acme/web]"), Options()),
+        settings_of(config, Options(total_shards=2)),
+        settings_of(config, Options(shard=1, total_shards=2)),
     ]
-    assert len({digest(config, Options()), *others}) == 5
-    assert digest(parse("usage: {organizations: [gh/acme]}\nstate: {path: s.db}"), Options()) == ""
-    assert digest(parse("webhooks: {secret_file: s}\nprojects: [gh/acme/web]"), Options()) == ""
+    assert len({settings_of(config, Options()), *others}) == 5
+    assert settings_of(parse("usage: {organizations: [gh/acme]}\nstate: {path: s.db}"), Options()) == ""
+    assert settings_of(parse("webhooks: {secret_file: s}\nprojects: [gh/acme/web]"), Options()) == ""
