@@ -27,9 +27,9 @@ EVERY = 3600.0
 """Seconds between two times, for the start after a crash; a stop always writes them."""
 
 
-def settings_of(config: Config, options: Options) -> str:
+def settings_of(config: Config, options: Options, *, webhooks: bool) -> str:
     """What tells the settings of a process from all others; nothing where it shows or takes more than projects have."""
-    if config.usage.organizations or config.webhooks.secret_file:
+    if config.usage.organizations or webhooks:
         return ""
     return f"{config.digest} {options.shard} {options.total_shards}"
 

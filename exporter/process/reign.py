@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
@@ -83,7 +84,8 @@ class Reign:
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
             path = config.state.path if shared is None and engine.state.lasting else None
-            self._options, self._lines = options, KeptLines(engine, path, settings_of(config, options))
+            self._settings_of = partial(settings_of, options=options, webhooks=webhooks)
+            self._lines = KeptLines(engine, path, self._settings_of(config))
             lines = self._lines.read()
             self.shows_all = lines.whole is not None
             """Whether scrapes see everything before it is restored, in the lines of the process before."""
@@ -140,7 +142,7 @@ class Reign:
         self._organizations.change(config)
         for source in self._sources:
             source.change(config)
-        self._lines.settings = settings_of(config, self._options)
+        self._lines.settings = self._settings_of(config)
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -107,14 +108,14 @@ def test_lines_are_whole_for_a_process_that_would_show_the_same(running: Running
     assert not whole_after(path, settings=""), "there is more to show than these lines"
 
 
-def test_a_commit_that_the_lines_may_lack_makes_them_part_of_the_whole(running: Running, path: Path) -> None:
+def test_lines_are_not_whole_after_a_commit_that_they_may_lack(running: Running, path: Path) -> None:
     running.lines.write()
     running.engine.state.commit(of(SLUGS[0]), (), ())
     running.close()
     assert not whole_after(path)
 
 
-def test_a_commit_while_they_are_collected_makes_them_part_of_the_whole(
+def test_lines_are_not_whole_if_there_was_a_commit_while_they_were_collected(
     running: Running, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, state = running.engine.store, running.engine.state
@@ -131,7 +132,7 @@ def test_a_commit_while_they_are_collected_makes_them_part_of_the_whole(
     assert not whole_after(path)
 
 
-def test_a_poll_between_its_commit_and_its_publication_makes_them_part_of_the_whole(
+def test_lines_are_not_whole_while_a_poll_is_between_its_commit_and_its_publication(
     running: Running, path: Path
 ) -> None:
     with running.engine.store.lock(SLUGS[0]):
@@ -140,7 +141,7 @@ def test_a_poll_between_its_commit_and_its_publication_makes_them_part_of_the_wh
     assert not whole_after(path)
 
 
-def test_what_could_not_be_written_to_the_state_makes_them_part_of_the_whole(
+def test_lines_are_not_whole_while_something_could_not_be_written_to_the_state(
     running: Running, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -155,14 +156,15 @@ def test_what_could_not_be_written_to_the_state_makes_them_part_of_the_whole(
 
 
 def test_settings_are_told_apart_and_there_are_none_where_more_is_shown_than_projects() -> None:
-    config = parse("projects: [gh/acme/web]")
-    assert settings_of(config, Options()) == settings_of(parse("projects: [gh/acme/web]"), Options()) != ""
+    of = partial(settings_of, webhooks=False)
+    config, alone = parse("projects: [gh/acme/web]"), Options()
+    assert of(config, alone) == of(parse("projects: [gh/acme/web]"), Options()) != ""
     others = [
-        settings_of(parse("projects: [gh/acme/api]"), Options()),
-        settings_of(parse("defaults: {max_series: 7}\nprojects: [gh/acme/web]"), Options()),
-        settings_of(config, Options(total_shards=2)),
-        settings_of(config, Options(shard=1, total_shards=2)),
+        of(parse("projects: [gh/acme/api]"), alone),
+        of(parse("defaults: {max_series: 7}\nprojects: [gh/acme/web]"), alone),
+        of(config, Options(total_shards=2)),
+        of(config, Options(shard=1, total_shards=2)),
     ]
-    assert len({settings_of(config, Options()), *others}) == 5
-    assert settings_of(parse("usage: {organizations: [gh/acme]}\nstate: {path: s.db}"), Options()) == ""
-    assert settings_of(parse("webhooks: {secret_file: s}\nprojects: [gh/acme/web]"), Options()) == ""
+    assert len({of(config, alone), *others}) == 5
+    assert of(parse("usage: {organizations: [gh/acme]}\nstate: {path: s.db}"), alone) == ""
+    assert settings_of(config, alone, webhooks=True) == ""

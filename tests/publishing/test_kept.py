@@ -101,7 +101,7 @@ def test_lines_that_may_not_be_whole_are_not_shown_before_what_is_published() ->
     ],
     ids=["a count that begins anew", "lines that were cut", "runs"],
 )
-def test_what_a_start_changes_makes_lines_part_of_the_whole(snapshot: Snapshot) -> None:
+def test_lines_are_not_whole_beside_what_a_start_changes(snapshot: Snapshot) -> None:
     assert shown(of(API)).shown(ORIGIN).whole is not None
     store = SnapshotStore()
     store.publish([of(API), snapshot], NOW, polled=True)
