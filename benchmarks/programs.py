@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http
+import http.client
 import json
 import os
 import socket
@@ -58,6 +60,19 @@ class Program:
             else:
                 return
         raise RuntimeError(f"{self.process.args!r} does not listen")
+
+    def wait_until_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            connection.request("GET", "/-/ready")
+            status = connection.getresponse().status
+            connection.close()
+            if status == http.HTTPStatus.OK:
+                return
+            time.sleep(0.005)
+        raise RuntimeError(f"{self.process.args!r} does not become ready")
 
     def cpu(self) -> float:
         """CPU seconds used so far by all its threads, from /proc/PID/stat: in steps of a hundredth."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -26,10 +28,14 @@ EMPTY_START, FULL_START = 1.0, 1.2
 
 
 class Start(NamedTuple):
-    """One start: seconds until the first scrape was served, CPU seconds until then, resident bytes, samples."""
+    """One start: seconds and CPU seconds until the first scrape was served, and what there was then.
+
+    Seconds until it was ready, resident bytes, samples.
+    """
 
     wall: float
     cpu: float
+    ready: float
     resident: int
     samples: int
 
@@ -43,6 +49,9 @@ def run(folder: Path, compared: Compared) -> list[Section]:
         exact, what = turns[ROOT][0].samples, f"the first scrape with {samples:,} stored samples"
         compared.add(f"wall until {what}", seconds, turns, lambda start: start.wall)
         compared.add(f"CPU until {what}", seconds, turns, lambda start: start.cpu)
+        compared.add(
+            f"wall until it is ready with {samples:,} stored samples", seconds, turns, lambda start: start.ready
+        )
         compared.add(f"resident memory with {samples:,} samples", size, turns, lambda start: start.resident)
         found[samples] = turns[ROOT]
         least = median(start.resident for start in found[SIZES[0]])
@@ -50,20 +59,23 @@ def run(folder: Path, compared: Compared) -> list[Section]:
         cells = (
             spread([start.wall for start in turns[ROOT]], seconds),
             spread([start.cpu for start in turns[ROOT]], seconds),
+            spread([start.ready for start in turns[ROOT]], seconds),
             spread([start.resident for start in turns[ROOT]], size),
             spread(each, "{:.0f} bytes".format) if each else "",
         )
         rows.append((f"{exact:,}", *cells))
     section.say(
-        "From `exec` to the end of the first gzip scrape, all stored samples in it, after another process was stopped; "
-        "resident memory after scrapes in both formats, compressed and plain; a sample's share is what is beyond the "
-        "empty process."
+        "From `exec` to the end of the first gzip scrape, all stored samples in it, after another process was stopped, "
+        "and until `/-/ready` says that the state has been read and polls have begun; resident memory after scrapes in "
+        "both formats, compressed and plain; a sample's share is what is beyond the empty process."
     )
-    section.table(("samples", "first scrape after", "CPU until then", "resident", "a sample"), rows)
+    section.table(("samples", "first scrape after", "CPU until then", "ready after", "resident", "a sample"), rows)
     most = SIZES[-1]
+    waited = _once(folder, most, ROOT, newer=True).wall
     rendered, slower = (_once(folder, most, ROOT, isal=isal, lines=False).wall for isal in (True, False))
     section.say(
-        f"If the lines of the process before are not there, as after an upgrade, the start with {most:,} samples "
+        f"If the state is newer than the lines of the process before, as after a kill, scrapes wait for it: the start "
+        f"with {most:,} samples then takes {seconds(waited)}. If the lines are not there, as after an upgrade, it "
         f"takes {seconds(rendered)}, and without isal {seconds(slower)}, each started once."
     )
     empty, full = (median(start.wall for start in found[samples]) for samples in (0, most))
@@ -85,18 +97,26 @@ def run(folder: Path, compared: Compared) -> list[Section]:
     return [section]
 
 
-def _once(folder: Path, samples: int, root: Path, *, isal: bool = True, lines: bool = True) -> Start:
+def _once(
+    folder: Path, samples: int, root: Path, *, isal: bool = True, lines: bool = True, newer: bool = False
+) -> Start:
+    """Start it, without the lines of the process before, or with a commit that is `newer` than them."""
     count, state = daemons.stored(folder, samples, root)
     if not lines:
         Path(f"{state}{SUFFIX}").unlink(missing_ok=True)
+    if newer:
+        with closing(sqlite3.connect(state)) as database, database:
+            database.execute("UPDATE generation SET number = number + 1")
     config = daemons.write_config(folder, count, state=state if samples else None)
     began = time.perf_counter()
     with daemons.exporter(config, isal=isal, root=root) as program:
         scraper = Scraper(program.port, gzip=True)
         scraper.scrape()
         took, used = time.perf_counter() - began, program.cpu()
+        program.wait_until_ready()
+        ready = time.perf_counter() - began
         for packed in (True, False):
             for accept in ("text/plain", "application/openmetrics-text; version=1.0.0"):
                 Scraper(program.port, gzip=packed, accept=accept).scrape()
         time.sleep(SETTLED)
-        return Start(took, used, program.rss(), scraper.samples())
+        return Start(took, used, ready, program.rss(), scraper.samples())
