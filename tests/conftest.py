@@ -35,9 +35,6 @@ FOREIGN_VARIABLES = (
     "FORCE_COLOR",
 )
 
-MEASURED = ("cli", "e2e")
-"""Folders whose tests run the installed command in each of its ways."""
-
 # The same examples in each run: a failure is one that anybody can repeat.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 
@@ -68,15 +65,6 @@ def find_program(name: str, folder: Path | None = None) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unmeasured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Processes are measured for coverage in few folders: it doubles their time, and what is killed loses it anyway."""
-    names = [] if request.path.parent.name in MEASURED else list(os.environ)
-    kept = {name: os.environ.pop(name) for name in names if name.startswith("COVERAGE_PROCESS")}
-    yield
-    os.environ.update(kept)
 
 
 @pytest.fixture(scope="session")

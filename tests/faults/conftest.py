@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "CCIPAT_campaign-5f3e1c7b9d_must-be-seen-nowhere"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unmeasured() -> Iterator[None]:
+    """Coverage is not measured in processes here: it would double their time, and what is killed loses it anyway."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_PROCESS")}
+    yield
+    os.environ.update(kept)
 
 
 @pytest.fixture(scope="module")
