@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import fleet
 from benchmarks.programs import rss_of
-from exporter.insights.collectors import NAMES
+from exporter.insights.collectors import COLLECTORS, NAMES
+from exporter.knowledge.packing import pack, unpack
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
@@ -104,7 +105,11 @@ def _with_one_part(store: SnapshotStore, variants: Sequence[Sequence[Snapshot]],
     question = list(known.parts)[1 + number % (len(known.parts) - 1)]
     others = (each[index].parts[question] for each in variants)
     other = next(part for part in others if part.rows != known.parts[question].rows)
-    return replace(known, parts={**known.parts, question: other})
+    collector = COLLECTORS[question.collector]
+    rows = pack(
+        collector, {table.name: list(unpack(other.rows, table)) for table in collector.tables}
+    )  # as a poll does
+    return replace(known, parts={**known.parts, question: replace(other, rows=rows)})
 
 
 def _bytes(store: SnapshotStore, telemetry: Telemetry) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from math import inf
@@ -24,6 +24,8 @@ from exporter.insights.payloads import Row
 
 TextRow = tuple[tuple[str, ...], tuple[str | None, ...]]
 """A row whose numbers are as they stand in a sample."""
+Decoded = tuple[Mapping[str, Any], str]
+"""Tables by their names, with numbers as texts, and the JSON that they were decoded from."""
 _HUGE = re.compile("[eE][+]?[0-9]{3}")
 _LONGEST = 40
 _KEYS = {"columns", "labels", "numbers"}
@@ -34,8 +36,11 @@ def pack(collector: Collector, rows: Mapping[str, Sequence[Row]]) -> bytes:
 
     Raises PayloadError for a number that is not finite: what is kept must be read back.
     """
-    tables = ",".join(f"{_json(table.name)}:{_document(table, rows[table.name])}" for table in collector.tables)
-    return deflate.packed(f"{{{tables}}}".encode())
+    tables = {table.name: _texts(table, rows[table.name]) for table in collector.tables}
+    text = f"{{{','.join([_written(name, table) for name, table in tables.items()])}}}"
+    packed = deflate.packed(text.encode())
+    _recent.keep(packed, (tables, text))  # it is shown soon after
+    return packed
 
 
 def unpack(packed: bytes, table: Table) -> Iterator[Row]:
@@ -46,7 +51,7 @@ def unpack(packed: bytes, table: Table) -> Iterator[Row]:
 
 def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     """The same, with each number as it stands in a sample."""
-    found = _decoded(packed)[0].get(table.name)
+    found = _recent.decoded(packed)[0].get(table.name)
     if found is None or not found.keys() >= _KEYS:  # packed by another version
         return
     columns, paths = found["columns"], [family.path for family in table.families]
@@ -67,7 +72,7 @@ def fingerprint(packed: bytes, collector: str = "") -> bytes:
 def verify(packed: bytes, tables: Iterable[Table]) -> None:
     """Raise whatever the damage raises where rows of these tables cannot be unpacked: for what comes from a disk."""
     own = {table.name: len(table.own) for table in tables}
-    document, text = _decoded(packed)
+    document, text = _recent.decoded(packed)
     for name, table in document.items():
         if not table.keys() >= _KEYS:
             continue  # packed by another version, and read as no rows
@@ -82,21 +87,49 @@ def verify(packed: bytes, tables: Iterable[Table]) -> None:
             raise ValueError
 
 
-def _document(table: Table, rows: Sequence[Row]) -> str:
-    columns, labels = _json([family.path for family in table.families]), _json([labels for labels, _ in rows])
-    numbers = "],[".join([",".join(number_texts(values)) for _, values in rows])
+def _texts(table: Table, rows: Sequence[Row]) -> dict[str, Any]:
+    """A table as it is decoded, but that its numbers have no None."""
+    return {
+        "columns": [family.path for family in table.families],
+        "labels": [labels for labels, _ in rows],
+        "numbers": [number_texts(values) for _, values in rows],
+    }
+
+
+def _written(name: str, table: dict[str, Any]) -> str:
+    """The JSON of a table; puts None where its numbers have `null`."""
+    columns, labels, rows = _json(table["columns"]), _json(table["labels"]), table["numbers"]
+    numbers = "],[".join([",".join(texts) for texts in rows])
     if "N" in numbers or "I" in numbers:  # NaN or Inf, which JSON cannot say: they could not be read back
-        raise PayloadError(f"a number of {table.name} is not finite")
+        raise PayloadError(f"a number of {name} is not finite")
+    if "u" in numbers:
+        table["numbers"] = [[None if text == "null" else text for text in texts] for texts in rows]
     numbers = f"[{numbers}]" if rows else ""
-    return f'{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
+    return f'{_json(name)}:{{"columns":{columns},"labels":{labels},"numbers":[{numbers}]}}'
 
 
-@lru_cache(maxsize=32)  # a start verifies a part and shows it soon after
-def _decoded(packed: bytes) -> tuple[Mapping[str, Any], str]:
-    """The tables by their names, with numbers as texts, and the JSON that they were decoded from."""
-    text = deflate.unpacked(packed).decode()
-    document: Mapping[str, Any] = _DECODER.decode(text)
-    return document, text
+class _Recent:
+    """What was packed or decoded last, decoded: it is shown soon after a poll has packed it or a start verified it."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._known, self._lock = size, dict[bytes, Decoded](), threading.Lock()
+
+    def keep(self, packed: bytes, decoded: Decoded) -> None:
+        with self._lock:
+            self._known[packed] = decoded
+            if len(self._known) > self._size:
+                del self._known[next(iter(self._known))]
+
+    def decoded(self, packed: bytes) -> Decoded:
+        found = self._known.get(packed)
+        if found is None:
+            text = deflate.unpacked(packed).decode()
+            found = _DECODER.decode(text), text
+            self.keep(packed, found)
+        return found
+
+
+_recent = _Recent(32)
 
 
 def _is_plain(text: str, table: Mapping[str, Any]) -> bool:

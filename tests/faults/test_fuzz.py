@@ -29,6 +29,7 @@ from exporter.publishing import run_lines
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
 from tests import payloads
+from tests.knowledge.test_packing import again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,7 +201,7 @@ def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataOb
     def read() -> bytes:
         rows, unread = collector.read(pages or [], question, NOW)
         assert all(count > 0 for count in unread.values())
-        return pack(collector, rows)
+        return again(pack(collector, rows))
 
     packed = None if pages is None else named(read)
     parts = {} if packed is None else {question: Part(packed, NOW, NOW)}

@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
+from exporter.formats import deflate
+from exporter.formats.deflate import unpacked
 from exporter.formats.exposition import number_text
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge.packing import pack, unpack, unpack_texts, verify
@@ -24,17 +26,43 @@ numbers = st.none() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, 
 rows = st.lists(st.tuples(st.tuples(texts), st.tuples(*[numbers] * len(TABLE.families))))
 
 
+def again(packed: bytes) -> bytes:
+    """The same, as if this process had not packed it: it has to be decoded."""
+    return zlib.compress(unpacked(packed), 0)
+
+
 @given(rows)
 def test_rows_come_back_as_they_were_packed(given_rows: list[tuple[tuple[str, ...], tuple[float | None, ...]]]) -> None:
-    assert list(unpack(pack(JOBS, {"job": given_rows}), TABLE)) == given_rows
+    packed = pack(JOBS, {"job": given_rows})
+    assert list(unpack(packed, TABLE)) == given_rows
+    assert list(unpack(again(packed), TABLE)) == given_rows
 
 
 @given(rows)
 def test_numbers_are_packed_as_they_stand_in_samples(
     given_rows: list[tuple[tuple[str, ...], tuple[float | None, ...]]],
 ) -> None:
+    packed = pack(JOBS, {"job": given_rows})
     texts = [[None if value is None else number_text(value) for value in values] for _, values in given_rows]
-    assert [list(values) for _, values in unpack_texts(pack(JOBS, {"job": given_rows}), TABLE)] == texts
+    assert [list(values) for _, values in unpack_texts(packed, TABLE)] == texts
+    assert [list(values) for _, values in unpack_texts(again(packed), TABLE)] == texts
+
+
+def test_what_was_packed_a_moment_ago_is_not_decoded_and_what_was_packed_long_ago_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decoded: list[bytes] = []
+
+    def noted(packed: bytes) -> bytes:
+        decoded.append(packed)
+        return unpacked(packed)
+
+    monkeypatch.setattr(deflate, "unpacked", noted)
+    values = tuple(range(len(TABLE.families)))
+    many = [pack(JOBS, {"job": [((f"job {number}",), values)]}) for number in range(33)]
+    for number in (1, 32, 0, 0):
+        assert list(unpack(many[number], TABLE)) == [((f"job {number}",), values)]
+    assert decoded == [many[0]]
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
@@ -67,7 +95,9 @@ def test_rows_in_a_form_that_this_version_does_not_know_are_none() -> None:
 
 @given(rows)
 def test_what_was_packed_is_no_damage(given_rows: list[tuple[tuple[str, ...], tuple[float | None, ...]]]) -> None:
-    verify(pack(JOBS, {"job": given_rows}), (TABLE,))
+    packed = pack(JOBS, {"job": given_rows})
+    verify(packed, (TABLE,))
+    verify(again(packed), (TABLE,))
 
 
 ANY = st.sampled_from(
