@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.formats.exposition import label_text, sample_line
+from exporter.formats.exposition import label_pattern, label_text, sample_line
 from exporter.insights import own_families
 from exporter.insights.collectors import COLLECTORS
 from exporter.publishing.sections import FamilyText, of_texts
@@ -34,8 +34,9 @@ def poll_results(outcomes: Mapping[str, Outcome]) -> tuple[tuple[str, int], ...]
 def times_section(project: str, times: Iterable[Times], _room: int) -> Rendered:
     """The lines of what each poll makes new."""
     durations, successes = dict[str, float](), dict[str, float]()
+    pattern = label_pattern(("collector", "project"), {"project": project}, ("collector",))
     for name, duration, last_success in times:
-        labels = _of(project, name)
+        labels = pattern % name
         durations[labels] = duration
         if last_success is not None:
             successes[labels] = last_success

@@ -181,7 +181,7 @@ class _Change:
 
     def __init__(self, store: SnapshotStore) -> None:
         self.published, self.organizations = dict(store.published), dict(store.organizations)
-        self.series = Counter(store.series)
+        self.series = store.series
         self.families, self.marked = dict(store._families), dict(store._marked)  # noqa: SLF001  a part of the store
         self.kept = dict(store._kept)  # noqa: SLF001  a part of the store
         """What an earlier process showed of what is still to be published."""
@@ -196,8 +196,7 @@ class _Change:
         before = home[slug][1] if slug in home else self.kept.pop(slug, UNPUBLISHED)
         publication = render(snapshot, now, polled=polled, before=before)
         if publication.series != before.series:
-            self.series.subtract(before.series)
-            self.series.update(publication.series)
+            self._count(before.series, publication.series)
         for family in before.families - publication.families:
             self._texts[family][slot] = NO_TEXT
         for family, text in publication.texts.items():
@@ -208,7 +207,7 @@ class _Change:
         """Leave out one project."""
         home = self.organizations if slug in self.organizations else self.published
         _, publication = home.pop(slug)
-        self.series.subtract(publication.series)
+        self._count(publication.series, {})
         for family in publication.families:
             self._texts[family][slot] = NO_TEXT
 
@@ -217,12 +216,19 @@ class _Change:
         for family in self.kept.pop(slug).families:
             self._texts[family][slot] = NO_TEXT
 
+    def _count(self, before: Mapping[str, int], now: Mapping[str, int]) -> None:
+        """Count the series of a project by collector; most publications have as many as before, and copy nothing."""
+        if not isinstance(self.series, Counter):
+            self.series = Counter(self.series)
+        self.series.subtract(before)
+        self.series.update(now)
+
     def put(self) -> None:
         """Put the new lines into their families."""
         for name, texts in self._texts.items():
             before = self.families.get(name) or FamilyBlocks(FAMILIES[name])
             self.families[name] = before.replaced({slot: each.text for slot, each in texts.items()})
-            if name in self.marked or any(each.openmetrics is not each.text for each in texts.values()):
+            if name in self.marked or [each for each in texts.values() if each.openmetrics is not each.text]:
                 marked = self.marked.get(name, before)
                 self.marked[name] = marked.replaced({slot: each.openmetrics for slot, each in texts.items()})
         self._texts.clear()
