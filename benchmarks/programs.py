@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
 PATIENCE = 120.0
+READY_EVERY = 0.05
+"""Seconds between two looks whether it is ready: each takes CPU from what is waited for."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -71,7 +73,7 @@ class Program:
             connection.close()
             if status == http.HTTPStatus.OK:
                 return
-            time.sleep(0.005)
+            time.sleep(READY_EVERY)
         raise RuntimeError(f"{self.process.args!r} does not become ready")
 
     def cpu(self) -> float:
