@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain
@@ -112,13 +111,13 @@ class _Recent:
     """What was packed or decoded last, decoded: it is shown soon after a poll has packed it or a start verified it."""
 
     def __init__(self, size: int) -> None:
-        self._size, self._known, self._lock = size, dict[bytes, Decoded](), threading.Lock()
+        self._size, self._known = size, dict[bytes, Decoded]()
 
     def keep(self, packed: bytes, decoded: Decoded) -> None:
-        with self._lock:
-            self._known[packed] = decoded
-            if len(self._known) > self._size:
-                del self._known[next(iter(self._known))]
+        known = {**self._known, packed: decoded}
+        if len(known) > self._size:
+            del known[next(iter(known))]
+        self._known = known  # never changed, so that any thread may read it
 
     def decoded(self, packed: bytes) -> Decoded:
         found = self._known.get(packed)

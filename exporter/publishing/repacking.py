@@ -1,7 +1,7 @@
-"""Quiet blocks are packed again, as small as possible, in time that nobody needs.
+"""What was published is compressed, fast and at once, and quiet blocks again, as small as possible; one thread.
 
-A publication compresses fast, and a change takes its project out of the fragment of its neighbors. What has stayed as
-it is for a while is compressed anew, one block at a time. The thread has the priority of the others: it needs the
+A change takes its project out of the fragment of its neighbors. What has stayed as it is for a while is compressed
+anew, one block at a time, in time that nobody needs. The thread has the priority of the others: it needs the
 interpreter now and then, and whoever waits for a core while holding that holds up all of them. Its share of a core is
 bounded instead.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ LOOK_EVERY = 30.0
 AGAIN_AFTER = 900.0
 """Seconds until the same place is packed again."""
 SHARE = 0.1
-"""Of one core, at most."""
+"""Of one core, at most, to pack quiet blocks again."""
+STOP_WITHIN = 1.0
+"""Seconds in which a stop is seen."""
 
 
 class Repacker:
-    """Looks for blocks that are worth packing again; one thread."""
+    """Compresses what is fresh, and looks for blocks that are worth packing again; one thread."""
 
     def __init__(
         self,
@@ -69,8 +72,20 @@ class Repacker:
 
     def _run(self, stop: threading.Event) -> None:
         try:
-            while not stop.wait(self._look_every):
-                if self.look(stop.wait):
+            pause = partial(self._pause, stop)
+            while not pause(self._look_every):
+                if self.look(pause):
                     self._after_packing()
         except Exception:  # noqa: BLE001  what is published stays right
             self._log.exception("unexpected error, compressed blocks are no longer repacked")
+
+    def _pause(self, stop: threading.Event, seconds: float) -> bool:
+        """Wait, and meanwhile compress what is published; returns whether it is to stop."""
+        end = self._monotonic() + seconds
+        while not stop.is_set():
+            left = end - self._monotonic()
+            if left <= 0:
+                return False
+            if self._store.fresh.wait(min(left, STOP_WITHIN)):
+                self._store.settle()
+        return True

@@ -1,6 +1,6 @@
 """The one shared state: every project's snapshot, and the immutable exposition that scrapes read.
 
-A publication renders what changed, leaves it for its blocks, and swaps one reference. Scrapes take no lock.
+A publication renders what changed, leaves it to be compressed, and swaps one reference. Scrapes take no lock.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class SnapshotStore:
         self._families: Mapping[str, FamilyBlocks] = {}
         self._marked: Mapping[str, FamilyBlocks] = {}
         self._swap = threading.Lock()
+        self.fresh = threading.Event()
+        """Something was shown that may not be compressed yet."""
 
     def lock(self, slug: str) -> threading.RLock:
         """The lock of one project, for whoever changes it. It lives as long as somebody holds it or waits for it."""
@@ -71,7 +73,7 @@ class SnapshotStore:
     def publish(self, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
         """Render snapshots as of `now`, in Unix seconds, and show all of them at once, or none where one fails.
 
-        What is new is compressed once it is shown, by one thread at a time: more would keep scrapes from their turn.
+        What is new is still to be compressed: whoever comes first does it, be it `settle`, a scrape or the next change.
         """
         with self._swap:
             change = _Change(self)
@@ -83,7 +85,12 @@ class SnapshotStore:
                     change.put()
             change.put()
             self._show(change)
-            change.settle()
+
+    def settle(self) -> None:
+        """Compress what is new; takes no lock."""
+        self.fresh.clear()
+        for known in (*self._families.values(), *self._marked.values()):
+            known.settle()
 
     def adopt(self, before: Kept) -> None:
         """Begin with the lines of an earlier process: what would be the same is not rendered when it is published.
@@ -159,7 +166,6 @@ class SnapshotStore:
         self._show(change)
         for slug in gone:
             heappush(self._free, self._slots.pop(slug))
-        change.settle()
 
     def _slot(self, slug: str) -> int:
         """The slot of a project until it is withdrawn: the lowest free one, so that the last blocks can go."""
@@ -174,6 +180,7 @@ class SnapshotStore:
         self.series = {name: count for name, count in change.series.items() if count}
         if not self._shows_before:
             self.exposition = Exposition(change.families, change.marked, len(change.published), self.series)
+        self.fresh.set()
 
 
 class _Change:
@@ -232,8 +239,3 @@ class _Change:
                 marked = self.marked.get(name, before)
                 self.marked[name] = marked.replaced({slot: each.openmetrics for slot, each in texts.items()})
         self._texts.clear()
-
-    def settle(self) -> None:
-        """Compress what is new; takes no lock."""
-        for known in (*self.families.values(), *self.marked.values()):
-            known.settle()

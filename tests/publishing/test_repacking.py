@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from structlog.testing import CapturingLogger
 
-from exporter.formats.deflate import GZIP_HEADER, trailer
+from exporter.formats.deflate import GZIP_HEADER, compressed, trailer
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing import blocks
 from exporter.publishing.repacking import AGAIN_AFTER, SHARE, Repacker
 from exporter.publishing.store import SnapshotStore
 from tests.samples import FACTS, NOW, part, project, workflow_row
@@ -132,6 +133,35 @@ def test_a_thread_looks_until_it_is_stopped(store: SnapshotStore) -> None:
     wait_until(lambda: not any(block.is_loose for _, block in store.blocks()), why="all blocks are packed")
     stop.set()
     wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
+
+
+def test_what_is_published_is_compressed_by_the_thread_and_not_by_the_publication(
+    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compressing: list[str] = []
+
+    def noted(plain: bytes) -> bytes:
+        compressing.append(threading.current_thread().name)
+        return compressed(plain)
+
+    store.settle()
+    monkeypatch.setattr(blocks, "compressed", noted)
+    store.publish([of(3, runs=99)], NOW)
+    assert (compressing, store.fresh.is_set()) == ([], True)
+    stop = threading.Event()
+    Repacker(store, silent()).start(stop)
+    families = store.exposition.known.values()
+    wait_until(lambda: not any(known._state[1] for known in families), why="the lines of the one family are compressed")
+    stop.set()
+    assert b" 102.0" in gzip.decompress(member(store))
+    assert compressing == ["repacker"]
+
+
+def test_a_scrape_that_comes_before_the_thread_compresses_what_it_sends(store: SnapshotStore) -> None:
+    store.settle()
+    store.publish([of(3, runs=99)], NOW)
+    assert store.fresh.is_set()
+    assert b" 102.0" in gzip.decompress(member(store))
 
 
 def test_an_unexpected_error_is_logged_and_ends_the_thread() -> None:

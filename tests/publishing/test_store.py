@@ -85,14 +85,21 @@ def test_an_exposition_that_was_taken_stays_as_it_was() -> None:
     assert b"gh/acme/web" not in scraped(store.exposition)
 
 
-def test_what_is_new_is_compressed_by_who_publishes_it_and_not_by_a_scrape() -> None:
+def test_what_is_new_is_compressed_when_it_is_settled_and_told_to_be_fresh_until_then() -> None:
+    def unpacked() -> list[str]:
+        return [name for name, known in store.exposition.known.items() if known._state[1]]
+
     store = SnapshotStore()
     for workflow in ("build", "other"):
         store.publish([of("gh/acme/web", (workflow,))], NOW)
         store.publish([of("gh/acme/api", (workflow,))], NOW)
-        assert [name for name, known in store.exposition.known.items() if known._state[1]] == []
+        assert (unpacked() != [], store.fresh.is_set()) == (True, True)
+        store.settle()
+        assert (unpacked(), store.fresh.is_set()) == ([], False)
     store.withdraw(["gh/acme/api"])
-    assert [name for name, known in store.exposition.known.items() if known._state[1]] == []
+    assert store.fresh.is_set()
+    store.settle()
+    assert unpacked() == []
 
 
 def test_withdrawing_a_project_frees_its_place_for_another() -> None:
