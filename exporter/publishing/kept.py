@@ -35,7 +35,7 @@ _COUNTED = frozenset(family.name for family in (*run_families.RUNS, *run_familie
 """Families that are not kept: few samples, which change all the time and may have exemplars."""
 _DIGEST = 16
 STARTING = 60.0
-"""Seconds in which a start has read everything."""
+"""Seconds that a start may take to read everything."""
 
 
 class KeptSection(Section):

@@ -87,7 +87,7 @@ class SnapshotStore:
             self._show(change)
 
     def settle(self) -> None:
-        """Compress what is new; takes no lock."""
+        """Compress what is new. Takes no lock."""
         self.fresh.clear()
         for known in (*self._families.values(), *self._marked.values()):
             known.settle()
@@ -117,7 +117,7 @@ class SnapshotStore:
             self._end(change, gone)
 
     def shown(self, origin: Origin | None = None) -> Kept:
-        """What is shown now, for `adopt`; all of it was made from the `origin`, if there is one and nobody is at it."""
+        """What is shown now, for `adopt`; whole where it has an `origin` and nobody is changing a project."""
         with self._swap:
             slots, families, shown = dict(self._slots), self._families, self.exposition
             published = [*self.published.values(), *self.organizations.values()]

@@ -39,7 +39,7 @@ class Access:
 
     @property
     def newest_commit(self) -> int | None:
-        """The number of the newest commit; None where it is not all that there is to write."""
+        """The number of the newest commit; None where something is still to be written."""
         with self.lock:
             return None if self._closed or self._owed or self.notes else self.database.newest_commit
 

@@ -45,7 +45,7 @@ class Database(Protocol):
 
     @property
     def newest_commit(self) -> int | None:
-        """The number of the newest commit; None where they have none that last."""
+        """The number of the newest commit; None where commits have no number or do not last."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
