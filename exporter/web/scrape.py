@@ -11,7 +11,7 @@ from exporter.web.negotiation import OPENMETRICS_TYPE, TEXT_TYPE, wants_gzip, wa
 from exporter.web.source import Source
 
 # One write. Small pieces are joined up to it and large ones cut, so a slow reader holds this much and no whole body.
-CHUNK = 64 * 1024
+CHUNK = 128 * 1024
 
 
 class ExpositionResponse:

@@ -12,7 +12,8 @@ from uvicorn.server import ServerState
 
 from exporter.web.http.connections import Connection, Connections, Phase
 
-# What may wait in one connection's buffers: times the cap of connections, this bounds the memory of slow readers.
+# Nothing is written to a connection in whose buffers more than this waits. With one more write it is what a slow reader
+# takes; times the cap of connections it bounds the memory of all of them.
 WRITE_BUFFER = 64 * 1024
 # By so much can a header be larger than is allowed.
 READ = 1024
