@@ -2,8 +2,9 @@
 
 A change takes its project out of the fragment of its neighbors. What has stayed as it is for a while is compressed
 anew, one block at a time, in time that nobody needs. The thread has the priority of the others: it needs the
-interpreter now and then, and whoever waits for a core while holding that holds up all of them. Its share of a core is
-bounded instead.
+interpreter now and then, and whoever waits for a core while holding that holds up all of them. At the lowest priority,
+with two busy processes beside it on two cores, scrapes took up to 0.5 s while blocks were packed, and 0.1 s without.
+Its share of a core is bounded instead.
 """
 
 from __future__ import annotations
