@@ -31,6 +31,7 @@ class Succession:
         self._stopped = False
         self.current: Reign | None = None
         keeper.taken, keeper.lost = lambda *taken: self._note(taken), lambda: self._note(None)
+        keeper.lapsed = self._begin_anew
 
     def start(self) -> None:
         """Ask for the lease from now on."""
@@ -49,6 +50,11 @@ class Succession:
         with self._changed:
             self._taken = taken
             self._changed.notify_all()
+
+    def _begin_anew(self) -> None:
+        """Begin another reign: some work of this one saw that the lease did not hold, and has ended."""
+        self._log.warning("the lease was renewed late; reading the database again")
+        self._keeper.begin_anew()
 
     def _run(self) -> None:
         served: Hold | None = None

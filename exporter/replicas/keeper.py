@@ -49,6 +49,8 @@ class Keeper:
         """Told of a lease that was taken, and until when its last holder was to pause."""
         self.lost: Callable[[], None] = lambda: None
         """Told that the lease is lost."""
+        self.lapsed: Callable[[], None] = lambda: None
+        """Told that it did not hold for a moment, as far as this replica could know, and does again."""
         self.failed: Callable[[StartError], None] = lambda _error: None
         """Told why this replica can never lead."""
 
@@ -190,6 +192,8 @@ class Keeper:
         self.wall.measured(now, sent_at, self._clock())
         self.tenure = tenure.renewed(sent_at)
         self._note_reachable()
+        if not tenure.leads(self._clock()):
+            self.lapsed()
         return True
 
     def _retake(self, tenure: Tenure) -> bool:

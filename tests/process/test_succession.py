@@ -10,6 +10,7 @@ import pytest
 from exporter.errors import ConfigError, Problem, StateError
 from exporter.process.succession import Succession
 from exporter.replicas import Keeper
+from exporter.replicas.clock import steady
 from exporter.state.postgres.database import Refused
 from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
@@ -53,7 +54,10 @@ class Following:
         self.troubles: list[Exception] = []
         self.reading = 0.0
         """Seconds for which the state is read."""
-        keeper = Keeper(LeaseTable(Link(database.login(), 1.0), LEASE), PLACE, log)
+        self.ahead = 0.0
+        """By so many seconds its clock is ahead of others."""
+        table = LeaseTable(Link(database.login(), 1.0), LEASE)
+        keeper = Keeper(table, PLACE, log, clock=lambda: steady() + self.ahead)
         begin: Any = self._begin
         self.succession = Succession(keeper, database.login(), LEASE, begin, log)
 
@@ -138,6 +142,17 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     assert first.steps == ["made", "started", "stopped", "closed"]
     before, after = first.shared.hold, following.reigns[1].shared.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 1)
+
+
+def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Following, database: Address) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    following.ahead = 0.95 * LEASE
+    assert following.reigns[0].shared.ended.is_set()
+    wait_until(lambda: len(following.reigns) == 2 and following.leads())
+    assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
+    assert database.run("SELECT epoch FROM lease") == [(2,)]
+    assert "the lease was renewed late; reading the database again" in following.log.told()
 
 
 def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again(

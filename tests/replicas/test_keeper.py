@@ -10,6 +10,7 @@ import pytest
 
 from exporter.errors import StartError
 from exporter.replicas import Keeper
+from exporter.replicas.clock import steady
 from exporter.state.postgres.lease_table import Hold, LeaseTable
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login, UnreachableError
@@ -28,21 +29,27 @@ LEASE = 3.0
 
 
 class Kept:
-    """A keeper, and what it said."""
+    """A keeper, and what it said. Its clock is `ahead` of others by so many seconds."""
 
     def __init__(self, url: str, lease: float, limit: float) -> None:
         self.log = Log()
         log: Any = self.log
-        self.keeper = Keeper(LeaseTable(Link(Login(url, None, 2.0), limit), lease), PLACE, log)
+        self.ahead = 0.0
+        self.keeper = Keeper(
+            LeaseTable(Link(Login(url, None, 2.0), limit), lease), PLACE, log, clock=lambda: steady() + self.ahead
+        )
         self.taken: list[tuple[Hold, float | None]] = []
-        self.losses = 0
+        self.losses = self.lapses = 0
         self.failures: list[StartError] = []
         self.keeper.taken = lambda held, paused: self.taken.append((held, paused))
-        self.keeper.lost = self._lost
+        self.keeper.lost, self.keeper.lapsed = self._lost, self._lapsed
         self.keeper.failed = self.failures.append
 
     def _lost(self) -> None:
         self.losses += 1
+
+    def _lapsed(self) -> None:
+        self.lapses += 1
 
     def leads(self) -> bool:
         return bool(self.taken) and self.keeper.leads(self.taken[-1][0])
@@ -131,6 +138,16 @@ def test_a_short_silence_is_lived_through(postgres: Server, database: Address) -
         wait_until(lambda: until(database) > before)
         assert found.leads()
         assert (len(found.taken), found.losses) == (1, 0)
+
+
+def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapsed(database: Address) -> None:
+    with kept(database.url) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        found.ahead = 0.95 * LEASE
+        assert not found.leads()
+        wait_until(found.leads)
+        assert (found.lapses, found.losses, len(found.taken)) == (1, 0, 1)
 
 
 def test_the_end_of_a_leader_does_not_wait_for_a_silent_database(postgres: Server, database: Address) -> None:
