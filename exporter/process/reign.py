@@ -68,6 +68,7 @@ class Reign:
         )
         with ExitStack() as undo:
             undo.callback(engine.close)
+            engine.state.show_up()
             for kind in KINDS:
                 engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
             self._sources = sources(config, engine, shard, environ)

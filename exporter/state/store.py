@@ -54,7 +54,7 @@ class StateStore:
         mine: Callable[[str], bool] = lambda _slug: True,
         patience: float = 0.0,
     ) -> None:
-        """Use `open` for a file or memory. What the newest request told of the server is shown again.
+        """Use `open` for a file or memory.
 
         Of a database that is shared, `mine` are the slugs of this process; a ledger is resumed after up to `patience`
         seconds at least.
@@ -68,9 +68,6 @@ class StateStore:
         self.usage = UsageStore(self._access, self._damage)
         if database.is_older:
             self._begin_again()
-        up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
-        if up is not None:
-            telemetry.api_up(up)
 
     @classmethod
     def open(
@@ -100,6 +97,13 @@ class StateStore:
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
         self._access.close()
+
+    def show_up(self) -> None:
+        """Show again whether the newest request of the process before was answered. Raises StateError."""
+        with self._access.lock:
+            up = self._damage.guard("server", "", lambda: project_tables.read_up(self._connection, self._server), None)
+        if up is not None:
+            self._telemetry.api_up(up)
 
     def slugs(self) -> list[str]:
         """The projects and organizations of this process of which something is kept."""

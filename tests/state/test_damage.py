@@ -71,6 +71,7 @@ def fill(found: Opened) -> None:
 
 
 def load(found: Opened) -> dict[str, Stored]:
+    found.state.show_up()
     return {stored.slug: stored for stored in found.state.load()}
 
 

@@ -111,21 +111,11 @@ def test_whether_the_api_answered_is_told_again_at_the_next_start(path: Place, u
         first.telemetry.api_up(up)
         first.state.commit(known(FIRST), [FIRST], [])
     with opened(path) as second:
-        list(second.state.load())
+        second.state.show_up()
         assert second.metric("up") == int(up)
     with opened(path, server="https://circleci.example.com/api/v2") as another:
-        list(another.state.load())
+        another.state.show_up()
         assert another.metric("up") is None
-
-
-def test_what_a_request_has_told_meanwhile_is_newer_than_what_was_kept(path: Place) -> None:
-    with opened(path) as first:
-        first.telemetry.api_up(True)
-        first.state.commit(known(FIRST), [FIRST], [])
-    with opened(path) as second:
-        second.telemetry.api_up(False)
-        list(second.state.load())
-        assert second.metric("up") == 0
 
 
 def test_nothing_of_gauges_is_kept_in_memory_alone() -> None:
