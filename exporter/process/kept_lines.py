@@ -16,10 +16,10 @@ from exporter.state.lines_file import LinesFile
 from exporter.system import own_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from exporter.config import Config
+    from exporter.config import Config, Project
     from exporter.process.engine import Engine
     from exporter.process.fixed import Options
 
@@ -38,9 +38,19 @@ class KeptLines:
     """The lines of an earlier process, and those of this one. Any thread may use it."""
 
     def __init__(
-        self, engine: Engine, path: Path | None, settings: str = "", *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        projects: Callable[[], Sequence[Project]],
+        path: Path | None,
+        settings: str = "",
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`path` is that of the state file, or None where it cannot be written, `settings` what `settings_of` says."""
+        """`projects` gives those that this process is to show.
+
+        `path` is that of the state file, or None where it cannot be written, `settings` what `settings_of` says.
+        """
+        self._engine, self._projects = engine, projects
         self._store, self._monotonic, self._lock = engine.store, monotonic, threading.Lock()
         self._state, self._wall, self.settings = engine.state, engine.clocks.wall, settings
         self._file = LinesFile(path, own_code.digest(), engine.telemetry, engine.log)
@@ -49,8 +59,12 @@ class KeptLines:
     def read(self) -> Kept:
         """The lines of the process before, whole only if this one would show exactly these."""
         lines, origin = self._file.read(read, NOTHING), self._origin()
-        if lines.whole is None or (origin is not None and lines.whole.holds(origin)):
+        whole = lines.whole
+        if whole is None or (origin is not None and whole.holds(origin)):
             return lines
+        newest = self._state.newest_commit
+        if newest is not None and whole.origin.commit > newest:  # of another state; one day this one has that number
+            self._file.delete()
         return replace(lines, whole=None)
 
     def write(self) -> None:
@@ -63,11 +77,18 @@ class KeptLines:
             self.write()
 
     def _shown(self) -> Kept:
-        """What is shown now; not whole if there was a commit meanwhile."""
+        """What is shown now; not whole if this changes meanwhile, or if another process would show something else."""
         origin = self._origin()
-        lines = self._store.shown(origin)
-        steady = origin is not None and self._state.newest_commit == origin.commit
-        return lines if steady else replace(lines, whole=None)
+        if origin is not None and not (self._engine.labels.as_at_a_start and self._all_are_shown()):
+            origin = None
+        lines, after = self._store.shown(origin), self._origin()
+        if origin is not None and after is not None and origin.same(after):
+            return lines
+        return replace(lines, whole=None)
+
+    def _all_are_shown(self) -> bool:
+        """Whether what is published is what the newest search of each organization has found."""
+        return {project.slug for project in self._projects()} == self._store.published.keys()
 
     def _origin(self) -> Origin | None:
         commit = self._state.newest_commit

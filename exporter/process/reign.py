@@ -7,10 +7,12 @@ each time that it takes the lease, and each begins with nothing but what the dat
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from exporter.errors import InternalError
+from exporter.insights.collectors import LISTING
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.reachability import Reachability
 from exporter.polling.schedule import Schedule
@@ -28,7 +30,7 @@ from exporter.web.http.incidents import KINDS
 from exporter.web.webhooks import EVENTS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from exporter.config import Config
     from exporter.process.fixed import Options
@@ -86,10 +88,11 @@ class Reign:
             )
             path = config.state.path if shared is None and engine.state.lasting else None
             self._settings_of = partial(settings_of, options=options, webhooks=webhooks)
-            self._lines = KeptLines(engine, path, self._settings_of(config))
+            self._lines = KeptLines(engine, projects.projects, path, self._settings_of(config))
             lines = self._lines.read()
             self.shows_all = lines.whole is not None
             """Whether scrapes see everything before it is restored, in the lines of the process before."""
+            self._shows_until = lines.whole.until if lines.whole else None
             engine.store.adopt(lines)
             self._wanted, self._readable = self._organizations.restore(config), lines.rows
             engine.telemetry.reloaded(good=True)
@@ -108,9 +111,24 @@ class Reign:
         """Read and show what the state knows of projects; once, before the start. Raises StateError."""
         with ExitStack() as undo:
             undo.callback(self.engine.close)
-            self._fleet.restore(self._wanted, self._readable)
+            with self._hidden_when_too_old():
+                self._fleet.restore(self._wanted, self._readable)
             undo.pop_all()
         self._wanted, self._readable = (), frozenset()
+
+    @contextmanager
+    def _hidden_when_too_old(self) -> Iterator[None]:
+        """Hide what the process before has shown if its first line becomes too old meanwhile."""
+        if self._shows_until is None:
+            yield
+            return
+        timer = threading.Timer(self._shows_until - self.engine.clocks.wall(), self.engine.store.hide)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def start(self) -> None:
         self._fleet.start()
@@ -121,7 +139,8 @@ class Reign:
             source.start()
         if self._watch is not None:
             self._watch.start()
-        Repacker(self.engine.store, self._log, packed=self._lines.write_hourly).start(self.engine.stop)
+        failed = partial(self.engine.telemetry.failed, LISTING.name, InternalError.reason)
+        Repacker(self.engine.store, self._log, packed=self._lines.write_hourly, failed=failed).start(self.engine.stop)
 
     def stop(self) -> None:
         self.engine.stop.set()

@@ -62,6 +62,10 @@ class Origin(NamedTuple):
     settings: str
     at: float
 
+    def same(self, other: Origin) -> bool:
+        """Whether the same would be made from both, but for what is too old."""
+        return self.commit == other.commit and self.settings == other.settings
+
 
 class Whole(NamedTuple):
     """That nothing but the lines was shown, and until when they are young enough, in Unix seconds.
@@ -76,8 +80,11 @@ class Whole(NamedTuple):
 
     def holds(self, origin: Origin) -> bool:
         """Whether the same would be made from what there is now, and still after a start of some length."""
-        same = self.origin.commit == origin.commit and self.origin.settings == origin.settings
-        return same and self.origin.at <= origin.at and (self.until is None or origin.at + STARTING < self.until)
+        return (
+            self.origin.same(origin)
+            and self.origin.at <= origin.at
+            and (self.until is None or origin.at + STARTING < self.until)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +202,12 @@ def _sections(publication: Publication) -> Iterator[tuple[str, KeptSection]]:
             yield name, KeptSection((made_from,), 0, section.series, 0, section.families)
 
 
-def _whole(origin: Any, until: float | None, projects: int, series: Mapping[str, int]) -> Whole:  # noqa: ANN401  JSON
-    return Whole(Origin(*origin), until, projects, series)
+def _whole(origin: Any, until: Any, projects: Any, series: Any) -> Whole:  # noqa: ANN401  JSON
+    commit, settings, at = origin
+    numbers = (commit, projects, *series.values())
+    if type(settings) is not str or not all(type(each) is int for each in numbers):
+        raise TypeError
+    return Whole(Origin(commit, settings, float(at)), until if until is None else float(until), projects, series)
 
 
 def _section(made_from: str, series: int, families: frozenset[str]) -> KeptSection:

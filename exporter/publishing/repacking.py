@@ -28,6 +28,8 @@ SHARE = 0.1
 """Of one core, at most, to pack quiet blocks again."""
 STOP_WITHIN = 1.0
 """Seconds in which a stop is seen."""
+DEFECT_PAUSE = 60.0
+"""Seconds until it is tried again after an unexpected error. Scrapes and changes compress what is new meanwhile."""
 
 
 class Repacker:
@@ -39,12 +41,15 @@ class Repacker:
         log: Logger,
         *,
         packed: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
         look_every: float = LOOK_EVERY,
+        defect_pause: float = DEFECT_PAUSE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`packed` is called after each look that packed something."""
-        self._store, self._log, self._look_every, self._monotonic = store, log, look_every, monotonic
-        self._after_packing = packed
+        """`packed` is called after each look that packed something, `failed` after each unexpected error."""
+        self._store, self._log, self._monotonic = store, log, monotonic
+        self._look_every, self._defect_pause = look_every, defect_pause
+        self._after_packing, self._count_failure = packed, failed
         self._seen: dict[Place, int] = {}
         self._packed_at: dict[Place, float] = {}
 
@@ -72,13 +77,15 @@ class Repacker:
         return packed
 
     def _run(self, stop: threading.Event) -> None:
-        try:
-            pause = partial(self._pause, stop)
-            while not pause(self._look_every):
-                if self.look(pause):
+        pause = partial(self._pause, stop)
+        while not stop.is_set():
+            try:
+                if not pause(self._look_every) and self.look(pause):
                     self._after_packing()
-        except Exception:  # noqa: BLE001  what is published stays right
-            self._log.exception("unexpected error, compressed blocks are no longer repacked")
+            except Exception:  # noqa: BLE001  what is published stays right
+                self._log.exception("unexpected error", task="compressing what was published")
+                self._count_failure()
+                stop.wait(self._defect_pause)
 
     def _pause(self, stop: threading.Event, seconds: float) -> bool:
         """Wait, and meanwhile compress what is published; returns whether it is to stop."""

@@ -107,6 +107,12 @@ class SnapshotStore:
                 self._shows_before = True
                 self.exposition = Exposition(self._families, {}, before.whole.projects, before.whole.series)
 
+    def hide(self) -> None:
+        """Show nothing of an earlier process any longer, until `release`: its first line is too old by now."""
+        with self._swap:
+            if self._shows_before:
+                self.exposition = Exposition()
+
     def release(self) -> None:
         """Show no line of an earlier process of what was not published since."""
         with self._swap:

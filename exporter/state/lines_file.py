@@ -81,6 +81,15 @@ class LinesFile:
         else:
             self._failing = False
 
+    def delete(self) -> None:
+        """Delete what was written last."""
+        if self._path is None:
+            return
+        try:
+            Path(f"{self._path}{SUFFIX}").unlink(missing_ok=True)
+        except OSError as problem:
+            self._failed("write", problem)
+
     def _failed(self, operation: Operation, problem: Exception) -> None:
         """Count it, and log the first one in a row."""
         self._failures.labels(operation).inc()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from exporter.publishing.kept import NOTHING, STARTING
 from exporter.state import project_tables
 from exporter.system.logs import Logger
 from tests.publishing.test_store import SLUGS, of, scraped
-from tests.samples import NOW
+from tests.samples import FACTS, NOW
 
 if TYPE_CHECKING:
     from exporter.publishing.kept import Kept
@@ -35,7 +36,8 @@ class Running:
             environ={"CIRCLECI_TOKEN": "t"},
             clocks=Clocks(lambda: at, lambda: self.now),
         )
-        self.lines = KeptLines(self.engine, path, settings, monotonic=lambda: self.now)
+        self.projects = [of(slug).project for slug in SLUGS]
+        self.lines = KeptLines(self.engine, lambda: self.projects, path, settings, monotonic=lambda: self.now)
 
     def close(self) -> None:
         self.engine.close()
@@ -130,6 +132,61 @@ def test_lines_are_not_whole_if_there_was_a_commit_while_they_were_collected(
     running.lines.write()
     running.close()
     assert not whole_after(path)
+
+
+def test_lines_are_not_whole_if_the_settings_changed_while_they_were_collected(
+    running: Running, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = running.engine.store
+    shown = store.shown
+
+    def reloaded(*origin: Any) -> Kept:
+        running.lines.settings = "others"
+        return shown(*origin)
+
+    monkeypatch.setattr(store, "shown", reloaded)
+    running.lines.write()
+    running.close()
+    assert not whole_after(path)
+
+
+@pytest.mark.parametrize("slugs", [SLUGS[:1], [*SLUGS, "gh/acme/new"]], ids=["one is gone", "one is new"])
+def test_lines_are_not_whole_between_a_search_and_the_change_that_it_brings(
+    running: Running, path: Path, slugs: list[str]
+) -> None:
+    running.projects = [of(slug).project for slug in slugs]
+    running.lines.write()
+    running.close()
+    assert not whole_after(path)
+
+
+def test_lines_are_not_whole_with_labels_that_another_process_would_not_give(running: Running, path: Path) -> None:
+    twins = [of(f"circleci/8vLqd1AbCdEf/{number}") for number in (1, 2)]
+    for twin in twins:
+        named = replace(twin, facts=replace(FACTS, organization="acme", project_name="twin"))
+        running.engine.store.publish([named], NOW)
+    running.projects += [twin.project for twin in twins]
+    labels = [each.project.name for each, _ in running.engine.store.published.values()]
+    assert labels[-2:] == ["acme/twin", twins[1].project.slug], "whoever comes first has the name"
+    running.lines.write()
+    running.close()
+    after = Running(path)
+    found = after.lines.read()
+    after.close()
+    assert (len(found.sections), found.whole) == (len(SLUGS) + 2, None)
+
+
+def test_lines_of_another_state_are_deleted_before_this_one_comes_to_the_same_number_of_commits(
+    running: Running, path: Path
+) -> None:
+    for _ in range(3):
+        running.engine.state.commit(of(SLUGS[0]), (), ())
+    running.lines.write()
+    running.close()
+    path.unlink()
+    Path(f"{path}.generation").unlink()
+    assert not whole_after(path)
+    assert not file(path).exists()
 
 
 def test_lines_are_not_whole_while_a_poll_is_between_its_commit_and_its_publication(

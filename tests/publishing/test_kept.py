@@ -86,6 +86,19 @@ def test_lines_that_are_whole_are_shown_before_anything_is_published_and_until_a
     assert (store.exposition.projects, store.exposition.series) == (2, store.series)
 
 
+def test_lines_that_became_too_old_are_hidden_until_all_is_published() -> None:
+    store = SnapshotStore()
+    store.adopt(read(BytesIO(b"".join(written(shown(*map(of, SLUGS)).shown(ORIGIN))))))
+    store.hide()
+    assert (scraped(store.exposition), store.exposition.projects) == (b"", 0)
+    store.publish([of(WEB)], NOW)
+    assert scraped(store.exposition) == b""
+    store.publish([of(API)], NOW)
+    store.release()
+    store.hide()
+    assert scraped(store.exposition) == scraped(shown(of(WEB), of(API)).exposition)
+
+
 def test_lines_that_may_not_be_whole_are_not_shown_before_what_is_published() -> None:
     store = SnapshotStore()
     store.adopt(shown(*map(of, SLUGS)).shown())
@@ -189,6 +202,12 @@ MIXED: dict[str, Callable[[Any], object]] = {
     "a digest that is none": lambda head: section(head).__setitem__(0, "none"),
     "blocks of another family": lambda head: head["families"].update({"another family": []}),
     "a count that is a text": lambda head: head.update(rows="many"),
+    "a commit that is a text": lambda head: head["whole"][0].__setitem__(0, "5"),
+    "settings that are a number": lambda head: head["whole"][0].__setitem__(1, 5),
+    "an age that is a text": lambda head: head["whole"].__setitem__(1, "soon"),
+    "projects that are a text": lambda head: head["whole"].__setitem__(2, "5"),
+    "series that are a list": lambda head: head["whole"].__setitem__(3, [5]),
+    "series that are texts": lambda head: head["whole"].__setitem__(3, {"workflows": "5"}),
 }
 
 
@@ -199,11 +218,11 @@ def section(head: Any) -> list[object]:
 
 @pytest.mark.parametrize("change", MIXED.values(), ids=MIXED)
 def test_parts_that_do_not_belong_together_are_refused_whole(change: Callable[[Any], object]) -> None:
-    head, _, rest = b"".join(written(shown(of(WEB), of(API)).shown())).partition(b"\n")
+    head, _, rest = b"".join(written(shown(of(WEB), of(API)).shown(ORIGIN))).partition(b"\n")
     document = json.loads(head)
     assert read(BytesIO(json.dumps(document).encode() + b"\n" + rest)).slots == {WEB: 0, API: 1}
     change(document)
-    with pytest.raises((ValueError, TypeError, LookupError)):
+    with pytest.raises((ValueError, TypeError, LookupError, AttributeError)):
         read(BytesIO(json.dumps(document).encode() + b"\n" + rest))
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.publishing.blocks import Block
+    from exporter.publishing.store import Place
     from exporter.system.logs import Logger
 
 WINDOW = (("branch", "main"), ("reporting-window", "last-7-days"))
@@ -164,15 +165,32 @@ def test_a_scrape_that_comes_before_the_thread_compresses_what_it_sends(store: S
     assert b" 102.0" in gzip.decompress(member(store))
 
 
-def test_an_unexpected_error_is_logged_and_ends_the_thread() -> None:
-    class Broken(SnapshotStore):
-        """A store with a defect."""
+def test_an_unexpected_error_is_logged_and_counted_and_the_next_look_is_as_good(store: SnapshotStore) -> None:
+    class Broken:
+        """A store with a defect that is there once."""
 
-        def blocks(self) -> Iterator[tuple[tuple[bool, str, int], Block]]:
-            raise RuntimeError("a defect")
+        def __init__(self) -> None:
+            self.fresh, self.settle, self.exchange = store.fresh, store.settle, store.exchange
+            self.looks = 0
 
-    log, before = CapturingLogger(), set(threading.enumerate())
-    Repacker(Broken(), cast("Logger", log), look_every=0.01).start(threading.Event())
-    wait_until(lambda: bool(log.calls), why="it is logged")
-    wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
-    assert log.calls[0].method_name == "exception"
+        def blocks(self) -> Iterator[tuple[Place, Block]]:
+            self.looks += 1
+            if self.looks == 1:
+                raise RuntimeError("a defect")
+            return store.blocks()
+
+    log, failures, stop = CapturingLogger(), list[None](), threading.Event()
+    packed = threading.Event()
+    repacker = Repacker(
+        cast("SnapshotStore", Broken()),
+        cast("Logger", log),
+        packed=packed.set,
+        failed=lambda: failures.append(None),
+        look_every=0.01,
+        defect_pause=0.01,
+    )
+    repacker.start(stop)
+    wait_until(packed.is_set, why="a look that packed something")
+    stop.set()
+    assert [call.method_name for call in log.calls] == ["exception"]
+    assert len(failures) == 1
