@@ -104,13 +104,17 @@ class Daemon:
             self._run_replica(self._replica)
             return
         reign = self._only
-        with collection_paused(), self._reloads.steady:
-            self._restore(reign)
-        reign.start()
-        self._ready = True
-        self._serve()
-        reign.stop()
-        self._web.stop()
+        try:
+            with self._reloads.steady:
+                with collection_paused():
+                    self._restore(reign)
+                reign.start()
+            self._ready = True
+            self._serve()
+            reign.stop()
+        finally:
+            self._restored.set()  # no page waits for what does not come
+            self._web.stop()
         reign.close()
 
     def _restore(self, reign: Reign) -> None:

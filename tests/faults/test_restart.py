@@ -45,14 +45,18 @@ def config_of(
 HELD = """
 import time
 from pathlib import Path
+from exporter.process import daemon
 from exporter.process.fleet import Fleet
 restore = Fleet.restore
 def held(*known):
     Path("reading").touch()
     while not Path("go").exists():
         time.sleep(0.01)
+    if Path("go").read_text():
+        raise RuntimeError("a defect")
     return restore(*known)
 Fleet.restore = held
+daemon.RESTORING_SECONDS = 3600.0
 """
 
 
@@ -307,6 +311,12 @@ class Held(Exporter):
     def go(self) -> None:
         self.may_go.touch()
 
+    def fail(self) -> None:
+        """Go on with a defect."""
+        unfinished = self.may_go.with_suffix(".new")
+        unfinished.write_text("fail")
+        unfinished.replace(self.may_go)
+
 
 @pytest.fixture
 def stopped(circle: RemoteCircle, state: Path, tmp_path: Path) -> tuple[Scrape, Path, str]:
@@ -353,6 +363,20 @@ def test_a_stop_while_the_state_is_read_ends_it_as_soon_as_it_is_read(
         assert exporter.process.wait(PATIENCE) == 0
         assert "Traceback" not in exporter.log
     assert circle.requests() == []
+
+
+def test_a_defect_while_the_state_is_read_ends_the_process_and_nobody_waits_for_more(
+    stopped: tuple[Scrape, Path, str],
+) -> None:
+    _, folder, config = stopped
+    with Held(folder, config) as exporter, ThreadPoolExecutor() as clients:
+        wait_until(exporter.reading.exists)
+        page = clients.submit(exporter.get, "/")
+        wait_until(lambda: exporter.get("/-/healthy")[0] == 200)
+        exporter.fail()
+        assert exporter.process.wait(PATIENCE) == 1
+        assert "RuntimeError: a defect" in exporter.log
+        assert page.exception(PATIENCE) is None or isinstance(page.exception(PATIENCE), OSError)
 
 
 @pytest.mark.parametrize("changed", ["interval: 2h", "a kill"])
