@@ -31,7 +31,7 @@ class Fleet:
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         self._schedule, self._clocks = schedule, engine.clocks
-        self._log, self._steps = engine.log, ClockSteps(engine.clocks)
+        self._log, self.steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._forget = engine.store, engine.state, engine.forget
         self._labels = engine.labels
         self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
@@ -114,7 +114,7 @@ class Fleet:
 
     def expire(self) -> None:
         """Drop what has become stale since it was published, and follow steps of the system clock."""
-        step, now = self._steps.look(), self._clocks.wall()
+        step, now = self.steps.look(), self._clocks.wall()
         if step:
             self._log.warning("system clock changed", seconds=round(step, 1))
             (self._catch_up if step > 0 else self._set_back)()

@@ -16,10 +16,10 @@ from exporter.state.lines_file import LinesFile
 from exporter.system import own_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from exporter.config import Config, Project
+    from exporter.config import Config
     from exporter.process.engine import Engine
     from exporter.process.fixed import Options
 
@@ -40,17 +40,17 @@ class KeptLines:
     def __init__(
         self,
         engine: Engine,
-        projects: Callable[[], Sequence[Project]],
+        as_at_a_start: Callable[[], bool],
         path: Path | None,
         settings: str = "",
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`projects` gives those that this process is to show.
+        """`as_at_a_start` tells whether another process would make the same of the state.
 
         `path` is that of the state file, or None where it cannot be written, `settings` what `settings_of` says.
         """
-        self._engine, self._projects = engine, projects
+        self._as_at_a_start = as_at_a_start
         self._store, self._monotonic, self._lock = engine.store, monotonic, threading.Lock()
         self._state, self._wall, self.settings = engine.state, engine.clocks.wall, settings
         self._file = LinesFile(path, own_code.digest(), engine.telemetry, engine.log)
@@ -79,16 +79,12 @@ class KeptLines:
     def _shown(self) -> Kept:
         """What is shown now; not whole if this changes meanwhile, or if another process would show something else."""
         origin = self._origin()
-        if origin is not None and not (self._engine.labels.as_at_a_start and self._all_are_shown()):
+        if not self._as_at_a_start():
             origin = None
         lines, after = self._store.shown(origin), self._origin()
         if origin is not None and after is not None and origin.same(after):
             return lines
         return replace(lines, whole=None)
-
-    def _all_are_shown(self) -> bool:
-        """Whether what is published is what the newest search of each organization has found."""
-        return {project.slug for project in self._projects()} == self._store.published.keys()
 
     def _origin(self) -> Origin | None:
         commit = self._state.newest_commit

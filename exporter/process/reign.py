@@ -80,15 +80,15 @@ class Reign:
             self._watch = inbox(engine, self.count_webhook) if inbox else None
             self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
             self._fleet = Fleet(engine, self._schedule)
-            projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
-            self._organizations = Organizations(engine, projects, self._schedule, self._fleet.settle)
+            self._projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
+            self._organizations = Organizations(engine, self._projects, self._schedule, self._fleet.settle)
             self.lifecycle_log = LifecycleLog(engine.store, config, log, shard=shard, total_shards=total)
             self.figures = figures.PageFigures(
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
             path = config.state.path if shared is None and engine.state.lasting else None
             self._settings_of = partial(settings_of, options=options, webhooks=webhooks)
-            self._lines = KeptLines(engine, projects.projects, path, self._settings_of(config))
+            self._lines = KeptLines(engine, self._as_at_a_start, path, self._settings_of(config))
             lines = self._lines.read()
             self.shows_all = lines.whole is not None
             """Whether scrapes see everything before it is restored, in the lines of the process before."""
@@ -175,6 +175,12 @@ class Reign:
 
     def api(self) -> ApiView:
         return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
+
+    def _as_at_a_start(self) -> bool:
+        """Whether another process would make the same of the state: no search is half adopted, no time was changed."""
+        found = {project.slug for project in self._projects.projects()}
+        is_settled = found == self.engine.store.published.keys()
+        return is_settled and self.engine.labels.as_at_a_start and not self._fleet.steps.went_back
 
     def _each_second(self) -> None:
         self._fleet.expire()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +17,7 @@ from exporter.publishing.kept import NOTHING, STARTING
 from exporter.state import project_tables
 from exporter.system.logs import Logger
 from tests.publishing.test_store import SLUGS, of, scraped
-from tests.samples import FACTS, NOW
+from tests.samples import NOW
 
 if TYPE_CHECKING:
     from exporter.publishing.kept import Kept
@@ -36,8 +35,8 @@ class Running:
             environ={"CIRCLECI_TOKEN": "t"},
             clocks=Clocks(lambda: at, lambda: self.now),
         )
-        self.projects = [of(slug).project for slug in SLUGS]
-        self.lines = KeptLines(self.engine, lambda: self.projects, path, settings, monotonic=lambda: self.now)
+        self.is_as_at_a_start = True
+        self.lines = KeptLines(self.engine, lambda: self.is_as_at_a_start, path, settings, monotonic=lambda: self.now)
 
     def close(self) -> None:
         self.engine.close()
@@ -150,30 +149,13 @@ def test_lines_are_not_whole_if_the_settings_changed_while_they_were_collected(
     assert not whole_after(path)
 
 
-@pytest.mark.parametrize("slugs", [SLUGS[:1], [*SLUGS, "gh/acme/new"]], ids=["one is gone", "one is new"])
-def test_lines_are_not_whole_between_a_search_and_the_change_that_it_brings(
-    running: Running, path: Path, slugs: list[str]
+def test_lines_are_not_whole_where_another_process_would_make_something_else_of_the_state(
+    running: Running, path: Path
 ) -> None:
-    running.projects = [of(slug).project for slug in slugs]
+    running.is_as_at_a_start = False
     running.lines.write()
     running.close()
     assert not whole_after(path)
-
-
-def test_lines_are_not_whole_with_labels_that_another_process_would_not_give(running: Running, path: Path) -> None:
-    twins = [of(f"circleci/8vLqd1AbCdEf/{number}") for number in (1, 2)]
-    for twin in twins:
-        named = replace(twin, facts=replace(FACTS, organization="acme", project_name="twin"))
-        running.engine.store.publish([named], NOW)
-    running.projects += [twin.project for twin in twins]
-    labels = [each.project.name for each, _ in running.engine.store.published.values()]
-    assert labels[-2:] == ["acme/twin", twins[1].project.slug], "whoever comes first has the name"
-    running.lines.write()
-    running.close()
-    after = Running(path)
-    found = after.lines.read()
-    after.close()
-    assert (len(found.sections), found.whole) == (len(SLUGS) + 2, None)
 
 
 def test_lines_of_another_state_are_deleted_before_this_one_comes_to_the_same_number_of_commits(
