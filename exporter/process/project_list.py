@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from exporter.config import Config, Organization, Project, mine, owner
 from exporter.knowledge import discovered_projects
+from exporter.knowledge.discovered_projects import Sightings
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
 
@@ -25,12 +26,22 @@ class ProjectList:
 
     def projects(self) -> tuple[Project, ...]:
         """The projects of this shard, listed and found; how many were found is shown."""
-        known = {slug: discovered_projects.seen(snapshot) for slug, (snapshot, _) in self._store.organizations.items()}
-        organizations = self.organizations
+        known, organizations = self._found(), self.organizations
         for slug, organization in organizations.items():
             if found := known.get(slug):
                 self._telemetry.discovered.labels(slug).set(len(discovered_projects.chosen(organization, found)))
-        projects = discovered_projects.all_projects(self._listed, organizations.values(), known)
+        return self._of_shard(known)
+
+    def slugs(self) -> frozenset[str]:
+        """Those of the projects; any thread may ask for them."""
+        return frozenset([project.slug for project in self._of_shard(self._found())])
+
+    def _found(self) -> Mapping[str, Sightings]:
+        """What the newest search of each organization has found."""
+        return {slug: discovered_projects.seen(snapshot) for slug, (snapshot, _) in self._store.organizations.items()}
+
+    def _of_shard(self, known: Mapping[str, Sightings]) -> tuple[Project, ...]:
+        projects = discovered_projects.all_projects(self._listed, self.organizations.values(), known)
         return mine(projects, self._shard, self._total_shards)
 
     def shows_totals(self, slug: str) -> bool:

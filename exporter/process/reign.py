@@ -178,8 +178,7 @@ class Reign:
 
     def _as_at_a_start(self) -> bool:
         """Whether another process would make the same of the state: no search is half adopted, no time was changed."""
-        found = {project.slug for project in self._projects.projects()}
-        is_settled = found == self.engine.store.published.keys()
+        is_settled = self._projects.slugs() == self.engine.store.published.keys()
         return is_settled and self.engine.labels.as_at_a_start and not self._fleet.steps.went_back
 
     def _each_second(self) -> None:

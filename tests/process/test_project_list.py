@@ -48,6 +48,13 @@ def test_how_many_an_organization_has_is_shown_once_something_was_found() -> Non
         assert projects._telemetry.registry.get_sample_value(name, labels) == expected
 
 
+def test_asking_for_the_slugs_alone_shows_nothing() -> None:
+    projects = listing(CONFIG)
+    assert projects.slugs() == set(slugs(listing(CONFIG)))
+    name, labels = "circleci_exporter_discovered_projects", {"organization": "gh/other"}
+    assert projects._telemetry.registry.get_sample_value(name, labels) is None
+
+
 def test_another_configuration_holds_from_then_on() -> None:
     projects = listing(CONFIG)
     projects.adopt(parse("projects: [gh/acme/api]"))
