@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     Serve = Callable[..., Running]
 
 T = TypeVar("T")
+
+GONE = "Node with given id does not belong to the document"
+"""What Chromium says of an element that goes with its page just while it is read."""
 
 SCRIPT = "<script>document.title='taken over'</script>"
 LONG = "a-workflow-whose-name-" + "goes-on-and-on-" * 12
@@ -105,6 +108,10 @@ class Browser:
             try:
                 return ([what(element) for element in self.driver.find_elements(By.CSS_SELECTOR, selector)],)
             except StaleElementReferenceException:
+                return None
+            except WebDriverException as error:
+                if GONE not in str(error):
+                    raise
                 return None
 
         (read,) = wait_until(found) or ([],)
