@@ -1,7 +1,8 @@
 """The critical path of one finished workflow run: which job, running or waiting, took how much of its time. Pure.
 
 The path is walked back from the job that stopped last to the dependency that stopped last, and so on to
-the creation of the run. So its seconds add up to the last stop less the creation, exactly.
+the creation of the run; what is before an approval counts as a dependency of what is behind it. So its seconds
+add up to the last stop less the creation, exactly.
 """
 
 from __future__ import annotations
@@ -46,26 +47,22 @@ def critical_path(jobs: Mapping[str, Job], created_at: float) -> dict[Phase, flo
 def _blocker(job: Job, jobs: Mapping[str, Job], created_at: float, seen: set[str]) -> tuple[str, Job | None]:
     """Which name a job's wait goes under, and which job's stop it began with; None: with the run's creation.
 
-    When an approval was granted is not known, so the whole time since it could be asked for is its own.
+    When an approval was granted is not known, so the time since the last job that held this one back is the approval's.
     """
-    name = job.name
-    before = blockers(job, jobs)
-    approvals = [each for each in before if each.approval]
-    if approvals:
-        asked = max(approvals, key=lambda each: (_asked_at(each, jobs, created_at), each.name))
-        name, before = asked.name, _behind(asked, jobs)
-    return name, _last(each for each in before if each.id not in seen)
+    approvals = [each for each in blockers(job, jobs) if each.approval]
+    asked = max(((_asked_at(each, jobs, created_at), each.name) for each in approvals), default=(created_at, job.name))
+    return asked[1], _last(each for each in _held_back_by(job, jobs) if each.id not in seen)
 
 
 def _asked_at(approval: Job, jobs: Mapping[str, Job], created_at: float) -> float:
-    last = _last(_behind(approval, jobs))
+    last = _last(_held_back_by(approval, jobs))
     return created_at if last is None else _stop(last, created_at)
 
 
-def _behind(approval: Job, jobs: Mapping[str, Job]) -> list[Job]:
-    """The jobs that had to end before an approval could be asked for, also those behind other approvals."""
+def _held_back_by(job: Job, jobs: Mapping[str, Job]) -> list[Job]:
+    """The jobs that had to end before this one could start, also those before the approvals that it is behind."""
     found: list[Job] = []
-    seen, waiting = {approval.id}, [approval]
+    seen, waiting = {job.id}, [job]
     while waiting:
         for before in blockers(waiting.pop(), jobs):
             if not before.approval:

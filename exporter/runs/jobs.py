@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
 from exporter.runs.entries import Entry, readable
 
+RETRIED = "retried"
 STATUSES = (
     "success",
     "failed",
@@ -20,7 +21,7 @@ STATUSES = (
     "infrastructure_fail",
     "timedout",
     "terminated-unknown",
-    "retried",
+    RETRIED,
 )
 """Final statuses of a job that ran, or could have run."""
 UNDER_WAY = ("running", "queued", "not_running", "on_hold", "blocked")
@@ -102,15 +103,16 @@ def behind_approval(job: Job, jobs: Mapping[str, Job]) -> bool:
 def blockers(job: Job, jobs: Mapping[str, Job]) -> list[Job]:
     """What had to end before a job could start: its dependencies, and earlier attempts of itself."""
     found = {identifier: jobs[identifier] for identifier in job.dependencies if identifier in jobs}
-    if job.started_at is not None:
-        found |= {
-            other.id: other
-            for other in jobs.values()
-            if other.name == job.name and other.status == "retried" and other.started_at is not None
-            if (other.started_at, other.id) < (job.started_at, job.id)
-        }
+    found |= {other.id: other for other in jobs.values() if _is_earlier_attempt(other, job)}
     found.pop(job.id, None)
     return list(found.values())
+
+
+def _is_earlier_attempt(other: Job, job: Job) -> bool:
+    """Whether `other` is a try of the same job that was given up before; the last one may still wait, or not start."""
+    if other.name != job.name or other.status != RETRIED or other.started_at is None or job.approval:
+        return False
+    return job.started_at is None or (other.started_at, other.id) < (job.started_at, job.id)
 
 
 def under_way(jobs: Iterable[Job]) -> dict[str, int]:

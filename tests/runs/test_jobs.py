@@ -104,6 +104,13 @@ def test_a_retried_attempt_is_a_dependency_of_the_next_one_alone() -> None:
     assert [wait_of(each, known, CREATED) for each in known.values()] == [1, 4, 5]
 
 
+def test_an_attempt_that_waits_has_waited_since_the_one_before_was_given_up() -> None:
+    known = jobs(
+        job("a", 1, 1800, status="retried", identifier="1"), job("a", None, None, status="queued", identifier="2")
+    )
+    assert oldest_wait(known, CREATED) == CREATED + 1800
+
+
 def test_the_wait_behind_an_approval_or_of_a_job_that_never_started_is_not_known() -> None:
     known = jobs(approval("hold"), job("a", 9, 12, "hold"), job("b", None, 5, status="canceled"))
     assert wait_of(known["a"], known, CREATED) is None

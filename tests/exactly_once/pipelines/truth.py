@@ -188,8 +188,8 @@ def needed_by(job: Facts, run: Facts) -> list[Facts]:
             or (
                 other["name"] == job["name"]
                 and other["status"] == "retried"
-                and job["started"] is not None
-                and (other["started"], other["id"]) < (job["started"], job["id"])
+                and job["type"] != "approval"
+                and (job["started"] is None or (other["started"], other["id"]) < (job["started"], job["id"]))
             )
         )
     ]
@@ -215,7 +215,9 @@ def path_of(run: Facts) -> dict[tuple[str, str], float]:
         if approvals:
             asked = {each["id"]: _last_stop(_before_approval(each, run), run) for each in approvals}
             approval = max(approvals, key=lambda each: (asked[each["id"]], each["name"]))
-            waiting_for, before = approval["name"], _before_approval(approval, run)
+            waiting_for = approval["name"]
+            before = [each for each in before if each["type"] != "approval"]
+            before += [each for one in approvals for each in _before_approval(one, run)]
         before = [each for each in before if not carried_over(each, run) and each["id"] not in walked]
         earlier = _last(before)
         then = run["created"] if earlier is None else min(max(earlier["stopped"], run["created"]), begin)
