@@ -39,7 +39,8 @@ class HintWork:
 
     def follow(self, book: Book) -> bool:
         """Follow the hints that are due; returns whether there were any. Raises Stopped."""
-        taken = self._inbox.take(self._slug, MOST_A_STEP)
+        watched = {run.id for pipeline in book.live.pipelines.values() for run in pipeline.runs}
+        taken = self._inbox.take(self._slug, MOST_A_STEP, watched)
         for waiting in taken:
             if self._attempt.over():
                 self._inbox.failed(self._slug)

@@ -88,13 +88,18 @@ class Inbox:
         with self._lock:
             return min((each.until for each in self._projects.get(slug, {}).values()), default=None)
 
-    def take(self, slug: str, most: int) -> list[Waiting]:
-        """The hints of a project that are due, the oldest first; they are being followed from now on."""
+    def take(self, slug: str, most: int, watched: Collection[str] = ()) -> list[Waiting]:
+        """The hints of a project that are due; they are being followed from now on.
+
+        First those about runs that are `watched`, by their ids, which do exist; then those that have failed least
+        often, of these the newest: a flood of events about what CircleCI does not show delays no other.
+        """
         now = self._wall()
         with self._lock:
             waiting = self._projects.get(slug, {})
             due = [each for each in waiting.values() if each.until <= now]
-            due = sorted(due, key=lambda each: each.hint.taken_at)[:most]
+            due.sort(key=lambda each: (each.hint.workflow not in watched, each.failures, -each.hint.taken_at))
+            del due[most:]
             waiting.update({each.hint.id: replace(each, asked=True) for each in due})
             return due
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from exporter.insights.collector import PIPELINES_POLL
 from exporter.runs.hints import Hint
 from tests.watching import NOON, SLUG, Watching, watching
 
@@ -223,6 +225,28 @@ def test_an_event_about_a_run_that_does_not_exist_is_dropped_after_one_call() ->
             "circleci_exporter_collector_failures_total", collector="pipelines", reason="not_found"
         )
         assert failures == 1
+
+
+def test_a_flood_of_events_about_runs_that_do_not_exist_delays_no_other() -> None:
+    with watching(settings=SELDOM) as running:
+        running.begin()
+        watched = running.start()
+        running.look(3600)
+        running.end(watched)
+        tell(running, watched)
+        for number in range(200):
+            tell(running, str(UUID(int=number, version=4)))
+        running.pass_time(1)
+        unknown = running.start()
+        running.end(unknown, at=running.now + 90)
+        tell(running, unknown)
+        running.asked()
+        poll = running.engine.begin(SLUG, PIPELINES_POLL)
+        assert poll is not None
+        poll.step()
+        asked = [path.split("?")[0].removeprefix("/workflow/") for path in running.asked()]
+        assert {watched, unknown} <= set(asked)
+        assert len(running.engine.state.hints()) == 192
 
 
 def test_what_fails_is_asked_again_after_growing_gaps_and_leaves_the_outcome_of_polls_alone() -> None:

@@ -65,10 +65,17 @@ def test_an_end_is_not_forgotten_when_a_job_of_the_same_run_is_told_of(opened: O
     assert [(each.ended, version) for each, version in opened.state.hints()] == [(True, 2)]
 
 
-def test_the_oldest_are_taken_first_and_only_so_many(opened: Opened) -> None:
+def test_only_so_many_are_taken_those_of_watched_runs_first_then_the_newest_and_last_what_has_failed(
+    opened: Opened,
+) -> None:
     for number in (3, 1, 2):
         opened.inbox.accept(hint(number, at=NOW + number))
-    assert [each.hint for each in opened.inbox.take(WEB, 2)] == [hint(1, at=NOW + 1), hint(2, at=NOW + 2)]
+    opened.inbox.failed(WEB, [hint(3).id])
+    opened.now += LONGEST_GAP
+    opened.inbox.accept(hint(4, at=opened.now))
+    taken = opened.inbox.take(WEB, 3, {hint(1).id})
+    assert [each.hint.id for each in taken] == [hint(number).id for number in (1, 4, 2)]
+    assert [each.hint.id for each in opened.inbox.take(WEB, 4)] == [hint(number).id for number in (4, 2, 1, 3)]
 
 
 def test_what_was_followed_is_gone_but_for_what_came_meanwhile(opened: Opened) -> None:
