@@ -46,6 +46,7 @@ def connect(path: Path | None, telemetry: Telemetry, log: BoundLogger) -> tuple[
     if path is None:
         return _memory(), True
     problem: Exception
+    path = Path(os.path.realpath(path))  # where SQLite has what stands beside the file, too; a link may dangle
     try:
         if not path.parent.is_dir():
             raise StartError(f"state file {path}: there is no folder {path.parent}")
@@ -78,7 +79,7 @@ def _usable(path: Path, telemetry: Telemetry, log: BoundLogger) -> sqlite3.Conne
     if path.exists():
         _recognize(path)
     else:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None, check_same_thread=False)
     try:
         _prepare(connection)

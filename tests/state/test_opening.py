@@ -49,6 +49,39 @@ def aside(path: Path) -> list[str]:
     return sorted(found.name for found in path.parent.iterdir() if ".corrupt-" in found.name)
 
 
+def test_a_link_to_a_file_that_is_not_there_yet_makes_it_there(tmp_path: Path) -> None:
+    path, disk = tmp_path / "state.db", tmp_path / "disk"
+    path.symlink_to(disk / "real.db")
+    with pytest.raises(StartError, match="there is no folder"):
+        opened(path).__enter__()
+    disk.mkdir()
+    with opened(path) as found:
+        assert found.state.lasting
+        found.state.commit(known(QUESTION), [QUESTION], [])
+    assert stat.S_IMODE((disk / "real.db").stat().st_mode) == 0o600
+    with opened(path) as found:
+        assert len(list(found.state.load())) == 1
+
+
+def test_what_a_link_leads_to_is_moved_aside_with_its_log_where_it_is(tmp_path: Path) -> None:
+    path, real = tmp_path / "state.db", tmp_path / "disk" / "real.db"
+    real.parent.mkdir()
+    path.symlink_to(real)
+    real.write_bytes(b"no database at all")
+    Path(f"{real}-wal").write_bytes(b"its log")
+    with opened(path) as found:
+        assert found.state.lasting
+    assert len(aside(real)) == 2
+    assert path.is_symlink()
+
+
+def test_a_link_that_leads_to_itself_is_said_to_be_unwritable(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.symlink_to(path)
+    with opened(path) as found:
+        assert not found.state.lasting
+
+
 def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     with opened(path) as found:
