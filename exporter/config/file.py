@@ -165,13 +165,7 @@ class Config(Section):
         (), description="Organizations. Their projects are found automatically."
     )
     _file: str = PrivateAttr("config.yaml")
-    _digest: str = PrivateAttr("")
 
     @property
     def file(self) -> str:
         return self._file
-
-    @property
-    def digest(self) -> str:
-        """What tells it from every configuration that says something else."""
-        return self._digest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,9 +57,7 @@ def _config(document: Document, directory: Path) -> Config:
         raise ConfigError(document.problems())
     timeout = parts["circleci"].timeout
     lists = {key: tuple(entry.within(timeout) for entry in found.values()) for key, found in entries.items()}
-    said = sha256(repr((str(directory), document.data)).encode()).hexdigest()
-    parts |= {"_file": document.file, "_digest": said, **lists}
-    return Config.model_construct(**parts)
+    return Config.model_construct(**parts | {"_file": document.file, **lists})
 
 
 def _entries(document: Document, key: str, directory: Path, defaults: ProjectSettings) -> dict[int, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import chain
 from math import inf
 from typing import Any
@@ -61,11 +60,6 @@ def unpack_texts(packed: bytes, table: Table) -> Iterator[TextRow]:
     places = [columns.index(path) if path in columns else None for path in paths]
     for labels, numbers in rows:
         yield labels, tuple([None if place is None else numbers[place] for place in places])
-
-
-def fingerprint(packed: bytes, collector: str = "") -> bytes:
-    """A digest of 16 bytes of rows, which of one collector can be unpacked and of another not."""
-    return sha256(collector.encode() + b" " + packed).digest()[:16]
 
 
 def verify(packed: bytes, tables: Iterable[Table]) -> None:

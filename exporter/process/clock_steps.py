@@ -13,8 +13,6 @@ class ClockSteps:
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks, self._ahead = clocks, clocks.wall() - clocks.monotonic()
-        self.went_back = False
-        """Whether the clock was ever set back."""
 
     def look(self) -> float:
         """The seconds by which the wall clock was set since the last look: below 0 when it was set back, mostly 0.
@@ -23,7 +21,4 @@ class ClockSteps:
         """
         ahead = self._clocks.wall() - self._clocks.monotonic()
         step, self._ahead = ahead - self._ahead, ahead
-        if abs(step) < SMALLEST:
-            return 0.0
-        self.went_back |= step < 0
-        return step
+        return step if abs(step) >= SMALLEST else 0.0

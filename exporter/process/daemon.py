@@ -119,12 +119,9 @@ class Daemon:
 
     def _restore(self, reign: Reign) -> None:
         """Restore, and serve from the moment at which a scrape finds everything: until then it waits."""
-        if not reign.shows_all:
-            reign.restore()
+        reign.restore()
         reign.lifecycle_log.starting()
         self._web.start()
-        if reign.shows_all:
-            reign.restore()
         reign.lifecycle_log.adopted(self._config)
         self._restored.set()
 

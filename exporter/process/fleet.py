@@ -6,7 +6,7 @@ What stays the same is not touched.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -31,7 +31,7 @@ class Fleet:
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         self._schedule, self._clocks = schedule, engine.clocks
-        self._log, self.steps = engine.log, ClockSteps(engine.clocks)
+        self._log, self._steps = engine.log, ClockSteps(engine.clocks)
         self._store, self._state, self._forget = engine.store, engine.state, engine.forget
         self._labels = engine.labels
         self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
@@ -43,24 +43,20 @@ class Fleet:
         """Projects of which something had no answer when they were restored."""
         self._lock = threading.Lock()
 
-    def restore(self, projects: Iterable[Project], readable: Container[bytes] = ()) -> None:
-        """Show what the state file knows about these projects, before the first request.
-
-        `readable` are fingerprints of rows that an earlier process has read.
-        """
+    def restore(self, projects: Iterable[Project]) -> None:
+        """Show what the state file knows about these projects, before the first request."""
         wanted = {project.slug: project for project in projects}
         self._labels.reserve(wanted.values())
-        self._store.publish(self._restored(wanted, readable), self._clocks.wall())
-        self._store.release()
+        self._store.publish(self._restored(wanted), self._clocks.wall())
         self._state.stop_counting(*[slug for slug, each in wanted.items() if not counts(each.collectors)])
         self._show_anew()
         self._inbox.restore([slug for slug, project in wanted.items() if PIPELINES in project.collectors])
         # What was taken out while this process did not run: it begins anew if it ever comes back.
         self._state.forget([slug for slug in self._state.slugs() if self._store.get(slug) is None])
 
-    def _restored(self, wanted: Mapping[str, Project], readable: Container[bytes]) -> Iterator[Snapshot]:
+    def _restored(self, wanted: Mapping[str, Project]) -> Iterator[Snapshot]:
         """What is known of projects, each read when it is about to be shown; what is no longer asked is deleted."""
-        known = iter(self._state.load(wanted, readable))
+        known = iter(self._state.load(wanted))
         stored = next(known, None)
         for slug, project in wanted.items():
             found = stored if stored is not None and stored.slug == slug else None
@@ -114,7 +110,7 @@ class Fleet:
 
     def expire(self) -> None:
         """Drop what has become stale since it was published, and follow steps of the system clock."""
-        step, now = self.steps.look(), self._clocks.wall()
+        step, now = self._steps.look(), self._clocks.wall()
         if step:
             self._log.warning("system clock changed", seconds=round(step, 1))
             (self._catch_up if step > 0 else self._set_back)()

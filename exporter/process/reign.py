@@ -7,7 +7,7 @@ each time that it takes the lease, and each begins with nothing but what the dat
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from exporter.polling.schedule import Schedule
 from exporter.process import figures
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
-from exporter.process.kept_lines import KeptLines, settings_of
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
@@ -30,7 +29,7 @@ from exporter.web.http.incidents import KINDS
 from exporter.web.webhooks import EVENTS, RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.config import Config
     from exporter.process.fixed import Options
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
     Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch | None]
 
-KEEPING_SECONDS, CLOSING_SECONDS = 2.0, 0.5
+CLOSING_SECONDS = 0.5
 
 
 class Reign:
@@ -86,15 +85,7 @@ class Reign:
             self.figures = figures.PageFigures(
                 engine.store, lambda: self._schedule.due, config.circleci.url, engine.clocks.wall
             )
-            path = config.state.path if shared is None and engine.state.lasting else None
-            self._settings_of = partial(settings_of, options=options, webhooks=webhooks)
-            self._lines = KeptLines(engine, self._as_at_a_start, path, self._settings_of(config))
-            lines = self._lines.read()
-            self.shows_all = lines.whole is not None
-            """Whether scrapes see everything before it is restored, in the lines of the process before."""
-            self._shows_until = lines.whole.until if lines.whole else None
-            engine.store.adopt(lines)
-            self._wanted, self._readable = self._organizations.restore(config), lines.rows
+            self._wanted = self._organizations.restore(config)
             engine.telemetry.reloaded(good=True)
             undo.pop_all()  # the state stays open
 
@@ -111,24 +102,9 @@ class Reign:
         """Read and show what the state knows of projects; once, before the start. Raises StateError."""
         with ExitStack() as undo:
             undo.callback(self.engine.close)
-            with self._hidden_when_too_old():
-                self._fleet.restore(self._wanted, self._readable)
+            self._fleet.restore(self._wanted)
             undo.pop_all()
-        self._wanted, self._readable = (), frozenset()
-
-    @contextmanager
-    def _hidden_when_too_old(self) -> Iterator[None]:
-        """Hide what the process before has shown if its first line becomes too old meanwhile."""
-        if self._shows_until is None:
-            yield
-            return
-        timer = threading.Timer(self._shows_until - self.engine.clocks.wall(), self.engine.store.hide)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+        self._wanted = ()
 
     def start(self) -> None:
         self._fleet.start()
@@ -140,7 +116,7 @@ class Reign:
         if self._watch is not None:
             self._watch.start()
         failed = partial(self.engine.telemetry.failed, LISTING.name, InternalError.reason)
-        Repacker(self.engine.store, self._log, packed=self._lines.write_hourly, failed=failed).start(self.engine.stop)
+        Repacker(self.engine.store, self._log, failed=failed).start(self.engine.stop)
 
     def stop(self) -> None:
         self.engine.stop.set()
@@ -150,19 +126,16 @@ class Reign:
 
     def close(self) -> None:
         """Let go of the state. What a disk or database holds up is not waited for: it is as good as after a crash."""
-        for closing, seconds in ((self._lines.write, KEEPING_SECONDS), (self.engine.close, CLOSING_SECONDS)):
-            thread = threading.Thread(target=closing, daemon=True)
-            thread.start()
-            thread.join(seconds)
+        thread = threading.Thread(target=self.engine.close, name="closing", daemon=True)
+        thread.start()
+        thread.join(CLOSING_SECONDS)
 
     def change(self, config: Config) -> None:
         """Adopt another configuration. Raises ConfigError or StartError."""
         self.engine.change(config)
-        self._lines.settings = ""  # until all of it is in force
         self._organizations.change(config)
         for source in self._sources:
             source.change(config)
-        self._lines.settings = self._settings_of(config)
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""
@@ -175,11 +148,6 @@ class Reign:
 
     def api(self) -> ApiView:
         return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
-
-    def _as_at_a_start(self) -> bool:
-        """Whether another process would make the same of the state: no search is half adopted, no time was changed."""
-        is_settled = self._projects.slugs() == self.engine.store.published.keys()
-        return is_settled and self.engine.labels.as_at_a_start and not self._fleet.steps.went_back
 
     def _each_second(self) -> None:
         self._fleet.expire()

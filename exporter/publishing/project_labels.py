@@ -31,12 +31,6 @@ class ProjectLabels:
         self._owners: dict[str, str] = {}
         self._renamed: set[tuple[str, str]] = set()
 
-    @property
-    def as_at_a_start(self) -> bool:
-        """Whether another process would give the same: names in dispute go by who came first."""
-        with self._lock:
-            return not self._renamed and all(label != slug for slug, label in self._labels.items())
-
     def reserve(self, projects: Iterable[Project]) -> None:
         """Keep the names and slugs of the configuration for its projects, and forget all other projects."""
         known = tuple(projects)

@@ -40,16 +40,15 @@ class Repacker:
         store: SnapshotStore,
         log: Logger,
         *,
-        packed: Callable[[], None] = lambda: None,
         failed: Callable[[], None] = lambda: None,
         look_every: float = LOOK_EVERY,
         defect_pause: float = DEFECT_PAUSE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`packed` is called after each look that packed something, `failed` after each unexpected error."""
+        """`failed` is called after each unexpected error."""
         self._store, self._log, self._monotonic = store, log, monotonic
         self._look_every, self._defect_pause = look_every, defect_pause
-        self._after_packing, self._count_failure = packed, failed
+        self._count_failure = failed
         self._seen: dict[Place, int] = {}
         self._packed_at: dict[Place, float] = {}
 
@@ -80,8 +79,8 @@ class Repacker:
         pause = partial(self._pause, stop)
         while not stop.is_set():
             try:
-                if not pause(self._look_every) and self.look(pause):
-                    self._after_packing()
+                if not pause(self._look_every):
+                    self.look(pause)
             except Exception:  # noqa: BLE001  what is published stays right
                 self._log.exception("unexpected error", task="compressing what was published")
                 self._count_failure()

@@ -16,7 +16,6 @@ from exporter.insights.collectors import of_organization
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.exposition import Exposition
 from exporter.publishing.family_blocks import FamilyBlocks
-from exporter.publishing.kept import Whole, kept
 from exporter.publishing.rendering import FAMILIES, UNPUBLISHED, render
 from exporter.publishing.sections import NO_TEXT
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from exporter.knowledge.snapshots import Snapshot
     from exporter.publishing.blocks import Block
-    from exporter.publishing.kept import Kept, Origin
     from exporter.publishing.project_labels import ProjectLabels
     from exporter.publishing.rendering import Publication
     from exporter.publishing.sections import FamilyText
@@ -49,8 +47,6 @@ class SnapshotStore:
         self.published: Published = {}
         self.organizations: Published = {}
         self.series: Mapping[str, int] = {}
-        self._kept: Mapping[str, Publication] = {}
-        self._shows_before = False
         self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
@@ -92,45 +88,6 @@ class SnapshotStore:
         for known in (*self._families.values(), *self._marked.values()):
             known.settle()
 
-    def adopt(self, before: Kept) -> None:
-        """Begin with the lines of an earlier process: what would be the same is not rendered when it is published.
-
-        Where they are whole, scrapes see them until `release`. Call it before anything is published, and `release` when
-        everything is that was known before.
-        """
-        with self._swap:
-            self._slots = dict(before.slots)
-            self._free = sorted({*range(max(self._slots.values(), default=-1) + 1)}.difference(self._slots.values()))
-            self._families = before.families
-            self._kept = {slug: UNPUBLISHED._replace(sections=each) for slug, each in before.sections.items()}
-            if before.whole is not None:
-                self._shows_before = True
-                self.exposition = Exposition(self._families, {}, before.whole.projects, before.whole.series)
-
-    def hide(self) -> None:
-        """Show nothing of an earlier process any longer, until `release`: its first line is too old by now."""
-        with self._swap:
-            if self._shows_before:
-                self.exposition = Exposition()
-
-    def release(self) -> None:
-        """Show no line of an earlier process of what was not published since."""
-        with self._swap:
-            self._shows_before = False
-            change, gone = _Change(self), [*self._kept]
-            for slug in gone:
-                change.drop(slug, self._slots[slug])
-            self._end(change, gone)
-
-    def shown(self, origin: Origin | None = None) -> Kept:
-        """What is shown now, for `adopt`; whole where it has an `origin` and nobody is changing a project."""
-        with self._swap:
-            slots, families, shown = dict(self._slots), self._families, self.exposition
-            published = [*self.published.values(), *self.organizations.values()]
-            steady = not self._locks
-        whole = Whole(origin, None, shown.projects, shown.series) if origin is not None and steady else None
-        return kept(slots, published, families, whole)
-
     def keep(self, *snapshots: Snapshot) -> None:
         """Take snapshots that show nothing new in the place of those before."""
         with self._swap:
@@ -145,7 +102,10 @@ class SnapshotStore:
             gone = [slug for slug in slugs if self.get(slug)]
             for slug in gone:
                 change.withdraw(slug, self._slots[slug])
-            self._end(change, gone)
+            change.put()
+            self._show(change)
+            for slug in gone:
+                heappush(self._free, self._slots.pop(slug))
 
     def blocks(self) -> Iterator[tuple[Place, Block]]:
         for marked, families in ((False, self._families), (True, self._marked)):
@@ -166,13 +126,6 @@ class SnapshotStore:
             self._show(change)
             return True
 
-    def _end(self, change: _Change, gone: Iterable[str]) -> None:
-        """Show a change after which some projects have no slot any longer."""
-        change.put()
-        self._show(change)
-        for slug in gone:
-            heappush(self._free, self._slots.pop(slug))
-
     def _slot(self, slug: str) -> int:
         """The slot of a project until it is withdrawn: the lowest free one, so that the last blocks can go."""
         if slug not in self._slots:
@@ -182,10 +135,9 @@ class SnapshotStore:
     def _show(self, change: _Change) -> None:
         """Swap the references: the one moment at which anything becomes visible."""
         self._families, self._marked = change.families, change.marked
-        self.published, self.organizations, self._kept = change.published, change.organizations, change.kept
+        self.published, self.organizations = change.published, change.organizations
         self.series = {name: count for name, count in change.series.items() if count}
-        if not self._shows_before:
-            self.exposition = Exposition(change.families, change.marked, len(change.published), self.series)
+        self.exposition = Exposition(change.families, change.marked, len(change.published), self.series)
         self.fresh.set()
 
 
@@ -196,8 +148,6 @@ class _Change:
         self.published, self.organizations = dict(store.published), dict(store.organizations)
         self.series = store.series
         self.families, self.marked = dict(store._families), dict(store._marked)  # noqa: SLF001  a part of the store
-        self.kept = dict(store._kept)  # noqa: SLF001  a part of the store
-        """What an earlier process showed of what is still to be published."""
         self._texts: defaultdict[str, dict[int, FamilyText]] = defaultdict(dict)
 
     def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool) -> None:
@@ -206,7 +156,7 @@ class _Change:
         if any(slot in texts for texts in self._texts.values()):  # what is new goes by what was published before
             self.put()
         home = self.organizations if of_organization(snapshot.project.collectors) else self.published
-        before = home[slug][1] if slug in home else self.kept.pop(slug, UNPUBLISHED)
+        before = home[slug][1] if slug in home else UNPUBLISHED
         publication = render(snapshot, now, polled=polled, before=before)
         if publication.series != before.series:
             self._count(before.series, publication.series)
@@ -222,11 +172,6 @@ class _Change:
         _, publication = home.pop(slug)
         self._count(publication.series, {})
         for family in publication.families:
-            self._texts[family][slot] = NO_TEXT
-
-    def drop(self, slug: str, slot: int) -> None:
-        """Leave out what an earlier process showed of one project."""
-        for family in self.kept.pop(slug).families:
             self._texts[family][slot] = NO_TEXT
 
     def _count(self, before: Mapping[str, int], now: Mapping[str, int]) -> None:

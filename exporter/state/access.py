@@ -37,12 +37,6 @@ class Access:
             self._closed = True
             self.database.close()
 
-    @property
-    def newest_commit(self) -> int | None:
-        """The number of the newest commit; None where something is still to be written."""
-        with self.lock:
-            return None if self._closed or self._owed or self.notes else self.database.newest_commit
-
     def number(self, slug: str) -> int | None:
         return project_tables.number(self.connection, self.server, slug)
 

@@ -43,10 +43,6 @@ class Database(Protocol):
     def is_older(self) -> bool:
         """Whether commits that were made to it are missing, as after restoring a backup."""
 
-    @property
-    def newest_commit(self) -> int | None:
-        """The number of the newest commit; None where commits have no number or do not last."""
-
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
 

@@ -13,6 +13,9 @@ from exporter.state import opening
 from exporter.state.generation import Generation
 from exporter.telemetry import Telemetry
 
+_LEFT_OVER = (".lines", ".lines.new")
+"""Files that an earlier version kept beside it."""
+
 
 class StateFile:
     """One connection, to the file or, without one, to memory. One thread at a time may use it.
@@ -28,6 +31,10 @@ class StateFile:
         """Open it. Raises StartError as `opening.connect` does."""
         self.path, self._telemetry, self._log = path, telemetry, log
         self.connection, self.lasting = opening.connect(path, telemetry, log)
+        if path is not None:
+            for suffix in _LEFT_OVER:
+                with suppress(OSError):
+                    Path(f"{path}{suffix}").unlink()
         self._generation = Generation(self.connection, path if self.lasting else None, log)
         self.keeps, self.is_older = path is not None, self._generation.is_older
         self._failing = not self.lasting
@@ -36,10 +43,6 @@ class StateFile:
     def close(self) -> None:
         self._generation.close()
         self.connection.close()
-
-    @property
-    def newest_commit(self) -> int | None:
-        return self._generation.number if self.keeps and self.lasting and not self.is_older else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from functools import partial
+from collections.abc import Iterable
 
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
 from exporter.knowledge.discovered_projects import SIGHTINGS
-from exporter.knowledge.packing import fingerprint, verify
+from exporter.knowledge.packing import verify
 from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.state import live_tables, records, run_tables
 from exporter.state.damage import Damage
@@ -83,13 +82,8 @@ def slugs(connection: Connection, server: str) -> list[str]:
     return [slug for slug in found if isinstance(slug, str) and slug.isprintable()]
 
 
-def read(
-    connection: Connection, server: str, slug: str, damage: Damage, readable: Container[bytes] = ()
-) -> Stored | None:
-    """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll.
-
-    `readable` are fingerprints of rows that need not be verified.
-    """
+def read(connection: Connection, server: str, slug: str, damage: Damage) -> Stored | None:
+    """What is known of a project, without what is damaged of it; that is deleted, or written anew by the next poll."""
     row = single(connection.execute(_READ, (server, slug)))
     if row is None:
         return None
@@ -98,7 +92,7 @@ def read(
     return records.Stored(
         slug,
         damage.guard("facts", slug, lambda: records.read_facts(unsealed(facts)), None),
-        dict(damage.rows("part", slug, connection, _PARTS, _DELETE_PART, number, partial(_part, readable))),
+        dict(damage.rows("part", slug, connection, _PARTS, _DELETE_PART, number, _part)),
         damage.guard("outcomes", slug, lambda: records.read_outcomes(unsealed(outcomes)), {}),
         damage.guard("project", slug, lambda: None if polled_at is None else records.moment(polled_at), None),
         ledger,
@@ -107,7 +101,6 @@ def read(
 
 
 def _part(  # noqa: PLR0917  the columns
-    readable: Container[bytes],
     _row: object,
     stored: object,
     rows: object,
@@ -123,8 +116,7 @@ def _part(  # noqa: PLR0917  the columns
     collector = COLLECTORS.get(question.collector)  # another version may have others
     tables = (SIGHTINGS, *(collector.tables if collector else ()))
     for each in (rows, previous) if previous else (rows,):
-        if fingerprint(each, question.collector) not in readable:
-            verify(each, tables)
+        verify(each, tables)
     times = (records.moment(checked_at), records.moment(answered_at))
     return question, Part(rows, *times, previous, records.label(basis), follow_ups)
 

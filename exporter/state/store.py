@@ -6,7 +6,7 @@ One connection serves all threads, one at a time. No scrape ever comes here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -89,11 +89,6 @@ class StateStore:
     def lasting(self) -> bool:
         return self._database.lasting
 
-    @property
-    def newest_commit(self) -> int | None:
-        """The number of the newest commit; None where it does not hold all that is known."""
-        return self._access.newest_commit
-
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
         self._access.close()
@@ -111,21 +106,20 @@ class StateStore:
             known = self._damage.guard("server", "", lambda: project_tables.slugs(self._connection, self._server), [])
         return [slug for slug in known if self._mine(slug)]
 
-    def load(self, slugs: Iterable[str] | None = None, readable: Container[bytes] = ()) -> Iterator[Stored]:
+    def load(self, slugs: Iterable[str] | None = None) -> Iterator[Stored]:
         """Some or all projects of this server.
 
-        What cannot be read is counted and left out: it is no worse than if it had never been kept. `readable` are
-        fingerprints of rows that an earlier process has read.
+        What cannot be read is counted and left out: it is no worse than if it had never been kept.
         """
         for slug in self.slugs() if slugs is None else slugs:
             with self._access.lock:
-                stored = self._damage.guard("project", slug, partial(self._read, slug, readable), None)
+                stored = self._damage.guard("project", slug, partial(self._read, slug), None)
             if stored is not None:
                 yield stored
 
-    def _read(self, slug: str, readable: Container[bytes]) -> Stored | None:
+    def _read(self, slug: str) -> Stored | None:
         with self._database.view():
-            stored = project_tables.read(self._connection, self._server, slug, self._damage, readable)
+            stored = project_tables.read(self._connection, self._server, slug, self._damage)
         return stored and past.no_later(stored, self._wall())
 
     def _begin_again(self) -> None:

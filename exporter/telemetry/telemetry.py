@@ -94,11 +94,6 @@ class Telemetry:
         self.state_damaged = own.counter(
             "state_damaged_records_total", "Records of the state that could not be read, by kind.", "kind"
         )
-        self.lines_failures = own.counter(
-            "state_lines_failures_total",
-            "Reads and writes of the lines beside the state file that failed, by operation.",
-            "operation",
-        )
         self._reload_successful = own.gauge("config_last_reload_successful", "1 if the last reload succeeded.")
         self._reload_time = own.gauge(
             "config_last_reload_success_timestamp_seconds", "Time of the last successful reload."

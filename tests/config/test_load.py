@@ -91,19 +91,6 @@ def test_the_api_is_told_apart_from_its_host() -> None:
     assert (circleci.url, circleci.api_url) == ("https://circleci.example.com", "https://circleci.example.com/api/v2")
 
 
-def test_configurations_that_say_something_else_are_told_apart(tmp_path: Path) -> None:
-    text = "projects: [gh/acme/web]"
-    same = [parse(text), parse(f"# a comment\n{text}\n"), parse("projects:\n  - gh/acme/web")]
-    others = [
-        parse("projects: [gh/acme/api]"),
-        parse(f"{text}\ndefaults: {{interval: 2h}}"),
-        parse(f"{text}\nstate: {{path: s.db}}"),
-        parse(text, directory=tmp_path),  # paths in it are others
-    ]
-    assert len({each.digest for each in same}) == 1
-    assert len({each.digest for each in (same[0], *others)}) == 5
-
-
 def test_equal_files_are_equal_configurations() -> None:
     text = (DATA / "good-everything.yml").read_text()
 

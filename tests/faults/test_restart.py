@@ -170,26 +170,6 @@ def test_only_what_is_still_asked_is_served(filled: Scrape, circle: RemoteCircle
         assert all("last-24-hours" in one["query"] for one in circle.requests())
 
 
-@pytest.mark.parametrize("place", [-1, 64, 64 + 200])
-def test_damaged_lines_are_counted_and_rendered_again(
-    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path, place: int
-) -> None:
-    file = Path(f"{state}.lines")
-    content = bytearray(file.read_bytes())
-    content[place] ^= 1
-    file.write_bytes(content)
-    circle.fail("hang")
-    with started_again(circle, state, tmp_path) as exporter:
-        scrape = exporter.scrape()
-        assert scrape.get("state_lines_failures_total", operation="read") == 1
-        assert project_series(scrape) == project_series(filled)
-        (told,) = exporter.events("cannot read the lines beside the state file; they are rendered again")
-        assert told["level"] == "warning"
-        assert exporter.stop()[0] == 0
-    with started_again(circle, state, tmp_path) as exporter:
-        assert exporter.scrape().get("state_lines_failures_total", operation="read") == 0
-
-
 def test_what_another_server_said_is_not_served(
     filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
 ) -> None:
@@ -277,25 +257,6 @@ def test_a_file_of_a_newer_version_is_left_alone(
     assert "version 99" in exporter.log
     assert json.loads(exporter.log.splitlines()[-1])["event"] == "could not start"
     assert list(state.parent.glob("*corrupt*")) == []
-
-
-def test_lines_that_are_older_than_the_state_are_not_served(
-    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
-) -> None:
-    older = Path(f"{state}.lines").read_bytes()
-    circle.advance(2 * 86_400)
-    with started_again(circle, state, tmp_path, interval="1s") as exporter:
-        exporter.until(
-            lambda new: all(last_success(new, slug, name) > last_success(filled, slug, name) for slug, name in POLLED),
-            "further polls",
-        )
-        newer = exporter.scrape()
-        assert project_series(newer) != project_series(filled)
-        exporter.kill()
-    assert Path(f"{state}.lines").read_bytes() == older, "only a stop writes them so soon"
-    circle.fail("hang")
-    with started_again(circle, state, tmp_path) as exporter:
-        exact(exporter, circle)
 
 
 class Held(Exporter):

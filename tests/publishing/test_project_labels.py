@@ -93,18 +93,3 @@ def test_a_project_that_was_taken_out_leaves_its_name_to_others(given: Given) ->
     given.of(0)
     given.reload(TWO)
     assert given.of(0) == "acme/platform"
-
-
-def test_labels_that_go_by_what_happened_are_told_from_those_that_any_process_would_give(given: Given) -> None:
-    def found() -> bool:
-        return given.labels.as_at_a_start
-
-    assert found()
-    given.of(0)
-    assert found()
-    given.of(1)
-    assert not found(), "the second has its slug, since the first came first"
-    given.reload(ONE)
-    assert found()
-    given.of(0, name="core")
-    assert not found(), "it was renamed"

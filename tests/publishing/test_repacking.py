@@ -180,17 +180,16 @@ def test_an_unexpected_error_is_logged_and_counted_and_the_next_look_is_as_good(
             return store.blocks()
 
     log, failures, stop = CapturingLogger(), list[None](), threading.Event()
-    packed = threading.Event()
+    before = store.exposition
     repacker = Repacker(
         cast("SnapshotStore", Broken()),
         cast("Logger", log),
-        packed=packed.set,
         failed=lambda: failures.append(None),
         look_every=0.01,
         defect_pause=0.01,
     )
     repacker.start(stop)
-    wait_until(packed.is_set, why="a look that packed something")
+    wait_until(lambda: store.exposition is not before, why="a look that packed something")
     stop.set()
     assert [call.method_name for call in log.calls] == ["exception"]
     assert len(failures) == 1

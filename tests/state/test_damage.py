@@ -10,8 +10,6 @@ from structlog.testing import CapturingLogger
 
 from exporter.config import parse
 from exporter.formats.deflate import packed
-from exporter.insights.collectors import COLLECTORS
-from exporter.knowledge.packing import fingerprint
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
@@ -219,18 +217,6 @@ def test_a_ledger_that_begins_again_says_so(path: Place) -> None:
         assert fields["project"] == WEB
         assert fields["consequence"] == "the project's run counters start at 0"
         assert found.state.resume(WEB, 300.0) is None
-
-
-@pytest.mark.parametrize("of", ["jobs", "flaky_tests"])
-def test_rows_that_were_read_are_verified_again_only_in_the_place_of_another_collector(place: Place, of: str) -> None:
-    (asked,) = COLLECTORS["flaky_tests"].questions(WEB)
-    jobs = next(each for question, each in KNOWN.parts.items() if question.collector == "jobs")
-    with opened(place) as found:
-        project = parse(f"projects: [{{slug: {WEB}, collectors: [flaky_tests]}}]").projects[0]
-        found.state.commit(Snapshot(project, FACTS, {asked: jobs}), [asked], ())
-        (stored,) = found.state.load([WEB], {fingerprint(jobs.rows, of)})
-        assert list(stored.parts) == ([] if of == "jobs" else [asked])
-        assert damaged(found) == ({"part": 1} if of == "jobs" else {})
 
 
 class Start:

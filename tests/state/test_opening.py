@@ -107,6 +107,14 @@ def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
     assert aside(path) == []
 
 
+def test_lines_that_an_earlier_version_kept_beside_the_file_are_deleted(tmp_path: Path) -> None:
+    for name in ("state.db.lines", "state.db.lines.new"):
+        (tmp_path / name).touch()
+    with opened(tmp_path / "state.db") as found:
+        assert found.state.lasting
+        assert not [each.name for each in tmp_path.iterdir() if ".lines" in each.name]
+
+
 def test_a_second_state_on_the_same_file_does_not_start(tmp_path: Path) -> None:
     with opened(tmp_path / "state.db"), pytest.raises(StartError, match="in use by another process"):
         opened(tmp_path / "state.db").__enter__()

@@ -41,7 +41,6 @@ class Postgres:
     lasting = True
     keeps = True
     is_older = False
-    newest_commit = None
 
     def __init__(
         self, link: Link, hold: Hold, telemetry: Telemetry, log: BoundLogger, *, lease: float, leads: Callable[[], bool]
