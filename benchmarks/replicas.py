@@ -115,7 +115,7 @@ def costs(database: Address) -> dict[str, float]:
         return {
             "a standby asks for the lease, every second": timed(lambda _: table.look(place), COMMITS),
             "the leader renews it, at every third": timed(lambda _: table.renew(taken.hold, None), COMMITS),
-            "a webhook is committed": timed(lambda _: arrivals.arrive(hint, "other", 100), COMMITS),
+            "a webhook is committed": timed(lambda _: arrivals.arrive(hint, 100), COMMITS),
             "the leader counts webhooks, every second": timed(lambda _: arrivals.totals(), COMMITS),
         }
     finally:

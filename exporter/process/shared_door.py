@@ -51,7 +51,7 @@ class SharedDoor:
             slug = self._slug(hint)
             taken = hints.Hint(slug, hint.workflow, hint.pipeline, hint.event == WORKFLOW_ENDED, self._wall())
             with reach():
-                kept = self._arrivals.arrive(taken, hint.event, MOST_WAITING)
+                kept = self._arrivals.arrive(taken, MOST_WAITING)
         except UnreachableError:
             return False
         if kept:
@@ -59,10 +59,9 @@ class SharedDoor:
         return kept
 
     def count(self, event: str, result: str) -> None:
-        """Count a webhook, unless its hint was counted with its commit."""
-        if result != "accepted" or event == "other":
-            with self._lock:
-                self._counts[event, result] += 1
+        """Count a webhook by what it was answered: whether its hint was committed is not always known."""
+        with self._lock:
+            self._counts[event, result] += 1
 
     def _slug(self, hint: Hint) -> str:
         """The slug of the hint's project, nothing where none is polled. Raises UnreachableError."""

@@ -20,7 +20,6 @@ SCHEMA: Final = (
         PRIMARY KEY (server, event, result))""",
 )
 
-ACCEPTED: Final = "accepted"
 # What an event has told stays: that a run has ended. The version is new each time, whoever writes it.
 _ARRIVE: Final = """WITH kept AS (
         INSERT INTO hint (server, id, version, facts)
@@ -28,10 +27,7 @@ _ARRIVE: Final = """WITH kept AS (
         WHERE (SELECT count(*) FROM hint WHERE server = ?) < ? OR EXISTS (SELECT FROM hint WHERE server = ? AND id = ?)
         ON CONFLICT (server, id) DO UPDATE SET version = excluded.version,
         facts = CASE WHEN (hint.facts::json ->> 'ended')::boolean THEN hint.facts ELSE excluded.facts END
-        RETURNING 1),
-    counted AS (
-        INSERT INTO webhook (server, event, result, requests) SELECT ?, ?, ?, 1 FROM kept
-        ON CONFLICT (server, event, result) DO UPDATE SET requests = webhook.requests + 1)
+        RETURNING 1)
     SELECT count(*) FROM kept"""
 _COUNT: Final = """INSERT INTO webhook (server, event, result, requests) VALUES (?, ?, ?, ?)
     ON CONFLICT (server, event, result) DO UPDATE SET requests = webhook.requests + excluded.requests"""
@@ -48,14 +44,14 @@ class Arrivals:
         self._link, self._server = link, server
         self._lock = threading.Lock()
 
-    def arrive(self, hint: Hint, event: str, most: int) -> bool:
-        """Commit a hint, and count its webhook as accepted; False where `most` wait already."""
+    def arrive(self, hint: Hint, most: int) -> bool:
+        """Commit a hint; False where `most` wait already."""
         server, facts = self._server, document(hint)
-        values = (server, hint.id, facts, server, most, server, hint.id, server, event, ACCEPTED)
+        values = (server, hint.id, facts, server, most, server, hint.id)
         return bool(self._run(_ARRIVE, values)[0][0])
 
     def count(self, webhooks: Mapping[tuple[str, str], int]) -> None:
-        """Count webhooks that left no hint, by event and result."""
+        """Count webhooks by event and result."""
         with self._lock:
             written = [self._link.write(_COUNT, (self._server, *key, number)) for key, number in webhooks.items()]
             self._link.run("BEGIN", *written, "COMMIT")

@@ -85,7 +85,8 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
         arrivals = Arrivals(links[2], SERVER)
         for number in range(20):
             assert table.renew(taken.hold, None) is not None
-            assert arrivals.arrive(hint(), EVENT, 10)
+            assert arrivals.arrive(hint(), 10)
+            arrivals.count({(EVENT, "accepted"): 1})
             state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
             assert arrivals.totals() == {(EVENT, "accepted"): number + 1}
         state.commit_live(snapshot(), EVERYTHING)
