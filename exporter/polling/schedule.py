@@ -104,8 +104,9 @@ class Schedule:
     def stop(self) -> None:
         """Start no further poll. Those under way end with the stop event that they wait on."""
         self._stopped.set()
-        self._scheduler.pause()
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:  # a stop may come before the start
+            self._scheduler.pause()
+            self._scheduler.shutdown(wait=False)
 
     def add(self, job: Job, due: float) -> None:
         """Poll a job from `due` on, in Unix seconds; one that is known already is only moved."""

@@ -269,6 +269,10 @@ def test_every_second_there_is_a_look_at_what_is_too_old_even_while_all_threads_
     gate.set()
 
 
+def test_a_schedule_that_never_started_can_be_stopped() -> None:
+    Schedule(Telemetry("1", ()), cast("Logger", CapturingLogger()), size=2).stop()
+
+
 def test_nothing_begins_after_the_stop() -> None:
     schedule = Schedule(Telemetry("1", ("workflows",)), cast("Logger", CapturingLogger()), size=2)
     work = Work(every=0.001)
