@@ -70,10 +70,18 @@ class Client:
         self._access = self._opened(settings, tokens)
         self._dated: tuple[float, float] | None = None
 
-    def change(self, settings: CircleCI, tokens: TokenSource) -> None:
-        """Ask by other settings from now on; requests under way end by the old ones. Raises StartError, as above."""
-        before, self._access = self._access, self._opened(settings, tokens)
-        before.transport.close()
+    def prepare(self, settings: CircleCI, tokens: TokenSource) -> Callable[[], None]:
+        """Make ready to ask by other settings, from the call of what is returned on. Raises StartError, as above.
+
+        Requests under way then end by the old ones.
+        """
+        access = self._opened(settings, tokens)
+
+        def adopt() -> None:
+            before, self._access = self._access, access
+            before.transport.close()
+
+        return adopt
 
     def pages(
         self, question: Question, *, deadline: float, ahead: bool = False, after: str | None = None

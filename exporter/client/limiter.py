@@ -119,7 +119,7 @@ class Limiter:
         self._next: Slot | None = None
         self._busy: set[str] = set()
         self._counted = clock()
-        threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True).start()
+        self._watcher: threading.Thread | None = None
 
     @contextmanager
     def slot(
@@ -170,6 +170,9 @@ class Limiter:
 
     def _enter(self, slot: Slot) -> None:
         with self._lock:
+            if self._watcher is None:  # what is made and not used leaves no thread behind
+                self._watcher = threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True)
+                self._watcher.start()
             looked = self._settle()  # until now nobody may have waited
             self._queue.append(slot)
             self._hand_out()

@@ -239,4 +239,6 @@ class Daemon:
             reign = self._reign
             if reign is not None:
                 reign.change(config)
+            else:
+                read_token(config.circleci, self._environ)  # as at the start of a standby
             self._config = config

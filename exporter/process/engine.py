@@ -69,10 +69,11 @@ class Engine:
             throttled=self.telemetry.throttled,
             wall=clocks.wall,
         )
+        self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
-        self.database: Postgres | None = None
+        self.database: Postgres | None = None  # and the state last: what is opened has to be closed again
         if shared is None:
             path = config.state.path if keep_state else None
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
@@ -80,7 +81,6 @@ class Engine:
             self.state, self.database = shared.open(self.telemetry, log)
             self.limiter.begin_empty(shared.paused_until)
             self.telemetry.leads()
-        self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)
         self._means = Means(self.attempts, self.store, self.state, self.failures)
@@ -109,16 +109,25 @@ class Engine:
             self.state.forget(slugs)
             self.failures.forget(slugs)
 
-    def change(self, config: Config) -> None:
-        """Adopt other settings. Raises ConfigError for those that only a restart can change."""
+    def prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready for other settings, which the call of what is returned adopts.
+
+        Raises ConfigError, also for those that only a restart can change, or StartError; then nothing has changed.
+        """
         problems = fixed.changes(self._config, config)
         if problems:
             raise ConfigError(problems)
+        circleci, ask_anew = config.circleci.share(self._total_shards), None
         if config.circleci != self._config.circleci:
-            circleci = config.circleci.share(self._total_shards)
-            self.client.change(circleci, TokenSource(circleci, self._environ))
-            self.limiter.reconfigure(circleci.requests_per_second, circleci.burst, circleci.concurrency)
-        self._config = config
+            ask_anew = self.client.prepare(circleci, TokenSource(circleci, self._environ))
+
+        def adopt() -> None:
+            if ask_anew is not None:
+                ask_anew()
+                self.limiter.reconfigure(circleci.requests_per_second, circleci.burst, circleci.concurrency)
+            self._config = config
+
+        return adopt
 
     def close(self) -> None:
         """End all waits and close the state file."""

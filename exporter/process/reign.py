@@ -7,11 +7,11 @@ each time that it takes the lease, and each begins with nothing but what the dat
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from exporter.errors import InternalError
+from exporter.errors import InternalError, StateError
 from exporter.insights.collectors import LISTING
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.reachability import Reachability
@@ -99,10 +99,13 @@ class Reign:
         return self._shared is None or self._shared.leads()
 
     def restore(self) -> None:
-        """Read and show what the state knows of projects; once, before the start. Raises StateError."""
+        """Read and show what the state knows; once, before the start. Raises StateError."""
         with ExitStack() as undo:
             undo.callback(self.engine.close)
             self._fleet.restore(self._wanted)
+            with nullcontext() if self._shared else suppress(StateError):  # of a file, what it has is shown later
+                for source in self._sources:
+                    source.restore()
             undo.pop_all()
         self._wanted = ()
 
@@ -131,11 +134,12 @@ class Reign:
         thread.join(CLOSING_SECONDS)
 
     def change(self, config: Config) -> None:
-        """Adopt another configuration. Raises ConfigError or StartError."""
-        self.engine.change(config)
+        """Adopt another configuration. Raises ConfigError or StartError; then nothing has changed."""
+        adopt, others = self.engine.prepare(config), [source.prepare(config) for source in self._sources]
+        adopt()
         self._organizations.change(config)
-        for source in self._sources:
-            source.change(config)
+        for adopt_beside in others:
+            adopt_beside()
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""

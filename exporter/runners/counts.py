@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from structlog.stdlib import BoundLogger
@@ -92,15 +92,23 @@ class RunnerCounts:
             self._settle()
             self._schedule.start(self.expire)
 
-    def change(self, config: Config) -> None:
-        """Adopt other settings: what is no longer asked is no longer shown. Raises as above."""
+    def restore(self) -> None:
+        """Read nothing: what is old would scale a fleet."""
+
+    def prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready for other settings, which the call of what is returned adopts. Raises as above."""
+        before, api = self._config, self._api
+        if (config.circleci, config.runners) != (before.circleci, before.runners):
+            api = self._opened(config)
+        return lambda: self._adopt(config, api)
+
+    def _adopt(self, config: Config, api: RunnerApi | None) -> None:
+        """What is no longer asked is no longer shown."""
         with self._lock:
-            before, api = self._config, self._api
-            if (config.circleci, config.runners) != (before.circleci, before.runners):
-                self._api = self._opened(config)
-                if api is not None:
-                    api.close()
-            self._config = config
+            before, self._config = self._config, config
+            if self._api is not None and self._api is not api:
+                self._api.close()
+            self._api = api
             if config.runners.url != before.runners.url:
                 self._rows.clear()
                 self._found.clear()

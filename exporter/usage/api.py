@@ -14,7 +14,7 @@ from exporter.client.auth import TokenAuth
 from exporter.client.download import Body, Downloads
 from exporter.client.transport import Answer, Transport
 from exporter.client.verdict import judge
-from exporter.config import Config, TokenSource
+from exporter.config import CircleCI, TokenSource
 from exporter.errors import NotFoundError, PayloadError, ServerError, ThrottledError, UnauthorizedError
 from exporter.insights.payloads import Unreadable
 from exporter.runs.pipelines import identifier
@@ -50,12 +50,18 @@ class FailedError(ServerError):
 class UsageApi:
     """Asks about exports, from any number of threads. Nothing is asked again: a start twice would be two exports."""
 
-    def __init__(self, config: Config, environ: Mapping[str, str], telemetry: Telemetry, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: CircleCI,
+        environ: Mapping[str, str],
+        limiter: Limiter,
+        telemetry: Telemetry,
+        stop: threading.Event,
+    ) -> None:
         """Read the token. Raises ConfigError without one, StartError if the proxy or `ca_file` is unusable."""
-        circleci = config.circleci
+        self.settings = circleci = settings
         self._auth, self._timeout, self._tokens = circleci.auth, circleci.timeout, TokenSource(circleci, environ)
-        self._telemetry, self._root = telemetry, urlsplit(circleci.api_url).path
-        self._limiter = Limiter(RATE, BURST, CONCURRENCY, stop=stop)
+        self._limiter, self._telemetry, self._root = limiter, telemetry, urlsplit(circleci.api_url).path
         self._transport = Transport(
             circleci.api_url, ca_file=circleci.ca_file, size=CONCURRENCY, version=__version__, stop=stop
         )

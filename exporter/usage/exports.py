@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from exporter.client import Limiter
 from exporter.config import Config
 from exporter.polling.agenda import Job
 from exporter.polling.attempt import Attempts
@@ -14,13 +15,14 @@ from exporter.publishing.beside import Beside, beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state.usage_store import UsageStore
 from exporter.usage import identity
-from exporter.usage.api import UsageApi
+from exporter.usage.api import BURST, CONCURRENCY, RATE, UsageApi
 from exporter.usage.columns import FIELDS
 from exporter.usage.families import COLLECTOR
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import Means, OrganizationExports
 
-STEPS_AT_ONCE = 4
+STEPS_AT_ONCE, EXPORTS_AT_ONCE = 4, 2
+"""Of all organizations: the others still start and look at exports while some are read slowly."""
 
 
 class UsageExports:
@@ -42,18 +44,27 @@ class UsageExports:
         self._organizations: dict[str, OrganizationExports] = {}
         self._dropped: dict[str, int] = {}
         self.shown = Beside()
+        self._limiter = Limiter(RATE, BURST, CONCURRENCY, stop=stop)
         self._api: UsageApi | None = None
-        self._open(config)
+        self._api = self._opened(config)
+        reading = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
         self._means = Means(
-            attempts, store, state, stop, self._current_api, lambda: self._config, self._publish, threading.Lock()
+            attempts, store, state, stop, self._current_api, lambda: self._config, self._publish, reading
         )
+
+    def restore(self) -> None:
+        """Read and show what the state knows, before the start. Raises StateError."""
+        with self._lock:
+            self._settle()
+            for organization in self._organizations.values():
+                organization.load()
 
     def start(self) -> None:
         """Read what is due, and then when it is; without an organization do nothing."""
         with self._lock:
             if not self._config.usage.organizations or self._schedule is not None:
                 return
-            attempts = self._attempts
+            attempts, now = self._attempts, self._attempts.clocks.wall()
             attempts.telemetry.fails_as(COLLECTOR, (*FIELDS, *identity.FIELDS))
             self._schedule = Schedule(
                 attempts.telemetry,
@@ -62,17 +73,23 @@ class UsageExports:
                 clocks=attempts.clocks,
                 late=lambda _: None,  # or it would hide how late the polls of projects are
             )
-            self._settle()
+            for organization in self._organizations.values():
+                self._schedule.add(self._job(organization), now)
             self._schedule.start(lambda: None)
 
-    def change(self, config: Config) -> None:
-        """Adopt other settings: an organization that is no longer listed is no longer shown. Raises as above."""
+    def prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready for other settings, which the call of what is returned adopts. Raises as above."""
+        api = self._opened(config)
+        return lambda: self._adopt(config, api)
+
+    def _adopt(self, config: Config, api: UsageApi | None) -> None:
+        """An organization that is no longer listed is no longer shown."""
         with self._lock:
-            if self._api is None or config.circleci != self._config.circleci:
-                self._open(config)
-            self._config = config
-            self.start()
+            if self._api is not None and self._api is not api:
+                self._api.close()
+            self._config, self._api = config, api
             self._settle()
+            self.start()
             self._publish()
 
     def stop(self) -> None:
@@ -86,25 +103,25 @@ class UsageExports:
             raise RuntimeError("no organization was ever listed")
         return api
 
-    def _open(self, config: Config) -> None:
-        """Ask by these settings from now on, if there is an organization to ask about."""
-        if config.usage.organizations:
-            before, self._api = self._api, UsageApi(config, self._environ, self._attempts.telemetry, self._stop)
-            if before is not None:
-                before.close()
+    def _opened(self, config: Config) -> UsageApi | None:
+        """What asks by these settings: as now, if they ask as now, or if there is no organization to ask about."""
+        api = self._api
+        if not config.usage.organizations or (api is not None and api.settings == config.circleci):
+            return api
+        return UsageApi(config.circleci, self._environ, self._limiter, self._attempts.telemetry, self._stop)
 
     def _settle(self) -> None:
         """Read exactly the organizations of the settings; called with the lock held."""
-        if self._schedule is None:
-            return
         wanted = self._config.usage.organizations
         for slug in self._organizations.keys() - set(wanted):
             del self._organizations[slug]
-            self._schedule.remove(slug)
+            if self._schedule is not None:
+                self._schedule.remove(slug)
         for slug in wanted:
             if slug not in self._organizations:
                 self._organizations[slug] = organization = OrganizationExports(slug, self._means)
-                self._schedule.add(self._job(organization), self._attempts.clocks.wall())
+                if self._schedule is not None:
+                    self._schedule.add(self._job(organization), self._attempts.clocks.wall())
 
     def _job(self, organization: OrganizationExports) -> Job:
         def interval() -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exporter.config import Config
-from exporter.errors import DeadlineError, PollError, StateError, Stopped
+from exporter.errors import DeadlineError, PollError, StateError
 from exporter.polling.attempt import Attempts
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.counters import Key
@@ -30,12 +30,11 @@ RETRY_AFTER = 30.0
 """Seconds until it is tried again to find an organization, or to use the state."""
 PROJECTS_WITHIN = 120.0
 """Seconds after the start for which projects with a label of their own are waited for."""
-SLICE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all organizations are read with. `publish` shows what has changed; one export is read at a time."""
+    """What all organizations are read with. `publish` shows what has changed; who reads an export holds `reading`."""
 
     attempts: Attempts
     store: SnapshotStore
@@ -44,14 +43,14 @@ class Means:
     api: Callable[[], UsageApi]
     config: Callable[[], Config]
     publish: Callable[[], None]
-    reading: threading.Lock
+    reading: threading.Semaphore
 
 
 class OrganizationExports:
     """What is known of one organization's exports. One thread at a time takes its steps; any may read `shown`."""
 
     def __init__(self, slug: str, means: Means) -> None:
-        """Nothing is read, nor asked, before the first step."""
+        """Nothing is read, nor asked, yet."""
         self.slug, self._means = slug, means
         self.shown = Shown(slug)
         self._progress = Progress()
@@ -85,7 +84,7 @@ class OrganizationExports:
 
     def _step(self) -> None:
         if not self._loaded:
-            self._load()
+            self.load()
         if self._progress.held:
             self._release()
             return
@@ -101,9 +100,11 @@ class OrganizationExports:
             match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
                 case Start() as window:
                     self._start(window)
-                case Look() if self._names_known():
-                    self._restarted = False
-                    self._look()
+                case Look() if self._names_known() and self._means.reading.acquire(blocking=False):
+                    try:
+                        self._look()
+                    finally:
+                        self._means.reading.release()
         finally:
             self._decide_wait()
 
@@ -113,7 +114,8 @@ class OrganizationExports:
         until = getattr(step, "until", now + 1)
         self.wait = min(max(until - now, 0.05), LONGEST_WAIT)
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Read and show what the state knows, once. Raises StateError; then the first step does it."""
         found = self._means.state.read(self.slug, read_progress, read_cell)
         if found is not None:
             self._progress, cells = found
@@ -146,6 +148,7 @@ class OrganizationExports:
         if export is None:
             return
         interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
+        self._restarted = False
         self._write(planning.looking(self._progress, clock()))
         try:
             urls = self._means.api().look(self._progress.id, export.id)
@@ -163,16 +166,10 @@ class OrganizationExports:
 
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
-        while not self._means.reading.acquire(timeout=SLICE):
-            if self._means.stop.is_set():
-                raise Stopped
-        try:
-            sums = Sums(identity.labels(self._means.store), self._progress.bounds)
-            files = Files(self._means.api(), self._means.state, self._means.stop, self.failed)
-            files.read(self.slug, self._progress.exports, urls, sums)
-            self._count(sums)
-        finally:
-            self._means.reading.release()
+        sums = Sums(identity.labels(self._means.store), self._progress.bounds)
+        files = Files(self._means.api(), self._means.state, self._means.stop, self.failed)
+        files.read(self.slug, self._progress.exports, urls, sums)
+        self._count(sums)
         if self._failing:
             self._failing = False
             self._means.attempts.log.info("the Usage export recovered", organization=self.slug)

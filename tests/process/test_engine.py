@@ -82,7 +82,7 @@ def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learned(
 ) -> None:
     engine = engine_of(", requests_per_second: 5, burst: 10")
     before = engine.store, engine.state, engine.telemetry, engine.limiter
-    engine.change(parse(text(circle.url, ", requests_per_second: 50, burst: 7, concurrency: 3")))
+    engine.prepare(parse(text(circle.url, ", requests_per_second: 50, burst: 7, concurrency: 3")))()
     state = engine.limiter.state()
     assert (state.rate, state.burst, state.concurrency) == (50, 7, 3)
     assert before == (engine.store, engine.state, engine.telemetry, engine.limiter)
@@ -92,7 +92,7 @@ def test_a_change_of_limits_holds_at_once_and_keeps_what_was_learned(
 def test_a_change_of_projects_alone_keeps_the_connections(engine_of: Callable[..., Engine], circle: Circle) -> None:
     engine = engine_of()
     client, access = engine.client, engine.client._access
-    engine.change(parse(text(circle.url).replace("acme/web", "acme/api")))
+    engine.prepare(parse(text(circle.url).replace("acme/web", "acme/api")))()
     assert engine.client is client
     assert client._access is access
 
@@ -102,7 +102,7 @@ def test_a_change_of_how_the_token_is_sent_holds_for_the_next_request(
 ) -> None:
     engine = engine_of()
     ask(engine)
-    engine.change(parse(text(circle.url, ", auth: bearer")))
+    engine.prepare(parse(text(circle.url, ", auth: bearer")))()
     ask(engine)
     first, second = (set(one.header_names) & {"circle-token", "authorization"} for one in circle.requests)
     assert (first, second) == ({"circle-token"}, {"authorization"})
@@ -117,7 +117,7 @@ def test_a_poll_under_way_goes_on_by_the_new_settings_and_one_request_is_of_one_
     assert poll is not None
     assert poll.step()
     before = len(circle.requests)
-    engine.change(parse(text(circle.url, ", requests_per_second: 1000, burst: 1000, auth: bearer")))
+    engine.prepare(parse(text(circle.url, ", requests_per_second: 1000, burst: 1000, auth: bearer")))()
     assert not poll.step()
     assert len(circle.requests) > before > 0
     sent = [set(one.header_names) & {"circle-token", "authorization"} for one in circle.requests]
@@ -133,7 +133,7 @@ def test_server_and_state_file_stay_as_they_are_until_a_restart(
     engine = engine_of()
     other = parse(text("https://circleci.example.com", more=f"state: {{path: '{tmp_path / 'new.db'}'}}\n"))
     with pytest.raises(ConfigError) as caught:
-        engine.change(other)
+        engine.prepare(other)()
     assert [problem.path for problem in caught.value.problems] == ["circleci.url", "state.path"]
     assert all("restart the exporter" in str(problem) for problem in caught.value.problems)
     assert isinstance(ask(engine), dict), "nothing has changed"
@@ -147,7 +147,7 @@ def test_a_change_to_a_file_that_is_not_there_changes_nothing(
     client = engine.client
     missing = f", {key}: '{tmp_path / 'none'}', requests_per_second: 99"
     with pytest.raises((ConfigError, StartError), match=key):
-        engine.change(parse(text(circle.url, missing)))
+        engine.prepare(parse(text(circle.url, missing)))()
     assert engine.client is client
     assert engine.limiter.state().rate == 5
     assert isinstance(ask(engine), dict)

@@ -2,23 +2,35 @@ from __future__ import annotations
 
 import threading
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import trustme
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.errors import StateError
+from exporter.errors import ConfigError, StartError, StateError
+from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.reign import Reign
 from exporter.replicas import SharedState
+from exporter.runs.counters import Key
 from exporter.state.postgres.lease_table import Hold
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
+from exporter.usage.cells import Cell
+from exporter.usage.families import CREDITS
+from exporter.usage.planning import Progress
 from tests.postgres import free_port
 from tests.samples import NOW
 from tests.state.postgres.making import PLACE
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.config import Config
+    from tests.postgres import Address
 
 
 def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
@@ -47,3 +59,54 @@ def test_a_close_does_not_wait_for_what_holds_up_the_state() -> None:
         closing = [thread for thread in threading.enumerate() if thread.name == "closing"]
         assert closing
     wait_until(lambda: not any(thread.is_alive() for thread in closing), why="the state to be closed")
+
+
+def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t")
+
+    def settings(projects: list[str], more: str = "") -> Config:
+        return parse(f"circleci: {{token_file: {token}}}\nprojects: [{', '.join(projects)}]\n{more}")
+
+    reign = Reign(settings(["gh/acme/web"]), Options(), cast("Logger", CapturingLogger()), {}, webhooks=False)
+    reign.restore()
+    token.unlink()
+    with pytest.raises(ConfigError, match="token"):
+        reign.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
+    assert reign.engine.store.published.keys() == {"gh/acme/web"}
+    token.write_text("t")
+    reign.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
+    assert reign.engine.store.published.keys() == {"gh/acme/other"}
+    reign.stop()
+    reign.close()
+
+
+def test_what_the_state_knows_of_usage_is_shown_with_the_first_scrape(tmp_path: Path) -> None:
+    config = parse(f"state: {{path: {tmp_path / 'state.db'}}}\nusage: {{organizations: [gh/acme]}}")
+
+    def reign() -> Reign:
+        return Reign(config, Options(), cast("Logger", CapturingLogger()), {"CIRCLECI_TOKEN": "t"}, webhooks=False)
+
+    before = reign()
+    spent = Key(CREDITS.name, ("compute", "gh/acme"))
+    before.engine.state.usage.count("gh/acme", Progress(exports=1), {spent: Cell((7_000_000,), (0,), 1)}, 0)
+    before.close()
+    after = reign()
+    after.restore()
+    assert b'circleci_usage_credits_total{kind="compute",organization="gh/acme"} 7' in b"".join(
+        after.exposition(openmetrics=False, gzip=False)[0]
+    )
+    after.close()
+
+
+def test_an_engine_that_cannot_be_made_leaves_nothing_behind(database: Address, tmp_path: Path) -> None:
+    authorities = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authorities))
+    config = parse(f"circleci: {{ca_file: {authorities}}}\nstate: {{url: '{database.url}'}}\nprojects: [gh/a/b]")
+    authorities.unlink()
+    keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), reachable=True)
+    shared = SharedState(keeper, Hold(PLACE, "one", 1), Login.of(config.state), 30.0)
+    before = {*threading.enumerate()}
+    with pytest.raises(StartError, match="ca_file"):
+        Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"}, shared=shared)
+    assert {*threading.enumerate()} <= before

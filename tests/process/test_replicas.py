@@ -244,6 +244,8 @@ def test_a_reload_reaches_a_standby_too(start: Callable[..., Exporter], circle: 
     wait_until(lambda: standby.get("/-/reload", "POST")[0] == 200)
     standby.configure(config(circle, "postgresql://elsewhere/db"))
     assert "restart the exporter" in standby.get("/-/reload", "POST")[1]
+    standby.configure(config(circle, database.url).replace("timeout: 20s", "token_file: none"))
+    assert "token_file" in standby.get("/-/reload", "POST")[1], "it could not lead with these"
     assert leader.stop()[0] == 0
     wait_until(lambda: leads(standby))
     projects = {name for name in standby.scrape().values if name.startswith("circleci_insights_project_info")}

@@ -271,13 +271,13 @@ def test_a_reload_asks_what_is_new_and_shows_no_more_what_is_gone(api: FakeRunne
         api.resource_class(each, 1)
     with running(settings(api, f"resource_classes: [{A}]")) as shown:
         shown.until({**both(A, 1), **none_of(A)})
-        shown.counts.change(settings(api, f"resource_classes: [{B}]"))
+        shown.counts.prepare(settings(api, f"resource_classes: [{B}]"))()
         assert shown.samples() == {}
         shown.until({**both(B, 1), **none_of(B)})
-        shown.counts.change(parse("projects: [gh/acme/web]"))
+        shown.counts.prepare(parse("projects: [gh/acme/web]"))()
         assert shown.samples() == {}
         asked = len(api.requests)
-        shown.counts.change(settings(api, f"resource_classes: [{A}]"))
+        shown.counts.prepare(settings(api, f"resource_classes: [{A}]"))()
         shown.until({**both(A, 1), **none_of(A)})
         assert api.asked(subject=B) == [each for each in api.asked()[:asked] if each[1] == B]
 
@@ -286,7 +286,7 @@ def test_another_interval_keeps_what_is_shown_and_holds_from_then_on(api: FakeRu
     api.resource_class(A, 1)
     with running(settings(api, f"resource_classes: [{A}]", every="1h")) as shown:
         shown.until({**both(A, 1), **none_of(A)})
-        shown.counts.change(settings(api, f"resource_classes: [{A}]"))
+        shown.counts.prepare(settings(api, f"resource_classes: [{A}]"))()
         assert shown.samples() == {**both(A, 1), **none_of(A)}
         wait_until(lambda: len(api.asked(TASKS, A)) >= 4)
 
@@ -297,7 +297,7 @@ def test_another_address_shows_nothing_of_the_one_before(api: FakeRunnerApi) -> 
         shown.until({**both(A, 1), **none_of(A)})
         other.resource_class(A, 2)
         other.hang(TASKS, A)
-        shown.counts.change(settings(other, f"resource_classes: [{A}]"))
+        shown.counts.prepare(settings(other, f"resource_classes: [{A}]"))()
         assert ("runner_unclaimed_tasks", A) not in shown.samples()
         shown.until({("runner_running_tasks", A): 0.0, **none_of(A)})
 
@@ -306,7 +306,7 @@ def test_nothing_runs_where_neither_namespace_nor_class_is_configured(api: FakeR
     before = set(threading.enumerate())
     shown = Shown(parse("projects: [gh/acme/web]"))
     shown.counts.start()
-    shown.counts.change(parse("projects: [gh/acme/api]"))
+    shown.counts.prepare(parse("projects: [gh/acme/api]"))()
     shown.counts.stop()
     assert before.issuperset(threading.enumerate())
     assert shown.counts.shown.text.size == 0

@@ -34,6 +34,7 @@ class FakeUsageApi:
 
     def __init__(self, clock: Callable[[], float], *, slug: str = "gh/acme", ident: str = ORGANIZATION_ID) -> None:
         self.clock, self.slug, self.ident = clock, slug, ident
+        self.idents = {ident}
         self.files: Files = lambda _start, _end: []
         self.states: list[str] = []
         self.replies: list[tuple[str, Reply | Callable[[Request], Reply]]] = []
@@ -89,7 +90,7 @@ class FakeUsageApi:
         if request.path == f"{API}/me/collaborations":
             return json_reply(self.collaborations)
         matched = _EXPORT.fullmatch(request.path)
-        if matched is None or matched[1] != self.ident:
+        if matched is None or matched[1] not in self.idents:
             return message(404, "Not found")
         recent = [at for at in self.asked(request.method) if at > self.clock() - 3600]
         if len(recent) > LIMIT:

@@ -14,7 +14,7 @@ from exporter.publishing.beside import beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
-from exporter.usage.api import UsageApi
+from exporter.usage.api import BURST, CONCURRENCY, RATE, UsageApi
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import Means, OrganizationExports
 from tests.usage.fake import TOKEN, FakeUsageApi
@@ -90,7 +90,9 @@ class Exporter:
             clock=clock.monotonic,
         )
         self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
-        self.usage_api = UsageApi(self.config, environ, self.telemetry, self.stop)
+        self.usage_api = UsageApi(
+            self.config.circleci, environ, Limiter(RATE, BURST, CONCURRENCY, stop=self.stop), self.telemetry, self.stop
+        )
         means = Means(
             Attempts(self.client, clocks, self.telemetry, log),
             SnapshotStore(),
@@ -99,7 +101,7 @@ class Exporter:
             lambda: self.usage_api,
             lambda: self.config,
             self._published,
-            threading.Lock(),
+            threading.Semaphore(),
         )
         self.published: list[str] = []
         self.organization = OrganizationExports(api.slug, means)

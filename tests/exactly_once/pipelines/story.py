@@ -90,7 +90,7 @@ class Story:
         """Change settings while it runs; what is shown of them changes with the next look."""
         self.settings |= settings
         config, store = self._config(), self.engine.store
-        self.engine.change(config)
+        self.engine.prepare(config)()
         for project in config.projects:
             before = store.get(project.slug)
             assert before is not None
