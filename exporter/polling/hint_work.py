@@ -13,7 +13,7 @@ from exporter.runs import looks, pipeline_list, watching
 from exporter.runs.counting import Book
 from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.runs.looks import Look
-from exporter.runs.pipelines import FoundRun
+from exporter.runs.pipelines import FoundRun, WorkflowRun
 from exporter.runs.reading import key_of
 from exporter.state import StateStore
 
@@ -82,8 +82,10 @@ class HintWork:
         slug = short(found.slug)
         if slug != self._slug:
             self.moved.append((waiting, found, slug))
+        elif found.run is None:
+            self._look_at(book, found.pipeline)
         elif self._project.workflows.match(found.run.name):
-            self._add(book, found)
+            self._add(book, found.run, found.pipeline)
         return True
 
     def _look_at(self, book: Book, identifier: str) -> None:
@@ -96,11 +98,11 @@ class HintWork:
         elif watching.settled(known):
             book.look_soon(identifier)
 
-    def _add(self, book: Book, found: FoundRun) -> None:
+    def _add(self, book: Book, run: WorkflowRun, of: str) -> None:
         """Add a run as CircleCI describes it, with its pipeline where that is not known, and its jobs once it ended."""
-        run, pipeline = found.run, book.live.pipelines.get(found.pipeline)
+        pipeline = book.live.pipelines.get(of)
         if pipeline is None:
-            listed = ask.pipeline(self._attempt, self._slug, found.pipeline, ahead=True)
+            listed = ask.pipeline(self._attempt, self._slug, of, ahead=True)
             pipeline = pipeline_list.learned(book, listed)
         look = Look(pipeline, [run], told_by="webhook")
         if run.ended and looks.jobs_wanted(look, book, self._project):

@@ -14,6 +14,7 @@ from exporter.polling.attempt import Attempt
 from exporter.runs import jobs, pipelines
 from exporter.runs.entries import Entry, Value
 from exporter.runs.jobs import Job
+from exporter.runs.live import WatchedPipeline
 from exporter.runs.pipelines import FoundRun, ListedPipeline, WorkflowRun
 
 
@@ -59,11 +60,11 @@ def walk(
     return Walk(found, None, torn)
 
 
-def workflows(attempt: Attempt, slug: str, pipeline: str) -> list[WorkflowRun]:
+def workflows(attempt: Attempt, slug: str, pipeline: WatchedPipeline | ListedPipeline) -> list[WorkflowRun]:
     """All workflow runs of a pipeline. Raises PollError or Stopped."""
     found: dict[str, WorkflowRun] = {}
-    for page in attempt.pages(pipelines.workflows_of(slug, pipeline)):
-        read, unread = pipelines.read_workflows(page)
+    for page in attempt.pages(pipelines.workflows_of(slug, pipeline.id)):
+        read, unread = pipelines.read_workflows(page, pipeline.created_at)
         attempt.unread(unread)
         for run in read:  # of one that comes twice, on pages that shifted, the entry that has ended serves
             if run.id not in found or not found[run.id].ended:

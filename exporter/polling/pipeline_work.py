@@ -148,7 +148,7 @@ class Work:
         attempt, project = self._attempt, self._project
         if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
             pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
-        found = ask.workflows(attempt, self._slug, pipeline.id)
+        found = ask.workflows(attempt, self._slug, pipeline)
         look = Look(pipeline, found, known_runs=self._known_runs(found))
         settled = {run.id for run in pipeline.runs if watching.has_settled(run, attempt.now())}
         jobs: dict[str, list[Job]] = {}

@@ -12,7 +12,10 @@ from exporter.runs.ledger import NO_RUNS, BranchCounters, Newest, Tally
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """One run to be counted; `status` is the label. Times are Unix seconds, the stop None where it is not known."""
+    """One run to be counted; `status` is the label. Times are Unix seconds, the stop None where it is not known.
+
+    Where it is not `dated`, its creation is not its own.
+    """
 
     key: int
     status: str
@@ -20,11 +23,14 @@ class FinishedRun:
     stopped_at: float | None
     exemplar: Exemplar | None = None
     credits: float = 0.0
+    dated: bool = True
 
     @property
     def duration(self) -> float | None:
-        """From creation to stop."""
-        return None if self.stopped_at is None else max(round(self.stopped_at - self.created_at, 6), 0.0)
+        """From creation to stop; None where one of them is not known, or the stop comes first."""
+        if self.stopped_at is None or not self.dated or self.stopped_at < self.created_at:
+            return None
+        return round(self.stopped_at - self.created_at, 6)
 
 
 def appeared(

@@ -229,9 +229,13 @@ class Book:
             self.changes.jobs[key] = int(job.stopped_at or run.created_at)
             is_new = not first or run.created_at > self.live.began
             if is_new if job.stopped_at is None else job.stopped_at > self.live.began:
-                self._count_job(run, branch, job, job_runs.wait_of(job, read, run.created_at))
+                wait = job_runs.wait_of(job, read, run.created_at) if run.dated else None
+                self._count_job(run, branch, job, wait)
 
     def path(self, run: WorkflowRun, branch: str, jobs: Iterable[Job]) -> None:
+        """Add the critical path of a run; it has none where the run's creation is not known."""
+        if not run.dated:
+            return
         for (name, phase), spent in critical_path(job_runs.by_id(jobs), run.created_at).items():
             if self._project.jobs.match(name):
                 self._growth.add(Key(JOB_PATH, (branch, name, phase, run.name)), spent)

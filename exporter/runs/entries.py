@@ -27,6 +27,10 @@ class Entry:
             self._unread[path] += 1
             raise
 
+    def doubt(self, path: str) -> None:
+        """Count a field that can be read, and cannot be true."""
+        self._unread[path] += 1
+
     def may(self, path: str, read: Callable[[object], Value | None]) -> Value | None:
         """The field at a dotted path; None where it cannot be read, which is counted."""
         try:

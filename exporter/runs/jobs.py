@@ -58,10 +58,10 @@ class Job:
 
     @property
     def duration(self) -> float | None:
-        """From start to stop; None for a job that never started or whose stop is not known."""
-        if self.started_at is None or self.stopped_at is None:
+        """From start to stop; None for a job that never started, whose stop is not known or comes first."""
+        if self.started_at is None or self.stopped_at is None or self.stopped_at < self.started_at:
             return None
-        return max(seconds(self.stopped_at - self.started_at), 0.0)
+        return seconds(self.stopped_at - self.started_at)
 
     def carried_over(self, created_at: float) -> bool:
         """Whether it ran in an earlier workflow run, of which this one, created then, is a re-run."""

@@ -175,7 +175,7 @@ class _Adding:
             self._book.jobs(run, self._branch, jobs, self._look.known_jobs, first=first)
 
     def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
-        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at)
+        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at, dated=run.dated)
         if stopped_at is not None and finished.duration is not None:
             finished = replace(finished, exemplar=Exemplar(run.id, finished.duration, stopped_at))
         told_by = self._look.told_by or after.told_by
@@ -189,7 +189,7 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
         return after
     read = job_runs.by_id(jobs)
     counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
-    waiting = job_runs.oldest_wait(read, run.created_at)
+    waiting = job_runs.oldest_wait(read, run.created_at) if run.dated else None
     return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
 
 

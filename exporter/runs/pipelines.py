@@ -14,6 +14,8 @@ from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
 
 COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
+_SCHEDULE_OF_A_WORKFLOW = "schedule"
+"""What CircleCI calls the trigger of a pipeline whose configuration has a schedule."""
 CREATED, ERRORED = "created", "errored"
 OUTCOMES = (CREATED, ERRORED)
 NOT_RUN, CANCELED, SUCCESS = "not_run", "canceled", "success"
@@ -38,13 +40,17 @@ class ListedPipeline:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRun:
-    """One workflow run of a pipeline. `status` is CircleCI's own word, or nothing where it sent none."""
+    """One workflow run of a pipeline. `status` is CircleCI's own word, or nothing where it sent none.
+
+    Where it is not `dated`, its creation could not be read, and is that of its pipeline.
+    """
 
     id: str
     name: str
     status: str
     created_at: float
     stopped_at: float | None = None
+    dated: bool = True
 
     @property
     def ended(self) -> bool:
@@ -56,9 +62,12 @@ class WorkflowRun:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A workflow run that was asked for by its id, and the pipeline and project that CircleCI names for it."""
+    """A workflow run that was asked for by its id, and the pipeline and project that CircleCI names for it.
 
-    run: WorkflowRun
+    There is no run where its creation could not be read, since its pipeline has another.
+    """
+
+    run: WorkflowRun | None
     pipeline: str
     slug: str
 
@@ -117,28 +126,33 @@ def read_pipeline(entry: Entry) -> ListedPipeline:
     )
 
 
-def read_workflows(page: object) -> tuple[list[WorkflowRun], Counter[str]]:
-    """The workflow runs of one page, and the fields that could not be read.
+def read_workflows(page: object, pipeline_created_at: float) -> tuple[list[WorkflowRun], Counter[str]]:
+    """The workflow runs of one page of a pipeline, and the fields that could not be read.
 
-    What has no usable id, name or creation is left out. Raises PayloadError without a list.
+    What has no usable id or name is left out. Raises PayloadError without a list.
     """
-    return readable(page, read_workflow)
-
-
-def read_workflow(entry: Entry) -> WorkflowRun:
-    """One workflow run. Raises Unreadable."""
-    return WorkflowRun(
-        entry.must("id", identifier),
-        entry.must("name", text),
-        entry.must("status", optional_text),
-        entry.must("created_at", moment),
-        entry.may("stopped_at", timestamp),
-    )
+    return readable(page, lambda entry: _workflow(entry, pipeline_created_at))
 
 
 def read_found(entry: Entry) -> FoundRun:
     """One workflow run with its pipeline and project. Raises Unreadable."""
-    return FoundRun(read_workflow(entry), entry.must("pipeline_id", identifier), entry.must("project_slug", text))
+    run = _workflow(entry, 0.0)
+    pipeline, slug = entry.must("pipeline_id", identifier), entry.must("project_slug", text)
+    return FoundRun(run if run.dated else None, pipeline, slug)
+
+
+def _workflow(entry: Entry, pipeline_created_at: float) -> WorkflowRun:
+    created_at, stopped_at = entry.may("created_at", moment), entry.may("stopped_at", timestamp)
+    if created_at is not None and stopped_at is not None and stopped_at < created_at:
+        entry.doubt("stopped_at")
+    return WorkflowRun(
+        entry.must("id", identifier),
+        entry.must("name", text),
+        entry.must("status", optional_text),
+        pipeline_created_at if created_at is None else created_at,
+        stopped_at,
+        created_at is not None,
+    )
 
 
 def shown_status(status: str) -> str:
@@ -148,7 +162,8 @@ def shown_status(status: str) -> str:
 
 def trigger_of(pipeline_trigger: str) -> str:
     """The label `trigger`."""
-    return pipeline_trigger if pipeline_trigger in TRIGGERS else TRIGGERS[-1]
+    word = "scheduled_pipeline" if pipeline_trigger == _SCHEDULE_OF_A_WORKFLOW else pipeline_trigger
+    return word if word in TRIGGERS else TRIGGERS[-1]
 
 
 def branch_label(branch: str, tag: str, label: Callable[[str], str]) -> str:

@@ -59,6 +59,23 @@ def test_a_run_that_nothing_else_knows_is_counted_in_three_calls() -> None:
         assert running.engine.state.hints() == []
 
 
+def test_a_run_whose_creation_cannot_be_read_is_counted_by_a_look_at_its_pipeline() -> None:
+    with watching(settings=SELDOM) as running:
+        running.begin()
+        workflow = running.start()
+        running.end(workflow, "failed", at=NOON + 121)
+        running.asked()
+        running.circle.pipelines.change_workflow(workflow, dated=False)
+        assert tell(running, workflow)
+        running.look(121)
+        assert of_hints(running)[:4] == ["workflow", "pipeline", "look", "jobs"]
+        running.look(61)
+        assert (running.runs("failed"), running.job_runs("test", "failed")) == (1, 1)
+        assert running.value("circleci_workflow_run_duration_seconds_count", branch="main") == 0
+        for field in ("created_at", "stopped_at"):
+            assert running.value("circleci_exporter_unreadable_fields_total", field=field, collector="pipelines")
+
+
 def test_a_run_that_is_watched_is_counted_in_two_calls_and_its_source_is_the_webhook() -> None:
     with watching(settings=SELDOM) as running:
         running.begin()

@@ -51,6 +51,10 @@ def test_an_unreadable_field_is_counted_and_costs_no_other_job(field: str, value
     assert unread == {field: 1, "items": 1}
 
 
+def test_a_job_that_stopped_before_its_start_counts_without_a_duration() -> None:
+    assert (job("a", 9, 8).counts(CREATED), job("a", 9, 8).duration, job("a", 9, 9).duration) == (True, None, 0)
+
+
 def test_a_page_without_a_list_is_refused() -> None:
     with pytest.raises(PayloadError):
         read_jobs({"items": 3})

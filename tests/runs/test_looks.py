@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from exporter.runs import looks
-from exporter.runs.counters import Distribution, Exemplar
+from exporter.runs.counters import Distribution, Exemplar, empty
 from exporter.runs.counting import JOB_DURATION, JOB_PATH, JOB_RUNS, JOB_WAIT, PIPELINES
 from exporter.runs.looks import Look
 from tests.runs.job_lists import CREATED, approval, job
@@ -40,6 +42,36 @@ def test_a_run_counts_once_at_its_end_with_its_duration_and_its_exemplar() -> No
     assert after.runs == ()
     assert after.settled_at is not None
     assert remembered(watched, 1)
+
+
+@pytest.mark.parametrize("times", [(0, None, False), (0, 30, False), (45, 0, True)])
+def test_a_run_that_stopped_before_its_creation_or_has_none_counts_without_a_duration(
+    times: tuple[float, float | None, bool],
+) -> None:
+    start, stop, dated = times
+    watched = Watched()
+    after = watched.look(pipeline(), [replace(run("running"), dated=dated)], {1: []})
+    for _ in range(3):
+        after = watched.look(after, [replace(run("failed", start, stop), dated=dated)], {1: []}, after=60)
+    counted = watched.counters().counted
+    assert (counted.runs["failed"], counted.seconds, sum(counted.buckets)) == (1, 0, 0)
+    assert after.runs == ()
+    assert remembered(watched, 1)
+
+
+def test_jobs_of_a_run_whose_creation_is_not_known_count_without_wait_and_path() -> None:
+    watched = Watched()
+    waiting = [DONE[0], job("test", None, None, "build", status="queued")]
+    after = watched.look(pipeline(), [replace(run("running"), dated=False)], {1: waiting})
+    assert [each.waiting_since for each in after.runs] == [None]
+    watched.look(after, [replace(run("failed", 0, 100), dated=False)], {1: DONE}, after=60)
+    watched.settle()
+    assert watched.value(JOB_RUNS, "main", "test", "failed", "build") == 1
+    ran = watched.value(JOB_DURATION, "main", "test", "build")
+    assert isinstance(ran, Distribution)
+    assert ran.sum == 30
+    assert watched.value(JOB_WAIT, "main", "test", "build") == empty(watched.project.pipelines.wait_buckets)
+    assert watched.value(JOB_PATH, "main", "test", "run", "build") == 0
 
 
 def test_jobs_count_by_their_ids_and_the_path_once_at_the_end() -> None:

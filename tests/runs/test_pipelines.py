@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from exporter.runs.pipelines import branch_label, read_pipelines, read_workflows, shown_status, trigger_of
+from exporter.runs.entries import Entry
+from exporter.runs.pipelines import (
+    branch_label,
+    read_found,
+    read_pipelines,
+    read_workflows,
+    shown_status,
+    trigger_of,
+)
 
 ID = "c1b7e0aa-2f4d-4a6b-9d3e-8b7a6c5d4e3f"
 PIPELINE = {
@@ -14,6 +24,8 @@ PIPELINE = {
     "trigger": {"type": "webhook"},
     "vcs": {"branch": "main"},
 }
+BEFORE = 1_789_999_990.5
+"""The creation of the pipeline."""
 WORKFLOW = {"id": ID, "name": "build", "status": "running", "created_at": "2026-09-21T14:13:21Z", "stopped_at": None}
 
 
@@ -50,13 +62,13 @@ def test_an_id_that_is_no_uuid_never_gets_into_a_path(identifier: object) -> Non
 
 def test_an_id_in_upper_case_is_the_same_pipeline_and_the_same_run() -> None:
     pipelines, _ = read_pipelines({"items": [PIPELINE, {**PIPELINE, "id": ID.upper()}]})
-    runs, _ = read_workflows({"items": [WORKFLOW, {**WORKFLOW, "id": ID.upper()}]})
+    runs, _ = read_workflows({"items": [WORKFLOW, {**WORKFLOW, "id": ID.upper()}]}, BEFORE)
     assert {each.id for each in pipelines} == {each.id for each in runs} == {ID}
 
 
 @pytest.mark.parametrize("status", ["success", "failed", "error", "canceled", "unauthorized", "not_run"])
 def test_a_final_status_ends_a_run(status: str) -> None:
-    [read], _ = read_workflows({"items": [{**WORKFLOW, "status": status}]})
+    [read], _ = read_workflows({"items": [{**WORKFLOW, "status": status}]}, BEFORE)
     assert read.ended
 
 
@@ -65,20 +77,40 @@ def test_a_final_status_ends_a_run(status: str) -> None:
     [("running", "running"), ("failing", "failing"), ("on_hold", "on_hold"), ("queued", "queued"), ("odd", "other")],
 )
 def test_a_run_under_way_is_shown_by_its_status(status: str, shown: str) -> None:
-    [read], _ = read_workflows({"items": [{**WORKFLOW, "status": status}]})
+    [read], _ = read_workflows({"items": [{**WORKFLOW, "status": status}]}, BEFORE)
     assert (read.ended, shown_status(read.status)) == (False, shown)
 
 
 def test_a_status_that_nobody_documented_is_final_once_the_run_has_stopped() -> None:
     stopped = {**WORKFLOW, "status": "melted", "stopped_at": "2026-09-21T14:14:21Z"}
-    [read], _ = read_workflows({"items": [stopped]})
+    [read], _ = read_workflows({"items": [stopped]}, BEFORE)
     assert read.ended
 
 
 def test_a_run_without_a_name_costs_no_other_run() -> None:
-    found, unread = read_workflows({"items": [{**WORKFLOW, "name": 3}, WORKFLOW]})
+    found, unread = read_workflows({"items": [{**WORKFLOW, "name": 3}, WORKFLOW]}, BEFORE)
     assert len(found) == 1
     assert unread == {"name": 1}
+
+
+@pytest.mark.parametrize("times", [{"created_at": ""}, {"created_at": None}, {"created_at": "noon", "stopped_at": ""}])
+def test_a_run_whose_creation_cannot_be_read_has_its_pipelines(times: dict[str, object]) -> None:
+    [read], unread = read_workflows({"items": [{**WORKFLOW, "status": "failed", **times}]}, BEFORE)
+    assert (read.created_at, read.stopped_at, read.dated, read.ended) == (BEFORE, None, False, True)
+    assert unread == dict.fromkeys(times, 1)
+
+
+def test_a_stop_before_the_creation_is_counted_and_kept_as_it_was_sent() -> None:
+    [read], unread = read_workflows({"items": [{**WORKFLOW, "stopped_at": "2026-09-21T14:12:36Z"}]}, BEFORE)
+    assert (read.stopped_at, read.dated) == (1_789_999_956.0, True)
+    assert unread == {"stopped_at": 1}
+
+
+def test_a_run_that_was_asked_for_by_its_id_and_has_no_creation_is_known_by_its_pipeline_alone() -> None:
+    unread: Counter[str] = Counter()
+    found = read_found(Entry({**WORKFLOW, "created_at": "", "pipeline_id": ID, "project_slug": "gh/acme/web"}, unread))
+    assert (found.run, found.pipeline, found.slug) == (None, ID, "gh/acme/web")
+    assert unread == {"created_at": 1}
 
 
 def test_the_branch_of_a_tag_is_all_tags_and_of_nothing_other_branches() -> None:
@@ -87,5 +119,16 @@ def test_the_branch_of_a_tag_is_all_tags_and_of_nothing_other_branches() -> None
     assert branch_label("", "", str.upper) == "other branches"
 
 
-def test_a_trigger_that_nobody_documented_is_other() -> None:
-    assert [trigger_of(word) for word in ("api", "schedule", "")] == ["api", "other", "other"]
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("api", "api"),
+        ("scheduled_pipeline", "scheduled_pipeline"),
+        ("schedule", "scheduled_pipeline"),
+        ("Decoupled Ingestion System", "other"),
+        ("unknown", "other"),
+        ("", "other"),
+    ],
+)
+def test_the_trigger_is_one_of_few_and_both_kinds_of_schedule_are_one(sent: str, shown: str) -> None:
+    assert trigger_of(sent) == shown

@@ -162,12 +162,12 @@ def _workflow(of: DemoPipeline, found: PipelineWorkflow) -> dict[str, Any]:
         "id": found.id,
         "name": found.name,
         "status": found.status,
-        "created_at": whole_seconds(found.created),
-        "stopped_at": None if found.stopped is None else whole_seconds(found.stopped),
+        "created_at": whole_seconds(found.created) if found.dated else "",
+        "stopped_at": "" if not found.dated else None if found.stopped is None else whole_seconds(found.stopped),
         "pipeline_id": of.id,
         "pipeline_number": of.number,
         "project_slug": of.slug,
-        "started_by": user,
+        "started_by": user if found.dated else "",
     }
     also = {
         "tag": "setup" if found.setup else None,

@@ -61,6 +61,8 @@ class PipelineWorkflow:
     setup: bool = False
     auto_rerun_number: int | None = None
     max_auto_reruns: int | None = None
+    dated: bool = True
+    """Now and then CircleCI writes a failed one without times."""
     shown: float | None = None
     credits: int = 0
     duration: int | None = None

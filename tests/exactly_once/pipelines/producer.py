@@ -16,7 +16,7 @@ SLUGS = ("gh/acme/web", "gh/acme/api", "gh/acme/quiet")
 WORKFLOWS = ("build", "deploy to production", "nightly/full")
 BRANCHES = ("main", "main", "develop", "release/1.0", "feature/a", "dependabot/npm")
 NAMED = ("main", "develop", "release/1.0")
-TRIGGERS = ("webhook", "webhook", "api", "explicit", "scheduled_pipeline", "github_app")
+TRIGGERS = ("webhook", "github_app", "api", "explicit", "scheduled_pipeline", "schedule")
 HELD = ("on_hold", "running", "paused")
 """Statuses of workflows that go on only when they are released."""
 UNKNOWN = ("melted", "evaporated")

@@ -65,7 +65,8 @@ class Truth:
     def _pipeline(self, pipeline: Facts, began: float) -> None:
         project, branch = pipeline["slug"], branch_of(pipeline, self.rules.named)
         known = ("webhook", "api", "explicit", "scheduled_pipeline")
-        trigger = pipeline["trigger"] if pipeline["trigger"] in known else "other"
+        trigger = {"schedule": "scheduled_pipeline"}.get(pipeline["trigger"], pipeline["trigger"])
+        trigger = trigger if trigger in known else "other"
         earlier = [state for state, until in pipeline["before"] if began < until]
         if pipeline["created"] > began or (earlier or [pipeline["state"]])[0] not in {"created", "errored"}:
             outcome = "errored" if pipeline["state"] == "errored" else "created"
