@@ -71,6 +71,10 @@ class StartError(ExporterError):
     """The process cannot start: a port, a certificate or the state cannot be used. Exit code 1."""
 
 
+class OutputError(ExporterError):
+    """Standard output takes nothing more. Exit code 1."""
+
+
 class Stopped(ExporterError):  # noqa: N818  it is no error of anyone's
     """The process is ending; whatever waited gives up."""
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter import config
-from exporter.cli import main as command_line
 from exporter.cli import metrics_reference
+from exporter.cli.command import main as command_line
 from exporter.cli.remedies import REMEDIES
 from exporter.errors import REASONS, PollError
 from exporter.insights.collectors import COLLECTORS, OF_PROJECTS

@@ -15,8 +15,8 @@ import click
 import pytest
 import yaml
 
-from exporter.cli import main as command_line
 from exporter.cli import metrics_reference
+from exporter.cli.command import main as command_line
 from exporter.config import parse
 from exporter.errors import REASONS
 from exporter.web import app, webhooks

@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from exporter import __version__
-from exporter.cli import main as command
+from exporter.cli.command import main as command
 from tests.conftest import find_program
 from tests.deploy.exporter_metrics import RULES, documents
 from tests_deploy.conftest import ROOT

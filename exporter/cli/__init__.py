@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from exporter.system.garbage import collection_paused
-
-with collection_paused():  # what is imported stays
-    from exporter.cli.command import main
+from exporter.cli.program import main
 
 __all__ = ["main"]

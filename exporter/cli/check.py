@@ -34,13 +34,13 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
     """Write what was found to standard output; returns whether all of it is good.
 
     With `webhook_url`, projects whose pipelines are polled are asked for a webhook with that address.
-    Raises ConfigError, StartError, and Stopped after SIGINT.
+    Raises ConfigError, StartError, and Stopped after a signal.
     """
     if offline:
         _offline(config, as_json=as_json)
         return True
     engine = Engine(config, log, keep_state=False)
-    on_signals({signal.SIGINT: engine.stop.set})
+    on_signals(dict.fromkeys((signal.SIGTERM, signal.SIGINT), engine.stop.set))
     client = engine.client
     try:
         owner = token_owner(client)

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,13 +19,11 @@ import click
 
 from exporter import __version__
 from exporter.cli import flags, telling
+from exporter.cli.codes import BAD_CONFIGURATION, GOOD, INTERRUPTED, NOT_STARTED, SOME_FAILED
 from exporter.config import json_schema, load
 from exporter.errors import ConfigError, StartError, Stopped
 from exporter.system.garbage import collection_paused
 from exporter.system.logs import Logger, configure
-
-GOOD, NOT_STARTED, BAD_CONFIGURATION, SOME_FAILED = 0, 1, 2, 3
-INTERRUPTED = 128 + signal.SIGINT
 
 
 @click.group(cls=flags.AnyOrder, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -83,14 +80,14 @@ def once(config_file: Path, shard: int, total_shards: int, log_level: str, log_f
     _within(shard, total_shards)
 
     def start() -> bool:
-        good, config = False, load(config_file)
+        config = load(config_file)
         engine = Engine(config, log, shard=shard, total_shards=total_shards, keep_state=False)
         on_signals({signal.SIGTERM: engine.stop.set, signal.SIGINT: engine.stop.set})
-        with suppress(Stopped):
+        try:
             projects, searched = found(engine, config, shard, total_shards)
-            good = poll_once(engine, projects, sys.stdout.buffer) and searched
-        engine.close()
-        return good
+            return poll_once(engine, projects, sys.stdout.buffer) and searched
+        finally:
+            engine.close()
 
     _do(start, log, config_file, plain=telling.at_terminal(log_format))
 

@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from exporter.cli import main
+from exporter.cli.command import main
 from exporter.demo.catalog import builtin
 from tests.cli.commands import command
 from tests.running import COMMAND, Scrape, unmeasured

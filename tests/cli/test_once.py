@@ -73,9 +73,10 @@ def test_a_bad_file_makes_exit_code_2(tmp_path: Path) -> None:
     assert command("once", folder=tmp_path, token=TOKEN).returncode == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("more", ["", "organizations: [gh/acme, gh/other]\n"], ids=["polling", "searching"])
-def test_it_leaves_the_output_empty_and_ends_at_once_when_it_is_stopped(
-    more: str, circle: Circle, tmp_path: Path
+def test_it_leaves_the_output_empty_and_ends_at_once_with_130_when_it_is_stopped(
+    more: str, number: int, circle: Circle, tmp_path: Path
 ) -> None:
     circle.fail("hang")
     write(tmp_path, circle)
@@ -87,12 +88,12 @@ def test_it_leaves_the_output_empty_and_ends_at_once_when_it_is_stopped(
     ) as process:
         wait_until(lambda: circle.requests)
         began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=PATIENCE)
         assert time.monotonic() - began < AT_ONCE
     assert output == b""
     assert b"Traceback" not in errors
-    assert process.returncode != 0
+    assert process.returncode == 130
 
 
 def test_runs_are_polled_too_so_the_newest_are_shown_and_counters_begin_at_0(circle: Circle, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from exporter import __version__
-from exporter.cli import main
+from exporter.cli.command import main
 from tests.cli.commands import command
 from tests.running import COMMAND, Exporter
 from tests.waiting import wait_until
