@@ -36,7 +36,7 @@ class Watched:
         """Count a run of all jobs on each branch, twice, so that everything has risen."""
         self._project = parse(f"{SETTINGS}\nprojects: [gh/acme/web]").projects[0]
         self._now, self._number, self.store = START, 0, SnapshotStore()
-        self._ledger, self._live = opening.begun(None, self._project, START - 86_400)
+        self._ledger, self._live = opening.begun(None, self._project, START - 86_400, START - 86_400)
         for branch in BRANCHES * 2:
             self.look(branch, range(JOBS))
 

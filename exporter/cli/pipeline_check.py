@@ -41,7 +41,9 @@ def survey(attempts: Attempts, project: Project, pages: int = MOST_PAGES) -> Sur
     """
     attempt = attempts.begin(PIPELINES, project.pipelines.interval)
     now, lookback = attempt.date(), project.runs.lookback
-    walk = ask.walk(attempt, pipelines_of(project.slug), since=now - max(lookback, DAY), reached=(), pages=pages)
+    walk = ask.walk(
+        attempt, pipelines_of(project.slug), since=now - max(lookback, DAY), reached=lambda _id: False, pages=pages
+    )
     if walk.failure is not None:
         raise walk.failure
     found = sorted(walk.found.values(), key=lambda each: each.created_at)

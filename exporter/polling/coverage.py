@@ -76,16 +76,15 @@ class Coverage:
             of.torn, of.failures = of.torn + 1 if torn else 0, 0
             if of.torn <= TORN_LOOKS and torn:
                 listed = ()
+            known = of.known
             of.known = frozenset(listed) or of.known
             of.believed_until = now + BELIEVED_FOR * interval
             for pipeline in mine:
                 project = self._projects.setdefault(pipeline.slug, _Project())
-                if pipeline.created_at > project.newest:
+                project.newest = max(project.newest, pipeline.created_at)
+                if pipeline.id not in known:  # it may be older than those, if CircleCI's clock was set back
                     fresh.add(pipeline.slug)
                     project.arrived[pipeline.id] = pipeline
-            for slug in fresh:
-                project = self._projects[slug]
-                project.newest = max(each.created_at for each in project.arrived.values())
         return fresh
 
     def failed(self, organization: str) -> None:

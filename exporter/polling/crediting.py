@@ -74,6 +74,7 @@ class Insights:
             found, unread = runs.read_page(page, attempt.date())
             attempt.unread(unread)
             rows += found
+        book.dated(attempt.ahead())
         keys = {row.key for row in rows}
         known = self._state.known(project.slug, name, keys)
         watched = {key_of(run.id) for pipeline in book.live.pipelines.values() for run in pipeline.runs}

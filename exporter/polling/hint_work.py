@@ -100,6 +100,7 @@ class HintWork:
 
     def _add(self, book: Book, run: WorkflowRun, of: str) -> None:
         """Add a run as CircleCI describes it, with its pipeline where that is not known, and its jobs once it ended."""
+        book.dated(self._attempt.ahead())
         pipeline = book.live.pipelines.get(of)
         if pipeline is None:
             listed = ask.pipeline(self._attempt, self._slug, of, ahead=True)

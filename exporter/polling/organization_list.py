@@ -37,7 +37,7 @@ class OrganizationList:
         with attempt.guard(f"the pipelines of {self._organization}"):
             known = self._coverage.known(self._organization)
             question = newest_of_organization(self._organization)
-            walk = ask.walk(attempt, question, since=0.0, reached=known, pages=MOST_PAGES if known else 1)
+            walk = ask.walk(attempt, question, since=0.0, reached=known.__contains__, pages=MOST_PAGES if known else 1)
             if walk.failure is not None:
                 raise walk.failure
             mine = [each for each in walk.found.values() if each.slug in self._projects]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -33,9 +33,9 @@ class Walk:
 
 
 def walk(
-    attempt: Attempt, question: Question, *, since: float, reached: Container[str], pages: int | None = None
+    attempt: Attempt, question: Question, *, since: float, reached: Callable[[str], bool], pages: int | None = None
 ) -> Walk:
-    """Read a list of pipelines down to a creation, to a pipeline that was reached before, or for so many pages.
+    """Read a list of pipelines down to a creation, to one that was `reached` before, by its id, or for so many pages.
 
     The last page is read to its end, since a pipeline may be listed later than a newer one. What was met before a
     failure is met all the same. Raises Stopped.
@@ -51,7 +51,7 @@ def walk(
                 young = [pipeline for pipeline in read if pipeline.created_at >= since]
                 for pipeline in young:
                     found.setdefault(pipeline.id, pipeline)
-                if len(young) < len(read) or any(pipeline.id in reached for pipeline in young):
+                if len(young) < len(read) or any(reached(pipeline.id) for pipeline in young):
                     return Walk(found, None, torn)
                 if number == pages:
                     return Walk(found, None, torn, cut=True)

@@ -63,7 +63,7 @@ class Work:
         else:
             self._ask(book)
         book.release()
-        pipeline_list.forget(book, project.runs.lookback, attempt.date())
+        pipeline_list.forget(book, project.runs.lookback, attempt.earlier())
         book.close()
 
     def _ask(self, book: Book) -> None:
@@ -88,7 +88,7 @@ class Work:
             attempt.count(error)
         label = runs.labels_of(project, facts.default_branch(project, self.facts))
         if live is None or ledger is None:
-            ledger, live = opening.begun(ledger, project, attempt.date())
+            ledger, live = opening.begun(ledger, project, attempt.date(), attempt.now())
         book = Book(*opening.fitted(ledger, live, project, label, attempt.now()), project, label, now=attempt.now())
         book.fitted(ledger, live)
         book.changes.whole = book.changes.whole or self._live is None
@@ -110,12 +110,19 @@ class Work:
                 book.live = replace(book.live, covered_at=now)
             return
         known = book.live.pipelines.keys()
-        since = attempt.date() - project.runs.lookback
-        reached = pipeline_list.reached(book.live, attempt.ahead())
-        walk = ask.walk(attempt, pipelines_of(self._slug), since=since, reached=reached)
+        since = attempt.earlier() - project.runs.lookback
+        live = book.live
+        walk = ask.walk(
+            attempt,
+            pipelines_of(self._slug),
+            since=since,
+            reached=lambda id_: pipeline_list.is_reached(live, id_, attempt.ahead()),  # as its answers date themselves
+        )
         torn = walk.torn and self._postponed.torn < TORN_WALKS
         self._postponed.torn = self._postponed.torn + 1 if walk.torn else 0
         walked = walk.failure is None and not torn
+        if walk.found:
+            book.dated(attempt.ahead())
         pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walked)
         self._met = set(walk.found)
         if walk.failure is None:
@@ -149,6 +156,7 @@ class Work:
         if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
             pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
         found = ask.workflows(attempt, self._slug, pipeline)
+        book.dated(attempt.ahead())
         look = Look(pipeline, found, known_runs=self._known_runs(found))
         settled = {run.id for run in pipeline.runs if watching.has_settled(run, attempt.now())}
         jobs: dict[str, list[Job]] = {}

@@ -31,6 +31,8 @@ SHOWN_AT_ONCE = ("success", "failed")
 """Statuses of jobs that are shown at 0 from the start; others when they are first met."""
 LONGEST_HOLD = 60.0
 FORGOTTEN_AFTER = 90 * 86_400.0
+STEP_BACK = 5.0
+"""Seconds by which CircleCI's clock must have gone back to have been set: its servers need not agree to the second."""
 SHOWN_WITHIN = 86_400.0
 """Seconds within which Insights lists a run after its end."""
 
@@ -90,6 +92,15 @@ class Book:
         if self.live is not live:
             cells = self.live.cells
             self._fitted = {key: cells.get(key) for key, cell in live.cells.items() if cells.get(key) is not cell}
+
+    def dated(self, ahead: float) -> None:
+        """Note that CircleCI has just said by how many seconds this machine's clock is `ahead` of its own.
+
+        If its clock was set back since the first look, that was earlier by the clock that times what happens now.
+        """
+        began = self.live.began if self.live.began_at is None else self.live.began_at - ahead
+        if began < self.live.began - STEP_BACK:
+            self.live = replace(self.live, began=began)
 
     def pipeline(self, pipeline: WatchedPipeline) -> WatchedPipeline:
         """Count a pipeline that has an outcome, or has settled; returns it as it is to be watched."""

@@ -73,17 +73,19 @@ class Live:
 
     `began` is the moment of the first look, by CircleCI's clock, or after a backfill the one from which that read. What
     had ended by then is not counted, but where runs were counted before, without pipelines: `fresh` says that none
-    were. `listed_at` is when the list was last walked to its end, `covered_at` when the list of the organization last
-    showed that nothing is missing, `newest_at` the creation of the newest pipeline. Of pipelines created before `floor`
-    none is remembered. `bounds` and `wait_bounds` are those of the histograms; `held` the keys of cells that hold
-    something back. `owed` has workflows with runs older than what Insights is asked for, without credits or not counted
-    yet: the name, from which creation on, and until when they are waited for.
+    were. `began_at` is the same moment by this machine's clock. `listed_at` is when the list was last walked to its
+    end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at` the creation of
+    the newest pipeline. Of pipelines created before `floor` none is remembered. `bounds` and `wait_bounds` are those of
+    the histograms; `held` the keys of cells that hold something back. `owed` has workflows with runs older than what
+    Insights is asked for, without credits or not counted yet: the name, from which creation on, and until when they are
+    waited for.
     """
 
     began: float
     bounds: tuple[float, ...]
     wait_bounds: tuple[float, ...]
     fresh: bool = True
+    began_at: float | None = None
     listed_at: float | None = None
     covered_at: float | None = None
     newest_at: float | None = None

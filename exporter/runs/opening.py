@@ -13,15 +13,16 @@ from exporter.runs.ledger import ALL_TAGS, BranchCounters, Ledger, each_branch
 from exporter.runs.live import Live
 
 
-def begun(ledger: Ledger | None, project: Project, date: float) -> tuple[Ledger, Live]:
-    """Both at the first look, which CircleCI's clock says is at `date`; what `ledger` counts already goes on.
+def begun(ledger: Ledger | None, project: Project, date: float, now: float) -> tuple[Ledger, Live]:
+    """Both at the first look, at `date` by CircleCI's clock and `now` by this machine's; what `ledger` counts goes on.
 
     A ledger whose workflows `run` has never asked for comes from a backfill: what it does not hold is still to count,
     tags included, which Insights does not know.
     """
     bounds, waits = project.runs.buckets, project.pipelines.wait_buckets
-    began = ledger.began if ledger is not None and not ledger.names_at else date
-    live = Live(began, bounds, waits, fresh=ledger is None)
+    backfilled = ledger is not None and not ledger.names_at
+    began, began_at = (ledger.began, None) if ledger is not None and backfilled else (date, now)
+    live = Live(began, bounds, waits, fresh=ledger is None, began_at=began_at)
     if ledger is None:
         ledger = Ledger(int(max(date - project.runs.lookback, 0)), 0.0, bounds, {}, by_stop=True)
     return ledger, live

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import inf
 
 from exporter.runs import watching
 from exporter.runs.counting import Book
@@ -30,15 +29,15 @@ def learned(book: Book, pipeline: ListedPipeline) -> WatchedPipeline:
     return book.pipeline(_watched(pipeline, known, book.live, told_by="pipelines", walked=False))
 
 
-def reached(live: Live | None, ahead: float = 0.0) -> set[str]:
-    """The pipelines at which a walk over the list ends; this machine's clock is `ahead` of CircleCI's by so much.
+def is_reached(live: Live, identifier: str, ahead: float = 0.0) -> bool:
+    """Whether a walk over the list ends at a pipeline; this machine's clock is `ahead` of CircleCI's by so much.
 
     One that was new at the walk before does not end it: others that are a little older may have been listed since.
     """
-    if live is None:
-        return set()
-    new = inf if live.listed_at is None else live.listed_at - ahead - LISTED_WITHIN
-    return {each.id for each in live.pipelines.values() if each.listed and each.created_at < new}
+    known = live.pipelines.get(identifier)
+    if known is None or not known.listed:
+        return False
+    return live.listed_at is None or known.created_at < live.listed_at - ahead - LISTED_WITHIN
 
 
 def forget(book: Book, lookback: float, now: float) -> None:

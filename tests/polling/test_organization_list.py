@@ -8,6 +8,14 @@ from tests.watching import SLUG, Watching, watching
 PAGE = 20
 
 
+def told(running: Watching) -> set[str]:
+    """Look at the list; the projects that are told of something new."""
+    engine, found = running.engine, set[str]()
+    OrganizationList("gh/acme", [SLUG], 60.0, engine.attempts, engine.coverage, arrived=found.update).step()
+    engine.coverage.take(SLUG)
+    return found
+
+
 def pages_asked(running: Watching) -> int:
     """Look at the list; how many pages that took."""
     running.asked()
@@ -42,3 +50,14 @@ def test_an_entry_that_can_never_be_read_does_not_make_every_look_longer() -> No
             pages.append(pages_asked(running))
         assert pages[:5] == [2, 3, 4, 5, 6]  # what could not be read is looked for again
         assert max(pages[6:]) == 2
+
+
+def test_a_project_is_told_of_what_is_new_also_when_circlecis_clock_was_set_back() -> None:
+    with watching() as running:
+        more(running, 3)
+        assert told(running) == {SLUG}
+        assert told(running) == set()
+        running.circle.clock.advance(-600)
+        more(running, 1)
+        assert told(running) == {SLUG}
+        assert told(running) == set()

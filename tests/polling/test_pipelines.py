@@ -239,6 +239,35 @@ def test_a_clock_that_is_days_wrong_neither_hides_a_pipeline_nor_ends_it_early(d
         assert running.runs() == 2
 
 
+def test_a_clock_of_circleci_that_is_set_back_after_the_first_look_loses_no_count() -> None:
+    with watching() as running:
+        clock = running.circle.clock
+        clock.advance(600)
+
+        def ended() -> None:
+            """A run of half a minute that ends now, by CircleCI's clock."""
+            created, stopped = clock.now() - 30, clock.now()
+            jobs = [{"name": "test", "status": "success", "started": created + 1, "stopped": stopped}]
+            workflow = {"name": "build", "status": "success", "created": created, "stopped": stopped, "jobs": jobs}
+            running.circle.pipelines.add(SLUG, created=created, workflows=[workflow])
+
+        for _ in range(25):  # more than a page
+            clock.advance(-1)
+            ended()
+        clock.advance(25)
+        running.look()
+        clock.advance(-600)
+        running.pass_time(31)
+        for _ in range(3):
+            for _ in range(10):
+                running.pass_time(6)
+                ended()
+            running.look()
+        running.looks(3)
+        assert (running.runs(), running.job_runs("test")) == (30, 30)
+        assert running.value("circleci_pipelines_total", outcome="created") == 30
+
+
 def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once() -> None:
     with watching(settings="runs: {lookback: 1d, sweep: 10m}") as running:
         running.begin()

@@ -35,7 +35,7 @@ def test_other_buckets_begin_their_histogram_at_0_and_nothing_else() -> None:
 def test_switching_to_pipelines_keeps_the_counts_and_begins_the_durations_anew() -> None:
     before = polled(polled(ledger(), insights_run(1)), at=NOW)
     asked = project("collectors: [pipelines]")
-    after, live = fitted(*begun(before, asked, NOW), asked, ANY, NOW)
+    after, live = fitted(*begun(before, asked, NOW, NOW), asked, ANY, NOW)
     counted = after.workflows["build"].branches["main"].counted
     assert (counted.runs["success"], counted.credits, counted.seconds, sum(counted.buckets)) == (1, 5, 0, 0)
     assert (after.by_stop, live.fresh) == (True, False)

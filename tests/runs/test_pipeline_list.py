@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.runs.counting import PIPELINES
-from exporter.runs.pipeline_list import forget, met, reached
+from exporter.runs.pipeline_list import forget, is_reached, met
 from exporter.runs.pipelines import ListedPipeline
 from tests.runs.job_lists import CREATED
 from tests.runs.watched import NOW, Watched, pipeline, run, uuid
@@ -21,23 +21,27 @@ def meet(watched: Watched, *found: ListedPipeline, walked: bool = True) -> None:
     watched.close(book)
 
 
+def reached(watched: Watched, ahead: float = 0.0, listed_at: float | None = None) -> list[int]:
+    assert watched.live is not None
+    live = replace(watched.live, listed_at=listed_at)
+    return [number for number in (1, 2, 3) if is_reached(live, uuid(number), ahead)]
+
+
 def test_a_walk_ends_at_what_an_earlier_complete_walk_has_reached() -> None:
     watched = Watched()
+    assert reached(watched) == []
     meet(watched, listed(1))
     meet(watched, listed(2), walked=False)
-    assert reached(watched.live) == {uuid(1)}
+    assert reached(watched) == [1]
     meet(watched, listed(2))
-    assert reached(watched.live) == {uuid(1), uuid(2)}
-    assert reached(None) == set()
+    assert reached(watched) == [1, 2]
 
 
 def test_a_walk_does_not_end_at_a_pipeline_that_was_new_at_the_walk_before() -> None:
     watched = Watched()
     meet(watched, listed(1), listed(2, 100))
-    assert watched.live is not None
-    walked = replace(watched.live, listed_at=CREATED + 130 + 500)
-    assert reached(walked, ahead=500) == {uuid(1)}
-    assert reached(replace(walked, listed_at=CREATED + 161), ahead=0) == {uuid(1), uuid(2)}
+    assert reached(watched, 500, listed_at=CREATED + 130 + 500) == [1]
+    assert reached(watched, 0, listed_at=CREATED + 161) == [1, 2]
 
 
 def test_a_pipeline_that_was_there_at_the_first_look_is_not_counted() -> None:

@@ -56,7 +56,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         """Begin as a poll does."""
-        ledger, live = opening.begun(self.ledger, self.project, self.date)
+        ledger, live = opening.begun(self.ledger, self.project, self.date, self.now)
         label = labels_of(self.project, "main")
         self.ledger, self.live = opening.fitted(ledger, self.live or live, self.project, label, self.now)
 
