@@ -81,16 +81,15 @@ def test_completed_runs_are_the_ones_of_the_workflow_summary(running: Process) -
 
 def test_flaky_tests_are_counted_once(running: Process) -> None:
     answer = told(running, f"/insights/{API}/flaky-tests")
-    largest: dict[tuple[str, ...], int] = {}
-    for entry in answer["flaky_tests"]:
-        key = (entry["workflow_name"], entry["job_name"], entry["classname"] or "", entry["test_name"])
-        largest[key] = max(largest.get(key, 0), entry["times_flaked"])
-    assert len(largest) < len(answer["flaky_tests"])  # or this would show nothing
+    times = [entry["times_flaked"] for entry in answer["flaky_tests"]]
     flakes = running.samples("circleci_insights_flaky_test_flakes", project=API)
-    assert sum(flakes.values()) == sum(largest.values())
+    assert sum(flakes.values()) == sum(times)
+    wasted = running.samples("circleci_insights_flaky_test_wasted_seconds", project=API)
+    assert sum(wasted.values()) == sum(entry.get("time_wasted", 0) for entry in answer["flaky_tests"])
+    assert 0 not in wasted.values()
     assert running.value("circleci_insights_flaky_tests", project=API) == answer["total_flaky_tests"]
     top = running.samples("circleci_insights_flaky_test_top_flakes", project=API)
-    assert sorted(top.values(), reverse=True) == sorted(largest.values(), reverse=True)[:3]
+    assert sorted(top.values(), reverse=True) == sorted(times, reverse=True)[:3]
 
 
 def test_tests_are_shown_by_name_as_many_as_are_wanted_for_each_workflow_and_branch(running: Process) -> None:

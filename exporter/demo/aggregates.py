@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from math import sqrt
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -45,9 +45,9 @@ def spread(values: Iterable[int]) -> dict[str, Number | None]:
     }
 
 
-def throughput(total: int, first: float, last: float) -> float:
-    """Return runs a day, over the days from the first run to the last and not over the window: one run makes 1.0."""
-    return total / max(1, ceil((last - first) / DAY))
+def throughput(total: int, seconds: float) -> float:
+    """Return runs a day over a window of so many seconds, from whenever on something ran in it."""
+    return total / (seconds / DAY)
 
 
 def ratio(part: int, whole: int) -> float:
@@ -75,15 +75,15 @@ def count_of(runs: Iterable[Run | JobRun], status: str) -> int:
     return sum(run.status == status for run in runs)
 
 
-def workflow_metrics(runs: Sequence[Run], *, measured: bool = True) -> Metrics:
-    """Return the `metrics` of a workflow from its runs as they are seen, oldest first, at least one."""
+def workflow_metrics(runs: Sequence[Run], seconds: float, *, measured: bool = True) -> Metrics:
+    """Return the `metrics` of a workflow from its runs in a window, as they are seen, oldest first, at least one."""
     successful = count_of(runs, "success")
     return {
         "total_runs": len(runs),
         "successful_runs": successful,
         "failed_runs": count_of(runs, "failed"),
         "success_rate": ratio(successful, len(runs)),
-        "throughput": throughput(len(runs), runs[0].created, runs[-1].created),
+        "throughput": throughput(len(runs), seconds),
         "mttr": mean_recovery(runs) if measured else None,
         "total_credits_used": sum(run.credits for run in runs) if measured else None,
         "total_recoveries": 0,
@@ -97,15 +97,15 @@ def durations(runs: Iterable[Run]) -> list[int]:
     return [run.duration for run in runs if run.duration is not None and not run.is_approval]
 
 
-def job_metrics(runs: Sequence[JobRun]) -> Metrics:
-    """Return the `metrics` of a job from its runs, oldest first, at least one."""
+def job_metrics(runs: Sequence[JobRun], seconds: float) -> Metrics:
+    """Return the `metrics` of a job from its runs in a window, oldest first, at least one."""
     successful = count_of(runs, "success")
     return {
         "total_runs": len(runs),
         "successful_runs": successful,
         "failed_runs": count_of(runs, "failed"),
         "success_rate": ratio(successful, len(runs)),
-        "throughput": throughput(len(runs), runs[0].started, runs[-1].started),
+        "throughput": throughput(len(runs), seconds),
         "total_credits_used": sum(run.credits for run in runs),
         "duration_metrics": spread(run.duration for run in runs if run.duration is not None),
     }

@@ -9,7 +9,7 @@ from exporter.demo.aggregates import job_metrics, workflow_metrics
 from exporter.demo.draws import uuid_for
 from exporter.demo.messages import Refused
 from exporter.demo.model import BOT, DemoProject, Owner
-from exporter.demo.organization import ALL_BRANCHES, RETENTION, Organization
+from exporter.demo.organization import ALL_BRANCHES, RETENTION, WINDOWS, Organization
 from exporter.demo.query import ALL_BRANCHES as ALL
 from exporter.demo.query import BRANCH, END, JOB, SCOPE_ID, SCOPE_TYPE, START, WORKFLOW, Query
 from exporter.demo.times import written
@@ -91,41 +91,41 @@ def branches(call: Call) -> dict[str, Any]:
     return {"org_id": found.owner.id, "project_id": found.id, "branches": names}
 
 
-def workflows(call: Call) -> list[tuple[DemoProject, DemoWorkflow, list[Run]]]:
+def workflows(call: Call) -> list[tuple[DemoProject, DemoWorkflow, list[Run], float]]:
     """GET /insights/{project}/workflows: workflows that ran."""
-    found, organization = call.project, call.organization
+    found, organization, window = call.project, call.organization, call.query.window
     at = organization.aggregated_at()
     ran = (
-        (found, each, organization.window_runs(found.slug, each.name, call.branch, call.query.window, at))
+        (found, each, organization.window_runs(found.slug, each.name, call.branch, window, at), WINDOWS[window])
         for each in organization.workflows(found.slug)
     )
     return [entry for entry in ran if entry[2]]
 
 
-def workflow_row(entry: tuple[DemoProject, DemoWorkflow, list[Run]]) -> dict[str, Any]:
+def workflow_row(entry: tuple[DemoProject, DemoWorkflow, list[Run], float]) -> dict[str, Any]:
     """Write a workflow as the API lists it."""
-    project, workflow, runs = entry
+    project, workflow, runs, seconds = entry
     return {
         "name": workflow.name,
         "project_id": project.id,
-        "metrics": workflow_metrics(runs, measured=workflow.measured),
+        "metrics": workflow_metrics(runs, seconds, measured=workflow.measured),
         **_bounds(runs[0].created, runs[-1].created),
     }
 
 
-def jobs(call: Call) -> list[tuple[str, list[JobRun]]]:
+def jobs(call: Call) -> list[tuple[str, list[JobRun], float]]:
     """GET …/workflows/{workflow}/jobs: jobs that ran, none for a workflow that is not known."""
-    organization = call.organization
+    organization, window = call.organization, call.query.window
     at = organization.aggregated_at()
-    ran = organization.jobs(call.project.slug, call.workflow, call.branch, call.query.window, at)
+    ran = organization.jobs(call.project.slug, call.workflow, call.branch, window, at)
     wanted = call.query.one(JOB) or ""
-    return [(name, each) for name, each in ran.items() if wanted in name]
+    return [(name, each, WINDOWS[window]) for name, each in ran.items() if wanted in name]
 
 
-def job_row(entry: tuple[str, list[JobRun]]) -> dict[str, Any]:
+def job_row(entry: tuple[str, list[JobRun], float]) -> dict[str, Any]:
     """Write a job as the API lists it."""
-    name, runs = entry
-    return {"name": name, "metrics": job_metrics(runs), **_bounds(runs[0].started, runs[-1].started)}
+    name, runs, seconds = entry
+    return {"name": name, "metrics": job_metrics(runs, seconds), **_bounds(runs[0].started, runs[-1].started)}
 
 
 def runs(call: Call) -> list[Run]:

@@ -15,29 +15,35 @@ if TYPE_CHECKING:
     from exporter.demo.model import DemoProject, DemoWorkflow, Run
 
 FLAKY_DAYS = 14 * DAY
+_OF_A_TEST = ("workflow_name", "job_name", "classname", "test_name")
 LOOKED_AT = 10
 _TESTS = (
     ("retries the payment when the gateway times out", "checkout.PaymentTest", "tests/test_payment.py"),
     ("uploads a file of 2 GiB", "storage.UploadTest", "tests/test_upload.py"),
-    ('shows "sold out" \\ once', "catalogue.StockTest", None),
+    ('shows "sold out" \\ once', "catalogue.StockTest", ""),
     ("sends one e-mail <only>", "mail.OutboxTest", "tests/test_outbox.py"),
-    ("sorts by größe", None, None),
+    ("sorts by größe", None, ""),
     ("expires the session at midnight", "auth.SessionTest", "tests/test_session.py"),
+    ("TestReserve", "example.com/acme/web/stock", ""),
+    ("TestReserve/the_last_one", "example.com/acme/web/stock", ""),
 )
 
 
 def flakes(organization: Organization, project: DemoProject) -> list[dict[str, Any]]:
-    """Entries of `flaky_tests`; a test that flaked in more than one pipeline has one for each."""
+    """Entries of `flaky_tests`: one for each workflow, job, class and test, with what it flaked in all."""
     at = organization.aggregated_at()
-    entries = []
+    entries: dict[tuple[Any, ...], dict[str, Any]] = {}
     for workflow in organization.workflows(project.slug):
         if not workflow.flaky or project.owner.vcs == "circleci":
             continue
         runs = organization.runs(project.slug, workflow.name, ALL_BRANCHES, at - FLAKY_DAYS, at)
         failed = [run for run in runs if run.status == "failed"]
-        for index, run in enumerate(failed[-8:]):
-            entries.append(_flake(workflow, run, index))
-    return entries
+        for run in failed[-12:]:
+            entry = _flake(workflow, run, len(entries))
+            known = entries.setdefault(tuple(entry[key] for key in _OF_A_TEST), entry)
+            if known is not entry:
+                known["times_flaked"] += entry["times_flaked"]
+    return list(entries.values())
 
 
 def _flake(workflow: DemoWorkflow, run: Run, index: int) -> dict[str, Any]:
@@ -47,7 +53,7 @@ def _flake(workflow: DemoWorkflow, run: Run, index: int) -> dict[str, Any]:
         "test_name": name,
         "classname": classname,
         "file": file,
-        "source": "junit" if file else None,
+        "source": "junit" if file else "",
         "times_flaked": 1 + int(chance[1] * 5),
         "job_name": workflow.jobs[1 + int(chance[2] * (len(workflow.jobs) - 1))].name,
         "job_number": int(run.created) % 100_000,
@@ -56,14 +62,9 @@ def _flake(workflow: DemoWorkflow, run: Run, index: int) -> dict[str, Any]:
         "workflow_name": workflow.name,
         "workflow_created_at": written(run.created),
     }
-    if index % 3:  # absent, and not null, where CircleCI has not computed it
-        entry["time_wasted"] = entry["times_flaked"] * int(30 + chance[3] * 300)
+    if index % 4:  # absent or 0, and not null, where CircleCI has not computed it
+        entry["time_wasted"] = int(30 + chance[3] * 300) if index % 4 > 1 else 0
     return entry
-
-
-def unique_tests(entries: list[dict[str, Any]]) -> int:
-    """How many tests the entries are about."""
-    return len({(each["workflow_name"], each["job_name"], each["classname"], each["test_name"]) for each in entries})
 
 
 def tests(workflow: DemoWorkflow, runs: list[Run]) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ def _tests(workflow: DemoWorkflow, runs: list[Run]) -> Iterator[dict[str, Any]]:
             "classname": classname,
             "failed_runs": int(chance[1] * 3) if index % 2 else 0,
             "flaky": workflow.flaky and bool(index % 2),
-            "source": "junit" if file else None,
+            "source": "junit" if file else "",
             "file": file,
             "job_name": jobs[index % len(jobs)],
             "test_name": name,

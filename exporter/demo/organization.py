@@ -144,14 +144,14 @@ class Organization:
         """Return the `metrics` that the API sends for a workflow, or None when nothing ran. Now, without `at`."""
         found = self.workflow(slug, workflow)
         runs = self.window_runs(slug, workflow, branch, window, self.aggregated_at() if at is None else at)
-        return workflow_metrics(runs, measured=found.measured) if found and runs else None
+        return workflow_metrics(runs, WINDOWS[window], measured=found.measured) if found and runs else None
 
     def job_metrics(
         self, slug: str, workflow: str, job: str, branch: str | None, window: str, *, at: float | None = None
     ) -> Metrics | None:
         """Return the `metrics` that the API sends for a job, or None when it did not run."""
         runs = self.jobs(slug, workflow, branch, window, self.aggregated_at() if at is None else at).get(job)
-        return job_metrics(runs) if runs else None
+        return job_metrics(runs, WINDOWS[window]) if runs else None
 
     def truth(self, at: float | None = None, *, generated: bool = False) -> list[Tally]:
         """Counters over every run that has finished: the added ones, with `generated` all within the retention."""

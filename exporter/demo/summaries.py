@@ -46,7 +46,7 @@ def workflow_summary(call: Call) -> dict[str, Any]:
 
 def _summary_metrics(runs: Sequence[Run], at: float) -> dict[str, Any]:
     first, last = (runs[0].created, runs[-1].created) if runs else (at, at)
-    metrics: dict[str, Any] = dict(workflow_metrics(runs)) if runs else {}
+    metrics: dict[str, Any] = dict(workflow_metrics(runs, WINDOWS[DEFAULT_WINDOW])) if runs else {}
     successful = count_of(runs, "success")
     return {
         "total_runs": len(runs),
@@ -73,7 +73,7 @@ def _compared(runs: Sequence[Run]) -> dict[str, Number | None]:
         "median_duration_secs": percentile(lengths, 0.5) if lengths else None,
         "total_credits_used": sum(run.credits for run in runs),
         "mttr": mean_recovery(runs),
-        "throughput": _throughput(runs),
+        "throughput": throughput(len(runs), _TREND_LIMIT),
     }
 
 
@@ -81,13 +81,11 @@ def _trends(now: dict[str, Any], before: dict[str, Any]) -> dict[str, float]:
     return {name: trend(now[name], before[name]) for name in now}
 
 
-def _throughput(runs: Sequence[Run]) -> float:
-    created = [run.created for run in runs]
-    return throughput(len(runs), min(created), max(created)) if runs else 0.0
-
-
 def project_summary(call: Call) -> dict[str, Any]:
-    """GET /insights/pages/{project}/summary: every workflow over all branches, and each on each branch."""
+    """GET /insights/pages/{project}/summary: every workflow over all branches, and each on each branch.
+
+    Branches that are asked for narrow the totals and the rows of branches, and not the rows of workflows.
+    """
     organization, project, query = call.organization, call.project, call.query
     names = [each.name for each in organization.workflows(project.slug)]
     known = organization.branches(project.slug)
@@ -96,19 +94,19 @@ def project_summary(call: Call) -> dict[str, Any]:
     by_workflow, by_branch = [], []
     for name in query.every(WORKFLOWS) or names:
         runs = organization.runs(project.slug, name, ALL_BRANCHES, at - 2 * seconds, at)
-        kept = [run for run in runs if not asked or run.branch in asked]
-        if not kept:
+        if not runs:
             continue
-        by_workflow.append({"workflow_name": name, **_figures(kept, at, seconds, _workflow_figures)})
+        by_workflow.append({"workflow_name": name, **_figures(runs, at, seconds, _workflow_figures)})
         for branch in asked or known:
-            if own := [run for run in kept if run.branch == branch]:
+            if own := [run for run in runs if run.branch == branch]:
                 row = {"workflow_name": name, "branch": branch, **_figures(own, at, seconds, _workflow_figures)}
                 by_branch.append(row)
-    everything = _project_runs(organization, project, at - 2 * seconds, at)
+    total = _project_runs(organization, project, at - 2 * seconds, at)
+    total = [run for run in total if not asked or run.branch in asked]
     return {
         "org_id": project.owner.id,
         "project_id": project.id,
-        "project_data": _figures(everything, at, seconds, _total_figures),
+        "project_data": _figures(total, at, seconds, _total_figures),
         "project_workflow_data": by_workflow,
         "project_workflow_branch_data": by_branch,
         "all_branches": known,
@@ -147,15 +145,15 @@ def _project_runs(organization: Organization, project: DemoProject, start: float
 
 
 def _figures(
-    runs: Sequence[Run], at: float, seconds: float, figures: Callable[[Sequence[Run]], dict[str, Number]]
+    runs: Sequence[Run], at: float, seconds: float, figures: Callable[[Sequence[Run], float], dict[str, Number]]
 ) -> dict[str, Any]:
     """Metrics of the window and trends against the one before, which CircleCI has for windows up to 30 days."""
-    now = figures([run for run in runs if run.created >= at - seconds])
-    before = figures([run for run in runs if run.created < at - seconds])
+    now = figures([run for run in runs if run.created >= at - seconds], seconds)
+    before = figures([run for run in runs if run.created < at - seconds], seconds)
     return {"metrics": now, "trends": _trends(now, before) if seconds <= _TREND_LIMIT else {}}
 
 
-def _workflow_figures(runs: Sequence[Run]) -> dict[str, Number]:
+def _workflow_figures(runs: Sequence[Run], _seconds: float) -> dict[str, Number]:
     lengths = sorted(durations(runs))
     return {
         "total_credits_used": sum(run.credits for run in runs),
@@ -165,13 +163,13 @@ def _workflow_figures(runs: Sequence[Run]) -> dict[str, Number]:
     }
 
 
-def _total_figures(runs: Sequence[Run]) -> dict[str, Number]:
+def _total_figures(runs: Sequence[Run], seconds: float) -> dict[str, Number]:
     return {
         "total_runs": len(runs),
         "total_duration_secs": sum(durations(runs)),
         "total_credits_used": sum(run.credits for run in runs),
         "success_rate": ratio(count_of(runs, "success"), len(runs)),
-        "throughput": _throughput(runs),
+        "throughput": throughput(len(runs), seconds),
     }
 
 

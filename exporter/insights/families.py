@@ -8,7 +8,7 @@ generated from here.
 from __future__ import annotations
 
 from exporter.insights.family import Family, gauges
-from exporter.insights.payloads import number, timestamp, trend
+from exporter.insights.payloads import number, timestamp, trend, unless_zero
 
 
 def _aggregates(subject: str) -> tuple[Family, ...]:
@@ -20,11 +20,7 @@ def _aggregates(subject: str) -> tuple[Family, ...]:
         ("metrics.successful_runs", "successful_runs", "Successful runs in the window."),
         ("metrics.failed_runs", "failed_runs", "Failed runs in the window."),
         ("metrics.success_rate", "success_ratio", "Success rate as reported by CircleCI, 0 to 1."),
-        (
-            "metrics.throughput",
-            "throughput_runs_per_day",
-            "Runs per day; CircleCI divides by the days from the first to the last run, not by the window.",
-        ),
+        ("metrics.throughput", "throughput_runs_per_day", "Runs in the window, divided by its days."),
         ("metrics.total_credits_used", "credits_used", "Credits used in the window."),
         ("metrics.duration_metrics.min", "duration_min_seconds", f"Shortest duration {runs}"),
         ("metrics.duration_metrics.mean", "duration_mean_seconds", f"Mean duration {runs}"),
@@ -55,7 +51,11 @@ PROJECT_TOTALS = tuple(
     for field, name, text in (
         ("total_runs", "runs", "Runs of all workflows on all branches in the window"),
         ("success_rate", "success_ratio", "Success rate of all workflows on all branches, 0 to 1"),
-        ("throughput", "throughput_runs_per_day", "Runs per day of all workflows on all branches"),
+        (
+            "throughput",
+            "throughput_runs_per_day",
+            "Runs of all workflows on all branches in the window, divided by its days",
+        ),
         ("total_credits_used", "credits_used", "Credits used by all workflows on all branches in the window"),
         ("total_duration_secs", "duration_total_seconds", "Total duration of all runs on all branches in the window"),
     )
@@ -74,12 +74,21 @@ PROJECT_WORKFLOW = gauges(
 
 FLAKY_TOTAL = gauges(
     "circleci_insights_",
-    ("total_flaky_tests", "flaky_tests", "Flaky tests of the project in the last 14 days."),
+    (
+        "total_flaky_tests",
+        "flaky_tests",
+        "Flaky tests of the project in the last 14 days; a subtest counts beside its parent.",
+    ),
 )
 FLAKY_JOB = gauges(
     "circleci_insights_flaky_test_",
     ("times_flaked", "flakes", "Flakes of the job's flaky tests in the last 14 days."),
-    ("time_wasted", "wasted_seconds", "Time wasted by the job's flaky tests in the last 14 days."),
+    (
+        "time_wasted",
+        "wasted_seconds",
+        "Time wasted by the job's flaky tests in the last 14 days, as far as CircleCI has computed it.",
+        unless_zero,
+    ),
 )
 FLAKY_TOP = gauges(
     "circleci_insights_flaky_test_top_",
@@ -154,5 +163,9 @@ ORGANIZATION = gauges(
     ),
     ("org_data.metrics.total_credits_used", "credits_used", "Credits used by the organization in the window."),
     ("org_data.metrics.success_rate", "success_ratio", "Success rate of the organization, 0 to 1."),
-    ("org_data.metrics.throughput", "throughput_runs_per_day", "Runs per day of the organization."),
+    (
+        "org_data.metrics.throughput",
+        "throughput_runs_per_day",
+        "Runs of the organization in the window, divided by its days.",
+    ),
 )

@@ -49,6 +49,11 @@ def trend(value: object) -> Number | None:
     return None if read == -1 else read
 
 
+def unless_zero(value: object) -> Number | None:
+    """A number that CircleCI sends as 0 where it has not computed it."""
+    return number(value) or None
+
+
 def timestamp(value: object) -> Number | None:
     """An ISO 8601 date and time as seconds since the epoch; without an offset it is UTC. None for null."""
     if value is None:

@@ -84,8 +84,8 @@ def snake_case(reader: Reader) -> Reader:
 def flakes(pages: Sequence[object], asked: Asked) -> Reading:
     """Sums over the unique tests of each label set.
 
-    The answer has an entry for each pipeline in which a test flaked, and each of them says how often the
-    test flaked in all. So of a test's entries the largest number counts, and none is counted twice.
+    The answer has one entry for each workflow, job, class and test, which says how often the test flaked in all. Where
+    it had one for each flake, each would say the same: so the largest number counts, and no test counts twice.
     """
     reading = read_entries(pages, asked.rows, _UNIQUE, asked.columns)
     tests: dict[tuple[str, ...], list[Number | None]] = {}

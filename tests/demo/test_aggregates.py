@@ -48,9 +48,9 @@ def test_a_single_duration_has_no_deviation() -> None:
     assert spread([9])["standard_deviation"] == 0.0
 
 
-def test_throughput_counts_the_days_from_first_to_last_run() -> None:
-    assert throughput(1, 0, 0) == 1.0
-    assert throughput(2, 0, 9.1 * DAY) == 0.2
+def test_throughput_is_runs_by_days_of_the_window() -> None:
+    assert throughput(18, 7 * DAY) == 18 / 7
+    assert throughput(54, 90 * DAY) == 0.6
 
 
 def test_a_ratio_of_nothing_is_zero() -> None:
@@ -72,21 +72,21 @@ def test_approvals_and_runs_without_an_end_have_no_duration() -> None:
 
 
 def test_all_runs_count_but_only_successful_ones_make_the_rate() -> None:
-    found = workflow_metrics([run(0), run(1, "failed"), run(2, "canceled"), run(3, None, None)])
+    found = workflow_metrics([run(0), run(1, "failed"), run(2, "canceled"), run(3, None, None)], DAY)
     assert (found["total_runs"], found["successful_runs"], found["failed_runs"]) == (4, 1, 1)
     assert found["success_rate"] == 0.25
     assert found["total_credits_used"] == 20
 
 
 def test_a_workflow_that_is_not_measured_has_nulls() -> None:
-    found = workflow_metrics([run(0, "failed"), run(1)], measured=False)
+    found = workflow_metrics([run(0, "failed"), run(1)], DAY, measured=False)
     assert found["mttr"] is None
     assert found["total_credits_used"] is None
 
 
 def test_job_metrics_leave_out_what_has_no_duration() -> None:
     job = DemoJob("hold", approval=True)
-    found = job_metrics([JobRun(job, None, 0.0, None, None, 0), JobRun(job, "failed", 1.0, 9.0, 8, 2)])
+    found = job_metrics([JobRun(job, None, 0.0, None, None, 0), JobRun(job, "failed", 1.0, 9.0, 8, 2)], DAY)
     assert (found["total_runs"], found["successful_runs"], found["failed_runs"]) == (2, 0, 1)
     assert found["duration_metrics"] == spread([8])
 

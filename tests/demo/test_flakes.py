@@ -20,10 +20,16 @@ def test_flakes_are_forgotten_after_two_weeks() -> None:
     assert flakes.flakes(organization, api) == []
 
 
-def test_tests_are_told_apart_by_all_of_their_names() -> None:
-    entry = {"workflow_name": "w", "job_name": "j", "classname": None, "test_name": "t"}
-    assert flakes.unique_tests([entry, dict(entry), {**entry, "job_name": "k"}]) == 2
-    assert flakes.unique_tests([]) == 0
+def test_each_test_of_a_job_has_one_entry_with_all_of_its_flakes() -> None:
+    organization = Organization(clock=Clock(NOON, speed=0), quiet=True, refresh=1)
+    api = organization.projects[1]
+    for number in range(12):
+        organization.add_run(api.slug, "test", status="failed", created=NOON - 600 + number)
+    entries = flakes.flakes(organization, api)
+    tests = [(each["job_name"], each["classname"], each["test_name"]) for each in entries]
+    assert len(set(tests)) == len(tests) < 12
+    assert max(each["times_flaked"] for each in entries) > 5  # more than one run has
+    assert {0} < {each.get("time_wasted", 0) for each in entries}
 
 
 def test_without_tests_or_runs_there_is_nothing_to_tell() -> None:

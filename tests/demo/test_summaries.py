@@ -59,11 +59,17 @@ def test_a_project_summary_sums_its_branches(reference: Circle) -> None:
     assert page["all_branches"][0] == "main"
 
 
-def test_a_project_summary_can_be_narrowed(reference: Circle) -> None:
+def test_a_project_summary_can_be_narrowed_to_workflows_and_in_its_totals_to_branches(quiet: Circle) -> None:
+    for workflow, branch in (("deploy", "main"), ("deploy", "next"), ("preview", "next"), ("nightly", "main")):
+        quiet.organization.add_run(WEB, workflow, branch, created=NOON - DAY, stopped=NOON)
     path = f"/insights/pages/{WEB}/summary?branches=main&workflow-names=deploy&workflow-names=preview"
-    page = ask(reference, path).json
-    assert [row["workflow_name"] for row in page["project_workflow_data"]] == ["deploy"]
-    assert {row["branch"] for row in page["project_workflow_branch_data"]} == {"main"}
+    page = ask(quiet, path).json
+    rows = {row["workflow_name"]: row["metrics"]["total_runs"] for row in page["project_workflow_data"]}
+    assert rows == {"deploy": 2, "preview": 1}
+    assert [(row["workflow_name"], row["branch"]) for row in page["project_workflow_branch_data"]] == [
+        ("deploy", "main")
+    ]
+    assert page["project_data"]["metrics"]["total_runs"] == 2
 
 
 def test_an_organization_lists_projects_only_when_asked(reference: Circle) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from exporter.errors import PayloadError
-from exporter.insights import readers
+from exporter.insights import families, readers
 from exporter.insights.payloads import Column, Reading, timestamp
 from exporter.insights.questions import Question
 from exporter.insights.readers import LONGEST_LABEL, MOST_TESTS, Asked, bounded
@@ -17,7 +17,7 @@ from exporter.insights.readers import LONGEST_LABEL, MOST_TESTS, Asked, bounded
 DAY, HOUR = 86_400, 3_600
 NOON = 1_787_227_200.0
 """2026-08-20T12:00:00Z."""
-FLAKES = (Column("times_flaked"), Column("time_wasted"))
+FLAKES = tuple(family.column for family in families.FLAKY_JOB)
 TEST = (Column("p95_duration"), Column("failed_runs"), Column("total_runs"))
 
 
@@ -84,7 +84,13 @@ def test_jobs_and_workflows_are_kept_apart() -> None:
 
 
 def test_time_that_was_not_computed_is_no_number_and_not_zero() -> None:
-    assert flakes(flake("a"), flake("b", time_wasted=None)).rows == [(("j", "w"), (2, None))]
+    for none in (None, 0, 0.0):
+        assert flakes(flake("a"), flake("b", time_wasted=none)).rows == [(("j", "w"), (2, None))]
+    assert flakes(flake("a", time_wasted=30), flake("b", time_wasted=0)).rows == [(("j", "w"), (2, 30))]
+
+
+def test_a_subtest_is_a_test_beside_its_parent() -> None:
+    assert flakes(flake("TestPay", 5), flake("TestPay/by_card", 3)).rows == [(("j", "w"), (8, None))]
 
 
 def test_a_test_without_a_class_is_one_test_whether_the_class_is_null_absent_or_empty() -> None:
