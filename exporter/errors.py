@@ -170,7 +170,7 @@ class BlockedError(ForbiddenError):
 
 
 class NotFoundError(PollError):
-    """404: it does not exist, or the token cannot see it."""
+    """404 or 410: it does not exist, no longer exists, or the token cannot see it."""
 
     reason = "not_found"
 

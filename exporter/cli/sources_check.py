@@ -17,7 +17,8 @@ from exporter.runners.examination import examine
 from exporter.usage import identity, planning
 
 RUNNER_REMEDIES = REMEDIES | {
-    "not_found": "It does not exist, or the token's user cannot see it.",
+    "not_found": "It does not exist, or the token's user cannot see it. If every `/runner/tasks` fails so, CircleCI no "
+    "longer counts tasks for anyone: do not scale by them. `circleci_runners` goes on.",
     "redirect": "`runners.url` redirects: it is not the final address. Use the address that it redirects to.",
 }
 USAGE_REMEDIES = REMEDIES | {"not_found": "The slug is wrong, or the token's user is no member of the organization."}

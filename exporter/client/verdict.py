@@ -23,6 +23,7 @@ OWN_CLASS: dict[int, type[PollError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    410: NotFoundError,
     429: ThrottledError,
 }
 CLASSES: dict[int, type[PollError]] = {1: PayloadError, 3: RedirectError, 4: ClientError}

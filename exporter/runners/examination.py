@@ -1,4 +1,4 @@
-"""What `check` finds out about runners: one call for each namespace and each listed resource class."""
+"""What `check` finds out about runners: whether namespaces and resource classes can be read, and tasks counted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.client import Limiter
 from exporter.config import Config
 from exporter.errors import PollError
+from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
 from exporter.runners import questions
 from exporter.runners.answers import read
@@ -20,7 +21,7 @@ from exporter.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A namespace with its resource classes, or one listed class; or the error in words and its reason."""
+    """A namespace with its resource classes, or one listed class; with the error in words and its reason, if any."""
 
     subject: str
     is_namespace: bool
@@ -35,16 +36,37 @@ def examine(config: Config, telemetry: Telemetry, stop: threading.Event, environ
     if not settings.wanted:
         return []
     api = RunnerApi(config, environ, Limiter(RATE, BURST, CONCURRENCY, stop=stop), telemetry, stop)
-    asked = [*map(questions.classes, settings.namespaces), *map(questions.unclaimed, settings.resource_classes)]
     with ThreadPoolExecutor(CONCURRENCY) as pool:
-        return list(pool.map(lambda question: _finding(api, question), asked))
+        of_namespaces = pool.map(lambda each: _namespace(api, each), settings.namespaces)
+        of_classes = pool.map(lambda each: _listed(api, each), settings.resource_classes)
+        return [*of_namespaces, *of_classes]
 
 
-def _finding(api: RunnerApi, question: Question) -> Finding:
-    is_namespace = question.endpoint == questions.CLASSES_PATH
+def _namespace(api: RunnerApi, namespace: str) -> Finding:
+    found = Finding(namespace, is_namespace=True)
     try:
-        payload, _ = api.ask(question)
-        rows = read(question, payload, time.time()).rows
+        labels = [labels for labels, _ in _rows(api, questions.classes(namespace))]
+        found = replace(found, classes=tuple(name for (name,) in labels))
+        for each in found.classes[:1]:  # the counts of all classes come from the same place
+            _count(api, each)
     except PollError as error:
-        return Finding(question.slug, is_namespace, error=str(error), reason=error.reason)
-    return Finding(question.slug, is_namespace, tuple(labels[0] for labels, _ in rows) if is_namespace else ())
+        return replace(found, error=str(error), reason=error.reason)
+    return found
+
+
+def _listed(api: RunnerApi, resource_class: str) -> Finding:
+    try:
+        _count(api, resource_class)
+    except PollError as error:
+        return Finding(resource_class, is_namespace=False, error=str(error), reason=error.reason)
+    return Finding(resource_class, is_namespace=False)
+
+
+def _count(api: RunnerApi, resource_class: str) -> None:
+    for question in (questions.unclaimed(resource_class), questions.running(resource_class)):
+        _rows(api, question)
+
+
+def _rows(api: RunnerApi, question: Question) -> list[Row]:
+    payload, _ = api.ask(question)
+    return read(question, payload, time.time()).rows

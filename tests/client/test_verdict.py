@@ -39,7 +39,7 @@ SAID = json.dumps({"message": "as it said"}).encode()
         (401, UnauthorizedError),
         (403, ForbiddenError),
         (404, NotFoundError),
-        (410, ClientError),
+        (410, NotFoundError),
         (418, ClientError),
         (429, ThrottledError),
         (500, ServerError),

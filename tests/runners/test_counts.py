@@ -152,7 +152,7 @@ def test_a_class_listed_twice_is_asked_once_an_interval(api: FakeRunnerApi) -> N
         assert len(api.asked(*each)) <= len(api.asked(RESOURCE, "acme")) + 1
 
 
-@pytest.mark.parametrize("status", [404, 429])
+@pytest.mark.parametrize("status", [404, 410, 429])
 def test_a_failing_count_goes_after_three_intervals_and_takes_nothing_with_it(api: FakeRunnerApi, status: int) -> None:
     for each in (A, B):
         api.resource_class(each, 7, 8)
@@ -167,7 +167,7 @@ def test_a_failing_count_goes_after_three_intervals_and_takes_nothing_with_it(ap
         assert all(has for at, has in seen if at < good + 2.9)
         if status != 429:  # which makes the whole API wait
             shown.until(rest)
-        assert len(shown.failures()) == (status != 429)
+        assert shown.failures().keys() == ({"not_found"} if status != 429 else set())
         api.resource_class(A, 0, 8)
         shown.until({**rest, ("runner_unclaimed_tasks", A): 0})
 

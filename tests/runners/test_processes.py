@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.circleci import Circle
-from tests.runners.fake import RESOURCE, TASKS, TOKEN, FakeRunnerApi, runner
+from tests.runners.fake import RESOURCE, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
 from tests.running import COMMAND, Exporter
 from tests.waiting import wait_until
 
@@ -142,17 +142,22 @@ def test_once_asks_no_runner_api(api: FakeRunnerApi, circle: Circle, tmp_path: P
     assert api.requests == []
 
 
-def test_check_tells_the_classes_of_a_namespace_and_what_can_be_read_in_a_call_each(
+def test_check_tells_the_classes_of_a_namespace_and_what_can_be_read(
     api: FakeRunnerApi, circle: Circle, tmp_path: Path
 ) -> None:
     api.namespace("acme", (A, B))
+    api.resource_class(A)
     api.resource_class("other/c", 1)
     text = config(api, circle, "namespaces: [acme], resource_classes: [other/c]")
     done = run(tmp_path, text, "check")
     assert done.returncode == 0, done.stdout
     assert f"Runners of acme: {A}, {B}\n" in done.stdout
     assert "Runners of other/c: readable\n" in done.stdout
-    assert sorted(api.asked()) == [(RESOURCE, "acme"), (TASKS, "other/c")]
+    assert sorted(api.asked()) == [
+        (RESOURCE, "acme"),
+        *((TASKS, each) for each in (A, "other/c")),
+        *((RUNNING, each) for each in (A, "other/c")),
+    ]
     document = json.loads(run(tmp_path, text, "check", "--json").stdout)
     good = {"ok": True, "error": "", "reason": ""}
     assert document["ok"] is True
@@ -160,6 +165,18 @@ def test_check_tells_the_classes_of_a_namespace_and_what_can_be_read_in_a_call_e
         {"namespace": "acme", **good, "resource_classes": [A, B]},
         {"resource_class": "other/c", **good},
     ]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_check_fails_for_a_namespace_whose_tasks_circleci_no_longer_counts(
+    api: FakeRunnerApi, circle: Circle, tmp_path: Path, status: int
+) -> None:
+    api.namespace("acme", (A, B))
+    api.set(TASKS, A, {"message": "Gone"}, status)
+    done = run(tmp_path, config(api, circle, "namespaces: [acme]"), "check")
+    assert done.returncode == 3
+    assert f"/runner/tasks?resource-class=acme%2Fa: HTTP {status}: Gone\n" in done.stdout
+    assert "CircleCI no longer counts tasks for anyone" in " ".join(done.stdout.split())
 
 
 def test_check_fails_for_what_cannot_be_read_and_says_what_to_do(
