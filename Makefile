@@ -70,8 +70,9 @@ types: $(SETUP) ## Run mypy --strict
 check: format-check lint types test ## Everything that must pass before a commit
 
 .PHONY: docs
-docs: $(SETUP) ## Update the generated parts of the documents
+docs: $(SETUP) ## Update the generated parts of the documents and of the chart
 	$(BIN)/python scripts/generate_docs.py $(ARGS)
+	$(BIN)/python -m scripts.sync_deploy $(ARGS)
 
 .PHONY: screenshot
 screenshot: $(SETUP) ## Take the pictures of the page for the README
@@ -101,7 +102,7 @@ upgrade-test: $(SETUP) $(DEPLOY_SETUP) ## Try every upgrade of docs/upgrading.md
 .PHONY: dashboards
 dashboards: $(SETUP) $(DEPLOY_SETUP) ## Generate the dashboards, and copy rules and dashboards to the chart and kustomize
 	$(DEPLOY_VENV)/bin/python -m deploy.grafana
-	$(BIN)/python scripts/sync_deploy.py
+	$(BIN)/python -m scripts.sync_deploy
 
 .PHONY: pictures
 pictures: $(SETUP) $(DEPLOY_SETUP) ## Take the pictures of the dashboards for the documents

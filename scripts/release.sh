@@ -52,7 +52,7 @@ echo "release: $name $version from ${revision:0:12}"
 mkdir "$work/source"
 git archive HEAD | tar --extract --directory "$work/source"
 find "$work/source" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-"$python" "$work/source/scripts/sync_deploy.py" --check || fail "run make dashboards and commit"
+(cd "$work/source" && "$python" -m scripts.sync_deploy --check) || fail "run make dashboards and commit"
 
 python_packages() {
     (cd "$work/source" && "$python" -m hatchling build --target wheel --target sdist --directory "$1" 2>&1) >"$work/log" \

@@ -1,14 +1,18 @@
-"""Write the parts of deploy/ that are made from others: versions, rules for the chart and for kustomize, its README."""
+"""Write the parts of deploy/ that are made from others: versions, rules for chart and kustomize, README and schema."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
+
+from exporter import __version__
+from exporter.config import json_schema
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 RULES = DEPLOY / "prometheus" / "rules"
-PACKAGE = DEPLOY.parent / "exporter" / "__init__.py"
 CHART = DEPLOY / "helm" / "circleci-insights-exporter"
 KUBERNETES = DEPLOY / "kubernetes"
 OPERATOR = KUBERNETES / "overlays" / "prometheus-operator"
@@ -16,6 +20,7 @@ DASHBOARDS = DEPLOY / "grafana" / "dashboards"
 VERSIONED = (CHART / "Chart.yaml", KUBERNETES / "base" / "kustomization.yaml", KUBERNETES / "README.md")
 VERSION = re.compile(r"(^version: |^appVersion: |\bnewTag: )[\w.+-]+", re.MULTILINE)
 KEY = re.compile(r"^(?P<indent> *)(?P<name>[\w-]+):(?: (?P<value>.*))?$")
+LOOK_AROUND = re.compile(r"\(\?<?!(?:[^()]|\([^()]*\))*\)")
 VALUES = "<!-- values: written by `make dashboards` from values.yaml -->"
 RULE = """# Written by `make dashboards` from deploy/prometheus/rules.
 apiVersion: monitoring.coreos.com/v1
@@ -25,14 +30,6 @@ metadata:
 spec:
   groups:
 """
-
-
-def version() -> str:
-    """The exporter's version, from the one place that states it."""
-    found = re.search(r'^__version__ = "(.+)"$', PACKAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    if found is None:
-        sys.exit(f"{PACKAGE}: no __version__")
-    return found[1]
 
 
 def groups(path: Path) -> str:
@@ -70,11 +67,36 @@ def chart_readme() -> str:
     return f"{before}{VALUES}\n\n{values_table(values)}"
 
 
+def values_schema() -> str:
+    """The schema of the chart's values, with the program's own for the configuration."""
+    values: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    own = for_helm(json_schema())
+    values["properties"]["config"] = {
+        key: own[key] for key in ("type", "description", "additionalProperties", "properties")
+    }
+    values["definitions"] = own["$defs"]
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+def for_helm(part: Any) -> Any:  # noqa: ANN401  any part of a schema
+    """A schema without what Helm cannot read: it knows draft 7, and Go's patterns look neither ahead nor back.
+
+    What the patterns then let pass, the program refuses.
+    """
+    if isinstance(part, dict):
+        return {LOOK_AROUND.sub("", key): for_helm(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [for_helm(each) for each in part]
+    if isinstance(part, str):
+        return LOOK_AROUND.sub("", part).replace("#/$defs/", "#/definitions/")
+    return part
+
+
 def documents() -> dict[Path, str]:
     """The text of every file that is made from others."""
-    made = {CHART / "README.md": chart_readme()}
+    made = {CHART / "README.md": chart_readme(), CHART / "values.schema.json": values_schema()}
     for path in VERSIONED:
-        made[path] = VERSION.sub(rf"\g<1>{version()}", path.read_text(encoding="utf-8"))
+        made[path] = VERSION.sub(rf"\g<1>{__version__}", path.read_text(encoding="utf-8"))
     for name in ("recording.yml", "alerts.yml"):
         made[CHART / "files" / "rules" / name] = (RULES / name).read_text(encoding="utf-8")
     for path in sorted(DASHBOARDS.glob("*.json")):

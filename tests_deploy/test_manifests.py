@@ -519,6 +519,37 @@ def test_a_pod_monitor_scrapes_as_the_service_monitor_does() -> None:
     assert monitor["spec"]["sampleLimit"] == 200000
 
 
+@pytest.mark.parametrize("program", ["helm", "helm3"])
+@pytest.mark.parametrize(
+    ("config", "where", "said"),
+    [
+        ({"collectors": ["runss"]}, "defaults.collectors.0", "'flaky_tests', 'tests', 'runs', 'pipelines'"),
+        ({"interval": 10}, "defaults.interval", "string"),
+        ({"intervall": "10m"}, "defaults", "'intervall' not allowed"),
+    ],
+)
+def test_the_chart_refuses_a_configuration_that_the_program_would_refuse_and_says_where(
+    config: dict[str, object], where: str, said: str, program: str, tmp_path: Path
+) -> None:
+    values = yaml.safe_load((CHART / "ci/minimal.yaml").read_text(encoding="utf-8"))
+    values["config"]["defaults"] = config
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    done = helm("template", "rel", CHART, "--values", file, program=program)
+
+    # The two majors differ in how they write a path, a list and a name.
+    plain = (
+        done.stderr.replace("/config/", "config/")
+        .replace("/", ".")
+        .replace('"', "'")
+        .replace("Additional property intervall is", "'intervall'")
+    )
+    assert done.returncode != 0
+    assert f"config.{where}" in plain
+    assert said in plain
+
+
 @pytest.mark.parametrize(
     ("monitors", "scraped"),
     [({}, False), ({"serviceMonitor": {"enabled": True}}, True), ({"podMonitor": {"enabled": True}}, True)],
@@ -529,6 +560,25 @@ def test_the_notes_say_where_nothing_scrapes(monitors: dict[str, object], scrape
     release = upgraded({**values, **monitors}, folder=tmp_path)
 
     assert ("Nothing scrapes it yet" in release["info"]["notes"]) is not scraped
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, False),
+        ({"persistence": {"enabled": True}}, True),
+        ({"config": {"projects": ["gh/acme/web"], "state": {"url": "postgresql://x@db/x"}}}, True),
+        ({"config": {}, "existingConfigMap": "mine"}, True),
+    ],
+)
+def test_the_notes_say_what_happens_to_counters_without_a_state(
+    changes: dict[str, object], kept: bool, tmp_path: Path
+) -> None:
+    values = yaml.safe_load((CHART / "ci/minimal.yaml").read_text(encoding="utf-8"))
+
+    release = upgraded({**values, **changes}, folder=tmp_path)
+
+    assert ("`runs` and `pipelines` begin at 0" in release["info"]["notes"]) is not kept
 
 
 @pytest.mark.parametrize("values", VALUES)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from exporter.cli import sources_check
-from exporter.cli.check_table import count, table
+from exporter.cli.check_table import count, counters_kept, table, without_state
 from exporter.cli.once import found
 from exporter.cli.online_check import Finding, examine, token_owner, with_pipelines
 from exporter.cli.remedies import REMEDIES
@@ -65,10 +65,13 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
 def _offline(config: Config, *, as_json: bool) -> None:
     projects, organizations = len(config.projects), len(config.organizations)
     found = f"{count(projects, 'project')}, {count(organizations, 'organization')}"
+    polled: list[Project | Organization] = [*config.projects, *config.organizations]
+    lost = [each.slug for each in polled if not counters_kept(config, each)]
+    said = [f"{config.file} is valid: {found}. CircleCI was not contacted.", *([without_state(lost)] if lost else [])]
     _write(
-        {"ok": True, "projects": projects, "organizations": organizations},
+        {"ok": True, "projects": projects, "organizations": organizations, "counters_kept": not lost},
         as_json=as_json,
-        text=f"{config.file} is valid: {found}. CircleCI was not contacted.",
+        text="\n".join(said),
     )
 
 
@@ -108,7 +111,7 @@ def _document(config: Config, engine: Engine, findings: Sequence[Finding], owner
     lists = lists_per_hour(finding.project for finding in findings if not finding.error)
     calls = [_calls(finding, listed=organization_of(finding.project.slug) in lists) for finding in findings]
     searches = [searches_per_hour(organization) for organization in config.organizations]
-    projects = [_project(*each) for each in zip(findings, calls, strict=True)]
+    projects = [_project(config, *each) for each in zip(findings, calls, strict=True)]
     organizations = [_organization(engine, *each) for each in zip(config.organizations, searches, strict=True)]
     runners, usage = sources_check.runners(config, engine), sources_check.usage(config, engine)
     total = sum((*lists.values(), *calls, *searches), NONE)
@@ -136,7 +139,7 @@ def _calls(finding: Finding, *, listed: bool) -> Calls:
     )
 
 
-def _project(finding: Finding, calls: Calls) -> dict[str, Any]:
+def _project(config: Config, finding: Finding, calls: Calls) -> dict[str, Any]:
     pipelines = finding.pipelines
     return {
         "project": finding.project.name,
@@ -147,6 +150,7 @@ def _project(finding: Finding, calls: Calls) -> dict[str, Any]:
         "default_branch": finding.default_branch,
         "scopes": [asdict(scope) for scope in finding.scopes],
         "calls_per_hour": calls._asdict(),
+        "counters_kept": counters_kept(config, finding.project),
         "pipelines": pipelines and {"a_day": round(pipelines.day.a_day), "first_look": pipelines.first_look},
         "webhook": finding.webhook and asdict(finding.webhook),
     }

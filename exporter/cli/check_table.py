@@ -14,7 +14,8 @@ from exporter.cli import sources_check
 from exporter.cli.online_check import Finding
 from exporter.cli.remedies import REMEDIES
 from exporter.cli.telling import failure, line
-from exporter.config import Config
+from exporter.config import Config, ProjectSettings
+from exporter.insights.collectors import counts
 
 SHOWN = 5
 """How many names of a project's workflows or branches are shown."""
@@ -42,7 +43,7 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
             *([f"{finding.pipelines.day.a_day:.0f}" if finding.pipelines else ""] if watches else []),
             line(_names(scope.branch for scope in finding.scopes)),
             line(_names(name for scope in finding.scopes for name in scope.workflows)),
-            _result(finding),
+            _result(finding, kept=entry["counters_kept"]),
         )
     console = Console(highlight=False)
     if findings:
@@ -51,6 +52,7 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
         _explain(console, finding)
     for finding in findings:
         _explain_webhook(console, finding)
+    _explain_state(console, document["projects"])
     for entry in document["organizations"]:
         result = entry["error"] or f"{count(entry['projects'], 'project')} found"
         console.print(line(f"{entry['organization']}: {result}"))
@@ -66,6 +68,11 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     console.print(line(f"{needed} that requests_per_second allows."))
     if watches:
         console.print(line(f"The first look at all pipelines needs about {document['first_look']} more, once."))
+
+
+def _explain_state(console: Console, projects: Iterable[dict[str, Any]]) -> None:
+    if lost := [entry["project"] for entry in projects if not entry["counters_kept"]]:
+        console.print(line(without_state(lost), style="yellow"))
 
 
 def _range(least: float, most: float) -> str:
@@ -98,11 +105,13 @@ def _names(all_names: Iterable[str]) -> str:
     return f"{count}{', '.join(names[:SHOWN])}{f' and {more} more' if more > 0 else ''}"
 
 
-def _result(finding: Finding) -> Text:
-    """One word; the others follow below the table."""
+def _result(finding: Finding, *, kept: bool) -> Text:
+    """One word or two; the others follow below the table."""
     if finding.error:
         return line("fails", style="red")
     empty = sum(not scope.workflows for scope in finding.scopes)
+    if not empty and not kept:
+        return line("no state", style="yellow")
     if not empty:
         return line("good", style="green")
     return line("empty" if empty == len(finding.scopes) else "partly empty", style="yellow")
@@ -116,6 +125,19 @@ def _explain(console: Console, finding: Finding) -> None:
     for scope in finding.scopes:
         if scope.reason:
             console.print(line(f"{name} has no workflow: {scope.reason}", style="yellow"))
+
+
+def counters_kept(config: Config, polled: ProjectSettings) -> bool:
+    """Whether all that is counted outlasts a restart."""
+    return not counts(polled.collectors) or (config.state.path or config.state.url) is not None
+
+
+def without_state(names: Sequence[str]) -> str:
+    """What happens to counters that are kept in memory alone, and the remedy."""
+    return (
+        f"There is no state, so at each start the counters of {_names(names)} begin at 0, and what ended while the "
+        "exporter was down is never counted. Set state.path or state.url."
+    )
 
 
 def count(number: int, noun: str) -> str:

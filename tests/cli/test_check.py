@@ -77,6 +77,31 @@ def test_a_configuration_that_needs_one_call_an_hour_is_said_so(circle: Circle, 
     assert "\n1 API call an hour, within the 3600000 that requests_per_second allows." in said
 
 
+@pytest.mark.parametrize("collector", ["runs", "pipelines"])
+@pytest.mark.parametrize("state", [True, False])
+def test_counters_that_no_state_keeps_are_not_called_good(
+    collector: str, state: bool, circle: Circle, tmp_path: Path
+) -> None:
+    kept = "state: {path: state.sqlite}\n" if state else ""
+    config = f"{kept}projects: [gh/acme/web, {{slug: gh/acme/api, collectors: [workflows, {collector}]}}]"
+
+    code, said = run_check(circle, tmp_path, config, width=160)
+    _, document = as_json(circle, tmp_path, config)
+
+    (result,) = (line.rstrip().split("  ")[-1].strip() for line in said.splitlines() if "gh/acme/api  " in line)
+    assert (code, result) == (0, "good" if state else "no state")
+    assert ("the counters of gh/acme/api begin at 0" in said) is not state
+    assert [each["counters_kept"] for each in document["projects"]] == [True, state]
+
+
+def test_the_file_alone_tells_that_counters_are_not_kept(circle: Circle, tmp_path: Path) -> None:
+    config = "organizations: [{slug: gh/acme, collectors: [runs]}]"
+
+    assert "gh/acme begin at 0" in run_check(circle, tmp_path, config, "--offline")[1]
+    assert json.loads(run_check(circle, tmp_path, config, "--offline", "--json")[1])["counters_kept"] is False
+    assert "begin at 0" not in run_check(circle, tmp_path, f"state: {{path: s}}\n{config}", "--offline")[1]
+
+
 @pytest.mark.parametrize("width", [60, 80, 160])
 def test_no_line_is_wider_than_the_terminal_and_no_name_is_cut(circle: Circle, tmp_path: Path, width: int) -> None:
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/odd.names_1]", width=width)
@@ -215,7 +240,7 @@ def test_offline_nothing_is_asked_and_no_token_is_needed(circle: Circle, tmp_pat
 
     assert (code, said) == (0, "config.yaml is valid: 1 project, 2 organizations. CircleCI was not contacted.\n")
     code, said = run_check(circle, tmp_path, "projects: [gh/acme/web]", "--offline", "--json")
-    assert json.loads(said) == {"ok": True, "projects": 1, "organizations": 0}
+    assert json.loads(said) == {"ok": True, "projects": 1, "organizations": 0, "counters_kept": True}
     assert list(circle.requests) == []
 
 

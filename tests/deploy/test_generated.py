@@ -13,9 +13,9 @@ from tests.deploy.exporter_metrics import DEPLOY, ROOT, documents
 CHART = DEPLOY / "helm" / "circleci-insights-exporter"
 
 
-def test_rules_and_readme_of_the_chart_and_of_kustomize_are_up_to_date() -> None:
+def test_rules_readme_and_schema_of_the_chart_and_of_kustomize_are_up_to_date() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "sync_deploy.py", "--check"], check=False, capture_output=True, text=True
+        [sys.executable, "-m", "scripts.sync_deploy", "--check"], check=False, cwd=ROOT, capture_output=True, text=True
     )
 
     assert done.returncode == 0, f"make dashboards would change {done.stdout}"
