@@ -8,8 +8,9 @@ from exporter.config.load import load, parse
 from exporter.config.schema import json_schema, markdown
 from exporter.config.settings import Globs, Organization, Pipelines, Project, ProjectSettings, TopTests
 from exporter.config.sharding import mine, owner
+from exporter.config.slugs import project_slug
 from exporter.config.token import Secret, TokenSource, read_token
-from exporter.config.values import project_slug, read_duration, write_duration
+from exporter.config.values import read_duration, write_duration
 
 __all__ = [
     "CircleCI",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from exporter.config.globs import is_glob, matches
 from exporter.config.section import Items, Labels, Section
+from exporter.config.slugs import project_slug
 from exporter.config.values import (
     Branch,
     Duration,
@@ -23,7 +24,6 @@ from exporter.config.values import (
     Rising,
     SeriesLimit,
     TestCount,
-    project_slug,
 )
 from exporter.insights.collectors import OF_PROJECTS, completed, interval
 

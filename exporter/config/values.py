@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,15 +14,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError, core_schema
 
+from exporter.config import slugs
+
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 INFO_LABELS: Final = ("project", "slug", "project_name", "organization", "provider", "default_branch")
 """The labels that `circleci_insights_project_info` always has. A configured label cannot have one of these names."""
 
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
-_SHORT_PROVIDERS: Final = {"github": "gh", "bitbucket": "bb"}
-_SEGMENT: Final = r"(?!\.{1,2}(?:/|$))[^\s/?#%\\]+"
-_PROVIDER: Final = "(?:gh|github|bb|bitbucket|circleci)"
-_SLUG_RULE: Final = "no spaces, no ? # % \\, no segment . or .."
 _URL_RULE: Final = "https://HOST or https://HOST/PATH, without user name, password and query"
 
 
@@ -71,16 +69,6 @@ def write_duration(seconds: float) -> str:
     return f"{seconds / size:.0f}{unit}"
 
 
-def project_slug(text: str) -> str:
-    """Return the slug in short form, `gh/acme/web` for `github/acme/web`. Raise ValueError for what is no project's."""
-    return _slug(text, rf"{_PROVIDER}/{_SEGMENT}/{_SEGMENT}")
-
-
-def organization_slug(text: str) -> str:
-    """Return the organization's slug in its short form. Raise ValueError for what is none."""
-    return _slug(text, rf"{_PROVIDER}/{_SEGMENT}")
-
-
 def api_root(text: str) -> str:
     """Return the URL without a trailing slash or `/api/v2`. Raise ValueError where it is not one to send a token to."""
     parts = urlsplit(text)
@@ -106,13 +94,6 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _slug(text: str, pattern: str) -> str:
-    if not re.fullmatch(pattern, text) or not text.isprintable():
-        raise ValueError
-    provider, rest = text.split("/", 1)
-    return f"{_SHORT_PROVIDERS.get(provider, provider)}/{rest}"
-
-
 def _text(title: str, allowed: str, pattern: str, read: Callable[[str], object] = str) -> Scalar:
     """Return a kind of text: printable, matching the whole pattern (which JSON Schema understands too), then `read`."""
     matches = re.compile(pattern).fullmatch
@@ -125,6 +106,22 @@ def _text(title: str, allowed: str, pattern: str, read: Callable[[str], object] 
         return read(value)
 
     return Scalar(title, allowed, {"type": "string", "pattern": f"^(?:{pattern})$"}, checked)
+
+
+def _slug(title: str, allowed: str, pattern: str, read: Callable[[str], str]) -> Scalar:
+    """Return a kind of slug; of an address, the error says which slug is meant."""
+    slug = _text(title, f"{allowed}; {slugs.RULE}", pattern, read)
+
+    def checked(value: object) -> object:
+        try:
+            return slug.read(value)
+        except ValueError as error:
+            text = value if isinstance(value, str) else ""
+            meant = slugs.meant(text, pattern)
+            allowed = f"a slug; did you mean {meant}?" if meant else str(error) or slug.allowed
+            raise mistake(allowed, "an address that is not shown" if slugs.shows_secret(text) else "") from None
+
+    return replace(slug, read=checked)
 
 
 def _duration(least: str, most: str) -> Scalar:
@@ -197,9 +194,9 @@ SeriesLimit = Annotated[int, _number(1, 10_000_000, whole=True)]
 
 Glob = Annotated[str, _text("glob", "a name or glob (* ? [ab] [!ab])", ".+")]
 Branch = Annotated[str, _text("branch glob", "a branch name or glob without spaces", r"\S+")]
-Namespace = Annotated[str, _text("namespace", "the namespace of runners, such as acme", _SEGMENT)]
+Namespace = Annotated[str, _text("namespace", "the namespace of runners, such as acme", slugs.SEGMENT)]
 ResourceClass = Annotated[
-    str, _text("resource class", "NAMESPACE/RESOURCE-CLASS, such as acme/linux", rf"{_SEGMENT}/{_SEGMENT}")
+    str, _text("resource class", "NAMESPACE/RESOURCE-CLASS, such as acme/linux", rf"{slugs.SEGMENT}/{slugs.SEGMENT}")
 ]
 Name = Annotated[
     str,
@@ -231,20 +228,20 @@ TokenFile = Annotated[
 ]
 ProjectSlug = Annotated[
     str,
-    _text(
+    _slug(
         "project slug",
         "gh/ORGANIZATION/REPOSITORY, bb/ORGANIZATION/REPOSITORY or circleci/ORGANIZATION-ID/PROJECT-ID "
-        f"(GitHub App, GitLab); {_SLUG_RULE}",
-        rf"{_PROVIDER}/{_SEGMENT}/{_SEGMENT}",
-        project_slug,
+        "(GitHub App, GitLab)",
+        slugs.PROJECT,
+        slugs.project_slug,
     ),
 ]
 OrganizationSlug = Annotated[
     str,
-    _text(
+    _slug(
         "organization slug",
-        f"gh/ORGANIZATION, bb/ORGANIZATION or circleci/ORGANIZATION-ID; {_SLUG_RULE}",
-        rf"{_PROVIDER}/{_SEGMENT}",
-        organization_slug,
+        "gh/ORGANIZATION, bb/ORGANIZATION or circleci/ORGANIZATION-ID",
+        slugs.ORGANIZATION,
+        slugs.organization_slug,
     ),
 ]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from exporter.config import Config
-from exporter.config.values import organization_slug
+from exporter.config.slugs import organization_slug
 from exporter.errors import NotFoundError, PayloadError
 from exporter.insights.payloads import Unreadable, text
 from exporter.insights.questions import Question

@@ -1,4 +1,4 @@
-"""Kinds of value: durations, slugs, URLs, numbers, names."""
+"""Kinds of value: durations, URLs, numbers, names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.config import values
-from exporter.config.values import api_root, is_loopback, organization_slug, project_slug, read_duration, write_duration
+from exporter.config.values import api_root, is_loopback, read_duration, write_duration
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("1d", 86400), ("007s", 7)])
@@ -39,43 +39,6 @@ def test_a_duration_is_written_in_its_largest_whole_unit() -> None:
         "2h",
         "7d",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "slug"),
-    [
-        ("gh/acme/web", "gh/acme/web"),
-        ("github/acme/web", "gh/acme/web"),
-        ("bitbucket/acme/web", "bb/acme/web"),
-        ("bb/a.b/.github", "bb/a.b/.github"),
-        ("circleci/8vLqd1AbCdEf/43G3kM5RtfFE", "circleci/8vLqd1AbCdEf/43G3kM5RtfFE"),
-        ("gh/acme/...", "gh/acme/..."),
-        ("gh/github/bitbucket", "gh/github/bitbucket"),
-    ],
-)
-def test_a_project_has_a_slug_of_three_segments(text: str, slug: str) -> None:
-    assert project_slug(text) == slug
-    with pytest.raises(ValueError, match=r"^$"):
-        organization_slug(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "slug"),
-    [("gh/acme", "gh/acme"), ("bitbucket/acme", "bb/acme"), ("circleci/8vLqd1AbCdEf", "circleci/8vLqd1AbCdEf")],
-)
-def test_an_organization_has_a_slug_of_two_segments(text: str, slug: str) -> None:
-    assert organization_slug(text) == slug
-    with pytest.raises(ValueError, match=r"^$"):
-        project_slug(text)
-
-
-@pytest.mark.parametrize(
-    "segment", ["", ".", "..", "a b", "a?b", "a#b", "a%2e", "a\\b", "a\nb", "a\x7f", "a\u200b", "\udc80", "\u00a0"]
-)
-@pytest.mark.parametrize("slug", ["gh/{}/web", "gh/acme/{}", "{}/acme/web"])
-def test_segments_that_would_change_the_request_are_refused(slug: str, segment: str) -> None:
-    with pytest.raises(ValueError, match=r"^$"):
-        project_slug(slug.format(segment))
 
 
 @pytest.mark.parametrize(
