@@ -37,6 +37,8 @@ INTERVALS_UNTIL_STALE: Final = 3
 TIMEOUTS_UNTIL_STALE: Final = 3
 MARGIN: Final = 10.0
 """Seconds more: so one request that hangs drops no value, however short the interval."""
+SWEEP_DOUBLINGS: Final = 3
+"""How often the time between two sweeps doubles while they bring nothing, where pipelines are watched."""
 
 
 class Globs(Section):
@@ -86,6 +88,11 @@ class Runs(Section):
         max_length=50,
         validate_default=True,
     )
+
+    @property
+    def longest_sweep(self) -> float:
+        """The longest time between two sweeps of one workflow, where pipelines are watched."""
+        return self.sweep * 2**SWEEP_DOUBLINGS
 
 
 class Pipelines(Section):

@@ -166,7 +166,7 @@ COLLECTORS: Mapping[str, Collector] = {
             paged=True,
             poll=RUNS_POLL,
             interval="runs.interval",
-            interval_replaced="runs.sweep",
+            interval_replaced="runs.longest_sweep",
             counted=(
                 Table("status", (run_families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
                 Table("run", run_families.RUN, ("branch", "project", "workflow")),

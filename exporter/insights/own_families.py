@@ -9,10 +9,10 @@ DEFAULT_BRANCH = Family("", "circleci_insights_default_branch", "The project's d
 
 COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_INTERVAL = gauges(
     "circleci_exporter_collector_",
-    ("", "success", "1 if the collector's last poll succeeded, 0 if it failed."),
+    ("", "success", "1 if CircleCI answered everything that the collector asked last, 0 if something of it failed."),
     ("", "duration_seconds", "Duration of the collector's last poll."),
     ("", "last_success_timestamp_seconds", "Time of the collector's last successful poll."),
-    ("", "interval_seconds", "Time between two polls of the collector, as configured."),
+    ("", "interval_seconds", "Longest time between two polls of the collector, as configured."),
 )
 DROPPED_SERIES = Family(
     "",

@@ -78,7 +78,8 @@ def calls_per_hour(
         )
     for collector in map(COLLECTORS.__getitem__, project.collectors):
         if collector.counted:
-            runs = counted * HOUR / project.polled_every(collector.name) + HOUR / NAMES_EVERY
+            every = project.polled_every(collector.name)
+            runs = counted * HOUR / every + HOUR / (NAMES_EVERY if counted else min(NAMES_EVERY, every))
             total += Calls(runs, runs)
     return total
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from exporter.config import Pipelines, Project
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs import watching
-from exporter.runs.asking import SWEEP_DOUBLINGS
 from exporter.runs.counters import Distribution
 from exporter.runs.counting import PIPELINES
 from exporter.runs.live import WatchedPipeline
@@ -66,9 +65,9 @@ def calls_per_hour(project: Project, day: PipelineDay, workflows: int, *, covere
     a_pipeline = sum(_of_pipeline(each, project, day.job_pages) for each in sampled) / len(sampled)
     runs = day.a_day * sum(len(each.runs) for each in sampled) / len(sampled) * project.runs.lookback / DAY
     pages = max(float(workflows), runs / RUNS_A_PAGE) if workflows else 0.0
-    sweeps = pages * HOUR / project.runs.sweep / (2**SWEEP_DOUBLINGS if vain else 1)
+    sweeps = pages * HOUR / (project.runs.longest_sweep if vain else project.runs.sweep)
     walks = _covered_walks(project.pipelines, day.a_day) if covered and day.created else _walks(project, day, sampled)
-    names = HOUR / DAY
+    names = HOUR / (DAY if workflows else min(DAY, project.runs.longest_sweep))
     return day.a_day * a_pipeline * HOUR / DAY + walks + sweeps + names
 
 

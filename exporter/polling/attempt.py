@@ -60,6 +60,7 @@ class Attempt:
     It goes on for its interval, at least 5 min, by the monotonic clock. Each question has 5 min, even a late one:
     waiting at a low rate is no failure. But once the poll's time is over, the first failure ends it.
 
+    `answered` says that CircleCI has answered something of what the collector needs: without that it is no success.
     `error` is its first failure, `gave_up` the failure after which asking on is of no use: one that would
     meet every question alike, or any once the poll's time is over.
     """
@@ -67,7 +68,7 @@ class Attempt:
     def __init__(self, attempts: Attempts, collector: str, until: float, gave_up: PollError | None) -> None:
         self._attempts, self._clocks, self._telemetry = attempts, attempts.clocks, attempts.telemetry
         self._until, self._began = until, attempts.clocks.monotonic()
-        self.collector = collector
+        self.collector, self.answered = collector, False
         self.error = self.gave_up = gave_up
 
     def beside(self, collector: str) -> Attempt:
@@ -103,7 +104,9 @@ class Attempt:
         A question that goes `ahead` waits for no other that waits.
         """
         deadline = max(self._until, self._clocks.monotonic() + MIN_DEADLINE)
-        yield from self._attempts.client.pages(question, deadline=deadline, ahead=ahead, after=after)
+        for page in self._attempts.client.pages(question, deadline=deadline, ahead=ahead, after=after):
+            self.answered = True
+            yield page
 
     def document(self, question: Question, *, ahead: bool = False) -> object:
         """An answer that has one page. Raises PollError or Stopped."""
@@ -145,9 +148,11 @@ class Attempt:
             held.error = InternalError(f"{type(defect).__name__} while reading {what}")
             self.fail(held.error)
 
-    def outcome(self, before: Outcome | None) -> Outcome:
-        """How it went; `before` is the outcome of the collector's poll before."""
-        now, error = self.now(), self.error
+    def outcome(self, before: Outcome | None) -> Outcome | None:
+        """How it went; `before` is the outcome of the collector's poll before, and stays that without any answer."""
+        now, error = self.now(), self.error or self.gave_up
+        if error is None and not self.answered:
+            return before
         return Outcome(
             success=error is None,
             duration=self._clocks.monotonic() - self._began,
@@ -156,3 +161,8 @@ class Attempt:
             error=str(error or ""),
             reason=error.reason if error else "",
         )
+
+    def outcomes(self, before: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+        """The outcomes of a project with this one among them."""
+        outcome = self.outcome(before.get(self.collector))
+        return before if outcome is None else {**before, self.collector: outcome}

@@ -87,6 +87,12 @@ class Coverage:
                     project.arrived[pipeline.id] = pipeline
         return fresh
 
+    def answered(self, slug: str) -> bool:
+        """Whether the newest look at the list of a project's organization was answered."""
+        with self._lock:
+            organization = self._organizations.get(organization_of(slug))
+            return organization is not None and not organization.failures
+
     def failed(self, organization: str) -> None:
         with self._lock:
             self._of(organization).failures += 1

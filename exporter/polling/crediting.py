@@ -12,7 +12,6 @@ from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt
 from exporter.runs import Ledger, Run, crediting
-from exporter.runs.asking import SWEEP_DOUBLINGS
 from exporter.runs.counting import Book
 from exporter.runs.entries import entries
 from exporter.runs.pipeline_list import met
@@ -27,15 +26,17 @@ REFUSED_FOR = 86_400.0
 """Seconds after which it is forgotten that CircleCI refused to tell of a run."""
 
 
-def names_due(book: Book, now: float) -> bool:
-    """Whether the names of workflows are asked for again."""
-    return now - min(book.ledger.names_at, now) >= NAMES_EVERY
+def names_due(ledger: Ledger, project: Project, now: float) -> float:
+    """When the names of workflows are asked for next, Unix time: more often while there is no list of runs to read."""
+    every = NAMES_EVERY if runs.wanted(ledger, project) else min(NAMES_EVERY, project.runs.longest_sweep)
+    return min(ledger.names_at, now) + every
 
 
 def sweeps(ledger: Ledger, project: Project, vain: Mapping[str, int], now: float) -> dict[str, float]:
     """When each workflow's list is read next, Unix time; `vain` says how often in a row that has brought nothing."""
     swept = {name: min(ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(ledger, project)}
-    return {name: at + project.runs.sweep * 2 ** min(vain.get(name, 0), SWEEP_DOUBLINGS) for name, at in swept.items()}
+    sweep, longest = project.runs.sweep, project.runs.longest_sweep
+    return {name: at + min(sweep * 2 ** min(vain.get(name, 0), 16), longest) for name, at in swept.items()}
 
 
 class Insights:

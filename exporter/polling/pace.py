@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from exporter.knowledge.snapshots import Snapshot
+from exporter.errors import PollError
+from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.polling import crediting
 from exporter.polling.coverage import Coverage
 from exporter.polling.inbox import Inbox
@@ -21,6 +22,8 @@ class Postponed:
     """What is not asked again before a moment, since asking failed; only the poll under way touches it."""
 
     until: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, PollError] = field(default_factory=dict)
+    """What failed when it was last asked, and why."""
     shown_at: float = 0.0
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""
@@ -42,6 +45,11 @@ class Postponed:
     def clear(self, what: str) -> None:
         """Asking has succeeded."""
         self.until.pop(what, None)
+        self.failed.pop(what, None)
+
+    def failure(self, of: Iterable[str]) -> PollError | None:
+        """Why the first of these failed that did when it was last asked."""
+        return next((self.failed[what] for what in of if what in self.failed), None)
 
 
 class Pace:
@@ -78,7 +86,7 @@ class Pace:
                 if due is not None:
                     moments.append(postponed.due(pipeline.id, due))
         if live is not None and ledger is not None:
-            moments.append(postponed.due(NAMES, ledger.names_at + crediting.NAMES_EVERY))
+            moments.append(postponed.due(NAMES, crediting.names_due(ledger, project, now)))
             sweeps = crediting.sweeps(ledger, project, postponed.vain, now)
             moments += [postponed.due(f"runs of {name}", at) for name, at in sweeps.items()]
             rising = counting.rises_at(ledger, live, project)
@@ -90,11 +98,14 @@ class Pace:
         return min(moments)
 
     def tells(self, before: Snapshot, after: Snapshot, collector: str) -> bool:
-        """Whether an outcome is worth showing: when it is another one, and otherwise once in the longest time."""
-        postponed, now = self.of(after.project.slug), after.outcomes[collector]
-        shown = before.outcomes.get(collector)
-        other = shown is None or (shown.success, shown.error) != (now.success, now.error)
-        if other or not 0 <= now.finished_at - postponed.shown_at < after.project.polled_every(collector):
+        """Whether outcomes are worth showing: others than before, or that of a collector once in its longest time."""
+        postponed, now = self.of(after.project.slug), after.outcomes.get(collector)
+        others = {name for name, each in after.outcomes.items() if _said(each) != _said(before.outcomes.get(name))}
+        late = now is not None and not 0 <= now.finished_at - postponed.shown_at < after.project.polled_every(collector)
+        if now is not None and (others or late):
             postponed.shown_at = now.finished_at
-            return True
-        return False
+        return bool(others) or late
+
+
+def _said(outcome: Outcome | None) -> tuple[bool, str] | None:
+    return None if outcome is None else (outcome.success, outcome.error)

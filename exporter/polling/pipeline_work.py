@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from exporter import runs
-from exporter.errors import StateError
+from exporter.errors import PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling import pipeline_questions as ask
-from exporter.polling.attempt import Attempt
+from exporter.polling.attempt import Attempt, Held
 from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.hint_work import HintWork
 from exporter.polling.pace import LIST, NAMES, Pace
@@ -71,8 +73,14 @@ class Work:
         pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
         self._list(book)
         self._look(book)
+        self._still_failing(self._attempt, LIST, *book.live.pipelines)
         if not self.more and not self._attempt.over():
             self._read_insights(book)
+
+    def _still_failing(self, attempt: Attempt, *parts: str) -> None:
+        """Let what failed when it was last asked fail this step too, which asked only for something else."""
+        if attempt.answered and attempt.error is None:
+            attempt.error = self._postponed.failure(parts)
 
     def _opened(self, *, resume: bool) -> Book:
         """What is counted so far, by the settings that hold now. Raises PollError where it cannot be known."""
@@ -108,6 +116,7 @@ class Work:
         if not self._due(LIST, due):
             if covered:
                 book.live = replace(book.live, covered_at=now)
+                attempt.answered = attempt.answered or self._coverage.answered(self._slug)
             return
         known = book.live.pipelines.keys()
         since = attempt.earlier() - project.runs.lookback
@@ -132,6 +141,7 @@ class Work:
         else:
             attempt.fail(walk.failure)
             self._postponed.postpone(LIST, now + project.pipelines.interval)
+            self._postponed.failed[LIST] = walk.failure
 
     def _look(self, book: Book) -> None:
         """Look at the pipelines that are due, those that wait longest first."""
@@ -145,14 +155,24 @@ class Work:
             if self._attempt.over():
                 return
             pipeline = book.live.pipelines[identifier]
-            self._postponed.postpone(identifier, now + watching.gap(pipeline, project.pipelines, now - ahead))
-            with self._attempt.guard(f"pipeline {identifier}"):
-                self._look_at(book, pipeline)
-                self._postponed.clear(identifier)
+            until = now + watching.gap(pipeline, project.pipelines, now - ahead)
+            with self._trying(self._attempt, identifier, f"pipeline {identifier}", until) as held:
+                held.error = self._look_at(book, pipeline)
         self.more = len(due) > LOOKS_A_STEP
 
-    def _look_at(self, book: Book, pipeline: WatchedPipeline) -> None:
-        attempt, project = self._attempt, self._project
+    @contextmanager
+    def _trying(self, attempt: Attempt, what: str, words: str, until: float) -> Iterator[Held]:
+        """Ask something not again before a moment, unless that succeeds; `words` name it in the log."""
+        self._postponed.postpone(what, until)
+        with attempt.guard(words) as held:
+            yield held
+            self._postponed.clear(what)
+        if held.error is not None:
+            self._postponed.failed[what] = held.error
+
+    def _look_at(self, book: Book, pipeline: WatchedPipeline) -> PollError | None:
+        """Look at a pipeline; returns why jobs could not be read, where that failed. Raises PollError or Stopped."""
+        attempt, project, failure = self._attempt, self._project, None
         if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
             pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
         found = ask.workflows(attempt, self._slug, pipeline)
@@ -164,12 +184,14 @@ class Work:
         for run in looks.jobs_wanted(look, book, project):
             if attempt.over():
                 break
-            with attempt.guard(f"the jobs of workflow {run.id}"):
+            with attempt.guard(f"the jobs of workflow {run.id}") as held:
                 read, whole = ask.jobs_of(attempt, self._slug, run.id)
                 (jobs if whole or run.id in settled else torn)[run.id] = read
+            failure = failure or held.error
         ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
         look = replace(look, jobs=jobs, torn_jobs=torn, known_jobs=self._state.known_jobs(self._slug, ended))
         looks.add(look, book, project, attempt.now(), attempt.ahead())
+        return failure
 
     def _known_runs(self, found: list[WorkflowRun]) -> set[int]:
         ended: dict[str, set[int]] = {}
@@ -182,18 +204,15 @@ class Work:
         """Learn the names of workflows, or read one workflow's list of runs, where that is due."""
         attempt, project, now = self._attempt.beside(RUNS), self._project, self._attempt.now()
         insights = Insights(attempt, book, project, self._state, self._postponed.refused)
-        if names_due(book, now) and self._due(NAMES, now):
-            self._postponed.postpone(NAMES, now + project.runs.sweep)
-            with attempt.guard("the names of workflows"):
+        if self._due(NAMES, names_due(book.ledger, project, now)):
+            with self._trying(attempt, NAMES, "the names of workflows", now + project.runs.sweep):
                 insights.learn_names()
-                self._postponed.clear(NAMES)
         moments = sweeps(book.ledger, project, self._postponed.vain, now)
         due = sorted((at, name) for name, at in moments.items() if self._due(f"runs of {name}", at))
         for _, name in due[:1]:
-            self._postponed.postpone(f"runs of {name}", now + project.runs.sweep)
-            with attempt.guard(f"the runs of {name}"):
+            with self._trying(attempt, f"runs of {name}", f"the runs of {name}", now + project.runs.sweep):
                 brought = insights.sweep(name)
-                self._postponed.clear(f"runs of {name}")
                 self._postponed.vain[name] = 0 if brought else self._postponed.vain.get(name, 0) + 1
         self.more = len(due) > 1
+        self._still_failing(attempt, NAMES, *(f"runs of {name}" for name in moments))
         self.insights = attempt

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.errors import StateError
-from exporter.insights.collectors import PIPELINES, RUNS
+from exporter.insights.collectors import PIPELINES
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempt, Attempts
@@ -128,9 +128,9 @@ class PipelinesPoll:
 
     def _tried(self, attempt: Attempt, base: Snapshot, work: Work) -> Snapshot:
         """The snapshot after this step, but for what it counted."""
-        outcomes = dict(base.outcomes)
+        outcomes = base.outcomes
         if attempt.error is not None or not work.hurried:  # what hints led to is not all that was due
-            outcomes[PIPELINES] = attempt.outcome(base.outcomes.get(PIPELINES))
+            outcomes = attempt.outcomes(outcomes)
         if work.insights is not None:
-            outcomes[RUNS] = work.insights.outcome(base.outcomes.get(RUNS))
+            outcomes = work.insights.outcomes(outcomes)
         return replace(base, facts=facts.newer(base.facts, work.facts), outcomes=outcomes)

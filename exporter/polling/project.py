@@ -58,7 +58,7 @@ class ProjectPoll:
         self._unlisted: PollError | None = None
         self._absent: PollError | None = None
         self._was_absent = absence.since(snapshot) is not None
-        self._learned = False
+        self._learned = self._listed = False
         self._outcomes: dict[str, Outcome] = {}
         collectors = plan.collectors(snapshot.project.collectors)
         by_workflow = [collector for collector in collectors if "workflow" in collector.over]
@@ -100,11 +100,16 @@ class ProjectPoll:
             attempt.error = self._branchless  # counted when the project was asked for
         elif not attempt.over():
             self._ask(attempt, collector)
+            attempt.answered = attempt.answered or self._listed  # the list says what need not be asked
             if scoped and attempt.error is None:
                 attempt.error = self._unlisted
         outcome = attempt.outcome(before)
-        if collector is LISTING and isinstance(self._absent or self._branchless, NotFoundError):
-            outcome = replace(outcome, absent_since=(before and before.absent_since) or outcome.finished_at)
+        if outcome is None:
+            return
+        if collector is LISTING:
+            self._listed = attempt.answered and outcome.success
+            if isinstance(self._absent or self._branchless, NotFoundError):
+                outcome = replace(outcome, absent_since=(before and before.absent_since) or outcome.finished_at)
         self._outcomes[collector.name] = outcome
 
     def _ask(self, attempt: Attempt, collector: Collector) -> None:

@@ -123,7 +123,7 @@ class RunsPoll:
         if ledger is not None:
             rebucketed = runs.rebucketed(ledger, project.runs.buckets)
             self._whole, ledger = rebucketed is not ledger, rebucketed
-        if absent or runs.due_names(ledger, now):
+        if absent or ledger is None or runs.due_names(ledger, project, now):
             reading = Reading()
             try:
                 for page in attempt.pages(runs.listing(project.slug)):
@@ -209,6 +209,5 @@ class RunsPoll:
 
     def _tried(self, base: Snapshot, attempt: Attempt) -> Snapshot:
         """The snapshot after this poll, but for what it counted."""
-        outcome = attempt.outcome(base.outcomes.get(RUNS))
         learned = facts.newer(base.facts, self._facts)
-        return replace(base, facts=learned, outcomes={**base.outcomes, RUNS: outcome})
+        return replace(base, facts=learned, outcomes=attempt.outcomes(base.outcomes))

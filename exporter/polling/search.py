@@ -70,7 +70,7 @@ class OrganizationSearch:
             merged = replace(
                 base,
                 parts={**base.parts, **changed},
-                outcomes={ORGANIZATIONS: attempt.outcome(base.outcomes.get(ORGANIZATIONS))},
+                outcomes=attempt.outcomes(base.outcomes),
                 polled_at=now,
             )
             asked = discovered_projects.asked(base.project, totals=self._totals)

@@ -12,8 +12,6 @@ DAY = 86_400
 FURTHEST = 90 * DAY
 """How far back CircleCI has runs."""
 NAMES_EVERY = 3600.0
-SWEEP_DOUBLINGS = 3
-"""How often the time between two sweeps doubles while they bring nothing, where pipelines are watched."""
 
 
 def listing(slug: str) -> Question:
@@ -29,9 +27,9 @@ def recent(slug: str, workflow: str, start: int) -> Question:
     return Question("runs", "/insights/{slug}/workflows/{workflow}", slug, workflow, params)
 
 
-def due_names(ledger: Ledger | None, now: float) -> bool:
-    """Whether the workflows' names are asked for again."""
-    return ledger is None or not 0 <= now - ledger.names_at < NAMES_EVERY
+def due_names(ledger: Ledger, project: Project, now: float) -> bool:
+    """Whether the workflows' names are asked for again; while there is no workflow there is nothing else to ask."""
+    return not wanted(ledger, project) or not 0 <= now - ledger.names_at < NAMES_EVERY
 
 
 def wanted(ledger: Ledger, project: Project) -> list[str]:

@@ -72,7 +72,9 @@ def test_a_person_reads_a_row_for_each_project_and_what_it_costs(circle: Circle,
 
 
 def test_a_configuration_that_needs_one_call_an_hour_is_said_so(circle: Circle, tmp_path: Path) -> None:
-    _, said = run_check(circle, tmp_path, "projects: [{slug: gh/acme/nosuch, collectors: [workflows, runs]}]")
+    _, said = run_check(
+        circle, tmp_path, "projects: [{slug: gh/acme/nosuch, collectors: [workflows, runs], runs: {interval: 1h}}]"
+    )
 
     assert "\n1 API call an hour, within the 3600000 that requests_per_second allows." in said
 
@@ -213,9 +215,9 @@ def test_pipelines_are_counted_and_what_they_cost_is_told(tmp_path: Path) -> Non
     assert document["first_look"] == 33
     (of_lists,) = document["pipeline_lists"]
     assert (of_lists["organization"], round(of_lists["calls_per_hour"]["most"])) == ("gh/acme", 43)
-    # 11 looks at a run of 14 minutes and 11 at its jobs, 6 for a re-run, once an hour; the list, and two names a day.
-    assert web["calls_per_hour"]["least"] == pytest.approx(11 + 11 + 6 + 1 / 4 + 1 / 20 + 2 / 24, rel=0.01)
-    assert api["calls_per_hour"]["most"] == pytest.approx(4 + 2 / 24)
+    # 11 looks at a run of 14 minutes and 11 at its jobs, 6 for a re-run, once an hour; the list, and four names a day.
+    assert web["calls_per_hour"]["least"] == pytest.approx(11 + 11 + 6 + 1 / 4 + 1 / 20 + 4 / 24, rel=0.01)
+    assert api["calls_per_hour"]["most"] == pytest.approx(4 + 4 / 24)
     total = sum(each["calls_per_hour"]["least"] for each in (web, api, of_lists))
     assert document["calls_per_hour"]["least"] == pytest.approx(total)
     (row,) = (line for line in said.splitlines() if "gh/acme/web " in line)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,6 +16,7 @@ from exporter.errors import (
     UnauthorizedError,
 )
 from exporter.insights.questions import Question
+from exporter.knowledge.snapshots import Outcome
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.telemetry import Telemetry
 
@@ -93,13 +93,30 @@ def test_pages_are_asked_for_until_the_deadline_of_the_poll(process: Process) ->
     assert process.client.deadlines == [3700.0, 3900.0]
 
 
-def test_an_attempt_without_a_failure_is_a_success(process: Process) -> None:
+def outcome_of(attempt: Attempt, before: Outcome | None = None) -> Outcome:
+    outcome = attempt.outcome(before)
+    assert outcome is not None
+    return outcome
+
+
+def test_an_attempt_with_an_answer_and_without_a_failure_is_a_success(process: Process) -> None:
     attempt = process.attempts.begin("workflows", 3600)
+    attempt.document(QUESTION)
     process.monotonic += 7
-    outcome = attempt.outcome(None)
+    outcome = outcome_of(attempt)
     assert (outcome.success, outcome.duration, outcome.finished_at, outcome.last_success) == (True, 7, NOON, NOON)
     assert (outcome.error, outcome.reason) == ("", "")
     assert not attempt.over()
+
+
+def test_an_attempt_that_got_no_answer_neither_renews_a_success_nor_ends_a_failure(process: Process) -> None:
+    good, bad = (Outcome(success, 1.0, NOON - 900, NOON - 900) for success in (True, False))
+    befores: tuple[dict[str, Outcome], ...] = ({"workflows": good}, {"workflows": bad}, {})
+    for before in befores:
+        attempt = process.attempts.begin("workflows", 3600)
+        assert attempt.outcomes(before) == before
+        attempt.document(QUESTION)
+        assert attempt.outcomes(before)["workflows"].success
 
 
 def test_the_first_failure_is_the_outcome_and_every_one_is_counted(process: Process) -> None:
@@ -107,12 +124,10 @@ def test_the_first_failure_is_the_outcome_and_every_one_is_counted(process: Proc
     for error in (NotFoundError("no such thing"), PayloadError("odd"), PayloadError("odd")):
         attempt.fail(error)
     assert process.failures() == {"not_found": 1, "payload": 2}
-    good = process.attempts.begin("workflows", 3600).outcome(None)
-    before = replace(good, last_success=NOON - 60)
-    outcome = attempt.outcome(before)
+    outcome = outcome_of(attempt, Outcome(success=True, duration=1, finished_at=NOON, last_success=NOON - 60))
     assert (outcome.success, outcome.reason, outcome.error) == (False, "not_found", "no such thing")
     assert outcome.last_success == NOON - 60
-    assert attempt.outcome(None).last_success is None
+    assert outcome_of(attempt).last_success is None
     assert not attempt.over()
 
 
@@ -137,10 +152,12 @@ def test_once_the_time_is_over_any_failure_ends_the_poll(process: Process) -> No
 def test_a_failure_that_is_only_counted_fails_nothing(process: Process) -> None:
     attempt = process.attempts.begin("workflows", 3600)
     attempt.count(NotFoundError("404"))
+    attempt.document(QUESTION)
     assert process.failures() == {"not_found": 1}
-    assert attempt.outcome(None).success
+    assert outcome_of(attempt).success
     attempt.count(UnauthorizedError("401"))
     assert attempt.over(), "asking on is of no use all the same"
+    assert outcome_of(attempt).reason == "unauthorized", "and so is what was not asked"
 
 
 def test_the_next_collector_of_a_poll_has_the_same_time_and_has_given_up_too(process: Process) -> None:
@@ -148,14 +165,14 @@ def test_the_next_collector_of_a_poll_has_the_same_time_and_has_given_up_too(pro
     first.fail(NotFoundError("404"))
     process.monotonic += 10
     second = first.beside("jobs")
-    assert second.outcome(None).success, "a failure is that of its collector"
-    assert second.outcome(None).duration == 0
     second.document(QUESTION)
+    assert outcome_of(second).success, "a failure is that of its collector"
+    assert outcome_of(second).duration == 0
     assert process.client.deadlines == [3700.0]
     second.fail(UnauthorizedError("401"))
     third = second.beside("workflows")
     assert third.over()
-    assert third.outcome(None).reason == "unauthorized"
+    assert outcome_of(third).reason == "unauthorized"
     assert process.failures("jobs") == {"unauthorized": 1}
 
 

@@ -558,3 +558,124 @@ def test_exemplars_survive_a_restart(tmp_path: Path) -> None:
         assert all(text.startswith(f'{{workflow_id="{workflow}"}} ') for text in before.values())
         running.restart()
         assert exemplars(running) == before
+
+
+# How it went
+
+
+def went(running: Watching, collector: str = "pipelines") -> tuple[float | None, float | None]:
+    """Success, and how old the newest success is."""
+    newest = running.value("circleci_exporter_collector_last_success_timestamp_seconds", collector=collector)
+    age = None if newest is None else running.now - newest
+    return running.value("circleci_exporter_collector_success", collector=collector), age
+
+
+def logged(running: Watching, *events: str) -> list[str]:
+    return [str(call.args[0]) for call in running.log.calls if call.args[0] in events]
+
+
+@pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
+def test_while_the_list_is_refused_no_other_answer_is_a_success(refusal: str) -> None:
+    with watching() as running:
+        running.begin()
+        running.start()
+        running.look(90)
+        assert went(running) == (1, 0)
+        running.circle.fail(refusal, "/project/gh/acme/web/pipeline")
+        for seconds in range(10, 310, 10):
+            running.look(10)
+            if seconds >= 60:
+                assert went(running) == (0, seconds)
+        assert len([path for path in running.asked() if path.endswith("/workflow")]) > 1, "all else is asked"
+        assert logged(running, "project is failing", "project recovered") == ["project is failing"]
+        running.circle.heal()
+        running.look(60)
+        assert went(running) == (1, 0)
+        assert logged(running, "project is failing", "project recovered")[1:] == ["project recovered"]
+
+
+@pytest.mark.parametrize("of", ["/pipeline/[^/]*/workflow", "/workflow/[^/]*/job"])
+def test_a_look_that_failed_fails_every_step_until_it_succeeds(of: str) -> None:
+    with watching() as running:
+        running.begin()
+        workflow = running.start()
+        running.look(90)
+        running.circle.fail("forbidden", of)
+        for _ in range(30):
+            running.look(10)
+        success, age = went(running)
+        assert success == 0
+        assert age is not None
+        assert age >= 200
+        assert logged(running, "project is failing", "project recovered") == ["project is failing"]
+        running.circle.heal()
+        running.end(workflow)
+        running.looks(2)
+        assert went(running)[0] == 1
+
+
+def test_a_step_that_asks_nothing_renews_nothing() -> None:
+    with watching(settings="pipelines: {interval: 1m, idle_interval: 15m}, runs: {sweep: 1h}") as running:
+        running.begin()
+        running.start()
+        running.look(90)
+        running.asked()
+        for collector in ("pipelines", "runs"):
+            assert went(running, collector)[0] == 1
+        before = [went(running, collector)[1] for collector in ("pipelines", "runs")]
+        for _ in range(5):
+            running.look(5)
+        assert running.asked() == []
+        snapshot = running.engine.store.get(SLUG)
+        assert snapshot is not None
+        for collector, age in zip(("pipelines", "runs"), before, strict=True):
+            newest = snapshot.outcomes[collector].last_success
+            assert newest is not None
+            assert age is not None
+            assert running.now - newest == age + 25
+
+
+def test_a_workflow_whose_list_of_runs_is_refused_fails_runs_until_it_is_read() -> None:
+    with watching(settings=SWEEPS) as running:
+        running.begin()
+        for workflow in ("build", "deploy"):
+            pipeline = running.circle.pipelines.add(SLUG)
+            jobs = [{"name": "test", "status": "success", "started": running.now, "stopped": running.now + 5}]
+            running.circle.pipelines.add_workflow(
+                pipeline.id, workflow, status="success", stopped=running.now + 5, jobs=jobs
+            )
+        running.looks(2)
+        running.circle.fail("forbidden", "/workflows/build")
+        results = []
+        for _ in range(20):
+            running.look(120)
+            results.append(went(running, "runs")[0])
+        assert results[-10:] == [0] * 10
+        assert went(running)[0] == 1, "what runs now is known all the same"
+        running.circle.heal()
+        running.looks(30, 120)
+        assert went(running, "runs")[0] == 1
+
+
+def test_the_shown_interval_of_runs_is_the_longest_time_between_two_reads_of_what_brings_nothing() -> None:
+    with watching(settings="runs: {sweep: 10m}") as running:
+        running.begin()
+        running.start()
+        every = running.value("circleci_exporter_collector_interval_seconds", collector="runs")
+        assert every == 4800
+        ages = []
+        for _ in range(200):
+            running.look(300)
+            ages.append(went(running, "runs")[1] or 0.0)
+        assert every - 300 <= max(ages) <= every + 600
+        assert went(running, "runs")[0] == 1
+
+
+def test_a_project_without_a_workflow_is_asked_for_the_names_so_often_that_runs_are_not_stale() -> None:
+    with watching(settings="runs: {sweep: 10m}") as running:
+        for _ in range(40):
+            running.look(300)
+            success, age = went(running, "runs")
+            assert success == 1
+            assert age is not None
+            assert age <= 4800

@@ -240,6 +240,20 @@ def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
         assert after.polled_at == known.polled_at
 
 
+def test_a_poll_that_has_nothing_to_ask_renews_no_success() -> None:
+    with process() as running:
+        running.poll()
+        known = running.engine.store.get(WEB)
+        assert known is not None
+        running.asked()
+        running.now += 60
+        running.poll(missing_only=True)
+        after = running.engine.store.get(WEB)
+        assert after is not None
+        assert running.asked() == []
+        assert after.outcomes == known.outcomes
+
+
 def test_a_project_that_was_taken_out_meanwhile_does_not_come_back() -> None:
     with process() as running:
         poll = running.engine.begin(WEB)

@@ -108,6 +108,15 @@ def test_a_project_that_does_not_collect_runs_is_asked_for_none(begun: Counting)
     assert begun.engine.begin(SLUG, RUNS_POLL) is None
 
 
+def test_while_no_workflow_is_known_each_poll_asks_for_the_names(counting: Counting) -> None:
+    for _ in range(3):
+        assert counting.poll()
+        snapshot = counting.engine.store.get(SLUG)
+        assert snapshot is not None
+        assert snapshot.outcomes["runs"].last_success == counting.now
+    assert [path.split("?")[0] for path in counting.asked()[1:]] == [f"/insights/{SLUG}/workflows"] * 3
+
+
 # Exactly once
 
 

@@ -22,13 +22,18 @@ def test_runs_are_asked_for_on_all_branches_since_a_whole_second_in_utc() -> Non
 
 
 def test_the_names_are_asked_for_hourly_and_after_a_clock_was_set_back() -> None:
-    known = ledger()
-    assert due_names(None, NOW)
-    assert not due_names(known, NOW + 3599)
-    assert due_names(known, NOW + 3600)
-    assert not due_names(known, NOW)
-    assert due_names(known, NOW - 0.5)
-    assert due_names(known, NOW - 1)
+    known = replace(ledger(), workflows={"build": WorkflowLedger(NOW)})
+    assert not due_names(known, WEB, NOW + 3599)
+    assert due_names(known, WEB, NOW + 3600)
+    assert not due_names(known, WEB, NOW)
+    assert due_names(known, WEB, NOW - 0.5)
+    assert due_names(known, WEB, NOW - 1)
+
+
+def test_the_names_are_asked_for_each_time_while_there_are_no_runs_to_ask_for() -> None:
+    known = replace(ledger(), workflows={"build": WorkflowLedger(NOW)})
+    assert due_names(known, project("workflows: {exclude: [build]}"), NOW)
+    assert due_names(replace(known, workflows={}), WEB, NOW)
 
 
 def test_only_workflows_that_are_listed_wanted_and_reachable_are_read() -> None:
