@@ -96,7 +96,7 @@ deploy-test: $(SETUP) $(DEPLOY_SETUP) ## Check deploy/
 upgrade-test: $(SETUP) $(DEPLOY_SETUP) ## Try every upgrade of docs/upgrading.md on a real Kubernetes API server; builds one at first
 	@scripts/system-packages.sh
 	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools
-	@test -n "$$KUBEBUILDER_ASSETS" || scripts/kubernetes-api.sh $(DEPLOY_VENV)/kubernetes
+	@test -n "$${KUBEBUILDER_ASSETS:-}" || scripts/kubernetes-api.sh .cache/kubernetes
 	$(BIN)/python -m pytest tests_deploy/test_upgrades_on_an_api_server.py --no-cov --timeout 300 $(ARGS)
 
 .PHONY: dashboards

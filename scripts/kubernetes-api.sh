@@ -39,4 +39,4 @@ go run ./vendor/k8s.io/kube-openapi/cmd/openapi-gen --logtostderr --report-filen
 for program in kube-apiserver kube-controller-manager; do
     go build -ldflags '-s -w' -o "$dir/$program" "./cmd/$program"
 done
-ln -sf "$(command -v etcd)" "$dir/etcd"
+install -m 755 "$(command -v etcd)" "$dir/etcd"

@@ -25,6 +25,7 @@ from tests_deploy.processes import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BUILT = ROOT / ".cache" / "kubernetes"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager")
 TOKEN = "admin"
 """Of a server that lives for one test run, on loopback."""
@@ -46,9 +47,13 @@ STORAGE = {
 
 
 def programs() -> Path | None:
-    """The folder with the programs, or None: KUBEBUILDER_ASSETS, or what scripts/kubernetes-api.sh built."""
-    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or ROOT / ".venv-deploy" / "kubernetes")
-    return folder if all((folder / name).exists() for name in PROGRAMS) else None
+    """The folder with the programs: KUBEBUILDER_ASSETS, else what scripts/kubernetes-api.sh built, else None.
+
+    A folder that somebody named is used whatever it holds: a test that fails says more than one that is skipped.
+    """
+    if named := os.environ.get("KUBEBUILDER_ASSETS"):
+        return Path(named)
+    return BUILT if all((BUILT / name).exists() for name in PROGRAMS) else None
 
 
 class Cluster:

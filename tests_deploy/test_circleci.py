@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.conftest import find_program
+from tests_deploy.api_server import BUILT
 from tests_deploy.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -49,12 +51,31 @@ def test_each_commit_and_each_tag_is_checked_on_every_supported_python_by_the_sc
     assert "branches" not in JOBS["check"]["filters"]
 
 
+def test_each_commit_and_each_tag_tries_the_upgrades_on_the_debian_that_the_api_server_is_built_on() -> None:
+    script = (ROOT / "scripts" / "kubernetes-api.sh").read_text(encoding="utf-8")
+    (image,) = CONFIG["jobs"]["upgrades"]["docker"]
+    (kept,) = [step["save_cache"] for step in CONFIG["jobs"]["upgrades"]["steps"] if "save_cache" in step]
+
+    assert "make upgrade-test" in commands("upgrades")
+    assert "For Debian 12" in script
+    assert image["image"].endswith("-bookworm")
+    assert [ROOT / path for path in kept["paths"]] == [BUILT]
+    assert JOBS["upgrades"]["filters"] == JOBS["check"]["filters"]
+
+
+def test_no_recipe_of_the_makefile_needs_a_variable_that_may_be_unset() -> None:
+    recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    assert "KUBEBUILDER_ASSETS:-" in recipes
+    assert re.findall(r"\$\$(?:\w+|\{\w+\})", recipes) == []
+
+
 def test_a_release_is_made_of_a_version_tag_alone_and_only_after_every_check() -> None:
     release = JOBS["release"]
 
     assert release["filters"] == {"branches": {"ignore": "/.*/"}, "tags": {"only": r"/^v\d+\.\d+\.\d+.*$/"}}
     assert release["filters"]["tags"] == JOBS["check"]["filters"]["tags"]
-    assert release["requires"] == ["check"]
+    assert release["requires"] == ["check", "upgrades"]
 
 
 def test_a_release_is_built_twice_signed_and_kept() -> None:
