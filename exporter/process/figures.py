@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from exporter.knowledge.snapshots import Outcome, Snapshot
+    from exporter.publishing.figures import Figures
     from exporter.publishing.rendering import Publication
     from exporter.publishing.store import SnapshotStore
     from exporter.telemetry import Telemetry
@@ -33,40 +34,45 @@ class PageFigures:
         """`due` gives the times at which projects are polled next, `circleci` is the address of CircleCI."""
         self._store, self._due, self._circleci, self._clock = store, due, circleci, clock
         self._seen: Mapping[str, tuple[Snapshot, Publication]] | None = None
+        self._listed: list[tuple[str, tuple[Figures, ...]]] = []
         self._shown: Shown = (), (), None
         self._second = 0
 
     def read(self) -> Shown:
-        """Projects and runs, anew at most once a second, and workflows, anew when something was published."""
+        """All of it, looked at when something was published, and at most once a second where nothing was."""
         published, now = self._store.published, self._clock()
-        _, workflows, _ = self._shown
+        projects, workflows, _ = self._shown
         if published is not self._seen:
-            workflows = tuple(
-                WorkflowView(
-                    snapshot.project.name,
-                    figures.workflow,
-                    figures.branch,
-                    figures.window,
-                    figures.success_ratio,
-                    figures.median,
-                    figures.p95,
-                    figures.runs,
-                    figures.previous_success_ratio,
-                    figures.previous_p95,
-                )
-                for snapshot, publication in published.values()
-                for figures in publication.figures.workflows
-            )
+            listed = [(each.project.name, publication.figures.workflows) for each, publication in published.values()]
+            if listed != self._listed:
+                self._listed = listed
+                workflows = tuple(_workflow(name, figures) for name, found in listed for figures in found)
         if published is not self._seen or int(now) != self._second:
             due = self._due()
-            projects = tuple(
+            found = tuple(
                 _project(snapshot, publication, due.get(snapshot.project.slug), now)
                 for snapshot, publication in published.values()
             )
+            projects = projects if found == projects else found
             runs = in_progress((snapshot for snapshot, _ in published.values()), self._circleci, now)
             self._shown = projects, workflows, runs
         self._seen, self._second = published, int(now)
         return self._shown
+
+
+def _workflow(project: str, figures: Figures) -> WorkflowView:
+    return WorkflowView(
+        project,
+        figures.workflow,
+        figures.branch,
+        figures.window,
+        figures.success_ratio,
+        figures.median,
+        figures.p95,
+        figures.runs,
+        figures.previous_success_ratio,
+        figures.previous_p95,
+    )
 
 
 def _project(snapshot: Snapshot, publication: Publication, due: float | None, now: float) -> ProjectView:

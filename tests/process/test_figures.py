@@ -66,6 +66,22 @@ def test_the_page_gets_the_same_objects_while_nothing_changed() -> None:
     assert [view.default_branch for view in figures.read()[0]] == ["main", None]
 
 
+def test_what_did_not_change_is_the_same_object_a_second_later_and_after_a_publication() -> None:
+    store, now = SnapshotStore(), [NOW]
+    store.publish([snapshot()], NOW)
+    shown = figures.PageFigures(store, dict, "https://circleci.com", lambda: now[0])
+    projects, workflows, _ = shown.read()
+    assert workflows
+    now[0] += 1
+    assert shown.read()[0] is projects
+    store.publish([replace(snapshot(), outcomes={"workflows": Outcome(False, 1, NOW, None, error="HTTP 500")})], NOW)
+    assert shown.read()[0] is not projects
+    assert shown.read()[1] is workflows
+    changed = {question: part("workflows", [workflow_row(success_rate=0.25)]) for question in snapshot().parts}
+    store.publish([replace(snapshot(), parts=changed)], NOW)
+    assert [view.success_ratio for view in shown.read()[1]] == [0.25]
+
+
 def test_the_runs_in_progress_are_the_same_object_for_a_second_while_nothing_is_published() -> None:
     store, now = SnapshotStore(), [NOW]
     run = WatchedRun("9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829", "build", "running", NOW - 600)

@@ -63,10 +63,9 @@ class Page:
         overview = self._overview()
         query = Query.read(parameters)
         at = self._clock()
-        if self._ranking is None or not self._ranking.fits(overview):
-            self._ranking = Ranking(overview)
-        projects, workflows = self._ranking.select(query)
-        runs = self._ranking.runs(overview.now.runs, query) if overview.now else ()
+        self._ranking = ranking = Ranking(overview, self._ranking)
+        projects, workflows = ranking.select(query)
+        runs = ranking.runs(overview.now.runs, query) if overview.now else ()
         verdict, mood = tables.verdict(overview.api)
         html = self._template.render(
             overview=overview,
@@ -78,7 +77,7 @@ class Page:
             refresh_seconds=self._refresh_seconds if query.refresh else 0,
             uptime=max(0, round(at - overview.started_at)),
             Health=Health,
-            states=self._ranking.states,
+            states=ranking.states,
             signs=_SIGNS,
             series=sum(project.series for project in overview.projects),
             verdict=verdict,

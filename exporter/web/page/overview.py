@@ -118,7 +118,7 @@ class ApiView:
 class Overview:
     """All of the page. `projects` and `workflows` stay the same objects while nothing in them changed.
 
-    The page keeps their sorted order by identity, so a fresh tuple at each call costs a sort at each call.
+    The page keeps their sorted order by identity, so a fresh tuple costs a sort.
     `reload_ok` is False while the file on disk was refused and still running the previous one.
     `now` is None where no project has the collector `pipelines`. With `stands_by` another replica leads.
     """

@@ -92,25 +92,35 @@ class Slice(Generic[T]):
 
 
 class Ranking:
-    """The sorted lists of one overview, kept for as long as its tuples are the same objects."""
+    """The sorted lists of one overview; those of `before` where they would be the same.
 
-    def __init__(self, overview: Overview) -> None:
-        self._projects_source = overview.projects
-        self._workflows_source = overview.workflows
-        self.projects = sorted(map(_rank_project, overview.projects), key=lambda p: (_RANK[p.state], p.searched))
-        states = {project.view.name: _state_of_workflows(project) for project in self.projects}
-        self.workflows = sorted((_rank_workflow(view, states) for view in overview.workflows), key=_workflow_key)
+    Workflows are many, and which comes first depends on no more of the projects than their states: a poll that went
+    as the one before, or another second, sorts none of them.
+    """
+
+    projects: Sequence[Ranked[ProjectView]]
+    workflows: Sequence[Ranked[WorkflowView]]
+
+    def __init__(self, overview: Overview, before: Ranking | None = None) -> None:
+        self.source = overview.projects, overview.workflows
+        if before is not None and before.source[0] is overview.projects:
+            self.projects = before.projects
+        else:
+            ranked = map(_rank_project, overview.projects)
+            self.projects = sorted(ranked, key=lambda each: (_RANK[each.state], each.searched))
         self.states = Counter(project.state for project in self.projects)
-
-    def fits(self, overview: Overview) -> bool:
-        """Say whether these lists are still those of `overview`."""
-        return overview.projects is self._projects_source and overview.workflows is self._workflows_source
+        self.ranks = {project.view.name: _state_of_workflows(project) for project in self.projects}
+        if before is not None and before.source[1] is overview.workflows and before.ranks == self.ranks:
+            self.workflows = before.workflows
+        else:
+            self.workflows = sorted(
+                (_rank_workflow(view, self.ranks) for view in overview.workflows), key=_workflow_key
+            )
 
     def select(self, query: Query) -> tuple[Slice[Ranked[ProjectView]], Slice[Ranked[WorkflowView]]]:
         """Return the page of projects and the page of workflows that a query asks for."""
         text = query.text.casefold()
-        workflows: Sequence[Ranked[WorkflowView]] = self.workflows
-        projects: Sequence[Ranked[ProjectView]] = self.projects
+        workflows, projects = self.workflows, self.projects
         if query.state:
             projects = [project for project in projects if project.state is query.state]
             names = {project.view.name for project in projects}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -113,11 +114,19 @@ def test_a_page_of_nothing_is_the_first_of_one() -> None:
     assert Slice.cut([], 7, 10) == Slice([], 1, 1, 0)
 
 
-def test_sorted_lists_are_kept_while_the_published_tuples_are_the_same() -> None:
-    first = overview([GOOD], [workflow("acme/good", "build")])
+def test_sorted_lists_are_kept_while_what_they_are_sorted_by_is_the_same() -> None:
+    first = overview([GOOD, FAILING], [workflow("acme/good", "build")])
     ranking = Ranking(first)
-    assert ranking.fits(type(first)(**{name: getattr(first, name) for name in first.__slots__}))
-    assert not ranking.fits(overview([GOOD], first.workflows))
+
+    again = Ranking(first, ranking)
+    assert (again.projects is ranking.projects, again.workflows is ranking.workflows) == (True, True)
+    polled = Ranking(overview([replace(GOOD, next_poll=5.0), FAILING], first.workflows), again)
+    assert (polled.projects is ranking.projects, polled.workflows is ranking.workflows) == (False, True)
+    assert {project.view.next_poll for project in polled.projects} == {5.0, FAILING.next_poll}
+    failing = Ranking(overview([replace(GOOD, collectors=FAILING.collectors), FAILING], first.workflows), polled)
+    assert [each.state for each in failing.workflows] == [FAILING.collectors[0].state]
+    more = Ranking(overview([GOOD, FAILING], [workflow("acme/good", "test")]), ranking)
+    assert [each.view.name for each in more.workflows] == ["test"]
 
 
 @pytest.mark.parametrize(
