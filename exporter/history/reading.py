@@ -66,24 +66,25 @@ class Reader:
     def _names(self, project: Project) -> list[Unread]:
         slug = project.slug
         known = self._spool.known(slug)
-        if known is not None:  # the settings may be others than in the call that learned this
-            self._spool.learn(slug, known, _chosen(project, known))
-            return []
         attempt = self._attempts.begin(RUNS, PATIENCE)
         with attempt.guard(f"the workflows of {slug}") as held:
-            facts, error = refresh(attempt, project, None, branches=False)
+            # Of an earlier call; the settings may be others than then.
+            facts, error = refresh(attempt, project, known.facts if known else None, branches=False)
             if error is not None or facts is None:
                 return [Unread(slug, str(error))]
             default_branch(project, facts)  # without one, runs could not be told apart
-            reading = Reading()
-            for page in attempt.pages(runs.listing(slug)):
-                reading.add(items(page), ("name",), (LAST_RUN,))
-            attempt.unread(reading.unread)
-            self.left_out += sum(reading.unread.values())
-            names = {name: last for (name,), (last,) in reading.rows}
-            known = Known(facts, names)
+            known = Known(facts, self._workflows(attempt, slug) if known is None else known.names)
             self._spool.learn(slug, known, _chosen(project, known))
         return [] if held.error is None else [Unread(slug, str(held.error))]
+
+    def _workflows(self, attempt: Attempt, slug: str) -> dict[str, float | None]:
+        """The names of a project's workflows, each with the time of its last run. Raises PollError or Stopped."""
+        reading = Reading()
+        for page in attempt.pages(runs.listing(slug)):
+            reading.add(items(page), ("name",), (LAST_RUN,))
+        attempt.unread(reading.unread)
+        self.left_out += sum(reading.unread.values())
+        return {name: last for (name,), (last,) in reading.rows}
 
     def _project(self, project: Project) -> Iterable[Unread]:
         attempt = self._attempts.begin(RUNS, PATIENCE)

@@ -15,7 +15,7 @@ from exporter.history.reading import Reader
 from exporter.history.spool import Spool
 from exporter.state import StateStore
 from exporter.state.file import StateFile
-from tests.counting import NOON, Counted, Counting, read_counters, true_counters
+from tests.counting import NOON, SLUG, Counted, Counting, read_counters, true_counters
 from tests.history.past import make, read, rises
 from tests.watching import Watching
 
@@ -320,6 +320,27 @@ def test_a_workflow_that_cannot_be_read_can_be_excluded_in_the_next_call(countin
     counting.open()
     assert counting.poll()
     assert {name for name, _ in shown(counting.counted())} == {"build", "nightly/full"}
+
+
+def test_a_default_branch_that_a_later_call_needs_and_circleci_does_not_name_is_no_defect(
+    counting: Counting, tmp_path: Path
+) -> None:
+    happen(counting, 60)
+    counting.circle.organization.roster.rename_default_branch(SLUG, "")
+    counting.circle.fail("not_found", r"workflows/deploy.*start-date")
+    counting.settings = f"{SETTINGS}, default_branch: false"
+    assert not history(counting, tmp_path)
+    counting.circle.heal()
+    counting.settings = SETTINGS
+
+    assert not history(counting, tmp_path)
+    assert not (tmp_path / "out").exists()
+
+    counting.circle.organization.roster.rename_default_branch(SLUG, "main")
+    assert history(counting, tmp_path)
+    counting.open()
+    assert counting.poll()
+    assert counting.counted() == truth(counting)
 
 
 def test_what_was_read_earlier_has_samples_up_to_then_only(counting: Counting, tmp_path: Path) -> None:
