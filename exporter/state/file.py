@@ -72,7 +72,9 @@ class StateFile:
         self._telemetry.state_writable.set(0)
         if not self._failing:
             self._failing = True
-            self._log.error("the state file cannot be written; memory serves until it can", error=str(error))
+            self._log.error(
+                "the state file cannot be written; values are served from memory until then", error=str(error)
+            )
 
     def succeeded(self) -> None:
         if self._failing and self.lasting:

@@ -38,7 +38,7 @@ NO_HINTS: Mapping[str, int] = MappingProxyType({})
 class StateStore:
     """The projects of one CircleCI server, in a database: the state file or, without one, memory.
 
-    What gauges show may be lost: when it cannot be written, memory serves until it can. What counters show may not:
+    What gauges show may be lost: values are served from memory while it cannot be written. What counters show may not:
     a commit of runs that fails raises StateError, and nothing of it is counted. `lasting` is False when it could not
     be opened for writing at all.
     """

@@ -119,7 +119,7 @@ def test_a_full_disk_costs_nothing_but_new_counts_and_those_only_until_there_is_
         )
         assert polled(full, SLUGS)
         assert told(full) == told(before)
-        assert len(exporter.events("the state file cannot be written; memory serves until it can")) == 1
+        assert len(exporter.events("the state file cannot be written; values are served from memory until then")) == 1
         filler.unlink()
         after = exporter.until(
             lambda scrape: (

@@ -137,4 +137,4 @@ def test_an_older_file_that_cannot_be_written_stops_no_start(path: Path) -> None
     shutil.copyfile(backup(path), path)
     with opened(path) as found:
         assert found.metric("state_writable") == 0
-        assert found.log.told() == ["the state file cannot be written; memory serves until it can"]
+        assert found.log.told() == ["the state file cannot be written; values are served from memory until then"]

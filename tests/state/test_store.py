@@ -132,7 +132,7 @@ def test_a_full_disk_costs_nothing_once_there_is_room(path: Place) -> None:
         found.state.commit(big, [FIRST], [THIRD])
         found.state.commit(big, [SECOND], [])
         assert found.metric("state_writable") == 0
-        assert found.log.told() == [f"{found.name} cannot be written; memory serves until it can"]
+        assert found.log.told() == [f"{found.name} cannot be written; values are served from memory until then"]
         found.make_room()
         found.state.commit(known(slug="gh/acme/api"), [], [])
         assert found.metric("state_writable") == 1

@@ -131,7 +131,9 @@ class Postgres:
         self._telemetry.state_writable.set(0)
         if not self._failing:
             self._failing = True
-            self._log.error("the database cannot be written; memory serves until it can", error=words(error))
+            self._log.error(
+                "the database cannot be written; values are served from memory until then", error=words(error)
+            )
 
     def succeeded(self) -> None:
         if self._failing:

@@ -250,7 +250,7 @@ def test_a_failure_is_logged_once_and_so_is_its_end(database: Address) -> None:
         for _ in range(2):
             shared.failed(Refused("no\nroom"))
         assert log.events == [
-            ("error", "the database cannot be written; memory serves until it can", {"error": "no room"})
+            ("error", "the database cannot be written; values are served from memory until then", {"error": "no room"})
         ]
         for _ in range(2):
             shared.succeeded()
