@@ -86,7 +86,7 @@ class Compared:
         """Note figures of programs that print several turns each: their names by the keys under which they print."""
         for key, name in names.items():
             now, before = found[ROOT], found.get(self.before, []) if self.before else []
-            turns = [tuple(value for printed in version for value in printed[key]) for version in (now, before)]
+            turns = [tuple(value for printed in version for value in printed.get(key, ())) for version in (now, before)]
             self.figures.append(Figure(name, write, *turns))
 
     def add(self, name: str, write: Write, found: Mapping[Path, Sequence[T]], value: Callable[[T], float]) -> None:

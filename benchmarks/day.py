@@ -107,11 +107,12 @@ class Polls:
         return self.api.calls - before
 
     def shown(self) -> list[bytes]:
-        """Every line that CircleCI's answers make, by family: without the exporter's own."""
+        """Every line that CircleCI's answers make: without the exporter's own."""
         from exporter.insights import own_families  # noqa: PLC0415  a version before may have them elsewhere
 
-        shown = [known for known in self.store.exposition.families if known.family not in own_families.OWN]
-        return [b"".join(deflate.inflate(block.deflated) for block in known.blocks) for known in shown]
+        own = tuple(family.name.encode() for family in own_families.OWN)
+        lines = b"".join(map(deflate.inflate, self.store.exposition.text.pieces)).splitlines()
+        return sorted(line for line in lines if not line.startswith((b"#", *own)))
 
 
 @dataclass(frozen=True, slots=True)

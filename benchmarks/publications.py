@@ -14,7 +14,7 @@ from dataclasses import replace
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-from benchmarks import fleet
+from benchmarks import fleet, looks
 from benchmarks.programs import rss_of
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.knowledge.packing import pack, unpack
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SAMPLES, PUBLICATIONS, SETTLED, SCRAPED_EVERY = 100_000, 2_000, 200, 10
 FEWER = 600
 """Where memory is not looked at."""
-SPREADS = ("changed", "one", "shown", "unchanged", "broken")
+SPREADS = ("changed", "all", "one", "shown", "unchanged", "large")
 """What is printed as a first decile, a median and a last decile."""
 
 
@@ -43,10 +43,10 @@ def main(publications: int = PUBLICATIONS) -> None:
     variants = [list(fleet.snapshots(count, now, seed)) for seed in range(4)]
     store, telemetry = SnapshotStore(), Telemetry("bench", NAMES)
     store.publish(variants[0], now)
-    resident, changed = 0, []
+    resident, changed = 0, list[tuple[float, float]]()
     for number in range(1, publications + 1):
         known = variants[number // count % len(variants)][number % count]
-        changed.append(_publish(store, known, now + number))
+        changed.append(_costs(store, known, now + number))
         if number % SCRAPED_EVERY == 0:
             for packed in (True, False):
                 for piece in scrape(store, telemetry, openmetrics=packed, gzip=packed)[0]:
@@ -67,7 +67,6 @@ def main(publications: int = PUBLICATIONS) -> None:
         repacker.look(lambda _seconds: False)
     repacked = time.process_time() - began
     small = _bytes(store, telemetry)
-    broken = [_publish(store, _with_one_part(store, variants, number), now) for number in range(0, count, 8)]
     print(
         json.dumps(
             {
@@ -75,11 +74,12 @@ def main(publications: int = PUBLICATIONS) -> None:
                 "samples": sum(store.series.values()),
                 "settled": resident,
                 "ended": after,
-                "changed": _spread(changed[count:]),
+                "changed": _spread([until + after for until, after in changed[count:]]),
+                "all": _spread([until for until, _ in changed[count:]]),
                 "one": _spread(one),
                 "shown": _spread(shown),
                 "unchanged": _spread(none[count:]),
-                "broken": _spread(broken),
+                "large": _spread(looks.publications()),
                 "repacked": repacked,
                 "loose": loose,
                 "small": small,

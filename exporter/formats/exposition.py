@@ -83,9 +83,10 @@ def escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
-def sample_line(name: str, labels: str, value: float) -> str:
-    """One sample, with the newline that ends it."""
-    return f"{name}{{{labels}}} {number_text(value)}\n" if labels else f"{name} {number_text(value)}\n"
+def sample_line(name: str, names: Sequence[str], values: Sequence[str], value: float) -> str:
+    """One sample, with the newline that ends it; `names` of its labels are in alphabetical order, `values` theirs."""
+    braces = f"{{{label_text(names, values)}}}" if names else ""
+    return f"{name}{braces} {number_text(value)}\n"
 
 
 def encoded(metrics: Iterable[Metric], *, openmetrics: bool) -> bytes:
@@ -98,7 +99,7 @@ def encoded(metrics: Iterable[Metric], *, openmetrics: bool) -> bytes:
         pieces.append(_header(metric.name, metric.documentation, metric.type, metric.unit, openmetrics=openmetrics))
         for name, labels, value, *_ in metric.samples:
             names = sorted(labels)
-            pieces.append(sample_line(name, label_text(names, [labels[each] for each in names]), value))
+            pieces.append(sample_line(name, names, [labels[each] for each in names], value))
     return "".join(pieces).encode()
 
 

@@ -6,12 +6,13 @@ both formats are the same text.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from exporter.formats.exposition import label_text, number_text
+from exporter.formats.exposition import label_text, number_text, number_texts
 
 BOUND = "le"
 MOST_CHARACTERS = 128
@@ -52,31 +53,27 @@ def histogram_lines(family: str, names: Sequence[str], values: Sequence[str], hi
 
     Raises ValueError where the parts of a histogram do not fit together, or an exemplar is too long.
     """
-    labels = label_text(names, values)
-    place = sum(name < BOUND for name in names)
+    place = bisect_left(names, BOUND)
     before, after = label_text(names[:place], values[:place]), label_text(names[place:], values[place:])
+    comma = "," if before and after else ""
     start = f'{family}_bucket{{{before}{"," if before else ""}{BOUND}="'
     end = f'"{"," if after else ""}{after}}} '
-    cumulative = list(accumulate(histogram.counts))
-    buckets = [
-        f"{start}{bound}{end}{number_text(count)}"
-        for bound, count in zip(_written(histogram.bounds), cumulative, strict=True)
-    ]
-    braces = f"{{{labels}}}" if labels else ""
-    closing = (
-        f"{family}_count{braces} {number_text(cumulative[-1])}\n{family}_sum{braces} {number_text(histogram.total)}\n"
-    )
+    counts = number_texts(accumulate(histogram.counts))
+    buckets = [f"{start}{bound}{end}{count}" for bound, count in zip(_written(histogram.bounds), counts, strict=True)]
+    braces = f"{{{before}{comma}{after}}}" if names else ""
+    closing = f"{family}_count{braces} {counts[-1]}\n{family}_sum{braces} {number_text(histogram.total)}\n"
     text = "\n".join((*buckets, closing))
     openmetrics = text
     if any(histogram.exemplars):
-        marked = [bucket + _behind(exemplar) for bucket, exemplar in zip(buckets, histogram.exemplars, strict=True)]
+        marked = [
+            bucket if exemplar is None else bucket + _behind(exemplar)
+            for bucket, exemplar in zip(buckets, histogram.exemplars, strict=True)
+        ]
         openmetrics = "\n".join((*marked, closing))
     return Lines(len(buckets) + 2, text, openmetrics)
 
 
-def _behind(exemplar: Exemplar | None) -> str:
-    if exemplar is None:
-        return ""
+def _behind(exemplar: Exemplar) -> str:
     names, values = [name for name, _ in exemplar.labels], [value for _, value in exemplar.labels]
     if sum(map(len, names)) + sum(map(len, values)) > MOST_CHARACTERS:
         raise ValueError(f"an exemplar has more than {MOST_CHARACTERS} characters")

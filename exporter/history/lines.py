@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from exporter.config import Project
-from exporter.formats.exposition import label_text, number_text
+from exporter.formats.exposition import sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.history.grid import Grid, Span
 from exporter.history.growth import Branch, Point
 from exporter.insights import run_families
+from exporter.insights.family import Family
 from exporter.runs.ledger import NO_RUNS, Number, Tally
 
 Value = TypeVar("Value")
@@ -40,23 +41,29 @@ class Lines:
         if runs:
             for status in sorted({**NO_RUNS, **branch.runs}):
                 counts = [(step, count) for step, tally in branch.points if (count := tally.runs.get(status, 0))]
-                series = _series(run_families.RUNS_TOTAL.name, {**labels, "status": status})
-                yield from ((0, *each) for each in self._counter(series, counts, spans, last))
+                series = run_families.RUNS_TOTAL, {**labels, "status": status}
+                yield from ((0, *each) for each in self._counter(*series, counts, spans, last))
         if duration:
             yield from ((1, *each) for each in self._histogram(labels, branch.points, spans, last))
         if credits_used:
             sums = [(step, tally.credits) for step, tally in branch.points]
-            series = _series(run_families.RUN_CREDITS.name, labels)
-            yield from ((2, *each) for each in self._counter(series, sums, spans, last))
+            yield from ((2, *each) for each in self._counter(run_families.RUN_CREDITS, labels, sums, spans, last))
 
     def _counter(
-        self, series: str, rises: Iterable[tuple[int, Number]], spans: Sequence[Span], last: int
+        self,
+        family: Family,
+        labels: Mapping[str, str],
+        rises: Iterable[tuple[int, Number]],
+        spans: Sequence[Span],
+        last: int,
     ) -> Iterator[tuple[int, str]]:
+        names = sorted(labels)
+        values = [labels[name] for name in names]
         stretches = _stretches([*rises], 0, last)
         for number, span in enumerate(spans):
             pieces = []
             for first, end, reached in _within(stretches, span):
-                head = f"{series} {number_text(reached)} "
+                head = sample_line(family.name, names, values, reached).replace("\n", " ")
                 times = self._times[first - self._grid.first : end - self._grid.first]
                 pieces.append(head + f"\n{head}".join(times) + "\n")
             yield number, "".join(pieces)
@@ -78,11 +85,6 @@ class Lines:
                 times = self._times[first - self._grid.first : end - self._grid.first]
                 pieces += [f" {time}\n".join(heads) for time in times]
             yield number, "".join(pieces)
-
-
-def _series(name: str, labels: Mapping[str, str]) -> str:
-    names = sorted(labels)
-    return f"{name}{{{label_text(names, [labels[each] for each in names])}}}"
 
 
 def _stretches(rises: Sequence[tuple[int, Value]], zero: Value, last: int) -> list[tuple[int, int, Value]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporter import __version__
-from exporter.formats import deflate
+from exporter.formats.deflate import Joined, fragment
 from exporter.formats.exposition import EOF
 from exporter.telemetry import StandbyTelemetry
 
@@ -20,6 +20,5 @@ class Standby:
         body = self._telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
         if not gzip:
             return (body,), len(body)
-        packed = deflate.fragment(body)
-        pieces = (deflate.GZIP_HEADER, packed.deflated, deflate.trailer(packed.crc, packed.size))
+        pieces = Joined().followed_by([fragment(body)]).member()
         return pieces, sum(map(len, pieces))

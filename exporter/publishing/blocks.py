@@ -1,193 +1,118 @@
-"""Blocks: the sample lines of one family in neighboring slots, compressed together or one by one."""
+"""Blocks: the sample lines of one family in neighboring slots, compressed as one fragment.
+
+A project has the same slot in every family. A publication leaves its lines beside the blocks of each family that it
+changes and shares all else with what was published before: a scrape under way keeps what it began with.
+"""
 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from itertools import accumulate, groupby
-from typing import TYPE_CHECKING, NamedTuple
+from collections import defaultdict
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from exporter.formats.crc import combine, crc32
-from exporter.formats.deflate import compressed, inflate
+from exporter.formats.deflate import fragment, inflate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping
+
+    from exporter.formats.deflate import Fragment
+    from exporter.insights.family import Family
+
+    Place = tuple[int, int]
+    """The number of a block's first slot by `BLOCK`, and the slot that it is of alone, or TOGETHER."""
 
 BLOCK = 32
-"""Slots of a block: the more, the fewer bytes they take when compressed as one, and the more a change costs."""
-LOOSE = 4
-"""A block is packed again when more than one in so many of its places are loose."""
+"""Slots of a block: the more, the fewer bytes they take compressed, and the more a change costs."""
+LARGE = 1 << 16
+"""Bytes of lines that are a block of their own, so that what a change costs does not depend on its neighbors."""
+MOST_FRESH = 1 << 17
+"""Bytes of lines that may wait to be compressed when others come."""
+QUIET = 2
+"""Looks at which a block was the same, after which it is worth the time to compress it well."""
+TOGETHER = -1
 
 
-class Splice(NamedTuple):
-    """Lines of a slot: new ones in some places among those before, of which each place has `sizes` bytes."""
-
-    sizes: Sequence[int]
-    places: Sequence[int]
-    new: Sequence[bytes]
-
-    def within(self, before: bytes) -> bytes:
-        """All of them."""
-        starts, pieces, end = list(accumulate(self.sizes, initial=0)), list[bytes](), 0
-        for place, lines in zip(self.places, self.new, strict=True):
-            pieces += before[end : starts[place]], lines
-            end = starts[place + 1]
-        return b"".join((*pieces, before[end:]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """The lines of one family in neighboring slots, in fragments that are compressed as one each.
+    """Compressed lines of one family, by their slots. The lines stay; they may come to be compressed better."""
 
-    A place is a slot's number within its block. `firsts` holds for each place the first one of its fragment, `lengths`
-    for the first place of each fragment its compressed bytes. `small` has a bit for each place that was packed as small
-    as possible. `crcs` and `sizes` are binary trees over the plain lines: node i sums up nodes 2i and 2i + 1, and the
-    second half are the places. Nothing here is changed once it is made.
+    __slots__ = ("_looks", "_sizes", "_slots", "fragment")
+
+    def __init__(self, lines: Mapping[int, bytes]) -> None:
+        """Compress the lines, fast."""
+        self._slots, self._sizes = array("I", lines), array("I", map(len, lines.values()))
+        self.fragment: Fragment = fragment(b"".join(lines.values()))
+        self._looks = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._slots)
+
+    def lines(self) -> dict[int, bytes]:
+        text, start, lines = inflate(self.fragment.deflated, self.fragment.size), 0, {}
+        for slot, size in zip(self._slots, self._sizes, strict=True):
+            lines[slot] = text[start : start + size]
+            start += size
+        return lines
+
+    def replaced(self, changes: Mapping[int, bytes]) -> Block:
+        """A block with these lines in their slots; itself where it has them already."""
+        before = self.lines() if self else {}
+        after = {**before, **changes}
+        lines = {slot: after[slot] for slot in sorted(after) if after[slot]}
+        return self if lines == before else Block(lines)
+
+    def look(self) -> bool:
+        """Whether it has just become quiet; asked by one thread, now and then."""
+        self._looks += 1
+        return self._looks == QUIET
+
+    def squeeze(self) -> None:
+        """Compress the same lines as small as can be, which takes much longer than a change."""
+        self.fragment = fragment(inflate(self.fragment.deflated, self.fragment.size), small=True)
+
+
+NOTHING = Block({})
+
+
+class FamilyBlocks:
+    """The blocks of one family over all projects, and fresh lines by their slots.
+
+    Fresh lines are put into blocks when somebody first wants the blocks: that takes longer than all else of
+    a publication, which shows them before. Whoever comes first does it, be it a thread that waits for them or a scrape.
     """
 
-    deflated: bytes
-    firsts: bytes
-    lengths: array[int]
-    small: int
-    crcs: array[int]
-    sizes: array[int]
+    def __init__(
+        self,
+        family: Family,
+        blocks: Mapping[Place, Block] = MappingProxyType({}),
+        fresh: Mapping[int, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Begin with some blocks, and with lines that are still to be put into them."""
+        self.family = family
+        self._state = blocks, fresh  # replaced as one: any thread may put the lines, and another one meanwhile
 
-    @property
-    def size(self) -> int:
-        """The length of all plain lines, in bytes."""
-        return self.sizes[1]
+    def blocks(self) -> Mapping[Place, Block]:
+        """The blocks in the order of a scrape, each with lines."""
+        blocks, fresh = self._state
+        if fresh:
+            blocks = _put(blocks, fresh)
+            self._state = blocks, {}
+        return blocks
 
-    @property
-    def checksum(self) -> tuple[int, int]:
-        """The CRC-32 of all plain lines, and their length in bytes."""
-        return self.crcs[1], self.sizes[1]
-
-    @property
-    def is_loose(self) -> bool:
-        """Whether so many places were compressed fast that it is worth packing all of them again."""
-        used = [place for place in range(BLOCK) if self.sizes[BLOCK + place]]
-        loose = sum([not self.small >> place & 1 for place in used])
-        return loose * LOOSE > len(used)
-
-    def text(self, place: int) -> bytes:
-        return self._texts(self.firsts[place])[place]
-
-    def replaced(self, changes: Mapping[int, bytes | Splice]) -> Block:
-        """The block with these lines at their places; itself where it holds them already."""
-        texts: dict[int, bytes] = {}
-
-        def before(place: int) -> bytes:
-            if place not in texts:
-                texts.update(self._texts(self.firsts[place]))
-            return texts[place]
-
-        new = {}
-        for place, change in changes.items():
-            text = change.within(before(place)) if isinstance(change, Splice) else change
-            if not self._may_hold(place, text) or before(place) != text:
-                new[place] = text
-        if not new:
-            return self
-        crcs, sizes = self._sums(new)
-        broken = {first for place in new if self.lengths[first := self.firsts[place]]}
-        for first in broken:
-            before(first)
-        texts |= new
-
-        def together(place: int) -> tuple[bool, int]:
-            """New neighbors make a fragment, what is left of a broken one makes one, any other stays as it is."""
-            first = self.firsts[place]
-            unused = first == place and not self.lengths[place]
-            return (True, -1) if place in new or unused else (first in broken, first)
-
-        groups = _groups(together)
-        kept = sum(1 << place for (anew, _), places in groups if not anew for place in places)
-        fragments = [
-            (
-                places,
-                compressed(b"".join([texts.get(place, b"") for place in places])) if anew else self._fragment(first),
-            )
-            for (anew, first), places in groups
-        ]
-        return _built(fragments, self.small & kept, crcs, sizes)
-
-    def with_place(self, place: int, change: bytes | Splice) -> Block:
-        """The same for one place, several times faster where it is a fragment of its own, as it mostly is."""
-        if self.firsts.count(self.firsts[place]) > 1:
-            return self.replaced({place: change})
-        start = sum(self.lengths[:place])
-        end = start + self.lengths[place]
-
-        def before() -> bytes:
-            return inflate(self.deflated[start:end], self.sizes[BLOCK + place]) if end > start else b""
-
-        text = change.within(before()) if isinstance(change, Splice) else change
-        if self._may_hold(place, text) and text == before():
-            return self
-        piece, lengths, (crcs, sizes) = compressed(text), self.lengths[:], self._sums({place: text})
-        lengths[place] = len(piece)
-        deflated = b"".join((self.deflated[:start], piece, self.deflated[end:]))
-        return Block(deflated, self.firsts, lengths, self.small & ~(1 << place), crcs, sizes)
-
-    def repacked(self) -> Block:
-        """The same lines in one fragment of the fewest bytes; it takes much longer than a change."""
-        text = b"".join([inflate(self._fragment(first)) for first in sorted(set(self.firsts))])
-        fragment = tuple(range(BLOCK)), compressed(text, small=True)
-        return _built([fragment], (1 << BLOCK) - 1, self.crcs, self.sizes)
-
-    def _may_hold(self, place: int, text: bytes) -> bool:
-        """Whether a place has lines of this checksum, which alone could err."""
-        node = BLOCK + place
-        return self.sizes[node] == len(text) and self.crcs[node] == crc32(text)
-
-    def _fragment(self, first: int) -> bytes:
-        start = sum(self.lengths[:first])
-        return self.deflated[start : start + self.lengths[first]]
-
-    def _texts(self, first: int) -> dict[int, bytes]:
-        """The plain lines of a fragment by their places."""
-        places = range(first, first + self.firsts.count(first))
-        size = sum(self.sizes[BLOCK + first : BLOCK + places.stop])
-        text, start, texts = inflate(self._fragment(first), size) if size else b"", 0, {}
-        for place in places:
-            end = start + self.sizes[BLOCK + place]
-            texts[place] = text[start:end]
-            start = end
-        return texts
-
-    def _sums(self, new: Mapping[int, bytes]) -> tuple[array[int], array[int]]:
-        """The trees with new lines; each node above some of them is summed up once."""
-        crcs, sizes, above = self.crcs[:], self.sizes[:], []
-        for place, text in new.items():
-            node = BLOCK + place
-            crcs[node], sizes[node] = crc32(text), len(text)
-            while node := node >> 1:
-                above.append(node)
-        for node in sorted(set(above), reverse=True):  # what is below has greater numbers
-            left = 2 * node
-            after = sizes[left + 1]
-            crcs[node] = combine(crcs[left], crcs[left + 1], after)
-            sizes[node] = sizes[left] + after
-        return crcs, sizes
+    def with_lines(self, slot: int, lines: bytes) -> FamilyBlocks:
+        """The family with these lines in a slot."""
+        blocks, fresh = self._state
+        if sum(map(len, fresh.values())) > MOST_FRESH:
+            blocks, fresh = self.blocks(), {}
+        return FamilyBlocks(self.family, blocks, {**fresh, slot: lines})
 
 
-_ZEROS = array("I", bytes(8 * BLOCK))
-NOTHING = Block(b"", bytes(range(BLOCK)), _ZEROS[:BLOCK], 0, _ZEROS, _ZEROS)
-"""A block without a line."""
-
-
-def _groups(key: Callable[[int], tuple[bool, int]]) -> list[tuple[tuple[bool, int], tuple[int, ...]]]:
-    """Neighboring places of the same key."""
-    return [(found, tuple(places)) for found, places in groupby(range(BLOCK), key)]
-
-
-def _built(
-    fragments: Iterable[tuple[tuple[int, ...], bytes]], small: int, crcs: array[int], sizes: array[int]
-) -> Block:
-    """A block of these fragments: the places of each, and its compressed bytes."""
-    firsts, lengths, pieces = bytearray(BLOCK), array("I", bytes(4 * BLOCK)), []
-    for places, piece in fragments:
-        pieces.append(piece)
-        lengths[places[0]] = len(piece)
-        firsts[places[0] : places[-1] + 1] = bytes((places[0],)) * len(places)
-    return Block(b"".join(pieces), bytes(firsts), lengths, small, crcs, sizes)
+def _put(blocks: Mapping[Place, Block], fresh: Mapping[int, bytes]) -> Mapping[Place, Block]:
+    changes: defaultdict[Place, dict[int, bytes]] = defaultdict(dict)
+    for slot, lines in fresh.items():
+        together, alone = (slot // BLOCK, TOGETHER), (slot // BLOCK, slot)
+        is_large = len(lines) >= LARGE
+        changes[together][slot] = b"" if is_large else lines
+        changes[alone][slot] = lines if is_large else b""
+    after = {**blocks, **{place: blocks.get(place, NOTHING).replaced(lines) for place, lines in changes.items()}}
+    return {place: after[place] for place in sorted(after) if after[place]}

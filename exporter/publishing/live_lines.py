@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Exemplar, Histogram, histogram_lines
 from exporter.insights import run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES
-from exporter.publishing.sections import FamilyLines
+from exporter.publishing.sections import FamilyLines, sample
 from exporter.runs import jobs as job_runs
 from exporter.runs import labels_of, pipelines
 from exporter.runs.counters import Distribution
@@ -139,7 +138,7 @@ def row(family: str, project: str, bounds: tuple[float, ...], own: tuple[str, ..
     place = names.index("project")
     values = (*own[:place], project, *own[place:])
     if not isinstance(value, Distribution):
-        return [_line(family, names, values, value)]
+        return [sample(family, names, values, value)]
     marked = exemplars(value.exemplars, value.counts) if value.exemplars else ()
     histogram = Histogram(bounds, value.counts, value.sum, marked)
     return [FamilyLines(family, *histogram_lines(family, names, values, histogram))]
@@ -149,10 +148,10 @@ def _runs(project: str, workflow: str, branch: str, runs: Sequence[tuple[str, fl
     counts = Counter(pipelines.shown_status(status) for status, _ in runs)
     family = run_families.RUNS_IN_PROGRESS.name
     for status in pipelines.UNDER_WAY:
-        yield _line(family, LABELS[family], (branch, project, status, workflow), counts[status])
+        yield sample(family, LABELS[family], (branch, project, status, workflow), counts[status])
     if runs:
         oldest, family = min(created_at for _, created_at in runs), run_families.OLDEST_RUN_IN_PROGRESS.name
-        yield _line(family, LABELS[family], (branch, project, workflow), oldest)
+        yield sample(family, LABELS[family], (branch, project, workflow), oldest)
 
 
 def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
@@ -161,17 +160,12 @@ def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
         counts.update(dict(run.jobs))
     family = run_families.JOBS_IN_PROGRESS.name
     for status in JOB_STATUSES:
-        yield _line(family, LABELS[family], (project, status), counts[status])
+        yield sample(family, LABELS[family], (project, status), counts[status])
     waiting = [run.waiting_since for run in runs if run.waiting_since is not None]
     if waiting:
         family = run_families.OLDEST_WAITING_JOB.name
-        yield _line(family, LABELS[family], (project,), min(waiting))
+        yield sample(family, LABELS[family], (project,), min(waiting))
 
 
 def _wanted(project: Project, lines: Iterable[FamilyLines]) -> list[FamilyLines]:
     return [line for line in lines if project.metrics.match(line.family)]
-
-
-def _line(family: str, names: Sequence[str], values: Sequence[str], value: float) -> FamilyLines:
-    line = sample_line(family, label_text(names, values), value)
-    return FamilyLines(family, 1, line, line)

@@ -11,23 +11,22 @@ from collections import defaultdict
 from functools import partial
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import live_lines, own_lines, run_lines
 from exporter.publishing.figures import PageFigures
-from exporter.publishing.groups import add_groups
 from exporter.publishing.sections import NO_TEXTS, Room, of_rows
 from exporter.publishing.tables import table_section
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
-    from exporter.publishing.sections import FamilyText, Section
+    from exporter.publishing.sections import Basis, FamilyLines, FamilyText, Rendered, Section
     from exporter.runs import Ledger
     from exporter.runs.live import Live
 
@@ -99,15 +98,14 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
         series[collector.name] = 0
         for table in collector.tables:
             name = f"{collector.name} {table.name}"
-            render_table = partial(table_section, project, table, parts, before.sections.get(name))
+            render_table = partial(table_section, project, table, parts)
             series[collector.name] += limited.add(name, basis, render_table).series
         if collector.page:
             page = PageFigures(project, parts, page)
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
         runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)
-        wanted = [family.name for family in run_families.RUNS]
-        series[RUNS] = add_groups(limited, RUNS, runs, wanted, partial(run_lines.row, project, ledger.bounds)).series
+        series[RUNS] = _label_sets(limited, RUNS, runs, partial(run_lines.row, project, ledger.bounds))
         expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
     if ledger is not None and snapshot.live is not None:
         series[PIPELINES] = _live(limited, snapshot, ledger, snapshot.live, now)
@@ -138,13 +136,25 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
     runs = project, live_lines.runs_in_progress(snapshot, shown, fresh, stale)
     jobs = project, bool(stale), tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
     added = [
-        add_groups(limited, "runs in progress", runs, live_lines.IN_PROGRESS, partial(live_lines.runs_row, project)),
-        limited.add("jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, stale))),
+        _label_sets(limited, "runs in progress", runs, partial(live_lines.runs_row, project)),
+        limited.add("jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, stale))).series,
     ]
     for name, (bounds, values) in live_lines.counted(live, now, project).items():
         write = partial(live_lines.row, name, project.name, bounds)
-        added.append(add_groups(limited, name, (project, bounds, values), (name,), write))
-    return sum(section.series for section in added)
+        added.append(_label_sets(limited, name, (project, bounds, values), write))
+    return sum(added)
+
+
+def _label_sets(
+    limited: Room, name: str, basis: Basis, row: Callable[[tuple[str, ...], Any], Sequence[FamilyLines]]
+) -> int:
+    """Add the label sets in which `basis` ends, in their order; returns how many series they are."""
+
+    def render(room: int) -> Rendered:
+        values = cast("Mapping[tuple[str, ...], Any]", basis[-1])
+        return of_rows([row(key, values[key]) for key in sorted(values)], room)
+
+    return limited.add(name, basis, render).series
 
 
 def _own(snapshot: Snapshot, dropped: Mapping[str, int], before: Mapping[str, Section]) -> Room:

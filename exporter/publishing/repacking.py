@@ -1,10 +1,8 @@
 """What was published is compressed, fast and at once, and quiet blocks again, as small as possible; one thread.
 
-A change takes its project out of the fragment of its neighbors. What has stayed as it is for a while is compressed
-anew, one block at a time, in time that nobody needs. The thread has the priority of the others: it needs the
-interpreter now and then, and whoever waits for a core while holding that holds up all of them. At the lowest priority,
-with two busy processes beside it on two cores, scrapes took up to 0.5 s while blocks were packed, and 0.1 s without.
-Its share of a core is bounded instead.
+The thread has the priority of the others: it needs the interpreter now and then, and whoever waits for a core while
+holding that holds up all of them. At the lowest priority, with two busy processes beside it on two cores, scrapes took
+up to 0.5 s while blocks were compressed again, and 0.1 s without. Its share of a core is bounded instead.
 """
 
 from __future__ import annotations
@@ -17,23 +15,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.publishing.store import Place, SnapshotStore
+    from exporter.publishing.store import SnapshotStore
     from exporter.system.logs import Logger
 
 LOOK_EVERY = 30.0
-"""Seconds between two looks. A block that is the same at two of them is quiet."""
-AGAIN_AFTER = 900.0
-"""Seconds until the same place is packed again."""
+"""Seconds between two looks at all blocks."""
 SHARE = 0.1
-"""Of one core, at most, to pack quiet blocks again."""
+"""Of one core, at most, to compress quiet blocks again."""
 STOP_WITHIN = 1.0
 """Seconds in which a stop is seen."""
 DEFECT_PAUSE = 60.0
-"""Seconds until it is tried again after an unexpected error. Scrapes and changes compress what is new meanwhile."""
+"""Seconds until it is tried again after an unexpected error. Scrapes compress what is new meanwhile."""
 
 
 class Repacker:
-    """Compresses what is fresh, and looks for blocks that are worth packing again; one thread."""
+    """Compresses what is fresh, and looks for blocks that have become quiet; one thread."""
 
     def __init__(
         self,
@@ -47,33 +43,26 @@ class Repacker:
     ) -> None:
         """`failed` is called after each unexpected error."""
         self._store, self._log, self._monotonic = store, log, monotonic
-        self._look_every, self._defect_pause = look_every, defect_pause
-        self._count_failure = failed
-        self._seen: dict[Place, int] = {}
-        self._packed_at: dict[Place, float] = {}
+        self._look_every, self._defect_pause, self._count_failure = look_every, defect_pause, failed
 
     def start(self, stop: threading.Event) -> None:
         """Look again and again until `stop` is set."""
         threading.Thread(target=self._run, args=(stop,), name="repacker", daemon=True).start()
 
     def look(self, wait: Callable[[float], bool]) -> int:
-        """Pack what is quiet and loose; returns how many blocks. `wait` pauses after each, and says when to end."""
-        blocks = list(self._store.blocks())
-        before, self._seen = self._seen, {place: id(block) for place, block in blocks}
-        self._packed_at = {place: at for place, at in self._packed_at.items() if place in self._seen}
-        packed = 0
+        """Compress again what has become quiet; returns how many. `wait` pauses after each, and says when to end."""
+        blocks, squeezed = self._store.blocks(), 0
         while blocks:
-            place, block = blocks.pop()  # holds no block longer than needed
+            block = blocks.pop()  # holds no block longer than needed
             began = self._monotonic()
-            due = self._packed_at.get(place, began - AGAIN_AFTER) + AGAIN_AFTER <= began
-            if due and before.get(place) == id(block) and block.is_loose:
-                repacked = block.repacked()
-                if self._store.exchange(place, block, repacked):
-                    self._seen[place], self._packed_at[place] = id(repacked), began
-                    packed += 1
+            if block.look():
+                block.squeeze()
+                squeezed += 1
                 if wait((self._monotonic() - began) * (1 / SHARE - 1)):
                     break
-        return packed
+        if squeezed:
+            self._store.rejoin()
+        return squeezed
 
     def _run(self, stop: threading.Event) -> None:
         pause = partial(self._pause, stop)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.formats.exposition import label_text, sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights import run_families
 from exporter.insights.questions import reachable
 from exporter.publishing.live_lines import counters_expire_at, exemplars
-from exporter.publishing.sections import FamilyLines
+from exporter.publishing.sections import FamilyLines, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from exporter.config import Project
-    from exporter.insights.family import Family
     from exporter.runs.ledger import BranchCounters, Ledger, WorkflowLedger
     from exporter.runs.live import Live
 
@@ -85,13 +83,12 @@ def _counters(
 ) -> Iterator[FamilyLines]:
     tally, names, values = counters.counted, ("branch", "project", "workflow"), (branch, project, workflow)
     for status, count in sorted(tally.runs.items()):
-        labels = label_text(("branch", "project", "status", "workflow"), (branch, project, status, workflow))
-        yield _line(run_families.RUNS_TOTAL, labels, count)
+        labels = branch, project, status, workflow
+        yield sample(run_families.RUNS_TOTAL.name, ("branch", "project", "status", "workflow"), labels, count)
     marked = exemplars(counters.exemplars, tally.buckets) if counters.exemplars else ()
     family, histogram = run_families.RUN_DURATION.name, Histogram(bounds, tally.buckets, tally.seconds, marked)
     yield FamilyLines(family, *histogram_lines(family, names, values, histogram))
-    plain = label_text(names, values)
-    yield _line(run_families.RUN_CREDITS, plain, tally.credits)
+    yield sample(run_families.RUN_CREDITS.name, names, values, tally.credits)
     newest = (
         (run_families.LAST_RUN_SUCCESS, None if counters.verdict is None else counters.verdict.value),
         (run_families.LAST_RUN_DURATION, None if counters.last is None else counters.last.value),
@@ -99,9 +96,4 @@ def _counters(
     )
     for gauge, value in newest:
         if value is not None:
-            yield _line(gauge, plain, value)
-
-
-def _line(family: Family, labels: str, value: float) -> FamilyLines:
-    line = sample_line(family.name, labels, value)
-    return FamilyLines(family.name, 1, line, line)
+            yield sample(gauge.name, names, values, value)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
-from exporter.formats import deflate
-from exporter.formats.crc import combine
+from exporter.formats.deflate import fragment, inflate
 from exporter.formats.exposition import EOF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.publishing.beside import Beside
+    from exporter.publishing.exposition import Beside
     from exporter.publishing.store import SnapshotStore
     from exporter.telemetry import Telemetry
 
@@ -33,7 +32,7 @@ class Inflated(Sequence[bytes]):
     def __getitem__(self, index: slice) -> Sequence[bytes]: ...
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
         found = self._pieces[index]
-        return deflate.inflate(found) if isinstance(found, bytes) else Inflated(found)
+        return inflate(found) if isinstance(found, bytes) else Inflated(found)
 
 
 def scrape(
@@ -47,13 +46,10 @@ def scrape(
     exposition = store.exposition
     joined = exposition.openmetrics if openmetrics else exposition.text
     telemetry.show(exposition.projects, exposition.series)
-    own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
     others = [each.openmetrics if openmetrics else each.text for each in beside]
-    pieces, crc, size = list(joined.pieces), joined.crc, joined.size
-    for fragment in (*others, deflate.fragment(own)):
-        crc, size = combine(crc, fragment.crc, fragment.size), size + fragment.size
-        pieces.append(fragment.deflated)
+    own = telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
+    joined = joined.followed_by((*others, fragment(own)))
     if not gzip:
-        return Inflated(pieces), size
-    packed = (deflate.GZIP_HEADER, *pieces, deflate.trailer(crc, size))
+        return Inflated(joined.pieces), joined.size
+    packed = joined.member()
     return packed, sum(map(len, packed))

@@ -6,16 +6,17 @@ exporter says of the project.
 
 from __future__ import annotations
 
-from array import array
+from bisect import bisect_right
 from collections import defaultdict
 from functools import lru_cache
+from itertools import accumulate
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.formats.exposition import sample_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from exporter.publishing.blocks import Splice
 
 Basis = tuple[object, ...]
 """What a section is made from, compared with `==`."""
@@ -33,36 +34,19 @@ class FamilyLines(NamedTuple):
 class FamilyText(NamedTuple):
     """All lines of one family of a project, as bytes; the same object where both formats have the same."""
 
-    text: bytes | Splice
-    openmetrics: bytes | Splice
+    text: bytes
+    openmetrics: bytes
 
 
 NO_TEXT = FamilyText(b"", b"")
 NO_TEXTS: Mapping[str, FamilyText] = MappingProxyType({})
-NO_SIZES = array("I")
-
-
-class Rendered(NamedTuple):
-    """A section's lines.
-
-    `series` are shown, `cut` had no room. `families` are those that it has lines in, `texts` the lines of those that
-    are not as they were. `sizes` tell how many samples each part of a table has, and bytes in each family, or the same
-    of each group in both formats; there are none where some were cut. `order` has the keys of the groups, where it is
-    made of groups.
-    """
-
-    series: int
-    cut: int
-    families: frozenset[str]
-    texts: Mapping[str, FamilyText]
-    sizes: array[int] = NO_SIZES
-    order: tuple[tuple[str, ...], ...] = ()
 
 
 class Section(NamedTuple):
     """What is known of a section whose lines were published; they live on in the blocks of their families.
 
-    `basis` is what they were made from, compared with `==`; `room` is how many series there was room for.
+    `basis` is what they were made from, `room` how many series there was room for. `series` are shown, `cut` had no
+    room. `families` are those that it has lines in.
     """
 
     basis: Basis
@@ -70,12 +54,18 @@ class Section(NamedTuple):
     series: int
     cut: int
     families: frozenset[str]
-    sizes: array[int] = NO_SIZES
-    order: tuple[tuple[str, ...], ...] = ()
 
     def stands(self, basis: Basis, room: int) -> bool:
         """Whether it would be the same if it were rendered again."""
         return self.basis == basis and (self.room == room or (not self.cut and self.series <= room))
+
+
+class Rendered(NamedTuple):
+    """The lines of a section by family; so many `series` are shown, and so many were `cut`."""
+
+    texts: Mapping[str, FamilyText] = NO_TEXTS
+    series: int = 0
+    cut: int = 0
 
 
 class Room:
@@ -83,18 +73,20 @@ class Room:
 
     def __init__(self, limit: int, before: Mapping[str, Section]) -> None:
         """Start with all of it, and with the sections that were published last."""
-        self._left, self.before = limit, before
+        self._left, self._before = limit, before
         self.sections: dict[str, Section] = {}
         self.texts: dict[str, FamilyText] = {}
         """The lines of all sections that are rendered anew, by family."""
 
     def add(self, name: str, basis: Basis, render: Callable[[int], Rendered]) -> Section:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
-        found: Section | Rendered | None = self.before.get(name)
-        if not (isinstance(found, Section) and found.stands(basis, self._left)):
-            found = render(self._left)
-            self.texts.update(found.texts)
-        section = Section(basis, self._left, found.series, found.cut, found.families, found.sizes, found.order)
+        known = self._before.get(name)
+        if known is not None and known.stands(basis, self._left):
+            section = Section(basis, self._left, known.series, known.cut, known.families)
+        else:
+            texts, series, cut = render(self._left)
+            self.texts.update(texts)
+            section = Section(basis, self._left, series, cut, _names(frozenset(texts)))
         self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
         self._left = 0 if section.cut else self._left - section.series
@@ -103,22 +95,26 @@ class Room:
 
 def of_rows(rows: Iterable[Sequence[FamilyLines]], room: int) -> Rendered:
     """The lines of label sets, each with its lines in all its families: all of them are shown, or none."""
+    known = list(rows)
+    sizes = [sum([lines.samples for lines in row]) for row in known]
+    fitting = how_many_fit(sizes, room)
     found: defaultdict[str, list[FamilyLines]] = defaultdict(list)
-    series = cut = 0
-    for row in rows:
-        samples = sum([lines.samples for lines in row])
-        if cut or samples > room - series:
-            cut += samples
-            continue
-        series += samples
+    for row in known[:fitting]:
         for lines in row:
             found[lines.family].append(lines)
-    return of_texts({family: _joined(lines) for family, lines in found.items()}, series, cut)
+    texts = {family: _joined(lines) for family, lines in found.items()}
+    return Rendered(texts, sum(sizes[:fitting]), sum(sizes[fitting:]))
 
 
-def of_texts(texts: Mapping[str, FamilyText], series: int = 0, cut: int = 0, sizes: array[int] = NO_SIZES) -> Rendered:
-    """What is written already."""
-    return Rendered(series, cut, names(frozenset(texts)), texts, sizes)
+def how_many_fit(sizes: Sequence[int], room: int) -> int:
+    """How many of the first label sets, of so many samples each, there is room for."""
+    return bisect_right(list(accumulate(sizes)), room)
+
+
+def sample(family: str, names: Sequence[str], values: Sequence[str], value: float) -> FamilyLines:
+    """One sample; `names` are in alphabetical order, `values` theirs."""
+    line = sample_line(family, names, values, value)
+    return FamilyLines(family, 1, line, line)
 
 
 def _joined(lines: Sequence[FamilyLines]) -> FamilyText:
@@ -129,6 +125,6 @@ def _joined(lines: Sequence[FamilyLines]) -> FamilyText:
 
 
 @lru_cache(maxsize=256)
-def names(families: frozenset[str]) -> frozenset[str]:
+def _names(families: frozenset[str]) -> frozenset[str]:
     """The same set for each project that has these families."""
     return families

@@ -21,7 +21,7 @@ from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.schedule import Schedule
-from exporter.publishing.beside import Beside, beside
+from exporter.publishing.exposition import Beside, beside
 from exporter.runners import questions
 from exporter.runners.answers import read
 from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi

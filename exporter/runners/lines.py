@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.formats.exposition import label_text, sample_line
+from exporter.formats.exposition import sample_line
 from exporter.insights.family import Family
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
@@ -44,7 +44,7 @@ def sample_lines(
             if left[namespace] < 0:
                 dropped += 1
                 continue
-            written[family].append(sample_line(family.name, label_text(LABELS[family], labels), value))
+            written[family].append(sample_line(family.name, LABELS[family], labels, value))
     return Lines(tuple((family, "".join(lines)) for family, lines in written.items() if lines), dropped)
 
 

@@ -11,7 +11,7 @@ from exporter.config import Config
 from exporter.polling.agenda import Job
 from exporter.polling.attempt import Attempts
 from exporter.polling.schedule import Schedule
-from exporter.publishing.beside import Beside, beside
+from exporter.publishing.exposition import Beside, beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state.usage_store import UsageStore
 from exporter.usage import identity

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.formats.exposition import label_text, sample_line
+from exporter.formats.exposition import sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights.family import Family
 from exporter.runs.counters import Key
@@ -67,7 +67,7 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
                 else:
                     ratios.setdefault(key, value)
         if each.newest:
-            days.append(sample_line(DAY.name, label_text(LABELS[DAY], (each.organization,)), start_of(each.newest)))
+            days.append(sample_line(DAY.name, LABELS[DAY], (each.organization,), start_of(each.newest)))
     written = [(family, _family(family, cells, ratios, bounds)) for family in LABELS if family is not DAY]
     written.append((DAY, "".join(days)))
     return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
@@ -107,7 +107,7 @@ def _family(
     names = LABELS[family]
     if family in RATIOS:
         found = sorted((key.labels, value) for key, value in ratios.items() if key.family == family.name)
-        return "".join(sample_line(family.name, label_text(names, labels), value) for labels, value in found)
+        return "".join(sample_line(family.name, names, labels, value) for labels, value in found)
     cells = sorted((key.labels, amounts) for key, amounts in counted.items() if key.family == family.name)
     if family is QUEUE:
         return "".join(
@@ -115,8 +115,7 @@ def _family(
             for labels, (*counts, total) in cells
         )
     return "".join(
-        sample_line(family.name, label_text(names, labels), _number(amount, UNITS[family]))
-        for labels, (amount,) in cells
+        sample_line(family.name, names, labels, _number(amount, UNITS[family])) for labels, (amount,) in cells
     )
 
 

@@ -174,8 +174,8 @@ def lines_of(snapshot: Snapshot) -> list[str]:
     """The sample lines of a snapshot."""
     store = SnapshotStore()
     store.publish([snapshot], NOW, polled=True)
-    blocks = [block for known in store.exposition.families for block in known.blocks]
-    return [line for block in blocks for line in inflate(block.deflated).decode().splitlines()]
+    lines = b"".join(map(inflate, store.exposition.text.pieces)).decode().splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 def read_pages(contents: list[bytes]) -> list[Any] | None:

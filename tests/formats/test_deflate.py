@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.formats.crc import combine
-from exporter.formats.deflate import GZIP_HEADER, NOTHING, fragment, inflate, packed, trailer, unpacked
+from exporter.formats.deflate import NOTHING, Joined, combined, fragment, inflate, packed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,20 +20,23 @@ if TYPE_CHECKING:
 pieces = st.lists(st.one_of(st.binary(), st.binary(max_size=50).map(lambda piece: piece * 1000)), max_size=6)
 
 
-def member(plain: list[bytes]) -> bytes:
-    fragments = [fragment(piece) for piece in plain]
-    crc = size = 0
-    for each in fragments:
-        crc, size = combine(crc, each.crc, each.size), size + each.size
-    return GZIP_HEADER + b"".join(each.deflated for each in fragments) + trailer(crc, size)
+def member(plain: list[bytes], *, small: bool = False) -> bytes:
+    return b"".join(Joined().followed_by(fragment(piece, small=small) for piece in plain).member())
 
 
-@given(pieces)
-def test_fragments_one_after_another_are_one_gzip_member(plain: list[bytes]) -> None:
+@given(pieces, st.booleans())
+def test_fragments_one_after_another_are_one_gzip_member(plain: list[bytes], small: bool) -> None:
     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    assert stream.decompress(member(plain)) == b"".join(plain)
+    assert stream.decompress(member(plain, small=small)) == b"".join(plain)
     assert stream.eof
     assert stream.unused_data == b""
+
+
+@given(pieces, pieces)
+def test_what_is_joined_has_the_crc_and_the_length_of_all(first: list[bytes], second: list[bytes]) -> None:
+    joined = Joined().followed_by(map(fragment, first)).followed_by(map(fragment, second))
+    plain = b"".join(first + second)
+    assert (joined.crc, joined.size) == (zlib.crc32(plain), len(plain))
 
 
 @given(pieces)
@@ -45,6 +47,14 @@ def test_fragments_inflate_to_what_they_were(plain: list[bytes]) -> None:
 def test_nothing_compresses_to_nothing() -> None:
     assert fragment(b"") is NOTHING
     assert gzip.decompress(member([b"", b""])) == b""
+
+
+@given(st.binary(), st.binary(max_size=300), st.integers(1, 5000))
+def test_a_crc_is_combined_from_those_of_two_pieces_without_the_faster_library(
+    first: bytes, second: bytes, times: int
+) -> None:
+    second *= times
+    assert combined(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(first + second)
 
 
 def test_the_gzip_program_reads_it(tmp_path: Path, program: Callable[[str], Path]) -> None:
@@ -60,7 +70,8 @@ def test_without_the_faster_library_all_is_the_same_to_a_reader() -> None:
         "import sys; sys.modules['isal'] = None\n"
         "from exporter.formats import deflate\n"
         "piece = deflate.fragment(deflate.unpacked(sys.stdin.buffer.read()))\n"
-        "sys.stdout.buffer.write(deflate.packed(piece.deflated))"
+        "joined = deflate.Joined().followed_by([piece, piece])\n"
+        "sys.stdout.buffer.write(deflate.packed(b''.join(joined.member())))"
     )
     done = subprocess.run([sys.executable, "-c", program], input=packed(text), capture_output=True, check=True)
-    assert inflate(unpacked(done.stdout)) == text
+    assert gzip.decompress(unpacked(done.stdout)) == 2 * text

@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from structlog.testing import CapturingLogger
 
-from exporter.formats.deflate import GZIP_HEADER, compressed, trailer
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
-from exporter.publishing import blocks
-from exporter.publishing.repacking import AGAIN_AFTER, SHARE, Repacker
+from exporter.publishing.repacking import SHARE, Repacker
 from exporter.publishing.store import SnapshotStore
 from tests.samples import FACTS, NOW, part, project, workflow_row
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exporter.publishing.blocks import Block
-    from exporter.publishing.store import Place
     from exporter.system.logs import Logger
 
 WINDOW = (("branch", "main"), ("reporting-window", "last-7-days"))
@@ -46,8 +41,7 @@ def store() -> SnapshotStore:
 
 
 def member(store: SnapshotStore) -> bytes:
-    joined = store.exposition.text
-    return GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
+    return b"".join(store.exposition.text.member())
 
 
 def silent() -> Logger:
@@ -58,23 +52,13 @@ def at_once(seconds: float) -> bool:
     return False
 
 
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 5.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_what_is_the_same_at_two_looks_gets_smaller_and_shows_the_same(store: SnapshotStore) -> None:
     repacker = Repacker(store, silent())
     before = member(store)
     assert repacker.look(at_once) == 0
     assert member(store) == before
-    assert repacker.look(at_once) == len(store.exposition.families)
-    assert len(member(store)) < len(before) * 0.6
+    assert repacker.look(at_once) == len(store.blocks())
+    assert len(member(store)) < len(before)
     assert gzip.decompress(member(store)) == gzip.decompress(before)
     assert repacker.look(at_once) == 0
 
@@ -83,23 +67,7 @@ def test_what_changed_since_the_last_look_is_left_alone(store: SnapshotStore) ->
     repacker = Repacker(store, silent())
     repacker.look(at_once)
     store.publish([of(3, runs=99)], NOW)
-    changed = {"circleci_insights_workflow_runs"}
-    assert repacker.look(at_once) == len(store.exposition.families) - len(changed)
-    assert {name for (_, name, _), block in store.blocks() if block.is_loose} == changed
-    assert repacker.look(at_once) == 1
-
-
-def test_the_same_place_is_packed_again_only_after_a_while(store: SnapshotStore) -> None:
-    clock = Hand()
-    repacker = Repacker(store, silent(), monotonic=clock)
-    for _ in range(2):
-        repacker.look(at_once)
-    for number in range(12):
-        store.publish([of(number, runs=99)], NOW)
-    repacker.look(at_once)
-    clock.now += AGAIN_AFTER - 1
-    assert repacker.look(at_once) == 0
-    clock.now += 1
+    assert repacker.look(at_once) == len(store.blocks()) - 1
     assert repacker.look(at_once) == 1
 
 
@@ -116,46 +84,41 @@ def test_it_takes_a_bounded_share_of_a_core_and_ends_when_it_is_told_to(store: S
     assert pauses == [1 / SHARE - 1] * 3  # each took a second by this clock
 
 
-def test_a_block_that_is_replaced_meanwhile_stays_as_it_was_published(store: SnapshotStore) -> None:
-    place, block = next(
-        (place, block) for place, block in store.blocks() if place[1] == "circleci_insights_workflow_runs"
-    )
-    store.publish([of(3, runs=99)], NOW)
-    assert not store.exchange(place, block, block.repacked())
-    assert b" 102.0" in gzip.decompress(member(store))
-    store.withdraw([f"gh/acme/service-{number:04}" for number in range(12)])
-    assert not store.exchange(place, block, block.repacked())
-    assert member(store) == GZIP_HEADER + trailer(0, 0)
+def test_what_is_published_or_withdrawn_meanwhile_is_shown_as_it_is_now(store: SnapshotStore) -> None:
+    def withdrawn(_seconds: float) -> bool:
+        store.withdraw([of(5).project.slug])
+        store.publish([of(3, runs=99)], NOW)
+        return False
+
+    repacker = Repacker(store, silent())
+    repacker.look(at_once)
+    assert repacker.look(withdrawn) > 0
+    fresh = SnapshotStore()
+    fresh.publish([of(number, runs=99 if number == 3 else 82) for number in range(12) if number != 5], NOW)
+    assert gzip.decompress(member(store)) == gzip.decompress(member(fresh))
 
 
 def test_a_thread_looks_until_it_is_stopped(store: SnapshotStore) -> None:
-    stop, before = threading.Event(), set(threading.enumerate())  # those of other tests may end
+    stop, before, loose = threading.Event(), set(threading.enumerate()), len(member(store))
     Repacker(store, silent(), look_every=0.01).start(stop)
-    wait_until(lambda: not any(block.is_loose for _, block in store.blocks()), why="all blocks are packed")
+    wait_until(lambda: len(member(store)) < loose, why="the blocks are smaller")
     stop.set()
-    wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")
+    wait_until(lambda: before.issuperset(threading.enumerate()), why="the thread has ended")  # others may end, too
 
 
-def test_what_is_published_is_compressed_by_the_thread_and_not_by_the_publication(
-    store: SnapshotStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compressing: list[str] = []
-
-    def noted(plain: bytes) -> bytes:
-        compressing.append(threading.current_thread().name)
-        return compressed(plain)
+def test_what_is_published_is_compressed_by_the_thread_and_not_by_the_publication(store: SnapshotStore) -> None:
+    def waiting() -> bool:
+        return any(known._state[1] for known in store.exposition.known.values())
 
     store.settle()
-    monkeypatch.setattr(blocks, "compressed", noted)
+    assert not waiting()
     store.publish([of(3, runs=99)], NOW)
-    assert (compressing, store.fresh.is_set()) == ([], True)
+    assert (waiting(), store.fresh.is_set()) == (True, True)
     stop = threading.Event()
     Repacker(store, silent()).start(stop)
-    families = store.exposition.known.values()
-    wait_until(lambda: not any(known._state[1] for known in families), why="the lines of the one family are compressed")
+    wait_until(lambda: not waiting(), why="the lines of the one family are compressed")
     stop.set()
     assert b" 102.0" in gzip.decompress(member(store))
-    assert compressing == ["repacker"]
 
 
 def test_a_scrape_that_comes_before_the_thread_compresses_what_it_sends(store: SnapshotStore) -> None:
@@ -170,10 +133,10 @@ def test_an_unexpected_error_is_logged_and_counted_and_the_next_look_is_as_good(
         """A store with a defect that is there once."""
 
         def __init__(self) -> None:
-            self.fresh, self.settle, self.exchange = store.fresh, store.settle, store.exchange
+            self.fresh, self.settle, self.rejoin = store.fresh, store.settle, store.rejoin
             self.looks = 0
 
-        def blocks(self) -> Iterator[tuple[Place, Block]]:
+        def blocks(self) -> set[Block]:
             self.looks += 1
             if self.looks == 1:
                 raise RuntimeError("a defect")

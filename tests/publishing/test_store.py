@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.formats.deflate import GZIP_HEADER, inflate, packed, trailer
+from exporter.formats.deflate import inflate, packed
 from exporter.insights.collectors import COLLECTORS
 from exporter.insights.families import JOB, WORKFLOW
 from exporter.knowledge.snapshots import Snapshot
@@ -22,7 +22,8 @@ from exporter.publishing.store import SnapshotStore
 from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 if TYPE_CHECKING:
-    from exporter.publishing.exposition import Exposition, Joined
+    from exporter.formats.deflate import Joined
+    from exporter.publishing.exposition import Exposition
 
 SLUGS = [f"gh/acme/{name}" for name in ("web", "api", "mobile", "infra", "docs")]
 
@@ -40,9 +41,7 @@ def plain(joined: Joined) -> bytes:
 
 def scraped(exposition: Exposition) -> bytes:
     """One scrape of the text format, through gzip, with its CRC and length checked."""
-    joined = exposition.text
-    member = GZIP_HEADER + b"".join(joined.pieces) + trailer(joined.crc, joined.size)
-    return gzip.decompress(member)
+    return gzip.decompress(b"".join(exposition.text.member()))
 
 
 def test_an_empty_store_shows_nothing() -> None:

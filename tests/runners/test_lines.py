@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.formats import deflate
-from exporter.publishing.beside import Beside, beside
+from exporter.publishing.exposition import Beside, beside
 from exporter.runners import questions
 from exporter.runners.lines import sample_lines
 

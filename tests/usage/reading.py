@@ -10,7 +10,7 @@ from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
 from exporter.formats.deflate import inflate
 from exporter.polling.attempt import Attempts, Clocks
-from exporter.publishing.beside import beside
+from exporter.publishing.exposition import beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry

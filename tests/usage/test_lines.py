@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import parse
 from exporter.formats.deflate import inflate
-from exporter.publishing.beside import beside
+from exporter.publishing.exposition import beside
 from exporter.runs.counters import Key
 from exporter.usage.counting import Sums
 from exporter.usage.families import CREDITS, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, LABELS, QUEUE

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.insights.collectors import NAMES
 from exporter.insights.family import Family
-from exporter.publishing.beside import Beside, beside
+from exporter.publishing.exposition import Beside, beside
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
