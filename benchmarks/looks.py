@@ -51,7 +51,9 @@ class Watched:
         self._ledger, self._live = book.ledger, replace(book.live, listed_at=self._now)
         counted = time.process_time()
         self.store.publish([Snapshot(self._project, ledger=self._ledger, live=self._live)], self._now)
-        return counted - began, time.process_time() - counted
+        published = time.process_time()
+        self.store.settle()  # as a thread does
+        return counted - began, published - counted
 
     def _count(self, book: Book, branch: str, jobs: Sequence[int]) -> None:
         self._number += 1
