@@ -50,7 +50,10 @@ def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
             return project.pipelines.jobs
         if run.id in watched:
             return project.pipelines.jobs or run.status == CANCELED
-        past = book.is_past(run.name, run.created_at, run.stopped_at, tag=bool(look.pipeline.tag))
+        latest = run.stopped_at
+        if latest is not None and run.status == CANCELED:  # its jobs may have gone on for a while
+            latest += watching.CANCELED_SETTLES_WITHIN
+        past = book.is_past(run.name, run.created_at, latest, tag=bool(look.pipeline.tag))
         return not past and key_of(run.id) not in look.known_runs and (project.pipelines.jobs or run.status == CANCELED)
 
     return [run for run in look.runs if wanted(run)]
@@ -164,7 +167,9 @@ class _Adding:
         key = key_of(run.id)
         if key in self._look.known_runs or key in self._book.changes.runs.get(run.name, {}):
             return True
-        past = watched is None and self._book.is_past(run.name, run.created_at, _stop(run, jobs), tag=self._tag)
+        if watched is not None or _goes_on(run, jobs):
+            return False
+        past = self._book.is_past(run.name, run.created_at, _stop(run, jobs), tag=self._tag)
         if past:
             self._book.remember(run.name, key, run.created_at, credited=True)
         return past
@@ -191,6 +196,13 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
     counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
     waiting = job_runs.oldest_wait(read, run.created_at) if run.dated else None
     return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
+
+
+def _goes_on(run: WorkflowRun, jobs: Sequence[Job] | None) -> bool:
+    """Whether jobs of a canceled run are still under way."""
+    if run.status != CANCELED or jobs is None:
+        return False
+    return any(not job.ended for job in job_runs.by_id(jobs).values())
 
 
 def _stop(run: WorkflowRun, jobs: Sequence[Job] | None) -> float | None:

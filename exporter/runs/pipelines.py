@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor
 
 from exporter.insights.payloads import Unreadable, moment, optional_text, text, timestamp
 from exporter.insights.questions import Question
@@ -149,7 +150,7 @@ def _workflow(entry: Entry, pipeline_created_at: float) -> WorkflowRun:
         entry.must("id", identifier),
         entry.must("name", text),
         entry.must("status", optional_text),
-        pipeline_created_at if created_at is None else created_at,
+        float(floor(pipeline_created_at)) if created_at is None else created_at,  # jobs have whole seconds
         stopped_at,
         created_at is not None,
     )

@@ -160,6 +160,22 @@ def test_what_had_ended_at_the_first_look_is_remembered_and_not_counted() -> Non
     assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
 
 
+@pytest.mark.parametrize("stop", [1.0, None])
+def test_a_canceled_run_had_not_ended_at_the_first_look_if_one_of_its_jobs_had_not(stop: float | None) -> None:
+    watched = Watched(date=CREATED)
+    canceled, jobs = (
+        run("canceled", -30, -1),
+        [job("build", -20, stop, status="running" if stop is None else "canceled")],
+    )
+    look = Look(pipeline(), [canceled, run("canceled", -300, -121, number=2)])
+    assert looks.jobs_wanted(look, watched.book(), watched.project) == [canceled]
+    after = watched.look(pipeline(), [canceled], {1: jobs})
+    assert (len(after.runs), remembered(watched, 1)) == ((1, False) if stop is None else (0, True))
+    watched.look(after, [canceled], {1: [job("build", -20, 1, status="canceled")]}, after=60)
+    watched.settle()
+    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 31)
+
+
 def test_a_workflow_of_which_nothing_counts_is_in_the_ledger_that_remembers_its_runs() -> None:
     watched = Watched(date=CREATED + 100)
     watched.look(pipeline(), [run("success", 0, 100)])
