@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from exporter.errors import PayloadError
+from exporter.insights.payloads import moment
+from exporter.runs.critical_path import critical_path
 from exporter.runs.jobs import STATUSES, UNDER_WAY, by_id, oldest_wait, read_jobs, ready_at, under_way, wait_of
+from tests import payloads
 from tests.runs.job_lists import CREATED, approval, job, jobs
 
 ENTRY: dict[str, Any] = {
@@ -19,6 +22,30 @@ ENTRY: dict[str, Any] = {
     "stopped_at": "2026-09-21T14:14:21.750Z",
     "dependencies": ["2e9c7b10-0000-4000-8000-000000000002"],
 }
+
+
+@pytest.mark.parametrize("name", [name for name in payloads.NAMES if name.startswith("workflow-jobs")])
+def test_a_sample_is_read_whole(name: str) -> None:
+    page = payloads.document(name)
+    found, unread = read_jobs(page)
+    assert (len(found), unread) == (len(page["items"]), Counter())
+
+
+def test_a_job_behind_two_approvals_has_no_wait_and_the_path_goes_on_from_what_ended_last() -> None:
+    read, _ = read_jobs(payloads.document("workflow-jobs.two-approvals"))
+    known, created = by_id(read), moment("2026-11-24T10:00:02Z")
+    assert {each.name: wait_of(each, known, created) for each in read if each.started_at is not None} == {
+        "test": 4,
+        "build": 2,
+        "deploy": None,
+        "smoke": 2,
+    }
+    assert critical_path(known, created) == {
+        ("deploy", "run"): 18,
+        ("approve-us", "wait"): 30,
+        ("test", "run"): 16,
+        ("test", "wait"): 4,
+    }
 
 
 def test_a_job_is_read_with_its_times_and_what_it_depends_on() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +14,10 @@ from exporter.runs.pipelines import (
     shown_status,
     trigger_of,
 )
+from tests import payloads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ID = "c1b7e0aa-2f4d-4a6b-9d3e-8b7a6c5d4e3f"
 PIPELINE = {
@@ -27,6 +32,30 @@ PIPELINE = {
 BEFORE = 1_789_999_990.5
 """The creation of the pipeline."""
 WORKFLOW = {"id": ID, "name": "build", "status": "running", "created_at": "2026-09-21T14:13:21Z", "stopped_at": None}
+
+
+SAMPLES: dict[str, Callable[[object], tuple[list[Any], Counter[str]]]] = {
+    "project-pipelines": read_pipelines,
+    "pipeline-workflows": lambda page: read_workflows(page, BEFORE),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in payloads.NAMES if name.partition(".")[0] in SAMPLES])
+def test_a_sample_is_read_whole_but_for_times_that_it_lacks(name: str) -> None:
+    page = payloads.document(name)
+    found, unread = SAMPLES[name.partition(".")[0]](page)
+    assert len(found) == len(page["items"])
+    assert unread == ({"created_at": 1, "stopped_at": 2} if name == "pipeline-workflows.times" else {})
+
+
+def test_a_schedule_and_a_configuration_that_could_not_be_fetched_are_read_as_they_come() -> None:
+    found, _ = read_pipelines(payloads.document("project-pipelines.schedules"))
+    assert [(trigger_of(each.trigger), each.state, each.branch, each.tag) for each in found] == [
+        ("scheduled_pipeline", "created", "main", ""),
+        ("scheduled_pipeline", "created", "main", ""),
+        ("other", "errored", "", ""),
+        ("other", "created", "main", ""),
+    ]
 
 
 def test_a_pipeline_is_read_with_what_triggered_it() -> None:
@@ -94,9 +123,9 @@ def test_a_run_without_a_name_costs_no_other_run() -> None:
 
 
 @pytest.mark.parametrize("times", [{"created_at": ""}, {"created_at": None}, {"created_at": "noon", "stopped_at": ""}])
-def test_a_run_whose_creation_cannot_be_read_has_its_pipelines(times: dict[str, object]) -> None:
+def test_a_run_whose_creation_cannot_be_read_has_its_pipelines_in_whole_seconds(times: dict[str, object]) -> None:
     [read], unread = read_workflows({"items": [{**WORKFLOW, "status": "failed", **times}]}, BEFORE)
-    assert (read.created_at, read.stopped_at, read.dated, read.ended) == (BEFORE, None, False, True)
+    assert (read.created_at, read.stopped_at, read.dated, read.ended) == (1_789_999_990.0, None, False, True)
     assert unread == dict.fromkeys(times, 1)
 
 

@@ -134,6 +134,34 @@ def test_a_body_may_be_abridged_and_may_have_more_than_is_known() -> None:
     assert read_hint("workflow-completed", body_of(bare)) == Hint("workflow-completed", WORKFLOW, "", "", "")
 
 
+def test_an_event_of_the_github_app_has_its_ids_where_others_have_them() -> None:
+    slug = "circleci/8vLqd1AbCdEf43G3kM5Rt/43G3kM5RtfFE8vLqd1AbCd"
+    document = {
+        "id": "ab1491fb-c4ae-3496-a958-c248b4732020",  # of another version than ids elsewhere
+        "type": "job-completed",
+        "happened_at": "2026-11-24T09:51:31.379158Z",
+        "webhook": {"id": PROJECT_ID, "name": ""},
+        "project": {"id": PROJECT_ID, "name": "", "slug": slug},
+        "organization": {"id": PROJECT_ID, "name": ""},
+        "workflow": {"id": WORKFLOW, "name": "build", "created_at": "2026-11-24T09:51:06.137Z", "url": ""},
+        "job": {"id": PIPELINE, "name": "test", "number": 12, "status": "success"},
+        "pipeline": {
+            "id": PIPELINE,
+            "number": 5,
+            "created_at": "2026-11-07T08:23:29.629Z",  # it was run again after weeks
+            "trigger": {"type": "api"},
+            "trigger_parameters": {
+                "github_app": {"branch": "main", "ref": "main", "repo_name": "", "forced": "false"},
+                "git": {"branch": "main", "ref": "refs/heads/main", "repo_name": "", "commit_author_email": ""},
+                "circleci": {"event_time": "2026-11-07 08:23:29.361740256 +0000 UTC", "event_type": "create pipeline"},
+                "webhook": {"body": "{}"},
+            },
+        },
+    }
+    hint = read_hint("job-completed", body_of(document))
+    assert hint == Hint("job-completed", WORKFLOW, PIPELINE, slug, PROJECT_ID)
+
+
 def test_a_job_without_its_workflow_leads_to_its_pipeline() -> None:
     document = {key: value for key, value in JOB.items() if key != "workflow"}
     assert read_hint("job-completed", body_of(document)) == Hint(

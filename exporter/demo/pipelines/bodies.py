@@ -97,7 +97,8 @@ def _found_workflow(call: Call) -> tuple[DemoPipeline, PipelineWorkflow]:
 
 
 def _pipeline(project: DemoProject, found: DemoPipeline) -> dict[str, Any]:
-    received = written(found.created - 0.3)
+    unfetched = found.source == "unfetched"
+    received = "1970-01-01T00:00:00.000Z" if unfetched else written(found.created - 0.3)
     row: dict[str, Any] = {
         "id": found.id,
         "errors": [{"type": kind, "message": text} for kind, text in found.errors],
@@ -114,6 +115,8 @@ def _pipeline(project: DemoProject, found: DemoPipeline) -> dict[str, Any]:
     }
     if found.source == "vcs":
         row["vcs"] = _vcs(project, found)
+    elif unfetched:
+        row["trigger_parameters"] = _unfetched_parameters(project, found)
     elif found.source == "git":
         row["trigger_parameters"] = _trigger_parameters(project, found, received)
     return row
@@ -150,6 +153,13 @@ def _trigger_parameters(project: DemoProject, found: DemoPipeline, received: str
             "checkout_url": f"https://github.com/{project.owner.name}/{project.name}.git",
         },
     }
+
+
+def _unfetched_parameters(project: DemoProject, found: DemoPipeline) -> dict[str, Any]:
+    """Write what CircleCI knows of a commit whose configuration it could not fetch: neither branch nor tag."""
+    provider = {"gh": "github", "bb": "bitbucket"}.get(project.owner.vcs, project.owner.vcs)
+    circleci = {"org_name": project.owner.name, "project_name": project.name, "provider_name": provider}
+    return {"git": {"checkout_sha": _revision(found)}, "circleci": circleci}
 
 
 def _revision(found: DemoPipeline) -> str:
@@ -193,8 +203,8 @@ def _job(of: DemoPipeline, found: WorkflowJob) -> dict[str, Any]:
     }
     if found.number is not None:
         row["job_number"] = found.number
-    if found.stopped is not None or approval:
-        row["stopped_at"] = None if found.stopped is None else whole_seconds(found.stopped)
+    if found.stopped is not None:
+        row["stopped_at"] = whole_seconds(found.stopped)
     if approval:
         row["approval_request_id"] = found.id
     if approval and found.status == "success":

@@ -24,9 +24,13 @@ _ACTORS = ("octo", "maria", "sam", BOT)
 _RERUN, _AUTOMATIC, _SETUP = 0.3, 0.4, 0.5
 _BESIDE = (("errored", 0.03), ("empty", 0.04), ("tag", 0.10))
 """What happens beside a run, up to which chance."""
+_IN_CONFIGURATION, _UNFETCHED = 0.5, 0.3
+"""Of schedules, those that the configuration has; of errored pipelines, those without a configuration."""
 _SERIAL = ("deploy", "apply")
 _LEAD, _SETUP_SECONDS = 1.5, 14.0
 _CONFIG_ERROR = ("config", "Cannot find a definition for job named build-and-tset")
+_INGESTION = "Decoupled Ingestion System"
+_FETCH_ERROR = ("config-fetch", "Failed to fetch config.yml file.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,12 @@ def _pipeline(project: DemoProject, plan: Plan) -> DemoPipeline:
     run = plan.attempts[0].run
     chance, _ = draw(f"{run.id}|pipeline")
     trigger = "webhook" if chance[0] < 0.85 else "api" if chance[0] < 0.95 else "explicit"
-    return DemoPipeline(
+    actor = _ACTORS[int(chance[1] * len(_ACTORS))]
+    if plan.workflow.runs_per_day <= 1 and chance[2] < _IN_CONFIGURATION:
+        trigger, actor = "schedule", "Scheduled"
+    elif plan.workflow.runs_per_day <= 1:
+        trigger = "scheduled_pipeline"
+    made = DemoPipeline(
         id=uuid_for(f"{run.id}|pipeline"),
         slug=project.slug,
         number=plan.number,
@@ -133,10 +142,13 @@ def _pipeline(project: DemoProject, plan: Plan) -> DemoPipeline:
         state="errored" if plan.kind == "errored" else "created",
         before=_states(project, plan, run),
         source="git" if project.owner.vcs == "circleci" else "vcs",
-        trigger="scheduled_pipeline" if plan.workflow.runs_per_day <= 1 else trigger,
-        actor=_ACTORS[int(chance[1] * len(_ACTORS))],
+        trigger=trigger,
+        actor=actor,
         errors=(_CONFIG_ERROR,) if plan.kind == "errored" else (),
     )
+    if plan.kind == "errored" and made.source == "vcs" and chance[2] < _UNFETCHED:
+        made = replace(made, branch=None, source="unfetched", trigger=_INGESTION, actor="", errors=(_FETCH_ERROR,))
+    return made
 
 
 def _states(project: DemoProject, plan: Plan, run: Run) -> tuple[tuple[str, float], ...]:

@@ -35,7 +35,8 @@ class DemoPipeline:
     before: tuple[tuple[str, float], ...] = ()
     """Earlier states, oldest first, each with the time at which it ended."""
     source: str = "vcs"
-    """Where its branch or tag is written: vcs, git (in trigger_parameters, as for the GitHub App), or none."""
+    """Where its branch or tag is written: vcs, git (in trigger_parameters, as for the GitHub App), or none; with
+    unfetched nowhere, since there was no configuration."""
     trigger: str = "webhook"
     actor: str = "octo"
     errors: tuple[tuple[str, str], ...] = ()

@@ -161,7 +161,7 @@ def _row(told: Told) -> tuple[str, ...]:
         "PIPELINE_ID": uuid_for(f"{run.id}|pipeline"),
         "PIPELINE_CREATED_AT": _time(run.created),
         "PIPELINE_NUMBER": 1 + int(run.created) % 100_000,
-        "IS_UNREGISTERED_USER": "false",
+        "IS_UNREGISTERED_USER": False,
         "PIPELINE_TRIGGER_SOURCE": "webhook",
         "PIPELINE_TRIGGER_USER_ID": uuid_for("octo"),
         "WORKFLOW_ID": run.id,
@@ -169,7 +169,7 @@ def _row(told: Told) -> tuple[str, ...]:
         "WORKFLOW_FIRST_JOB_QUEUED_AT": _time(run.created),
         "WORKFLOW_FIRST_JOB_STARTED_AT": _time(run.created),
         "WORKFLOW_STOPPED_AT": _time(stopped),
-        "IS_WORKFLOW_SUCCESSFUL": None if run.status is None else str(run.status == "success").lower(),
+        "IS_WORKFLOW_SUCCESSFUL": None if run.status is None else run.status == "success",
         "JOB_NAME": job.name,
         "JOB_RUN_NUMBER": told.number + 1,
         "JOB_ID": job.id,
@@ -236,10 +236,10 @@ def _text(value: object) -> str:
 
 
 def csv_lines(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Write the header and the rows; what has a comma, a quote or a line break in it stands in quotes."""
+    """Write the header and the rows; every field stands in quotes, also one that is null."""
     for row in (COLUMNS, *rows):
         yield ",".join(map(_quoted, row)) + "\n"
 
 
 def _quoted(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"' if set(value) & set('",\r\n') else value
+    return '"' + value.replace('"', '""') + '"'

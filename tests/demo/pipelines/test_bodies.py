@@ -144,16 +144,35 @@ def test_a_workflow_says_what_it_is(quiet: Circle) -> None:
     assert "errored_by" in plain
 
 
+def test_a_failed_workflow_may_come_without_times_and_one_may_stop_before_it_was_created(quiet: Circle) -> None:
+    run = {"name": "build", "status": "failed", "created": NOON + 45, "stopped": NOON}
+    pipeline = quiet.pipelines.add(WEB, workflows=[run | {"dated": False}, run])
+    at(quiet, 60)
+    timeless, early = held("pipeline-workflows", quiet, f"/pipeline/{pipeline.id}/workflow")["items"]
+    assert (timeless["created_at"], timeless["stopped_at"], timeless["started_by"]) == ("", "", "")
+    assert early["stopped_at"] < early["created_at"]
+    assert held("workflow", quiet, f"/workflow/{timeless['id']}") == timeless
+
+
+def test_a_pipeline_whose_configuration_could_not_be_fetched_has_neither_branch_nor_tag(quiet: Circle) -> None:
+    errors = [["config-fetch", "Failed to fetch config.yml file."]]
+    quiet.pipelines.add(WEB, source="unfetched", state="errored", actor="", errors=errors)
+    (row,) = held("project-pipelines", quiet, f"/project/{WEB}/pipeline")["items"]
+    assert row["trigger"]["received_at"] == "1970-01-01T00:00:00.000Z"
+    assert row["trigger_parameters"]["git"].keys() == {"checkout_sha"}
+    assert "vcs" not in row
+
+
 def test_an_approval_has_neither_number_nor_times(quiet: Circle) -> None:
     pipeline = quiet.pipelines.add(WEB, workflows=[BUILD])
     (row,) = quiet.organization.book.given_workflows(pipeline.id)
     at(quiet, 25)
     hold = ask(quiet, f"/workflow/{row.id}/job").json["items"][1]
-    assert (hold["status"], hold["started_at"], hold["stopped_at"]) == ("on_hold", None, None)
+    assert (hold["status"], hold["started_at"]) == ("on_hold", None)
     at(quiet, 40)
     hold = ask(quiet, f"/workflow/{row.id}/job").json["items"][1]
-    assert (hold["status"], hold["started_at"], hold["stopped_at"]) == ("success", None, None)
-    assert "job_number" not in hold
+    assert (hold["status"], hold["started_at"], hold["approval_request_id"]) == ("success", None, hold["id"])
+    assert hold.keys().isdisjoint({"job_number", "stopped_at"})
     assert hold["dependencies"] == list(hold["requires"])
 
 

@@ -83,7 +83,10 @@ def test_job_numbers_are_those_of_one_job_each(book: PipelineBook) -> None:
 
 def test_every_kind_of_pipeline_and_trigger_is_there(book: PipelineBook) -> None:
     pipelines = book.every()
-    assert {each.trigger for each in pipelines} == {"webhook", "api", "explicit", "scheduled_pipeline"}
+    known = {"webhook", "api", "explicit", "scheduled_pipeline", "schedule", "Decoupled Ingestion System"}
+    assert {each.trigger for each in pipelines} == known
+    assert {each.actor for each in pipelines if each.trigger == "schedule"} == {"Scheduled"}
+    assert {each.branch for each in pipelines if each.source == "unfetched"} == {None}
     states = Counter(each.state for each in pipelines)
     assert 0 < states["errored"] < 0.1 * states["created"]
     for each in pipelines:

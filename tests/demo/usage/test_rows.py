@@ -70,4 +70,4 @@ def test_names_of_any_kind_are_quoted_so_that_they_read_as_they_were() -> None:
     row = ('a "b"', "c,d", "e\nf", r"g\h", *("",) * (len(COLUMNS) - 4))
     assert list(csv.reader(csv_lines([row]))) != []
     assert next(iter(csv.reader(["".join(list(csv_lines([row]))[1:])], strict=True)))[:2] == ['a "b"', "c,d"]
-    assert "".join(list(csv_lines([row]))[1:]).startswith('"a ""b""","c,d","e\nf",g\\h,')
+    assert "".join(list(csv_lines([row]))[1:]).startswith('"a ""b""","c,d","e\nf","g\\h",""')

@@ -80,6 +80,13 @@ class Producer:
         match chance.randrange(20):
             case 0:
                 step |= {"state": "errored", "errors": [("config", "Unable to parse YAML")]}
+                if int(now) % 3 == 0:
+                    step |= {
+                        "source": "unfetched",
+                        "branch": None,
+                        "tag": None,
+                        "trigger": "Decoupled Ingestion System",
+                    }
             case 1:
                 step |= {"workflows": []}
             case 2 | 3:
@@ -95,6 +102,9 @@ class Producer:
     def unexpected(self, now: float, count: int) -> list[Step]:
         """Pipelines that begin about now, as something else happens. None is held: nobody knows its id."""
         steps = [self.pipeline(now) for _ in range(count)]
+        for _, given in steps:
+            for run in given.get("workflows", ()):
+                run["dated"] = True  # it is older than its pipeline will be
         return [
             (action, {name: value for name, value in given.items() if name != "created"})
             for action, given in steps
@@ -117,7 +127,10 @@ class Producer:
     def _some_workflows(self, created: float, later: int = 0) -> list[dict[str, Any]]:
         begin = created + later * self.unit
         names = self.random.sample(WORKFLOWS, self.random.choice((1, 1, 2)))
-        return [self._workflow(name, begin) for name in names]
+        made = [self._workflow(name, begin) for name in names]
+        for each in made:  # now and then CircleCI writes no times of a failed one
+            each["dated"] = later > 0 or each["status"] != "failed" or int(each["stopped"]) % 5 > 0
+        return made
 
     def _workflow(self, name: str, created: float, fate: str | None = None, **more: Any) -> dict[str, Any]:
         begin = created

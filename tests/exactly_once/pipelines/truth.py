@@ -83,10 +83,11 @@ class Truth:
         if not ended:
             return
         self._add("circleci_workflow_runs_total", 1, status=run["status"], **labels)
-        self._observe("circleci_workflow_run_duration_seconds", self.rules.buckets, stop - run["created"], **labels)
+        if run["dated"]:
+            self._observe("circleci_workflow_run_duration_seconds", self.rules.buckets, stop - run["created"], **labels)
         if run["shown"] is not None and run["status"] in FINAL:  # the synthetic Insights knows no other end
             self._add("circleci_workflow_run_credits_total", run["credits"], **labels)
-        for (name, phase), seconds in path_of(run).items():
+        for (name, phase), seconds in path_of(run).items() if run["dated"] else ():
             self._add("circleci_job_critical_path_seconds_total", seconds, job_name=name, phase=phase, **labels)
 
     def _job(self, run: Facts, job: Facts, began: float, **labels: str) -> None:
@@ -104,7 +105,7 @@ class Truth:
             return
         if stopped is not None:
             self._observe("circleci_job_run_duration_seconds", self.rules.buckets, stopped - job["started"], **labels)
-        if not any(needed["type"] == "approval" for needed in needed_by(job, run)):
+        if run["dated"] and not any(needed["type"] == "approval" for needed in needed_by(job, run)):
             wait = max(job["started"] - ready_at(job, run), 0.0)
             self._observe("circleci_job_run_wait_seconds", self.rules.wait_buckets, wait, **labels)
 
@@ -136,15 +137,19 @@ def gauges(pipelines: Iterable[Facts], named: Sequence[str], slugs: Sequence[str
             if not has_ended(run):
                 status = run["status"] if run["status"] in NOT_FINAL[:-1] else "other"
                 counts[key(IN_PROGRESS[0], status=status, **labels)] += 1
-                oldest[key(OLDEST[0], **labels)].append(run["created"])
+                oldest[key(OLDEST[0], **labels)].append(
+                    run["created"] if run["dated"] else float(int(pipeline["created"]))
+                )
             elif run["status"] != "canceled":
                 continue
             for job in run["jobs"]:
                 if job["status"] in (*JOB_UNDER_WAY, "thawing"):
                     status = job["status"] if job["status"] in JOB_UNDER_WAY else "other"
                     counts[key(IN_PROGRESS[1], status=status, project=project)] += 1
-                if job["status"] in {"queued", "not_running"} and not any(
-                    needed["type"] == "approval" for needed in needed_by(job, run)
+                if (
+                    run["dated"]
+                    and job["status"] in {"queued", "not_running"}
+                    and not any(needed["type"] == "approval" for needed in needed_by(job, run))
                 ):
                     oldest[key(OLDEST[1], project=project)].append(ready_at(job, run))
     return {**counts, **{each: min(times) for each, times in oldest.items()}}
@@ -155,7 +160,7 @@ def gauges(pipelines: Iterable[Facts], named: Sequence[str], slugs: Sequence[str
 
 def branch_of(pipeline: Facts, named: Sequence[str]) -> str:
     """The label `branch` of what a pipeline ran."""
-    if pipeline["source"] == "none":
+    if pipeline["source"] in {"none", "unfetched"}:
         return "other branches"
     if pipeline["tag"] is not None:
         return "all tags"
