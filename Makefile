@@ -32,22 +32,36 @@ $(SETUP): requirements-dev.txt pyproject.toml scripts/setup-venv.sh
 demo: $(SETUP) ## Run the exporter against a synthetic CircleCI: no token, no network
 	@$(BIN)/circleci-insights-exporter demo $(ARGS)
 
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests that start no program and wait for no interval.
+QUICK := $(addprefix tests/,circleci client config formats history insights knowledge polling publishing runs system telemetry) \
+	tests/test_docs.py tests/test_errors.py tests/test_layers.py tests/test_package.py
+
+.PHONY: quick
+quick: $(SETUP) ## Run the tests that start no program, in a minute or two
+	$(PYTEST) $(QUICK) $(ARGS)
+
 .PHONY: test
-test: $(SETUP) ## Run all tests with coverage
+test: $(SETUP) ## Run all tests
 	@scripts/system-packages.sh
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report term $(ARGS)
+	$(PYTEST) $(ARGS)
+
+.PHONY: coverage
+coverage: $(SETUP) ## Run all tests and measure what they cover
+	@scripts/system-packages.sh
+	$(PYTEST) --cov --cov-report term $(ARGS)
 
 .PHONY: test-pythons
 test-pythons: ## Run all tests on every Python that pyproject.toml names
 	@scripts/test-pythons.sh $(ARGS)
 
-.PHONY: soak
-soak: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
+.PHONY: test-long
+test-long: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
 		tests/soak/pipelines_settings.py \
 		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py \
-		tests/soak/usage.py --no-cov -s $(ARGS)
+		tests/soak/usage.py -s $(ARGS)
 
 .PHONY: format
 format: $(SETUP) ## Format the code
@@ -97,7 +111,7 @@ upgrade-test: $(SETUP) $(DEPLOY_SETUP) ## Try every upgrade of docs/upgrading.md
 	@scripts/system-packages.sh
 	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools
 	@test -n "$${KUBEBUILDER_ASSETS:-}" || scripts/kubernetes-api.sh .cache/kubernetes
-	$(BIN)/python -m pytest tests_deploy/test_upgrades_on_an_api_server.py --no-cov --timeout 300 $(ARGS)
+	$(BIN)/python -m pytest tests_deploy/test_upgrades_on_an_api_server.py --timeout 300 $(ARGS)
 
 .PHONY: dashboards
 dashboards: $(SETUP) $(DEPLOY_SETUP) ## Generate the dashboards, and copy rules and dashboards to the chart and kustomize

@@ -7,4 +7,4 @@ scripts/deploy-tools.sh .venv-deploy/tools
 
 scripts/node-packages.sh
 # Two at once: what needs the rehearsed Prometheus, and the rest.
-.venv/bin/python -m pytest tests_deploy --no-cov -n 2 --dist loadgroup --timeout 600 "$@"
+.venv/bin/python -m pytest tests_deploy -n 2 --dist loadgroup --timeout 600 "$@"

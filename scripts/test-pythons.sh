@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests on every Python that pyproject.toml names, each in an environment of its own (.venv-3.12).
-# Arguments go to pytest: scripts/test-pythons.sh --no-cov tests/config
+# Arguments go to pytest: scripts/test-pythons.sh tests/config
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

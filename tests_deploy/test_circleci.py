@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FILE = ROOT / ".circleci" / "config.yml"
 CONFIG: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-(WORKFLOW,) = CONFIG["workflows"].values()
+WORKFLOW, NIGHTLY = (CONFIG["workflows"][name] for name in ("every-commit", "every-night"))
 JOBS: dict[str, Any] = {name: each for entry in WORKFLOW["jobs"] for name, each in entry.items()}
 
 
@@ -75,7 +75,17 @@ def test_a_release_is_made_of_a_version_tag_alone_and_only_after_every_check() -
 
     assert release["filters"] == {"branches": {"ignore": "/.*/"}, "tags": {"only": r"/^v\d+\.\d+\.\d+.*$/"}}
     assert release["filters"]["tags"] == JOBS["check"]["filters"]["tags"]
-    assert release["requires"] == ["check", "upgrades"]
+    assert release["requires"] == ["check", "upgrades", "long"]
+
+
+def test_the_long_tests_and_the_coverage_run_each_night_and_before_a_release() -> None:
+    (trigger,) = NIGHTLY["triggers"]
+
+    assert trigger["schedule"]["filters"] == {"branches": {"only": "main"}}
+    assert NIGHTLY["jobs"] == ["long"]
+    assert JOBS["long"]["filters"] == JOBS["release"]["filters"]
+    assert "make test-long" in commands("long")
+    assert "make coverage" in commands("long")
 
 
 def test_a_release_is_built_twice_signed_and_kept() -> None:

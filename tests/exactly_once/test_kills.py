@@ -1,4 +1,4 @@
-"""A short form of the campaign; the long one is `make soak`."""
+"""A short form of the campaign; the long one is `make test-long`."""
 
 from __future__ import annotations
 

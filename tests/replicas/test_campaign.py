@@ -1,4 +1,4 @@
-"""A short campaign of three replicas: what is most likely to count something twice, once each. The rest is in soak."""
+"""A short campaign of three replicas: what is most likely to count something twice, once each; see `make test-long`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long form of the campaign, with a real Prometheus that scrapes through all of it: `make soak`.
+"""The long form of the campaign, with a real Prometheus that scrapes through all of it: `make test-long`.
 
 EXACTLY_ONCE_KILLS and EXACTLY_ONCE_SEED say how often the exporter is killed, and what chance decides.
 """

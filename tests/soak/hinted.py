@@ -1,4 +1,4 @@
-"""The long form of the campaign of webhooks: `make soak`.
+"""The long form of the campaign of webhooks: `make test-long`.
 
 HINTED_SECONDS, HINTED_KILLS and HINTED_SEED say for how long events come at 10 a second, how often the exporter is
 killed, and what chance decides.

@@ -1,4 +1,4 @@
-"""The long form of the campaign of pipelines: `make soak`.
+"""The long form of the campaign of pipelines: `make test-long`.
 
 EXACTLY_ONCE_KILLS and EXACTLY_ONCE_SEED say how often the exporter is killed, and what chance decides;
 EXACTLY_ONCE_RATE how many pipelines begin each second.

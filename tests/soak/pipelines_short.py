@@ -1,4 +1,4 @@
-"""A short form of the campaign of pipelines, with kills: `make soak` runs it before the long one."""
+"""A short form of the campaign of pipelines, with kills: `make test-long` runs it before the long one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The campaign of three replicas on one database: `make soak`.
+"""The campaign of three replicas on one database: `make test-long`.
 
 REPLICAS_ROUNDS and REPLICAS_SEED say how often every kind of trouble comes, and what chance decides; REPLICAS_RATE how
 many pipelines begin each second.
