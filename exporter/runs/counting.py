@@ -205,11 +205,18 @@ class Book:
     def _is_new(self, counted: Cell | BranchCounters) -> bool:
         return counted.born == self._now
 
-    def is_past(self, name: str, created_at: float, stopped_at: float | None, *, tag: bool) -> bool:
-        """Whether a run that nobody saw under way had ended before anything was counted, so that it never is."""
+    def is_past(
+        self, name: str, created_at: float, stopped_at: float | None, *, tag: bool, appeared: bool = False
+    ) -> bool:
+        """Whether a run that nobody saw under way had ended before anything was counted, so that it never is.
+
+        One that has `appeared` was not there at an earlier look.
+        """
         workflow = self.ledger.workflows.get(name)
         if workflow is not None and created_at < workflow.floor:
             return True  # what was counted of those is no longer remembered
+        if appeared:
+            return False
         if tag or self.live.fresh or (workflow is not None and workflow.baseline):
             return (created_at if stopped_at is None else stopped_at) <= self.live.began
         return created_at < (self.ledger.began if workflow is None else workflow.since)

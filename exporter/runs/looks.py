@@ -53,8 +53,11 @@ def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
         latest = run.stopped_at
         if latest is not None and run.status == CANCELED:  # its jobs may have gone on for a while
             latest += watching.CANCELED_SETTLES_WITHIN
-        past = book.is_past(run.name, run.created_at, latest, tag=bool(look.pipeline.tag))
-        return not past and key_of(run.id) not in look.known_runs and (project.pipelines.jobs or run.status == CANCELED)
+        return (
+            not _is_past(look, book, run, latest)
+            and key_of(run.id) not in look.known_runs
+            and (project.pipelines.jobs or run.status == CANCELED)
+        )
 
     return [run for run in look.runs if wanted(run)]
 
@@ -126,7 +129,7 @@ class _Adding:
 
     def __init__(self, look: Look, book: Book, project: Project, now: float) -> None:
         self._look, self._book, self._now = look, book, now
-        self._branch, self._tag = book.branch_of(look.pipeline), bool(look.pipeline.tag)
+        self._branch = book.branch_of(look.pipeline)
         self._counts_jobs = project.pipelines.jobs
         self.counted = 0
 
@@ -169,7 +172,7 @@ class _Adding:
             return True
         if watched is not None or _goes_on(run, jobs):
             return False
-        past = self._book.is_past(run.name, run.created_at, _stop(run, jobs), tag=self._tag)
+        past = _is_past(self._look, self._book, run, _stop(run, jobs))
         if past:
             self._book.remember(run.name, key, run.created_at, credited=True)
         return past
@@ -196,6 +199,12 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
     counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
     waiting = job_runs.oldest_wait(read, run.created_at) if run.dated else None
     return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
+
+
+def _is_past(look: Look, book: Book, run: WorkflowRun, stopped_at: float | None) -> bool:
+    """Whether an unwatched run had ended before anything was counted; of one without times an earlier look tells."""
+    appeared = not run.dated and look.pipeline.looked_at is not None
+    return book.is_past(run.name, run.created_at, stopped_at, tag=bool(look.pipeline.tag), appeared=appeared)
 
 
 def _goes_on(run: WorkflowRun, jobs: Sequence[Job] | None) -> bool:

@@ -59,6 +59,16 @@ def test_a_run_that_stopped_before_its_creation_or_has_none_counts_without_a_dur
     assert remembered(watched, 1)
 
 
+def test_a_run_without_times_is_past_at_the_first_look_and_counts_where_it_appears_later() -> None:
+    watched = Watched(date=CREATED + 5000)
+    ended = replace(run("failed"), dated=False)
+    after = watched.look(pipeline(), [ended])
+    assert (remembered(watched, 1), watched.ledger and watched.ledger.workflows["build"].branches) == (True, {})
+    watched.look(after, [ended, replace(ended, id=uuid(2))], {2: []}, after=60)
+    watched.settle()
+    assert watched.counters().counted.runs["failed"] == 1
+
+
 def test_jobs_of_a_run_whose_creation_is_not_known_count_without_wait_and_path() -> None:
     watched = Watched()
     waiting = [DONE[0], job("test", None, None, "build", status="queued")]
