@@ -50,7 +50,7 @@ def me(call: Call) -> dict[str, Any]:
 def collaborations(call: Call) -> list[dict[str, Any]]:
     """GET /me/collaborations."""
     return [
-        {"id": each.id, "vcs-type": _KINDS[each.vcs], "name": each.name, "avatar_url": "", "slug": each.slug}
+        {"id": each.id, "vcs_type": _KINDS[each.vcs], "name": each.name, "avatar_url": "", "slug": each.slug}
         for each in call.organization.roster.owners().values()
     ]
 
