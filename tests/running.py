@@ -12,19 +12,17 @@ import pty
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.starting import COMMAND, Process
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-COMMAND = Path(sys.executable).with_name("circleci-insights-exporter")
 
 
 def unmeasured() -> dict[str, str]:
@@ -41,9 +39,7 @@ def at_a_terminal(
     """Run the command with a terminal so wide as its standard error; returns its exit code and what stood there."""
     mine, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    with subprocess.Popen(
-        [str(COMMAND), *arguments], cwd=folder, stderr=its, stdout=subprocess.DEVNULL, env=environ
-    ) as process:
+    with Process([str(COMMAND), *arguments], cwd=folder, stderr=its, stdout=subprocess.DEVNULL, env=environ) as process:
         os.close(its)
         said = b""
         try:
@@ -116,7 +112,7 @@ class Exporter:
             environment.setdefault("CIRCLECI_TOKEN", token)
         with self.log_file.open("ab") as log:
             self._begin = log.tell()
-            self.process = subprocess.Popen(arguments, stdout=log, stderr=log, env=environment, cwd=folder)
+            self.process: Process[bytes] = Process(arguments, stdout=log, stderr=log, env=environment, cwd=folder)
 
     # ---- life
 

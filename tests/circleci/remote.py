@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 from exporter.demo.circleci import DEMO_TOKEN
+from tests.starting import Process
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +24,7 @@ _SECONDS = 60.0
 class RemoteCircle:
     """A running `python -m tests.circleci`: `url`, `token`, and the control routes as methods."""
 
-    def __init__(self, url: str, token: str = DEMO_TOKEN, process: subprocess.Popen[str] | None = None) -> None:
+    def __init__(self, url: str, token: str = DEMO_TOKEN, process: Process[str] | None = None) -> None:
         """Drive what listens there already; `spawn` starts one."""
         self.url = url
         self.token = token
@@ -34,7 +35,7 @@ class RemoteCircle:
     def spawn(cls, *arguments: str, token: str = DEMO_TOKEN) -> Self:
         """Start a process with further arguments of the command and wait for its address."""
         command = [sys.executable, "-m", "tests.circleci", "--token", token, *arguments]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process: Process[str] = Process(command, stdout=subprocess.PIPE, text=True)
         line = cast("IO[str]", process.stdout).readline()
         if not line.startswith("listening on "):
             process.communicate()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
-from tests.running import COMMAND
+from tests.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 SECONDS = 60
@@ -21,12 +21,8 @@ def command(
     environment = {name: value for name, value in os.environ.items() if name != "CIRCLECI_TOKEN"}
     if token is not None:
         environment["CIRCLECI_TOKEN"] = token
-    return subprocess.run(
+    return run_to_end(
         [*program, *arguments],
         cwd=folder,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
     )

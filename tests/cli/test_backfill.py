@@ -14,7 +14,7 @@ import pytest
 from tests.cli.commands import command
 from tests.counting import Counting, read_counters
 from tests.history.past import read, rises
-from tests.running import COMMAND
+from tests.starting import COMMAND, Process
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -214,10 +214,10 @@ def test_without_a_run_there_are_files_without_samples(counting: Counting, tmp_p
     assert read(tmp_path / "out") == {}
 
 
-def start(folder: Path, counting: Counting, *flags: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, counting: Counting, *flags: str) -> Process[bytes]:
     environment = {**os.environ, "CIRCLECI_TOKEN": counting.circle.token}
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
+        return Process(
             [COMMAND, "backfill", "--output", "out", *flags], cwd=folder, env=environment, stdout=log, stderr=log
         )
 

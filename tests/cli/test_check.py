@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
+from tests.starting import COMMAND, Process, run_to_end
 from tests.waiting import AT_ONCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-COMMAND = str(Path(sys.executable).with_name("circleci-insights-exporter"))
 
 
 @pytest.fixture(name="circle", scope="module")
@@ -40,14 +38,10 @@ def run_check(
     reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
     (folder / "config.yaml").write_text(config if "circleci:" in config else reach + config)
     environment = {**os.environ, "CIRCLECI_TOKEN": token or circle.token, "COLUMNS": str(width)}
-    result = subprocess.run(
+    result = run_to_end(
         [COMMAND, "check", *flags],
         cwd=folder,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert "Traceback" not in result.stderr
     return result.returncode, result.stdout
@@ -257,7 +251,7 @@ def test_it_ends_at_once_and_quietly_at_ctrl_c(circle: Circle, tmp_path: Path, s
         "organizations: [gh/acme]\n" + "projects: [" + ", ".join(f"gh/acme/p{n}" for n in range(60)) + "]\n"
     )
     asked = len(circle.requests)
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "check"],
         cwd=tmp_path,
         env={**os.environ, "CIRCLECI_TOKEN": circle.token},

@@ -18,7 +18,8 @@ from jsonschema import Draft202012Validator
 from exporter.cli.command import main
 from exporter.demo.catalog import builtin
 from tests.cli.commands import command
-from tests.running import COMMAND, Scrape, unmeasured
+from tests.running import Scrape, unmeasured
+from tests.starting import COMMAND, Process
 from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Demo:
         environment = {name: value for name, value in unmeasured().items() if name != "CIRCLECI_TOKEN"}
         self.output, self.began = folder / "output", time.monotonic()
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = Process(
                 [COMMAND, "demo", "--web.listen-address", "127.0.0.1:0"],
                 cwd=folder,
                 env=environment,

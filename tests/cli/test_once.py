@@ -15,7 +15,8 @@ from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.cli.commands import command
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
-from tests.running import COMMAND, Scrape
+from tests.running import Scrape
+from tests.starting import COMMAND, Process
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -83,16 +84,16 @@ def test_it_leaves_the_output_empty_and_ends_at_once_with_130_when_it_is_stopped
     with (tmp_path / "config.yaml").open("a") as file:
         file.write(more)
     environment = {**os.environ, "CIRCLECI_TOKEN": TOKEN}
-    with subprocess.Popen(
-        [COMMAND, "once"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    with Process(
+        [COMMAND, "once"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(lambda: circle.requests)
         began = time.monotonic()
         process.send_signal(number)
         output, errors = process.communicate(timeout=PATIENCE)
         assert time.monotonic() - began < AT_ONCE
-    assert output == b""
-    assert b"Traceback" not in errors
+    assert output == ""
+    assert "Traceback" not in errors
     assert process.returncode == 130
 
 

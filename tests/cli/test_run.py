@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from exporter import __version__
 from exporter.cli.command import main
 from tests.cli.commands import command
-from tests.running import COMMAND, Exporter
+from tests.running import Exporter
+from tests.starting import COMMAND
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,11 @@ from exporter.errors import Problem, StartError
 from tests.cli.commands import command
 from tests.cli.test_backfill import configure
 from tests.counting import Counting
-from tests.running import COMMAND, at_a_terminal
+from tests.running import at_a_terminal
+from tests.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
 
 PROBLEMS = (
@@ -30,7 +31,7 @@ MISTAKE = "projcts: [gh/acme/web]\n"
 
 
 def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return run_to_end([COMMAND, *arguments], cwd=folder)
 
 
 def test_each_mistake_has_a_line_of_its_own_with_the_hint_below(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,14 +124,10 @@ def test_what_kept_it_from_starting_is_told_on_every_way(arguments: list[str], s
     (tmp_path / "config.yaml").write_text("projects: [gh/acme/web]\nstate: {path: state}\n")
     environment = {**os.environ, "CIRCLECI_TOKEN": "made-up", "HTTPS_PROXY": "ftp://nowhere:1"}
 
-    result = subprocess.run(
+    result = run_to_end(
         [COMMAND, *arguments],
         cwd=tmp_path,
         env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
     assert result.returncode == 1, result

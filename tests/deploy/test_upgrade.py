@@ -9,7 +9,6 @@ import gzip
 import json
 import re
 import sqlite3
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -21,6 +20,7 @@ import pytest
 from tests.deploy.exporter_metrics import DEPLOY, ROOT, exposed, recorded, rules
 from tests.deploy.promql import metrics
 from tests.running import Exporter, Scrape
+from tests.starting import run_to_end
 
 BEFORE = Path(__file__).parent / "before"
 PAGE = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
@@ -67,11 +67,8 @@ def test_the_state_of_the_version_before_is_shown_at_once_with_every_counter_whe
 
 @pytest.mark.parametrize("file", ["every-key.yaml", "config.yaml"])
 def test_a_configuration_of_the_version_before_is_still_valid(file: str) -> None:
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-m", "exporter", "check", "--offline", "--config.file", BEFORE / file],
-        check=False,
-        capture_output=True,
-        text=True,
     )
 
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,8 @@ from tests.counting import read_counters, true_counters
 from tests.exactly_once.campaign import BOUNDS, free_port
 from tests.exactly_once.prometheus import Prometheus
 from tests.history.past import rises
-from tests.running import COMMAND, Exporter, series
+from tests.running import Exporter, series
+from tests.starting import COMMAND, run_to_end
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -103,13 +104,13 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                     happen(circle, random, slug, workflow, time.time() - random.uniform(3, 89 * DAY))
         configuration = CONFIGURATION.format(url=circle.url, slugs=", ".join(SLUGS))
         (tmp_path / "config.yaml").write_text(configuration)
-        subprocess.run(
+        done = run_to_end(
             [COMMAND, "backfill", "--output", "past", "--step", "6h", *labels],
             cwd=tmp_path,
             env={**os.environ, "CIRCLECI_TOKEN": circle.token},
-            check=True,
-            timeout=100,
+            seconds=100,
         )
+        assert done.returncode == 0, done.stderr
         for file in sorted((tmp_path / "past").glob("*.om")):
             create = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=486h"]
             blocks = str(tmp_path / "past" / "blocks")

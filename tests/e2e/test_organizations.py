@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,11 @@ import pytest
 
 from tests.circleci import Circle
 from tests.history.past import read
-from tests.running import COMMAND, Exporter, Scrape
+from tests.running import Exporter, Scrape
+from tests.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -93,13 +94,9 @@ def test_a_start_while_circleci_is_down_shows_the_projects_that_were_found_befor
 
 def command(circle: Circle, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-    return subprocess.run(
+    return run_to_end(
         [str(COMMAND), *arguments, "--config.file", str(folder / "config.yaml")],
         env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
     )
 
 
@@ -143,9 +140,7 @@ def test_found_projects_have_a_past_from_backfill_and_run_goes_on_from_it(tmp_pa
         (tmp_path / "config.yaml").write_text(config)
         environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
         command = [str(COMMAND), "backfill", "--output", "past"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False
-        )
+        done = run_to_end(command, cwd=tmp_path, env=environ)
         assert done.returncode == 0, done.stderr
         past = {series for series, samples in read(tmp_path / "past").items() if samples[-1][1]}
         names = {series.partition('project="')[2].partition('"')[0] for series in past}
@@ -175,11 +170,11 @@ def test_a_backfill_without_an_organization_names_it_and_writes_nothing(circle: 
     )
     environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
     command = [str(COMMAND), "backfill", "--output", "past", "--days", "2"]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = run_to_end(command, cwd=tmp_path, env=environ)
     assert done.returncode == 3, done.stderr
     assert "bb/initech" in done.stderr
     assert not (tmp_path / "past").exists()
     circle.heal()
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = run_to_end(command, cwd=tmp_path, env=environ)
     assert done.returncode == 0, done.stderr
     assert BILLING in "".join(read(tmp_path / "past"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,8 @@ from tests.faults.campaign import (
 )
 from tests.faults.conftest import TOKEN
 from tests.proxy import Proxy
-from tests.running import COMMAND, Exporter
+from tests.running import Exporter
+from tests.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,8 +237,8 @@ def test_plain_http_to_another_host_needs_a_word(url: str, tmp_path: Path) -> No
     file = tmp_path / "config.yaml"
     file.write_text(small_config(url))
     command = [str(COMMAND), "check", "--offline", "--config.file", str(file)]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    refused = run_to_end(command)
     assert refused.returncode == 2
     assert "allow_insecure" in refused.stderr
     file.write_text(small_config(url, "allow_insecure: true"))
-    assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
+    assert run_to_end(command).returncode == 0

@@ -15,6 +15,7 @@ from tests.postgres import free_port
 from tests.replicas.wire import Wire
 from tests.running import Exporter
 from tests.signing import send, workflow_completed
+from tests.starting import run_to_end
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -323,7 +324,7 @@ def test_once_and_check_take_no_lease_and_need_no_database(
         file.write_text(config(circle, url))
         arguments = [sys.executable, "-m", "exporter", command, "--config.file", str(file)]
         environ = {"CIRCLECI_TOKEN": TOKEN, "PATH": ""}
-        done = subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = run_to_end(arguments, env=environ)
         assert done.returncode == 0, done.stdout + done.stderr
     assert database.run("SELECT epoch FROM lease") == [(1,)]
     assert leads(leader)
@@ -354,7 +355,7 @@ def test_backfill_waits_for_no_replica_and_a_replica_goes_on_from_its_counters(
     def run() -> subprocess.CompletedProcess[str]:
         arguments = [*command, "--output", str(tmp_path / "out")]
         environ = {"CIRCLECI_TOKEN": TOKEN, "PATH": ""}
-        return subprocess.run(arguments, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return run_to_end(arguments, env=environ)
 
     refused = run()
     assert refused.returncode == 1, refused.stderr

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.circleci import Circle
 from tests.runners.fake import RESOURCE, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
-from tests.running import COMMAND, Exporter
+from tests.running import Exporter
+from tests.starting import COMMAND, run_to_end
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -44,9 +45,7 @@ def config(api: FakeRunnerApi, circle: Circle, runners: str, more: str = "") -> 
 def run(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "config.yaml").write_text(text)
     environment = {**os.environ, "CIRCLECI_TOKEN": TOKEN, "COLUMNS": "120"}
-    return subprocess.run(
-        [COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_to_end([COMMAND, *arguments], cwd=folder, env=environment)
 
 
 def test_runners_need_no_project_and_keep_nothing_over_a_restart(

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
 from exporter.demo.messages import Reply, Wire, head, length, message
+from tests.starting import Process
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import DAY, NOON
 from tests.usage.process import FastClock
@@ -59,7 +59,7 @@ class Campaign:
         self.log = folder / "log"
         self.kills = self.inside = 0
         self._ends = 0.0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process[str] | None = None
         self._listener: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -146,20 +146,19 @@ class Campaign:
     def _begin(self) -> None:
         arguments = [self.api.url, self.state, self.clock._real, self.clock._start, self.speed]
         with self.log.open("a") as log:
-            self._process = process = subprocess.Popen(
+            self._process = process = Process(
                 [sys.executable, "-m", "tests.usage.process", *map(str, arguments)],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             )
         assert process.stdout is not None
         assert process.stdout.readline() == "{}\n", self.log.read_text()
         self._listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
         self._listener.start()
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
+    def _listen(self, process: Process[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             if line.endswith("}\n"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,14 @@ import pytest
 
 from exporter.demo.messages import Reply, json_reply
 from tests.circleci import Circle
-from tests.running import COMMAND, Exporter
+from tests.running import Exporter
+from tests.starting import COMMAND, run_to_end
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import on, row
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -46,9 +47,7 @@ def config(url: str, *more: str) -> str:
 def run(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     (folder / "config.yaml").write_text(text)
     environment = {**os.environ, "CIRCLECI_TOKEN": TOKEN, "COLUMNS": "160"}
-    return subprocess.run(
-        [COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_to_end([COMMAND, *arguments], cwd=folder, env=environment)
 
 
 def test_usage_needs_no_project_and_shows_its_families_in_both_formats(api: FakeUsageApi, tmp_path: Path) -> None:

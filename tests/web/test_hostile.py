@@ -21,6 +21,7 @@ import pytest
 import trustme
 
 from tests.running import unmeasured
+from tests.starting import Process
 from tests.waiting import AT_ONCE, PATIENCE
 from tests.web.crowd import MEGABYTE, PLAIN_ATTACKS, SECURED_ATTACKS
 from tests.web.hosting import GZIP_BYTES
@@ -127,11 +128,11 @@ def crowd(name: str, host: Host) -> Iterator[None]:
     """Let the crowd of that name attack the host meanwhile."""
     command = [sys.executable, "-m", "tests.web.crowd", name, str(host.port)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=unmeasured(), stdin=pipe, stdout=pipe) as process:
+    with Process(command, cwd=ROOT, env=unmeasured(), stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            assert process.stdout.readline() == b"attacking\n"
+            assert process.stdout.readline() == "attacking\n"
             yield
             assert process.poll() is None, "the crowd had gone"
         finally:
