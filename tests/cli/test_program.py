@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running import COMMAND
+from tests.starting import COMMAND, Process
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -85,11 +85,10 @@ def run(command: str, folder: Path, environ: dict[str, str], output: int | None,
     """Exit code, and the last line that a command wrote to standard error beside its log."""
     address = ["--web.listen-address", "127.0.0.1:0"] if command == "demo" else []
     arguments = [*before, str(COMMAND), *command.split(), *address]
-    done = subprocess.run(
-        arguments, cwd=folder, env=environ, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60, check=False
-    )
-    said = [line for line in done.stderr.splitlines() if not line.startswith("timestamp=")]
-    return done.returncode, "\n".join(said)
+    with Process(arguments, cwd=folder, env=environ, stdout=output, stderr=subprocess.PIPE, text=True) as process:
+        _, errors = process.communicate(timeout=PATIENCE)
+    said = [line for line in errors.splitlines() if not line.startswith("timestamp=")]
+    return process.returncode, "\n".join(said)
 
 
 def test_a_closed_standard_error_changes_nothing(folder: Path) -> None:
