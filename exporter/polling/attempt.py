@@ -88,6 +88,11 @@ class Attempt:
         date = self._attempts.client.date()
         return self.now() if date is None else date
 
+    def hear_date(self) -> None:
+        """Let CircleCI say what time it is, if no answer has yet. Raises PollError or Stopped."""
+        if self._attempts.client.date() is None:
+            self.document(Question(self.collector, "/me", ""))
+
     def ahead(self) -> float:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
         return self._attempts.ahead()

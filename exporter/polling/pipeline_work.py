@@ -96,6 +96,7 @@ class Work:
             attempt.count(error)
         label = runs.labels_of(project, facts.default_branch(project, self.facts))
         if live is None or ledger is None:
+            attempt.hear_date()  # facts from before a restored backup may ask nothing
             ledger, live = opening.begun(ledger, project, attempt.date(), attempt.now())
         book = Book(*opening.fitted(ledger, live, project, label, attempt.now()), project, label, now=attempt.now())
         book.fitted(ledger, live)

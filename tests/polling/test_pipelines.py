@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,27 @@ def test_what_has_ended_at_the_first_look_is_not_counted_whoever_tells_of_it_lat
         running.looks(3, 900)
         assert running.runs() == 1
         assert running.credits() == 7
+
+
+def test_what_ended_before_a_backup_was_restored_is_not_counted_though_the_machine_s_clock_is_behind(
+    tmp_path: Path,
+) -> None:
+    path, backup = tmp_path / "state.db", tmp_path / "backup.db"
+    with watching(path) as running:
+        running.circle.clock.advance(40)
+        running.begin()
+        running.restart()
+        shutil.copyfile(path, backup)
+        workflow = running.start()
+        running.look(90)
+        running.end(workflow, at=running.now + 40)
+        running.look()
+        running.close()
+        shutil.copyfile(backup, path)
+        running.open()
+        running.look()
+        running.looks(3)
+        assert running.runs() in {None, 0}
 
 
 def test_credits_are_added_when_insights_shows_the_run_and_once() -> None:
