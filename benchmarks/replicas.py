@@ -57,9 +57,10 @@ def in_database(database: Address, url: str = URL) -> Iterator[StateStore]:
     schema.make(leases.link)
     taken = leases.take(Place(url, 0, 1), "benchmark")
     assert taken is not None  # noqa: S101  nobody else is there
-    telemetry = Telemetry("bench", ())
+    begun, telemetry = leases.begin(taken, 0), Telemetry("bench", ())
+    assert begun is not None  # noqa: S101  as before
     link = Link(database.login(), LIMIT)
-    store = Postgres(link, taken.hold, telemetry, log(), lease=LEASE, leads=lambda: True)
+    store = Postgres(link, begun, telemetry, log(), lease=LEASE, leads=lambda: True)
     yield StateStore(store, url, telemetry, log())
     link.close()
     leases.give_back(taken.hold)

@@ -130,6 +130,35 @@ class Server:
             self.process.send_signal(2)  # fast: sessions are ended
         self.process.wait(PATIENCE)
 
+    def copy(self) -> Path:
+        """A copy of all that it holds now."""
+        copied = self.folder / "older"
+        self.stop()
+        shutil.copytree(self.folder / "data", copied)
+        self.start()
+        return copied
+
+    def fail_over(self, copied: Path) -> None:
+        """Put an older copy in the place of what it holds."""
+        self.stop()
+        shutil.rmtree(self.folder / "data")
+        copied.rename(self.folder / "data")
+        if self._as:
+            for path in (self.folder / "data", *(self.folder / "data").rglob("*")):
+                os.chown(path, self._as["user"], self._as["group"], follow_symlinks=False)
+        self.start()
+
+    def dump(self, database: Address) -> Path:
+        """A dump of a database."""
+        file = self.folder / "state.dump"
+        subprocess.run([self.programs / "pg_dump", "--format=custom", "--file", file, database.url], check=True)
+        return file
+
+    def restore(self, database: Address, file: Path) -> None:
+        """Put a dump in the place of what a database holds."""
+        options = ["--clean", "--if-exists", "--single-transaction"]
+        subprocess.run([self.programs / "pg_restore", *options, "--dbname", database.url, file], check=True)
+
     def answers(self) -> bool:
         """Whether one can log in."""
         try:

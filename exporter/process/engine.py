@@ -79,7 +79,7 @@ class Engine:
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         else:
             self.state, self.database = shared.open(self.telemetry, log)
-            self.limiter.begin_empty(shared.paused_until)
+            self.limiter.begin_empty(shared.taken.paused_until)
             self.telemetry.leads()
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self.failures = FailureLog(log)

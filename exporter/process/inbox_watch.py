@@ -56,5 +56,6 @@ class InboxWatch:
             totals = self._arrivals.totals()
         if self._counted:
             for (event, result), requests in totals.items():
-                self._counted(event, result, requests - self._totals.get((event, result), 0))
+                # Fewer than before are those of an older copy, which this reign will not outlive.
+                self._counted(event, result, max(0, requests - self._totals.get((event, result), 0)))
         self._totals = totals

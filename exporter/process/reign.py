@@ -90,9 +90,9 @@ class Reign:
             undo.pop_all()  # the state stays open
 
     @property
-    def is_stale(self) -> bool:
-        """Whether the database may hold what this reign does not know."""
-        return self.engine.database is not None and self.engine.database.is_stale
+    def stale(self) -> str:
+        """Why the database may hold something else than this reign knows; empty while it does not."""
+        return self.engine.database.stale if self.engine.database is not None else ""
 
     def leads(self) -> bool:
         """Whether what it knows may be shown; with a file always."""
@@ -106,6 +106,8 @@ class Reign:
             with nullcontext() if self._shared else suppress(StateError):  # of a file, what it has is shown later
                 for source in self._sources:
                     source.restore()
+            if self._shared:  # what was read is of one database, and that has the newest commit
+                self.engine.state.verify()
             undo.pop_all()
         self._wanted = ()
 

@@ -91,7 +91,7 @@ def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Itera
     url, login, seconds = config.state.url, Login.of(config.state), config.state.lease
     keeper = _keeper(config, login, shard, total_shards, log)
     taken: list[SharedState] = []
-    keeper.taken = lambda hold, paused: taken.append(SharedState(keeper, hold, login, seconds, paused))
+    keeper.taken = lambda lease: taken.append(SharedState(keeper, lease, login, seconds))
     try:
         try:
             reached = keeper.reach() and (keeper.take() or True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from exporter.errors import ConfigError, ExporterError
 from exporter.process.reign import Reign
 from exporter.replicas import Keeper, SharedState
-from exporter.state.postgres.lease_table import Hold
+from exporter.state.postgres.lease_table import Hold, Taken
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
 
@@ -27,11 +27,10 @@ class Succession:
         self._changed = threading.Condition()
         self.steady = threading.RLock()
         """Whoever holds it has the reign of now until it lets go."""
-        self._taken: tuple[Hold, float | None] | None = None
+        self._taken: Taken | None = None
         self._stopped = False
         self.current: Reign | None = None
-        keeper.taken, keeper.lost = lambda *taken: self._note(taken), lambda: self._note(None)
-        keeper.lapsed = self._begin_anew
+        keeper.taken, keeper.lost, keeper.outdated = self._note, lambda: self._note(None), self._begin_anew
 
     def start(self) -> None:
         """Ask for the lease from now on."""
@@ -46,44 +45,48 @@ class Succession:
         self._keeper.stop()
         self._end()
 
-    def _note(self, taken: tuple[Hold, float | None] | None) -> None:
+    def _note(self, taken: Taken | None) -> None:
         with self._changed:
             self._taken = taken
             self._changed.notify_all()
 
-    def _begin_anew(self) -> None:
-        """Begin another reign: some work of this one saw that the lease did not hold, and has ended."""
-        self._log.warning("the lease was renewed late; reading the database again")
+    def _begin_anew(self, why: str) -> None:
+        """Begin another reign.
+
+        What this one shows stays until all was read again. It can commit nothing meanwhile, and what it has sent is
+        over, or refused, once the lease is taken again: what is read then is all there is.
+        """
+        self._log.warning("reading the database again", why=why)
         self._keeper.begin_anew()
 
     def _run(self) -> None:
         served: Hold | None = None
         asked: Hold | None = None
+        failed: Hold | None = None
         pause = RETRY
         while not self._stopped:
             taken = self._taken
             if taken is None:
                 self._end()
                 served = None
-            elif taken[0] != served:
+            elif taken.hold == failed:  # the database may be another than when the lease was taken
+                self._keeper.begin_anew()
+            elif taken.hold != served:
                 if served is None or not self._keeper.leads(served):
                     self._end()
-                good = self._read(*taken)
-                served = taken[0] if good else served
+                good = self._read(taken)
+                served, failed = (taken.hold, None) if good else (served, taken.hold)
                 pause = RETRY if good else min(pause * 2, LONGEST_RETRY)
-            elif self.current is not None and self.current.is_stale and asked != served:
-                # What it shows stays until all was read again. It can commit nothing meanwhile, and what it has sent is
-                # over, or refused, once the lease is taken again: what is read then is all there is.
-                self._log.warning("a commit has an unknown end; reading the database again")
-                self._keeper.begin_anew()
+            elif self.current is not None and self.current.stale and asked != served:
+                self._begin_anew(self.current.stale)
                 asked = served
             with self._changed:
                 if self._taken == taken and not self._stopped:
                     self._changed.wait(pause)
 
-    def _read(self, hold: Hold, paused_until: float | None) -> bool:
+    def _read(self, taken: Taken) -> bool:
         """Read the state and begin a reign in place of the one before; False where that failed."""
-        shared = SharedState(self._keeper, hold, self._login, self._lease, paused_until)
+        shared = SharedState(self._keeper, taken, self._login, self._lease)
         if not shared.leads():
             return False
         with self.steady:

@@ -11,9 +11,11 @@ from structlog.stdlib import BoundLogger
 
 from exporter.errors import StartError
 from exporter.replicas.clock import DatabaseClock, steady
+from exporter.replicas.commits import Commits
+from exporter.replicas.contact import Contact
 from exporter.replicas.tenure import Tenure
 from exporter.state.postgres import schema
-from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, fence
+from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Seen, Taken, fence
 from exporter.state.postgres.login import BusyError, UnreachableError, first_contact, reach
 
 ASK_EVERY: Final = 1.0
@@ -40,23 +42,25 @@ class Keeper:
         self._stop = threading.Event()
         self._hurry, self._anew = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._unreachable = self._waiting = False
+        self._contact = Contact(log)
         self._paused_until: float | None = None
+        self._lacking = False
+        self.commits = Commits()
         self.tenure: Tenure | None = None
         self.reached = False
         """Whether the database was ever reached, and its tables are those of this version."""
-        self.taken: Callable[[Hold, float | None], None] = lambda _hold, _paused: None
-        """Told of a lease that was taken, and until when its last holder was to pause."""
+        self.taken: Callable[[Taken], None] = lambda _taken: None
+        """Told of a lease that was taken."""
         self.lost: Callable[[], None] = lambda: None
         """Told that the lease is lost."""
-        self.lapsed: Callable[[], None] = lambda: None
-        """Told that it did not hold for a moment, as far as this replica could know, and does again."""
+        self.outdated: Callable[[str], None] = lambda _why: None
+        """Told why all must be read again, though it holds."""
         self.failed: Callable[[StartError], None] = lambda _error: None
         """Told why this replica can never lead."""
 
     @property
     def reachable(self) -> bool:
-        return not self._unreachable
+        return self._contact.reachable
 
     def leads(self, hold: Hold) -> bool:
         """Whether a lease that was taken still holds, as far as this replica can know."""
@@ -72,7 +76,7 @@ class Keeper:
             with first_contact():
                 schema.make(self._table.link)
         except UnreachableError as error:
-            self._note_unreachable(error)
+            self._lost_contact(error)
             return False
         self.reached = True
         return True
@@ -129,11 +133,10 @@ class Keeper:
         try:
             with reach():
                 renewed = self._retake(tenure) if self._anew.is_set() else self._renew(tenure)
-        except BusyError as error:
-            self._note_busy(error)
-            self._renew_beside(tenure)
         except UnreachableError as error:
-            self._note_unreachable(error)
+            self._lost_contact(error)
+            if isinstance(error, BusyError):
+                self._renew_beside(tenure)
         current = self.tenure
         if current is None:
             return ASK_EVERY
@@ -148,7 +151,7 @@ class Keeper:
             with reach():
                 self._renew(tenure)
         except UnreachableError as error:
-            self._note_unreachable(error)
+            self._lost_contact(error)
 
     def _ask(self) -> None:
         try:
@@ -156,45 +159,36 @@ class Keeper:
                 sent_at = self._clock()
                 seen = self._table.look(self._place)
                 self.wall.measured(seen.now, sent_at, self._clock())
-                self._note_reachable()
+                self._contact.made()
+                self._compare(seen)
                 if seen.is_free(self._place):
                     self._take()
                 else:
-                    self._waiting = False
-        except BusyError as error:
-            self._note_busy(error)
+                    self._contact.waits_no_more()
         except UnreachableError as error:
-            self._note_unreachable(error)
+            self._lost_contact(error)
+
+    def _compare(self, seen: Seen) -> None:
+        """Note what a standby sees of commits; where some that it has seen before are lacking, let the leader know."""
+        found = seen.newest.get(self._place[1:])
+        if found is not None and self.commits.look(found):
+            self._log.error("the database lacks commits that were made: it is an older copy")
+            self._table.note_lacking(self._place, found, self.commits.newest)
 
     def _take(self) -> bool:
-        schema.version(self._table.link)
+        link = self._table.link
+        schema.version(link)
         sent_at = self._clock()
-        taken = self._table.take(self._place, self._holder)
+        taken = self._table.take(self._place, self._holder, self.commits.newest.epoch)
         if taken is None:
             return False
         self.wall.measured(taken.now, sent_at, self._clock())
-        if not schema.migrate(self._table.link, fence(self._table.link, taken.hold)):
+        guard = fence(link, taken.hold)
+        if not schema.migrate(link, guard):
             return False
-        self._anew.clear()
-        self._waiting = False
-        self.tenure = Tenure.of(taken.hold, self._table.seconds, sent_at)
-        self._paused_until = taken.paused_until
+        schema.forget_if_restored(link, guard)
         self._log.info("leading", epoch=taken.hold.epoch)
-        self.taken(taken.hold, taken.paused_until)
-        return True
-
-    def _renew(self, tenure: Tenure) -> bool:
-        sent_at = self._clock()
-        now = self._table.renew(tenure.hold, self._paused_until)
-        if now is None:
-            self._lose("another replica has taken the lease")
-            return False
-        self.wall.measured(now, sent_at, self._clock())
-        self.tenure = tenure.renewed(sent_at)
-        self._note_reachable()
-        if not tenure.leads(self._clock()):
-            self.lapsed()
-        return True
+        return self._begin(taken, Tenure.of(taken.hold, self._table.seconds, sent_at))
 
     def _retake(self, tenure: Tenure) -> bool:
         sent_at = self._clock()
@@ -202,13 +196,44 @@ class Keeper:
         if taken is None:
             self._lose("another replica has taken the lease")
             return False
-        self._anew.clear()
-        self._waiting = False
         self.wall.measured(taken.now, sent_at, self._clock())
-        self.tenure = tenure.retaken(taken.hold, sent_at)
-        self._note_reachable()
-        self.taken(taken.hold, self._paused_until)
+        self._contact.made()
+        taken = taken._replace(paused_until=self._paused_until)
+        return self._begin(taken, tenure.retaken(taken.hold, sent_at))
+
+    def _begin(self, taken: Taken, tenure: Tenure) -> bool:
+        self.tenure = tenure
+        self._anew.set()  # where this fails, the lease is taken again
+        begun = self._table.begin(taken, self.commits.newest.commits)
+        if begun is None:
+            self._lose("another replica has taken the lease")
+            return False
+        self._anew.clear()
+        self._contact.waits_no_more()
+        self._paused_until, self._lacking = begun.paused_until, begun.lacking
+        self.commits.saw(begun.hold, begun.commits)
+        self.taken(begun)
         return True
+
+    def _renew(self, tenure: Tenure) -> bool:
+        sent_at, known = self._clock(), self.commits.newest.commits
+        found = self._table.renew(tenure.hold, self._paused_until)
+        if found is None:
+            self._lose("another replica has taken the lease")
+            return False
+        self.wall.measured(found.now, sent_at, self._clock())
+        self.tenure = tenure.renewed(sent_at)
+        self._contact.made()
+        if not tenure.leads(self._clock()):
+            self.outdated("the lease was renewed late")
+        elif found.commits < known or (found.lacking and not self._lacking):
+            self.outdated("the database lacks commits")
+        self._lacking = self._lacking and found.lacking
+        return True
+
+    def _lost_contact(self, error: UnreachableError) -> None:
+        if not self._stop.is_set():
+            self._contact.lost(error)
 
     def _lose(self, why: str) -> None:
         self.tenure = None
@@ -221,18 +246,3 @@ class Keeper:
                 self._table.give_back(hold)
         except UnreachableError as error:
             self._log.warning("the lease could not be given back; it ends by itself", error=str(error))
-
-    def _note_busy(self, error: BusyError) -> None:
-        if not self._waiting:
-            self._waiting = True
-            self._log.info("waiting for what is under way in the database", error=str(error))
-
-    def _note_unreachable(self, error: UnreachableError) -> None:
-        if not self._unreachable and not self._stop.is_set():
-            self._unreachable = True
-            self._log.error("the database cannot be reached", error=str(error))
-
-    def _note_reachable(self) -> None:
-        if self._unreachable:
-            self._unreachable = False
-            self._log.info("the database can be reached again")

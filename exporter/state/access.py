@@ -30,6 +30,8 @@ class Access:
         self.notes: list[tuple[str, Callable[[Connection, int], None]]] = []
         self._up: float | None = None
         self._closed = False
+        self.before: Callable[[], None] | None = None
+        """What the next transaction does first, whatever else it is for."""
 
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
@@ -45,10 +47,12 @@ class Access:
         """Commit what is written meanwhile, and whether CircleCI answers. Raises an error of the database's."""
         up = self._telemetry.up.value
         with self.database.transaction():
+            if self.before is not None:
+                self.before()
             yield
             if up != self._up:  # every shard of a shared database writes this row
                 project_tables.write_up(self.connection, self.server, up)
-        self._up = up
+        self._up, self.before = up, None
 
     @contextmanager
     def reading(self) -> Iterator[None]:

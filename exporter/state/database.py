@@ -36,6 +36,10 @@ class Database(Protocol):
     def connection(self) -> Connection: ...
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes use it too, each for its own projects."""
+
+    @property
     def keeps(self) -> bool:
         """Whether anything is kept when the process ends."""
 
@@ -45,6 +49,9 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises one of `errors`."""
+
+    def begin_again(self, *, whole: bool) -> None:
+        """Note, within a transaction, that what was counted is forgotten since commits are missing."""
 
     def view(self) -> AbstractContextManager[None]:
         """Read meanwhile what belongs together, as of one moment. Raises one of `errors`.

@@ -26,6 +26,7 @@ class StateFile:
     name = "the state file"
     errors: type[Exception] = sqlite3.Error
     outages: tuple[type[Exception], ...] = ()
+    is_shared = False
 
     def __init__(self, path: Path | None, telemetry: Telemetry, log: BoundLogger) -> None:
         """Open it. Raises StartError as `opening.connect` does."""
@@ -57,6 +58,9 @@ class StateFile:
                 self.connection.execute("ROLLBACK")
             raise
         self._generation.committed()
+
+    def begin_again(self, *, whole: bool) -> None:
+        """Each commit is numbered, and so is this one."""
 
     @contextmanager
     def view(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -61,6 +61,9 @@ _CREDIT = """UPDATE run SET credited = 1 WHERE workflow = ? AND credited = 0
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) RETURNING key, created_at"""
 _FORGET = """DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)
     RETURNING key, created_at, credited"""
+_LEDGERS = "SELECT id, server, slug FROM project JOIN ledger ON ledger.project = project.id"
+FORGET_ALL = ("UPDATE ledger SET left_at = 0",)
+"""What takes out every ledger: none is resumed after so long, and what it has goes when its project counts again."""
 _IS_KNOWN = "SELECT 1 FROM run WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) AND key = ? LIMIT 1"
 
 
@@ -100,6 +103,13 @@ def write(
     for name, of_workflow in remembered.items():
         [(workflow,)] = connection.execute(_NUMBER, (project, name))
         _remember(connection, int(workflow), of_workflow, now)
+
+
+def forget_all(connection: Connection, server: str | None, mine: Callable[[str], bool]) -> int:
+    """Take out what was counted of some projects, of one server or of all, for ever; returns how many there were."""
+    chosen = [id_ for id_, of, slug in connection.execute(_LEDGERS) if server in {None, of} and mine(slug)]
+    connection.executemany("UPDATE ledger SET left_at = 0 WHERE project = ?", [(id_,) for id_ in chosen])
+    return len(chosen)
 
 
 def begin_anew(connection: Connection, project: int) -> None:

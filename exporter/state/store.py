@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from exporter.state.access import Access
 from exporter.state.damage import Damage
 from exporter.state.database import Database
 from exporter.state.file import StateFile
+from exporter.state.older import Older
 from exporter.state.records import Stored
 from exporter.state.run_tables import Remembered
 from exporter.state.usage_store import UsageStore
@@ -54,10 +56,10 @@ class StateStore:
         mine: Callable[[str], bool] = lambda _slug: True,
         patience: float = 0.0,
     ) -> None:
-        """Use `open` for a file or memory.
+        """Use `open` for a file or memory. Raises StateError where the counters of a shared database are too old.
 
-        Of a database that is shared, `mine` are the slugs of this process; a ledger is resumed after up to `patience`
-        seconds at least.
+        Of a database that is shared, `mine` are the slugs of this process, and "" stands for what one of all shows; a
+        ledger is resumed after up to `patience` seconds at least.
         """
         self._mine, self._patience = mine, patience
         self._wall, self._server = wall, server
@@ -67,7 +69,7 @@ class StateStore:
         self._damage = Damage(telemetry, log, database)
         self.usage = UsageStore(self._access, self._damage)
         if database.is_older:
-            self._begin_again()
+            Older(self._access, telemetry, log, mine).begin_again()
 
     @classmethod
     def open(
@@ -92,6 +94,11 @@ class StateStore:
     def close(self) -> None:
         """Let go of the database. What a poll under way still learns is not kept."""
         self._access.close()
+
+    def verify(self) -> None:
+        """Raise StateError unless a commit can be made on top of what was read."""
+        with self._access.counting():
+            pass
 
     def show_up(self) -> None:
         """Show again whether the newest request of the process before was answered. Raises StateError."""
@@ -120,20 +127,9 @@ class StateStore:
     def _read(self, slug: str) -> Stored | None:
         with self._database.view():
             stored = project_tables.read(self._connection, self._server, slug, self._damage)
+        if stored and self._access.before:  # what was counted is to be forgotten
+            stored = replace(stored, ledger=None, live=None)
         return stored and past.no_later(stored, self._wall())
-
-    def _begin_again(self) -> None:
-        """Forget what was counted by an older file than the one that was used last."""
-        try:
-            with self._access.transaction():
-                [(ledgers,)] = self._connection.execute("SELECT count(*) FROM ledger")
-                self._connection.execute("DELETE FROM ledger")
-                self._connection.execute("DELETE FROM usage_organization")
-        except self._database.errors as error:
-            self._database.failed(error)
-            return
-        if ledgers:
-            self._log.error(f"{self._database.name} is older than the one used last; run counters start at 0")
 
     def commit(self, snapshot: Snapshot, changed: Iterable[Question], removed: Iterable[Question]) -> None:
         """Write what a poll changed, in one transaction.

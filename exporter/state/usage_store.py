@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from exporter.runs.counters import Key
 from exporter.state.access import Access
 from exporter.state.damage import Damage
-from exporter.state.database import single
+from exporter.state.database import Connection, single
 from exporter.state.documents import document, parse, sealed, unsealed
 
 Facts = TypeVar("Facts")
@@ -73,6 +73,10 @@ _USE = (
 )
 
 
+FORGET_ALL = ("DELETE FROM usage_cell", "UPDATE usage_organization SET facts = '{\"uncounted\":true}'")
+"""What forgets all counters. The ids that the next export has are remembered, and nothing of it is counted."""
+
+
 class StoredJobRun(NamedTuple):
     """A job run: the key of its id, its day, the latest of its days, its series, and its use of CPU and memory."""
 
@@ -81,6 +85,16 @@ class StoredJobRun(NamedTuple):
     last: int
     series: int
     use: Sequence[float | None]
+
+
+def forget_all(connection: Connection, server: str | None) -> int:
+    """Forget the counters of organizations, of one server or of all; returns how many there were."""
+    every = connection.execute("SELECT id, server FROM usage_organization")
+    chosen = [id_ for id_, of in every if server in {None, of}]
+    for id_ in chosen:
+        connection.execute("DELETE FROM usage_cell WHERE organization = ?", (id_,))
+        connection.execute("UPDATE usage_organization SET facts = ? WHERE id = ?", ('{"uncounted":true}', id_))
+    return len(chosen)
 
 
 class UsageStore:
@@ -100,6 +114,10 @@ class UsageStore:
         def read_cell(family: str, labels: str, written: object) -> CellT:
             return cell(family, tuple(parse(labels)), parse(unsealed(written, family, labels)))
 
+        with self._access.reading():
+            if self._access.before:  # what was counted is to be forgotten first
+                with self._access.transaction():
+                    pass
         with self._access.reading(), self._access.database.view():
             row = single(self._connection.execute(_READ, (self._access.server, slug)))
             if row is None:

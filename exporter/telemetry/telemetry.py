@@ -91,6 +91,10 @@ class Telemetry:
         self.state_moved_aside = own.counter(
             "state_moved_aside_total", "State files moved aside because they were corrupt or not ours."
         )
+        self.state_older = own.counter(
+            "state_older_total",
+            "Times that the state lacked commits that were made, so that run counters restarted at 0.",
+        )
         self.state_damaged = own.counter(
             "state_damaged_records_total", "Records of the state that could not be read, by kind.", "kind"
         )

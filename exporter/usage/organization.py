@@ -178,7 +178,10 @@ class OrganizationExports:
         number, attempts = self._progress.exports + 1, self._means.attempts
         read = planning.counted(self._progress, sums.newest, self._today())
         read = replace(read, exports=number, held=bool(sums.rows))
-        changed = grown(self._cells, sums.added(self.slug), number) if sums.rows else {}
+        added = sums.added(self.slug) if sums.rows else {}
+        if self._progress.uncounted:
+            added = {key: (0,) * len(amounts) for key, amounts in added.items()}
+        changed = grown(self._cells, added, number)
         self._means.state.count(self.slug, read, changed, planning.next_first(read))
         self._progress, self._cells = read, {**self._cells, **changed}
         attempts.telemetry.unread(COLLECTOR, sums.unread)

@@ -41,7 +41,8 @@ class Progress:
     `id` is its UUID. `newest` is the newest day read, `reached` the day up to which older windows were read, 0 for
     none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
     nothing is asked before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest
-    of them is not shown yet. `bounds` are those of the stored histograms.
+    of them is not shown yet. `bounds` are those of the stored histograms. While it is `uncounted`, the job runs of
+    exports are remembered and add nothing: which of them were counted is not known any more.
     """
 
     id: str = ""
@@ -55,6 +56,7 @@ class Progress:
     exports: int = 0
     held: bool = False
     bounds: tuple[float, ...] = ()
+    uncounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def counted(progress: Progress, newest: int, today: int) -> Progress:
         return progress
     read = max(progress.newest, min(newest, today - 1))
     reached = max(progress.reached, export.end - OVERLAP) if export.end < today else progress.reached
-    return replace(progress, newest=read, reached=reached, export=None)
+    return replace(progress, newest=read, reached=reached, export=None, uncounted=progress.uncounted and not read)
 
 
 def believed(progress: Progress, now: float, interval: float) -> Progress:

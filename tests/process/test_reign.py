@@ -14,8 +14,9 @@ from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.reign import Reign
 from exporter.replicas import SharedState
+from exporter.replicas.commits import Commits
 from exporter.runs.counters import Key
-from exporter.state.postgres.lease_table import Hold
+from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
 from exporter.usage.cells import Cell
@@ -23,7 +24,7 @@ from exporter.usage.families import CREDITS
 from exporter.usage.planning import Progress
 from tests.postgres import free_port
 from tests.samples import NOW
-from tests.state.postgres.making import PLACE
+from tests.state.postgres.making import PLACE, linked
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
     keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), reachable=True)
     before = {*threading.enumerate()}
     for epoch in (1, 2, 3):
-        shared = SharedState(keeper, Hold(PLACE, "one", epoch), Login.of(config.state), 30.0)
+        shared = SharedState(keeper, Taken(Hold(PLACE, "one", epoch), NOW, None), Login.of(config.state), 30.0)
         with pytest.raises(StateError):
             Reign(
                 config,
@@ -99,13 +100,27 @@ def test_what_the_state_knows_of_usage_is_shown_with_the_first_scrape(tmp_path: 
     after.close()
 
 
+def test_what_was_read_while_the_database_fell_back_is_not_shown(database: Address) -> None:
+    config = parse(f"state: {{url: '{database.url}'}}\nprojects: [gh/acme/web]")
+    keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), commits=Commits())
+    with linked(database) as link:
+        taken = LeaseTable(link, 30.0).take(Place(config.circleci.api_url, 0, 1), "one")
+        assert taken is not None
+        shared, log = SharedState(keeper, taken, Login.of(config.state), 30.0), cast("Logger", CapturingLogger())
+        reign = Reign(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, shared=shared)
+        database.run("UPDATE lease SET commits = commits - 1")
+        with pytest.raises(StateError, match="has to be read again"):
+            reign.restore()
+        assert keeper.commits.newest.commits > 0, "for the next attempt it lacks commits"
+
+
 def test_an_engine_that_cannot_be_made_leaves_nothing_behind(database: Address, tmp_path: Path) -> None:
     authorities = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(str(authorities))
     config = parse(f"circleci: {{ca_file: {authorities}}}\nstate: {{url: '{database.url}'}}\nprojects: [gh/a/b]")
     authorities.unlink()
     keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), reachable=True)
-    shared = SharedState(keeper, Hold(PLACE, "one", 1), Login.of(config.state), 30.0)
+    shared = SharedState(keeper, Taken(Hold(PLACE, "one", 1), NOW, None), Login.of(config.state), 30.0)
     before = {*threading.enumerate()}
     with pytest.raises(StartError, match="ca_file"):
         Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"}, shared=shared)

@@ -31,7 +31,7 @@ class Brief:
     """A reign of nothing."""
 
     def __init__(self, shared: SharedState) -> None:
-        self.shared, self.is_stale, self.steps = shared, False, ["made"]
+        self.shared, self.stale, self.steps = shared, "", ["made"]
 
     def start(self) -> None:
         self.steps.append("started")
@@ -134,14 +134,39 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     wait_until(following.leads)
     first = following.reigns[0]
     following.troubles.append(StateError("the database: gone"))
-    first.is_stale = True
+    first.stale = "a commit has an unknown end"
     wait_until(lambda: not following.troubles)
     current: Any = following.succession.current
     assert current is first
     wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert first.steps == ["made", "started", "stopped", "closed"]
     before, after = first.shared.hold, following.reigns[1].shared.hold
-    assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 1)
+    assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
+
+
+def test_after_a_failure_all_is_read_under_a_lease_that_was_taken_again(following: Following) -> None:
+    following.troubles += [StateError("the database: it is an older copy")] * 2
+    following.succession.start()
+    wait_until(following.leads)
+    assert following.reigns[0].shared.hold.epoch == 3
+
+
+def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_told(
+    following: Following, database: Address
+) -> None:
+    following.succession.start()
+    wait_until(following.leads)
+    first = following.reigns[0]
+    with linked(database) as link:
+        postgres = made(link, first.shared.hold)
+        postgres._seen = first.shared._saw
+        database.run("UPDATE lease SET commits = commits - 1")
+        with pytest.raises(Refused, match="older copy"), postgres.transaction():
+            postgres.execute("SELECT 1")
+        first.stale = postgres.stale
+    wait_until(lambda: len(following.reigns) == 2 and following.leads())
+    assert ("warning", "reading the database again", {"why": "the database lacks commits"}) in following.log.events
+    assert [reign.shared.taken.lacking for reign in following.reigns] == [False, True]
 
 
 def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Following, database: Address) -> None:
@@ -152,7 +177,7 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Follo
     wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
     assert database.run("SELECT epoch FROM lease") == [(2,)]
-    assert "the lease was renewed late; reading the database again" in following.log.told()
+    assert ("warning", "reading the database again", {"why": "the lease was renewed late"}) in following.log.events
 
 
 def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again(
@@ -166,7 +191,7 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
         with postgres.transaction():
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")
-            first.is_stale = True
+            first.stale = "a commit has an unknown end"
             wait_until(lambda: "waiting for what is under way in the database" in following.log.told())
             [(end,)] = database.run("SELECT until FROM lease")
             wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until > %s", [end + LEASE]))

@@ -11,7 +11,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.replicas import Keeper
 from exporter.replicas.clock import steady
-from exporter.state.postgres.lease_table import Hold, LeaseTable
+from exporter.state.postgres.lease_table import LeaseTable, Taken
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login, UnreachableError
 from tests.postgres import free_port
@@ -38,21 +38,18 @@ class Kept:
         self.keeper = Keeper(
             LeaseTable(Link(Login(url, None, 2.0), limit), lease), PLACE, log, clock=lambda: steady() + self.ahead
         )
-        self.taken: list[tuple[Hold, float | None]] = []
-        self.losses = self.lapses = 0
+        self.taken: list[Taken] = []
+        self.losses = 0
+        self.outdated: list[str] = []
         self.failures: list[StartError] = []
-        self.keeper.taken = lambda held, paused: self.taken.append((held, paused))
-        self.keeper.lost, self.keeper.lapsed = self._lost, self._lapsed
+        self.keeper.taken, self.keeper.lost, self.keeper.outdated = self.taken.append, self._lost, self.outdated.append
         self.keeper.failed = self.failures.append
 
     def _lost(self) -> None:
         self.losses += 1
 
-    def _lapsed(self) -> None:
-        self.lapses += 1
-
     def leads(self) -> bool:
-        return bool(self.taken) and self.keeper.leads(self.taken[-1][0])
+        return bool(self.taken) and self.keeper.leads(self.taken[-1].hold)
 
 
 @contextmanager
@@ -97,7 +94,7 @@ def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
         assert not found.taken
         end_lease(database)
         wait_until(found.leads)
-        assert found.taken[0][0].epoch == 2
+        assert found.taken[0].hold.epoch == 2
 
 
 def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Address) -> None:
@@ -110,7 +107,7 @@ def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Addr
         assert not found.leads()
         LeaseTable(link, LEASE).give_back(other)
         wait_until(found.leads)
-        assert [held.epoch for held, _ in found.taken] == [1, 3]
+        assert [each.hold.epoch for each in found.taken] == [1, 3]
 
 
 def test_a_silent_database_ends_leading_before_the_lease_ends(postgres: Server, database: Address) -> None:
@@ -147,7 +144,54 @@ def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapse
         found.ahead = 0.95 * LEASE
         assert not found.leads()
         wait_until(found.leads)
-        assert (found.lapses, found.losses, len(found.taken)) == (1, 0, 1)
+        assert (found.outdated, found.losses, len(found.taken)) == (["the lease was renewed late"], 0, 1)
+
+
+def test_a_leader_finds_by_a_renewal_that_the_database_lacks_commits_and_takes_the_lease_again(
+    database: Address,
+) -> None:
+    with kept(database.url) as found:
+        found.keeper.start()
+        wait_until(found.leads)
+        found.keeper.commits.saw(found.taken[0].hold, 7)
+        wait_until(lambda: found.outdated)
+        assert set(found.outdated) == {"the database lacks commits"}
+        found.keeper.begin_anew()
+        wait_until(lambda: len(found.taken) > 1)
+        assert (found.taken[-1].commits, found.taken[-1].lacking) == (7, True)
+        told = len(found.outdated)
+        first = until(database)
+        wait_until(lambda: until(database) > first)
+        assert len(found.outdated) == told, "whoever begins with it knows"
+
+
+def test_a_standby_that_has_seen_more_lets_the_leader_know(database: Address) -> None:
+    with linked(database) as link, kept(database.url) as found:
+        table = LeaseTable(link, 60.0)
+        held = hold(link, "another")
+        database.run("UPDATE lease SET commits = 7, begun_epoch = epoch")
+        found.keeper.start()
+        wait_until(lambda: found.keeper.commits.newest.commits == 7)
+        database.run("UPDATE lease SET commits = 5")
+
+        def is_told() -> bool:
+            renewed = table.renew(held, None)
+            return renewed is not None and (renewed.commits, renewed.lacking) == (7, True)
+
+        wait_until(is_told)
+        assert found.log.told() == ["the database lacks commits that were made: it is an older copy"]
+
+
+def test_a_standby_that_takes_over_from_nobody_finds_what_is_lacking(database: Address) -> None:
+    with linked(database) as link, kept(database.url) as found:
+        hold(link, "another")
+        database.run("UPDATE lease SET commits = 7, begun_epoch = 4, epoch = 4")
+        found.keeper.start()
+        wait_until(lambda: found.keeper.commits.newest.commits == 7)
+        database.run("DELETE FROM lease")
+        wait_until(found.leads)
+        assert found.taken[0] == Taken(found.taken[0].hold, found.taken[0].now, None, 7, lacking=True)
+        assert found.taken[0].hold.epoch == 5
 
 
 def test_the_end_of_a_leader_does_not_wait_for_a_silent_database(postgres: Server, database: Address) -> None:
@@ -197,7 +241,7 @@ def test_a_pause_of_circleci_s_is_kept_with_the_lease_at_once(database: Address)
     with kept(database.url) as found:
         found.keeper.start()
         wait_until(found.leads)
-        assert found.taken[0][1] == 1_800_000_000.0
+        assert found.taken[0].paused_until == 1_800_000_000.0
 
 
 def test_one_command_may_hold_the_lease(database: Address) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.state import StateStore
-    from exporter.state.postgres.lease_table import Hold
+    from exporter.state.postgres.lease_table import Taken
     from tests.postgres import Address
 
 LEASE = 30.0
@@ -33,8 +33,8 @@ class Kept:
         log: Any = Log()
         log.warning = log.error
         self.keeper = Keeper(LeaseTable(Link(self._login, 5.0), LEASE), place, log, clock=lambda: self.now)
-        self.taken: list[Hold] = []
-        self.keeper.taken = lambda held, _paused: self.taken.append(held)
+        self.taken: list[Taken] = []
+        self.keeper.taken = self.taken.append
         assert self.keeper.reach()
         assert self.keeper.take()
 

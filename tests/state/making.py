@@ -77,10 +77,12 @@ class Opened:
             schema.make(self._leases.link)
             taken = self._leases.take(lease_table.Place(server, 0, 1), "tests")
             assert taken is not None, "another state is open"
+            begun = self._leases.begin(taken, 0)
+            assert begun is not None
             self._hold = taken.hold
             link = Link(path.login(), PATIENCE)
             log: Any = self.log
-            database = Postgres(link, taken.hold, self.telemetry, log, lease=600.0, leads=lambda: True)
+            database = Postgres(link, begun, self.telemetry, log, lease=600.0, leads=lambda: True)
             self.state = StateStore(database, server, self.telemetry, log, wall=lambda: self.now)
         else:
             self.state = StateStore.open(path, server, self.telemetry, self.log, wall=lambda: self.now)  # type: ignore[arg-type]

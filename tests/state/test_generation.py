@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.errors import StateError
 from tests.state.making import NOW_LEDGER, Opened, known, opened
 
 if TYPE_CHECKING:
@@ -126,11 +127,16 @@ def test_a_commit_that_cannot_be_noted_beside_the_file_is_a_commit_all_the_same(
     assert counted(path)[0]
 
 
-def test_an_older_file_that_cannot_be_written_stops_no_start(path: Path) -> None:
+def test_an_older_file_that_cannot_be_written_stops_no_start_and_shows_no_old_counter_nor_counts_on_it(
+    path: Path,
+) -> None:
     with opened(path) as found:
         count(found)
     with closing(sqlite3.connect(path)) as file:
-        file.execute("CREATE TRIGGER kept BEFORE DELETE ON ledger BEGIN SELECT RAISE(FAIL, 'kept'); END")
+        file.execute(
+            "CREATE TRIGGER kept BEFORE UPDATE OF left_at ON ledger WHEN NEW.left_at = 0"
+            " BEGIN SELECT RAISE(FAIL, 'kept'); END"
+        )
     shutil.copyfile(path, backup(path))
     with opened(path) as found:
         count(found)
@@ -138,3 +144,12 @@ def test_an_older_file_that_cannot_be_written_stops_no_start(path: Path) -> None
     with opened(path) as found:
         assert found.metric("state_writable") == 0
         assert found.log.told() == ["the state file cannot be written; values are served from memory until then"]
+        assert [stored.ledger for stored in found.state.load()] == [None]
+        with pytest.raises(StateError, match="kept"):
+            found.state.resume(SLUG, 300.0)
+        with pytest.raises(StateError, match="kept"):
+            found.state.usage.read("gh/acme", str, lambda *_: None)
+        found.state._connection.execute("DROP TRIGGER kept")
+        assert found.state.resume(SLUG, 300.0) is None
+        assert found.log.told()[1:] == [OLDER]
+        assert found.metric("state_older_total") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import sqlite3
 from contextlib import closing
 from itertools import pairwise
@@ -120,6 +121,29 @@ def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock
         ]
         assert shown == sorted(shown)
         assert shown[0] == 0
+
+
+def test_what_an_older_state_may_have_counted_already_is_remembered_and_adds_nothing(
+    api: FakeUsageApi, clock: TestClock, path: Path
+) -> None:
+    api.rows(row(1))
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(120)
+    backup = path.with_name("backup.db")
+    shutil.copyfile(path, backup)
+    api.rows(row(1), row(2))
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(DAY)
+        assert exporter.samples()[CREDITS] == 102
+    shutil.copyfile(backup, path)
+    with Exporter(api, clock, path) as exporter:
+        assert exporter.samples() == {}
+        exporter.run(300)
+        assert exporter.samples()[CREDITS] == exporter.samples()[COMPUTE] == 0
+        assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
+        api.rows(row(1), row(2), on("2026-11-25", 3))
+        exporter.run(DAY)
+        assert exporter.samples()[CREDITS] == 51
 
 
 def test_once_yesterday_is_read_nothing_is_asked_until_the_next_day(

@@ -10,7 +10,7 @@ import psycopg
 from structlog.stdlib import BoundLogger
 
 from exporter.state.postgres import dialect
-from exporter.state.postgres.lease_table import Hold, fence
+from exporter.state.postgres.lease_table import Taken, fence, nothing_lacks, number
 from exporter.state.postgres.link import Link, Rows
 from exporter.state.postgres.login import words
 from exporter.telemetry import Telemetry
@@ -40,22 +40,35 @@ class Postgres:
     outages: tuple[type[Exception], ...] = (psycopg.Error,)
     lasting = True
     keeps = True
-    is_older = False
+    is_shared = True
 
     def __init__(
-        self, link: Link, hold: Hold, telemetry: Telemetry, log: BoundLogger, *, lease: float, leads: Callable[[], bool]
+        self,
+        link: Link,
+        taken: Taken,
+        telemetry: Telemetry,
+        log: BoundLogger,
+        *,
+        lease: float,
+        leads: Callable[[], bool],
+        seen: Callable[[int], None] = lambda _commits: None,
     ) -> None:
-        """`leads` says whether the lease still holds, as far as this replica can know; `lease` is in seconds."""
-        self._link, self._hold, self._leads = link, hold, leads
+        """`leads` says whether the lease still holds, as far as this replica can know; `lease` is in seconds.
+
+        `seen` is told the number of each commit.
+        """
+        self._link, self._hold, self._leads, self._seen = link, taken.hold, leads, seen
         self._telemetry, self._log = telemetry, log
         idle = max(1, int(lease * IDLE_SHARE * 1000))
         self._begin = ("BEGIN", f"SET LOCAL idle_in_transaction_session_timeout = {idle}")
-        self._failing = self._within = self._begun = False
+        self._failing = self._within = self._begun = self._begins_again = False
         self._waiting: list[str] = []
+        self._last = ""
         self._after_view: list[str] | None = None
         self._size = self._number = 0
-        self.is_stale = False
-        """Whether it may hold what this process does not know, so that all must be read again before it counts."""
+        self._commits, self.is_older = taken.commits, taken.lacking
+        self.stale = ""
+        """Why it may hold something else than this process knows, so that all must be read again before it counts."""
         telemetry.state_writable.set(1)
 
     @property
@@ -89,7 +102,7 @@ class Postgres:
         """Commit what is written meanwhile, all of it or, after an exception, nothing. Raises psycopg.Error."""
         if not self._leads():
             raise Refused("this replica does not lead")
-        if self.is_stale:
+        if self.stale:
             raise Refused("it has to be read again first")
         self._within, self._begun = True, False
         try:
@@ -98,11 +111,12 @@ class Postgres:
                 self._send()
             self._commit()
         except BaseException as error:
-            self.is_stale |= isinstance(error, psycopg.IntegrityError)
+            if isinstance(error, psycopg.IntegrityError):
+                self.stale = "another replica has counted the same"
             self._link.roll_back()
             raise
         finally:
-            self._within, self._waiting, self._size = False, [], 0
+            self._within, self._waiting, self._size, self._begins_again = False, [], 0, False
 
     @contextmanager
     def view(self) -> Iterator[None]:
@@ -122,6 +136,13 @@ class Postgres:
             with self.transaction():
                 for written in later:
                     self._keep(written)
+
+    def begin_again(self, *, whole: bool) -> None:
+        """Note, within a transaction, that what was counted in an older copy is forgotten: `whole` for all shards."""
+        self._begins_again = True
+        self._keep(nothing_lacks(self._link, self._hold.place))
+        if whole:
+            self.execute("DELETE FROM webhook WHERE server = ?", (self._hold.place.server,))
 
     def version(self, _after: int) -> int:
         """The next version of a hint: of all replicas together, so that no two writers take the same."""
@@ -160,25 +181,40 @@ class Postgres:
         if self._begun:
             self._verify()
         else:
-            begin = (*self._begin, fence(self._link, self._hold))
+            begin = (*self._begin, fence(self._link, self._hold, "commits, lacking"))
+            self._last = number(self._link, self._hold)
             self._number = self._link.number
         found = self._link.run(*begin, *self._waiting, *last)
         self._waiting, self._size = [], 0
-        if begin and not found[len(begin) - 1]:
-            raise Refused("another replica has taken the lease")
+        if begin:
+            self._judge(found[len(begin) - 1])
         self._begun = True
         return found
+
+    def _judge(self, lease: Rows) -> None:
+        """Go on only if the lease is this reign's, and the newest commit too."""
+        if not lease:
+            raise Refused("another replica has taken the lease")
+        [(commits, lacking)] = lease
+        if (commits, lacking) != (self._commits, self.is_older):
+            self.stale = "the database lacks commits"
+            self._seen(max(commits, self._commits) + 1)  # so that it lacks commits for whoever takes the lease next
+            raise Refused("it lacks commits that were made: it is an older copy")
 
     def _commit(self) -> None:
         if not self._leads():
             raise Refused("this replica does not lead any more")
         self._verify()
         try:
-            self._link.run(*self._waiting, "COMMIT")
+            self._link.run(*self._waiting, self._last, "COMMIT")
         except psycopg.Error:
             # The server has said of a failed statement that nothing was committed; of a failed commit nobody has.
-            self.is_stale |= not self._link.in_failed_transaction
+            if not self._link.in_failed_transaction:
+                self.stale = "a commit has an unknown end"
             raise
+        self._commits += 1
+        self.is_older = self.is_older and not self._begins_again
+        self._seen(self._commits)
 
     def _verify(self) -> None:
         if not self._link.is_open or self._link.number != self._number:

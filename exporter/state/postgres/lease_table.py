@@ -1,6 +1,8 @@
 """Which replica leads which shard: a row for each, with its end on the database's clock.
 
-Each function is one round trip, and none waits for long.
+The row also numbers the commits of its leaders. So whoever has seen a later one knows that what it finds is an older
+copy of the database: counters would fall to what they were then, and Prometheus would add what they rise by a second
+time. Each function is one round trip, and none waits for long.
 """
 
 from __future__ import annotations
@@ -21,11 +23,27 @@ SCHEMA: Final = (
         epoch BIGINT NOT NULL,
         until DOUBLE PRECISION NOT NULL,
         paused_until DOUBLE PRECISION,
+        commits BIGINT NOT NULL DEFAULT 0,
+        begun BIGINT NOT NULL DEFAULT 0,
+        begun_epoch BIGINT NOT NULL DEFAULT 0,
+        lacking BOOLEAN NOT NULL DEFAULT FALSE,
         PRIMARY KEY (server, shard, total))""",
 )
+UPGRADE: Final = (
+    """ALTER TABLE lease
+        ADD COLUMN commits BIGINT NOT NULL DEFAULT 0,
+        ADD COLUMN begun BIGINT NOT NULL DEFAULT 0,
+        ADD COLUMN begun_epoch BIGINT NOT NULL DEFAULT 0,
+        ADD COLUMN lacking BOOLEAN NOT NULL DEFAULT FALSE""",
+)
+"""What version 2 added."""
 TAKING: Final = 0x43494558_0001
 """The advisory lock of whoever takes a lease: of two numbers of shards only one may."""
-_LOOK: Final = "SELECT lease_now(), shard, total, until FROM lease RIGHT JOIN (SELECT 1) AS always ON server = ?"
+# The row as JSON: a standby looks at tables of the version before, too, which lack columns.
+_LOOK: Final = """SELECT lease_now(), shard, total, until, (of_row ->> 'begun_epoch')::BIGINT,
+    (of_row ->> 'begun')::BIGINT, (of_row ->> 'commits')::BIGINT
+    FROM (SELECT shard, total, until, to_jsonb(lease) AS of_row FROM lease WHERE server = ?) AS leases
+    RIGHT JOIN (SELECT 1) AS always ON TRUE"""
 # A commit under a lease that has ended may be under way: what it holds can be taken once it is over. What has ended by
 # now(), when the transaction began, was waited for; what ends later is not taken.
 _WAIT: Final = """SELECT 1 FROM lease
@@ -34,26 +52,37 @@ _WAIT: Final = """SELECT 1 FROM lease
 _FENCE_OFF: Final = """UPDATE lease SET epoch = epoch + 1, holder = ''
     WHERE server = ? AND total <> ? AND until <= extract(epoch FROM now())"""
 _TAKE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
-    SELECT ?, ?, ?, ?, 1, lease_now() + ?
+    SELECT ?, ?, ?, ?, ? + 1, lease_now() + ?
     WHERE NOT EXISTS (SELECT FROM lease WHERE server = ? AND total <> ? AND until > extract(epoch FROM now()))
     ON CONFLICT (server, shard, total)
-    DO UPDATE SET holder = excluded.holder, epoch = lease.epoch + 1, until = excluded.until
+    DO UPDATE SET holder = excluded.holder, epoch = greatest(lease.epoch + 1, excluded.epoch), until = excluded.until
     WHERE lease.until <= extract(epoch FROM now())
     RETURNING epoch, lease_now(),
     (SELECT max(paused_until) FROM lease WHERE server = ? AND (shard = ? AND total = ? OR total <> ?))"""
 _RENEW: Final = """UPDATE lease SET until = lease_now() + ?, paused_until = ?
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
-    RETURNING lease_now()"""
+    RETURNING lease_now(), commits, lacking"""
 _WAIT_FOR_OWN: Final = """SELECT 1 FROM lease
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR UPDATE"""
 _RETAKE: Final = """UPDATE lease SET epoch = epoch + 1, until = lease_now() + ?
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
     RETURNING epoch, lease_now(), paused_until"""
+# Who begins to lead has seen so many commits.
+_BEGIN: Final = """UPDATE lease SET lacking = lacking OR commits < ?, commits = greatest(commits, ?),
+    begun = greatest(commits, ?), begun_epoch = epoch
+    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?
+    RETURNING commits, lacking"""
+_NOTE_LACKING: Final = """UPDATE lease SET lacking = TRUE, commits = greatest(commits, ?)
+    WHERE server = ? AND shard = ? AND total = ? AND begun_epoch = ?"""
 _GIVE_BACK: Final = """UPDATE lease SET until = 0, holder = ''
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?"""
 # The weakest lock that a take-over waits for: a renewal changes no key, so it goes on beside a long commit.
-_FENCE: Final = """SELECT 1 FROM lease
+_FENCE: Final = """SELECT {} FROM lease
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR KEY SHARE"""
+# The last statement of a commit, since it does hold up a renewal.
+_NUMBER: Final = """UPDATE lease SET commits = commits + 1
+    WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?"""
+_NOTHING_LACKS: Final = "UPDATE lease SET lacking = FALSE WHERE server = ? AND shard = ? AND total = ?"
 
 
 class Place(NamedTuple):
@@ -72,12 +101,28 @@ class Hold(NamedTuple):
     epoch: int
 
 
+class Newest(NamedTuple):
+    """The newest commit of one place: the epoch of its leader, with which number that began, and its own number."""
+
+    epoch: int = 0
+    begun: int = 0
+    commits: int = 0
+
+    def lacks(self, known: Newest) -> bool:
+        """Whether this is of a copy of the database that lacks a commit which is known."""
+        return (self.begun if self.epoch > known.epoch else self.commits) < known.commits
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a look shows: the database's time, and until when each lease of this server holds, by shard and number."""
+    """What a look shows, by shard and number of shards of this server: until when each lease holds, and its commits.
+
+    `now` is the database's time. Tables of an older version know nothing of commits.
+    """
 
     now: float
     until: dict[tuple[int, int], float]
+    newest: dict[tuple[int, int], Newest]
 
     def is_free(self, place: Place) -> bool:
         """Whether a lease may be taken: it has ended, and all those of another number of shards have."""
@@ -86,11 +131,24 @@ class Seen:
 
 
 class Taken(NamedTuple):
-    """The lease as it was taken, the database's time, and until when CircleCI has asked for a pause."""
+    """The lease as it was taken, the database's time, and until when CircleCI has asked for a pause.
+
+    `commits` is the number of the newest commit; `lacking` says that the database lacks some that were made.
+    """
 
     hold: Hold
     now: float
     paused_until: float | None
+    commits: int = 0
+    lacking: bool = False
+
+
+class Renewed(NamedTuple):
+    """The database's time when a lease was renewed, and what it said of commits."""
+
+    now: float
+    commits: int
+    lacking: bool
 
 
 class LeaseTable:
@@ -104,29 +162,42 @@ class LeaseTable:
     def look(self, place: Place) -> Seen:
         """What leases there are. Raises psycopg.Error."""
         [rows] = self.link.run(self.link.write(_LOOK, (place.server,)))
-        return Seen(rows[0][0], {(shard, total): until for _, shard, total, until in rows if shard is not None})
+        leases = [((shard, total), until, newest) for _, shard, total, until, *newest in rows if shard is not None]
+        return Seen(
+            rows[0][0],
+            {place: until for place, until, _ in leases},
+            {place: Newest(*newest) for place, _, newest in leases if None not in newest},
+        )
 
-    def take(self, place: Place, holder: str) -> Taken | None:
-        """Take a lease that is free; None where it is not. Raises psycopg.Error."""
+    def note_lacking(self, place: Place, found: Newest, known: Newest) -> None:
+        """Note that the database lacks commits: whoever leads begins anew. Raises psycopg.Error."""
+        self._run(self.link.write(_NOTE_LACKING, (known.commits, *place, found.epoch)))
+
+    def take(self, place: Place, holder: str, epoch: int = 0) -> Taken | None:
+        """Take a lease that is free, under an epoch above that one; None where it is not. Raises psycopg.Error."""
         server, shard, total = place
         found = self._run(
             f"SELECT pg_advisory_xact_lock({TAKING})",
             self.link.write(_WAIT, (server, shard, total)),
             self.link.write(_FENCE_OFF, (server, total)),
-            self.link.write(_TAKE, (*place, holder, self.seconds, server, total, *place, total)),
+            self.link.write(_TAKE, (*place, holder, epoch, self.seconds, server, total, *place, total)),
         )
         if not found:
             return None
         epoch, now, paused_until = found[0]
         return Taken(Hold(place, holder, epoch), now, paused_until)
 
-    def renew(self, hold: Hold, paused_until: float | None) -> float | None:
-        """Renew a lease that has not ended; returns the database's time, None where it is lost.
+    def begin(self, taken: Taken, known: int) -> Taken | None:
+        """Begin to lead, having seen commits up to a number; None where the lease is lost. Raises psycopg.Error."""
+        hold = taken.hold
+        own = (*hold.place, hold.holder, hold.epoch)
+        found = self._run(self.link.write(_BEGIN, (known, known, known, *own)))
+        return taken._replace(commits=found[0][0], lacking=found[0][1]) if found else None
 
-        Raises psycopg.Error.
-        """
+    def renew(self, hold: Hold, paused_until: float | None) -> Renewed | None:
+        """Renew a lease that has not ended; None where it is lost. Raises psycopg.Error."""
         found = self._run(self.link.write(_RENEW, (self.seconds, paused_until, *hold.place, hold.holder, hold.epoch)))
-        return found[0][0] if found else None
+        return Renewed(*found[0]) if found else None
 
     def retake(self, hold: Hold) -> Taken | None:
         """Take a lease again that has not ended; None where it is lost. Raises psycopg.Error.
@@ -152,6 +223,16 @@ class LeaseTable:
             raise
 
 
-def fence(link: Link, hold: Hold) -> str:
+def fence(link: Link, hold: Hold, columns: str = "1") -> str:
     """The statement that finds a row, and keeps it from others, as long as a lease was not taken again."""
-    return link.write(_FENCE, (*hold.place, hold.holder, hold.epoch))
+    return link.write(_FENCE.format(columns), (*hold.place, hold.holder, hold.epoch))
+
+
+def number(link: Link, hold: Hold) -> str:
+    """The statement that numbers the commit under way."""
+    return link.write(_NUMBER, (*hold.place, hold.holder, hold.epoch))
+
+
+def nothing_lacks(link: Link, place: Place) -> str:
+    """The statement that notes that what the database lacked is counted anew."""
+    return link.write(_NOTHING_LACKS, place)

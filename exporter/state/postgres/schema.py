@@ -10,9 +10,9 @@ from exporter.state import hint_tables, live_tables, project_tables, run_tables,
 from exporter.state.postgres import arrivals, dialect, lease_table
 from exporter.state.postgres.link import Link
 
-VERSION: Final = 1
+VERSION: Final = 2
 SCHEMA: Final = (
-    "CREATE TABLE circleci_exporter_schema (version BIGINT NOT NULL)",
+    "CREATE TABLE circleci_exporter_schema (version BIGINT NOT NULL, written BIGINT NOT NULL)",
     *lease_table.SCHEMA,
     *arrivals.SCHEMA,
     *map(
@@ -27,7 +27,9 @@ SCHEMA: Final = (
         ),
     ),
 )
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {}
+MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
+    1: (*lease_table.UPGRADE, "ALTER TABLE circleci_exporter_schema ADD COLUMN written BIGINT NOT NULL DEFAULT 0")
+}
 """The statements that make the next version of each version, by its number."""
 MAKING: Final = 0x43494558_0000
 """The advisory lock of whoever makes or changes tables."""
@@ -38,6 +40,16 @@ _BEGIN: Final = ("BEGIN", "SET LOCAL lock_timeout = 5000", f"SELECT pg_advisory_
 _IS_MADE: Final = """SELECT count(*) FROM pg_tables
     WHERE schemaname = current_schema() AND tablename = 'circleci_exporter_schema'"""
 _VERSION: Final = "SELECT version FROM circleci_exporter_schema"
+# The row names the transaction that wrote it. Where another one did, a dump was restored.
+_WRITE: Final = "UPDATE circleci_exporter_schema SET version = ?, written = txid_current()"
+_IS_RESTORED: Final = "SELECT xmin::TEXT::BIGINT <> written % 4294967296 FROM circleci_exporter_schema"
+_FORGET: Final = (
+    *run_tables.FORGET_ALL,
+    *usage_store.FORGET_ALL,
+    "DELETE FROM webhook",
+    "UPDATE lease SET lacking = TRUE WHERE until > lease_now()",  # who leads a shard forgets what it knows, and says so
+    "UPDATE circleci_exporter_schema SET written = txid_current()",
+)
 # A database of another program has tables of its own, and may well call one of them `project`.
 _FOREIGN: Final = """SELECT count(*) FROM pg_tables
     WHERE schemaname = current_schema() AND tablename IN ('project', 'lease')"""
@@ -50,7 +62,7 @@ def make(link: Link, newest: int = VERSION) -> int:
     try:
         *_, [(made,)], [(foreign,)] = link.run(*_BEGIN, _IS_MADE, _FOREIGN)
         if not (made or foreign):
-            link.run(*SCHEMA, link.write("INSERT INTO circleci_exporter_schema (version) VALUES (?)", (VERSION,)))
+            link.run(*SCHEMA, "INSERT INTO circleci_exporter_schema VALUES (0, 0)", link.write(_WRITE, (VERSION,)))
         link.run("COMMIT")
     except BaseException:
         link.roll_back()
@@ -80,7 +92,7 @@ def migrate(
             for number in range(found, newest):
                 link.run(
                     *migrations[number],
-                    link.write("UPDATE circleci_exporter_schema SET version = ?", (number + 1,)),
+                    link.write(_WRITE, (number + 1,)),
                     limit=MIGRATING,
                 )
             link.run("COMMIT")
@@ -90,3 +102,20 @@ def migrate(
         raise
     link.roll_back()
     return False
+
+
+def forget_if_restored(link: Link, fence: str) -> None:
+    """Note that what was counted is too old where the tables come from a dump, for all; only a leader may.
+
+    Nothing is done where `fence` finds no row. Raises psycopg.Error.
+    """
+    if not link.run(_IS_RESTORED)[0][0][0]:
+        return
+    try:
+        *_, [(restored,)], leading = link.run(*_BEGIN, _IS_RESTORED, fence)
+        if restored and leading:
+            link.run(*_FORGET, limit=MIGRATING)
+        link.run("COMMIT")
+    except BaseException:
+        link.roll_back()
+        raise

@@ -62,6 +62,12 @@ class Producer:
         self.release(now, count // 3)
         self._run_again(now)
 
+    def hold(self, now: float, count: int) -> None:
+        """Let so many pipelines begin that go on only when they are released."""
+        steps = [{"slug": slug, "created": now, "branch": "main"} for slug in self.random.choices(self._slugs, k=count)]
+        begun = self._change(*(("add", step | {"workflows": [self._held(float(int(now)))]}) for step in steps))
+        self.held += [(run["id"], run["status"], 0) for each in begun for run in each["workflows"]]
+
     def pipeline(self, now: float) -> Step:
         """What chance makes of a pipeline that is created now."""
         chance, created = self.random, float(int(now))

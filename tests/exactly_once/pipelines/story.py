@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config import Config, Project
+    from exporter.replicas import SharedState
     from exporter.state.records import Stored
     from exporter.system.logs import Logger
     from tests.exactly_once.pipelines.truth import Facts, Samples
@@ -73,14 +74,19 @@ class Story:
 
     def open(self) -> None:
         """Start the engine, as a restart does."""
+        self.log = CapturingLogger()
+        self.engine = self.made()
+
+    def made(self, shared: SharedState | None = None) -> Engine:
+        """An engine that shows what the state knows."""
         config = self._config()
         environ, clocks = {"CIRCLECI_TOKEN": self.circle.token}, Clocks(lambda: self.now)
-        self.log = CapturingLogger()
-        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
+        engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks, shared=shared)
         found = {each.slug: each for each in engine.state.load()}
         engine.store.publish(
             [self._restored(project, found.get(project.slug)) for project in config.projects], self.now
         )
+        return engine
 
     def _config(self) -> Config:
         projects = ", ".join(SLUGS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.state.postgres import schema
 from exporter.state.postgres.database import Postgres
-from exporter.state.postgres.lease_table import Hold, LeaseTable, Place
+from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.state.making import SERVER, Log
@@ -38,6 +38,14 @@ def end_lease(database: Address) -> None:
     database.run("UPDATE lease SET until = lease_now() - 1")
 
 
+def back_to_first(database: Address) -> None:
+    """Make the tables those of version 1."""
+    for column in ("commits", "begun", "begun_epoch", "lacking"):
+        database.run(f"ALTER TABLE lease DROP COLUMN {column}")
+    database.run("ALTER TABLE circleci_exporter_schema DROP COLUMN written")
+    database.run("UPDATE circleci_exporter_schema SET version = 1")
+
+
 def hold(link: Link, holder: str = "one", place: Place = PLACE) -> Hold:
     """Take a lease."""
     taken = LeaseTable(link, LEASE).take(place, holder)
@@ -48,4 +56,6 @@ def hold(link: Link, holder: str = "one", place: Place = PLACE) -> Hold:
 def made(link: Link, held: Hold, leads: Callable[[], bool] = lambda: True, lease: float = LEASE) -> Postgres:
     """The database as the tables see it."""
     log: Any = Log()
-    return Postgres(link, held, Telemetry("1", []), log, lease=lease, leads=leads)
+    [(commits, lacking)] = link.run("SELECT commits, lacking FROM lease ORDER BY until DESC LIMIT 1")[0]
+    taken = Taken(held, 0.0, None, commits, lacking)
+    return Postgres(link, taken, Telemetry("1", []), log, lease=lease, leads=leads)

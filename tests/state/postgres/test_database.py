@@ -11,6 +11,7 @@ import pytest
 
 from exporter.errors import StateError
 from exporter.state import StateStore
+from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.database import CHUNK, Refused
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
@@ -42,7 +43,7 @@ def test_all_of_a_transaction_is_written_or_nothing(database: Address) -> None:
         with pytest.raises(psycopg.Error), postgres.transaction():
             postgres.executemany("SELECT nothing FROM nowhere", [()])
         assert urls(database) == ["a", "b"]
-        assert not postgres.is_stale
+        assert not postgres.stale
         with postgres.transaction():
             postgres.execute(ADD, ("d", 1))
         assert urls(database) == ["a", "b", "d"]
@@ -170,7 +171,7 @@ def test_a_transaction_whose_client_is_silent_ends_by_itself(database: Address) 
         with pytest.raises(psycopg.Error):
             fall_silent()
         assert urls(database) == []
-        assert postgres.is_stale
+        assert postgres.stale
 
 
 def test_a_run_that_another_has_counted_makes_everything_be_read_again(database: Address) -> None:
@@ -179,7 +180,7 @@ def test_a_run_that_another_has_counted_makes_everything_be_read_again(database:
         database.run("INSERT INTO server VALUES ('a', 1)")
         with pytest.raises(psycopg.IntegrityError), postgres.transaction():
             postgres.execute(ADD, ("a", 1))
-        assert postgres.is_stale
+        assert postgres.stale
         with pytest.raises(Refused, match="read again"), postgres.transaction():
             postgres.execute(ADD, ("b", 1))
 
@@ -202,7 +203,7 @@ def test_a_commit_of_unknown_end_makes_everything_be_read_again(
         with pytest.raises(psycopg.OperationalError):
             commit()
         assert urls(database) == (["a"] if reaches else [])
-        assert shared.is_stale
+        assert shared.stale
         through.close()
 
 
@@ -221,6 +222,75 @@ def test_a_transaction_does_not_go_on_on_another_connection(database: Address) -
         with pytest.raises(psycopg.OperationalError, match="connection"):
             go_on()
         assert urls(database) == []
+
+
+def test_each_commit_has_the_next_number(database: Address) -> None:
+    with linked(database) as link:
+        shared, numbers = made(link, hold(link)), list[int]()
+        shared._seen = numbers.append
+        for number in range(3):
+            shared.execute(ADD, (str(number), 1))
+            assert database.run("SELECT commits FROM lease") == [(number + 1,)]
+        assert numbers == [1, 2, 3]
+        with pytest.raises(psycopg.Error), shared.transaction():
+            shared.executemany("SELECT nothing FROM nowhere", [()])
+        assert database.run("SELECT commits FROM lease") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE lease SET commits = commits - 1",
+        "UPDATE lease SET commits = commits + 1",
+        "UPDATE lease SET lacking = TRUE",
+    ],
+)
+def test_what_has_another_newest_commit_is_refused_and_is_lacking_for_whoever_takes_the_lease_next(
+    database: Address, change: str
+) -> None:
+    with linked(database) as link:
+        held, numbers = hold(link), list[int]()
+        shared = made(link, held)
+        shared._seen = numbers.append
+        shared.execute(ADD, ("a", 1))
+        database.run(change)
+        with pytest.raises(Refused, match="older copy"), shared.transaction():
+            shared.execute(ADD, ("b", 1))
+        assert shared.stale == "the database lacks commits"
+        assert urls(database) == ["a"]
+        table = LeaseTable(link, 60.0)
+        again = table.retake(held)
+        assert again is not None
+        begun = table.begin(again, numbers[-1])
+        assert begun is not None
+        assert begun.lacking
+        assert begun.commits > max(numbers[:-1])
+
+
+def test_it_is_lacking_until_what_was_counted_is_forgotten(database: Address) -> None:
+    with linked(database) as link:
+        held = hold(link)
+        database.run("UPDATE lease SET lacking = TRUE")
+        shared = made(link, held)
+        shared.execute(ADD, ("a", 1))
+        with shared.transaction():
+            shared.begin_again(whole=False)
+            olders = [shared.is_older]
+        assert [*olders, shared.is_older] == [True, False]
+        shared.execute(ADD, ("b", 1))
+        assert database.run("SELECT commits, lacking FROM lease") == [(3, False)]
+
+
+@pytest.mark.parametrize(("whole", "left"), [(True, []), (False, [("unsigned",)])])
+def test_the_first_of_all_shards_counts_webhooks_anew(
+    database: Address, *, whole: bool, left: list[tuple[str]]
+) -> None:
+    with linked(database) as link:
+        Arrivals(link, SERVER).count({("other", "unsigned"): 4})
+        shared = made(link, hold(link))
+        with shared.transaction():
+            shared.begin_again(whole=whole)
+        assert database.run("SELECT result FROM webhook") == left
 
 
 def test_large_commits_are_sent_in_pieces(database: Address) -> None:

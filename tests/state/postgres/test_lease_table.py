@@ -3,13 +3,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from exporter.state.postgres.lease_table import LeaseTable, Place, fence
+from exporter.state.postgres.lease_table import LeaseTable, Newest, Place, fence, nothing_lacks
 from tests.state.making import SERVER
-from tests.state.postgres.making import LEASE, PLACE, end_lease, linked
+from tests.state.postgres.making import LEASE, PLACE, back_to_first, end_lease, linked
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.postgres import Address
+    from tests.postgres import Address, Server
 
 TWO = (Place(SERVER, 0, 2), Place(SERVER, 1, 2))
 
@@ -140,6 +140,62 @@ def test_a_lease_that_holds_is_taken_again_under_a_new_epoch_and_one_that_has_en
         assert link.run(fence(link, taken.hold)) == [[]]
         end_lease(database)
         assert table.retake(again.hold) is None
+
+
+def test_who_begins_to_lead_finds_what_is_lacking_by_what_it_has_seen(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        taken = table.take(PLACE, "one")
+        assert taken is not None
+        for known, commits, lacking in ((0, 0, False), (7, 7, True), (5, 7, True)):
+            begun = table.begin(taken, known)
+            assert begun is not None
+            assert (begun.commits, begun.lacking) == (commits, lacking), "until it is counted anew"
+            link.run(nothing_lacks(link, PLACE)) if known == 5 else None
+        assert table.look(PLACE).newest == {(0, 1): Newest(1, 7, 7)}
+        again = table.begin(taken, 7)
+        assert again is not None
+        assert not again.lacking
+        end_lease(database)
+        assert table.take(PLACE, "two", 40) is not None
+        assert table.begin(taken, 7) is None
+
+
+def test_an_epoch_is_above_all_that_were_seen(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        for seen, epoch in ((6, 7), (3, 8), (8, 9)):
+            taken = table.take(PLACE, "one", seen)
+            assert taken is not None
+            assert taken.hold.epoch == epoch
+            end_lease(database)
+
+
+def test_a_standby_notes_what_is_lacking_unless_another_has_begun_since(database: Address) -> None:
+    with linked(database) as link:
+        table = LeaseTable(link, LEASE)
+        taken = table.take(PLACE, "one")
+        assert taken is not None
+        table.begin(taken, 0)
+        table.note_lacking(PLACE, Newest(9, 0, 0), Newest(9, 40, 40))
+        renewed = table.renew(taken.hold, None)
+        assert renewed is not None
+        assert (renewed.commits, renewed.lacking) == (0, False)
+        table.note_lacking(PLACE, Newest(1, 0, 0), Newest(1, 40, 40))
+        renewed = table.renew(taken.hold, None)
+        assert renewed is not None
+        assert (renewed.commits, renewed.lacking) == (40, True)
+
+
+def test_tables_of_the_version_before_are_looked_at_and_taken_too(postgres: Server) -> None:
+    database = postgres.database()
+    with linked(database) as link:
+        back_to_first(database)
+        table = LeaseTable(link, LEASE)
+        assert table.take(PLACE, "one") is not None
+        seen = table.look(PLACE)
+        assert [*seen.until] == [(0, 1)]
+        assert seen.newest == {}
 
 
 def test_another_server_has_leases_of_its_own(database: Address) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 from exporter.errors import StartError
 from exporter.state.postgres import schema
-from exporter.state.postgres.lease_table import fence
+from exporter.state.postgres.lease_table import LeaseTable, Place, Taken, fence, nothing_lacks
 from exporter.state.postgres.link import Link
-from tests.state.postgres.making import end_lease, hold, linked
+from tests.state.postgres.making import PLACE, back_to_first, end_lease, hold, linked
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -99,3 +99,114 @@ def test_an_upgrade_that_fails_has_changed_nothing(fresh: Address) -> None:
         assert "more" not in columns(fresh)
         assert schema.version(link) == schema.VERSION
         assert schema.migrate(link, guard, NEXT, schema.VERSION + 1)
+
+
+def counting(database: Address) -> None:
+    """Let a project and an organization be counted."""
+    database.run("INSERT INTO project (id, server, slug, outcomes) VALUES (1, 's', 'gh/acme/web', '{}')")
+    database.run("INSERT INTO ledger (project, facts) VALUES (1, '{}')")
+    database.run("INSERT INTO usage_organization (id, server, slug, facts) VALUES (1, 's', 'gh/acme', '{}')")
+    database.run("INSERT INTO usage_cell VALUES (1, 'f', 'l', '{}')")
+    database.run("INSERT INTO webhook VALUES ('s', 'other', 'accepted', 3)")
+
+
+def counted(database: Address) -> tuple[int, int, int]:
+    """How many ledgers may go on, counters of usage there are, and counts of webhooks."""
+    [found] = database.run(
+        "SELECT (SELECT count(*) FROM ledger WHERE left_at IS NULL), (SELECT count(*) FROM usage_cell),"
+        " (SELECT count(*) FROM webhook)"
+    )
+    return found[0], found[1], found[2]
+
+
+def led(link: Link) -> Taken:
+    """The lease as whoever takes it now finds it."""
+    table = LeaseTable(link, 60.0)
+    taken = table.take(PLACE, "one")
+    assert taken is not None
+    guard = fence(link, taken.hold)
+    assert schema.migrate(link, guard)
+    schema.forget_if_restored(link, guard)
+    begun = table.begin(taken, 0)
+    assert begun is not None
+    return begun
+
+
+def test_the_first_version_is_brought_up_to_date_and_goes_on_counting(fresh: Address) -> None:
+    with linked(fresh) as link:
+        hold(link)
+        counting(fresh)
+        back_to_first(fresh)
+        end_lease(fresh)
+        begun = led(link)
+        assert (begun.hold.epoch, begun.commits, begun.lacking) == (2, 0, False)
+        assert counted(fresh) == (1, 1, 1)
+        made_anew = fresh.run("SELECT column_name FROM information_schema.columns WHERE table_name = 'lease'")
+        assert ("begun_epoch",) in made_anew
+
+
+def restored(fresh: Address, postgres: Server) -> Address:
+    """A database with what another had."""
+    back = postgres.database()
+    postgres.restore(back, postgres.dump(fresh))
+    return back
+
+
+def test_what_was_counted_is_forgotten_once_after_a_dump_was_restored(fresh: Address, postgres: Server) -> None:
+    with linked(fresh) as link:
+        assert not led(link).lacking
+        counting(fresh)
+        end_lease(fresh)
+        assert not led(link).lacking
+        assert counted(fresh) == (1, 1, 1)
+        end_lease(fresh)
+    back = restored(fresh, postgres)
+    with linked(back) as link:
+        assert led(link).lacking
+        assert counted(back) == (0, 0, 0)
+        counting_again = "UPDATE ledger SET left_at = NULL"
+        back.run(counting_again)
+        link.run(nothing_lacks(link, PLACE))
+        end_lease(back)
+        assert not led(link).lacking
+        assert counted(back) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "lacking"),
+    [
+        ("UPDATE circleci_exporter_schema SET written = txid_current()", False),
+        ("UPDATE circleci_exporter_schema SET written = 0", True),
+    ],
+)
+def test_what_is_true_of_a_restored_database_can_be_told_by_hand(
+    fresh: Address, postgres: Server, statement: str, lacking: bool
+) -> None:
+    with linked(fresh):
+        counting(fresh)
+    back = restored(fresh, postgres)
+    back.run(statement)
+    with linked(back) as link:
+        assert led(link).lacking == lacking
+        assert counted(back)[0] == int(not lacking)
+
+
+def test_whoever_has_lost_the_lease_forgets_nothing(fresh: Address) -> None:
+    with linked(fresh) as link:
+        guard = fence(link, hold(link))
+        counting(fresh)
+        fresh.run("UPDATE circleci_exporter_schema SET written = 0")
+        end_lease(fresh)
+        hold(link, "two")
+        schema.forget_if_restored(link, guard)
+        assert counted(fresh) == (1, 1, 1)
+
+
+def test_who_leads_another_shard_is_told_that_a_dump_was_restored(fresh: Address) -> None:
+    with linked(fresh) as link:
+        other = hold(link, "other", Place("another server", 0, 1))
+        fresh.run("UPDATE circleci_exporter_schema SET written = 0")
+        assert led(link).lacking
+        renewed = LeaseTable(link, 60.0).renew(other, None)
+        assert renewed is not None
+        assert renewed.lacking
