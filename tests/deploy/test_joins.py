@@ -49,6 +49,7 @@ EVIDENCE = {
     "CircleCIStateLost": {
         "circleci_exporter_state_moved_aside_total",
         "circleci_exporter_state_damaged_records_total",
+        "circleci_exporter_state_older_total",
         "circleci_exporter_leader",
     },
     "CircleCIWebhooksStopped": {"circleci_exporter_webhooks_total", "circleci_exporter_run_delay_seconds_count"},
