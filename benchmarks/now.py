@@ -33,6 +33,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.inbox import Inbox
 from exporter.polling.organization_list import OrganizationList
+from exporter.polling.pace import Pace
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.hints import Hint
 from exporter.runs.watching import LOOK_EVERY
@@ -142,7 +143,8 @@ class Simulation:
         self._state = StateStore.open(None, "bench", telemetry, log, wall=clocks.wall)
         kept = self.attempts, self.store, self._state, FailureLog(log)
         watches, self.inbox = collector == PIPELINES, Inbox(self._state, clocks.wall)
-        self._kind = pipelines.kind(*kept, self._coverage, self.inbox) if watches else runs.kind(*kept)
+        pace = Pace(self._coverage, self.inbox, clocks.wall, self.attempts.ahead)
+        self._kind = pipelines.kind(*kept, pace) if watches else runs.kind(*kept)
         self.store.publish(map(Snapshot, config.projects), self._now)
         self._list_due = self._now if watches and count > 1 else math.inf
         self._due = {slug: self._now + number / count * 10 for number, slug in enumerate(self.slugs)}

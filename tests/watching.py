@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from structlog.testing import CapturingLogger
@@ -10,6 +11,7 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
 from exporter.insights.collectors import PIPELINES
+from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
@@ -59,6 +61,14 @@ class Watching:
                 ledger, live = opening.shown_anew(ledger, live, self.now)
             snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
         engine.store.publish([snapshot], self.now)
+
+    def switch(self, collectors: str) -> None:
+        """Poll by other collectors from now on, as a reload does."""
+        self.collectors = collectors
+        config = parse(f"projects: [{{slug: {SLUG}, collectors: [{collectors}], {self.settings}}}]")
+        before, self.project = self.engine.store.get(SLUG), config.projects[0]
+        assert before is not None
+        self.engine.store.publish([plan.pruned(replace(before, project=self.project)).snapshot], self.now)
 
     def close(self) -> None:
         """End the engine; what it has not committed is lost."""

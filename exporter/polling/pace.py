@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from exporter.errors import PollError
@@ -24,6 +24,8 @@ class Postponed:
     until: dict[str, float] = field(default_factory=dict)
     failed: dict[str, PollError] = field(default_factory=dict)
     """What failed when it was last asked, and why."""
+    waiting: float | None = None
+    """Since when the pipeline that waits longest for its look has waited, Unix time."""
     shown_at: float = 0.0
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""
@@ -64,6 +66,19 @@ class Pace:
     def of(self, slug: str) -> Postponed:
         with self._lock:
             return self._projects.setdefault(slug, Postponed())
+
+    def forget(self, slugs: Collection[str]) -> None:
+        """Forget projects that are no longer polled."""
+        self.coverage.forget(slugs)
+        with self._lock:
+            for slug in slugs:
+                self._projects.pop(slug, None)
+
+    def late(self) -> float:
+        """For how many seconds the pipeline that waits longest for its look has waited, of all projects."""
+        with self._lock:
+            waiting = [each.waiting for each in self._projects.values() if each.waiting is not None]
+        return max(self._wall() - min(waiting, default=self._wall()), 0.0)
 
     def interval(self, snapshot: Snapshot) -> float:
         """Seconds until something of a project is due."""

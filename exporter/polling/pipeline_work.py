@@ -145,20 +145,19 @@ class Work:
             self._postponed.failed[LIST] = walk.failure
 
     def _look(self, book: Book) -> None:
-        """Look at the pipelines that are due, those that wait longest first."""
+        """Look at the pipelines that are due, in their turn."""
         project, now, ahead = self._project, self._attempt.now(), self._attempt.ahead()
-        due = []
-        for pipeline in book.live.pipelines.values():
-            moment = watching.look_due(pipeline, project.pipelines, project.runs.lookback, now, ahead)
-            if moment is not None and self._due(pipeline.id, moment):
-                due.append((moment, pipeline.created_at, pipeline.id))
-        for *_, identifier in sorted(due)[:LOOKS_A_STEP]:
+        found = book.live.pipelines.values()
+        due = watching.in_turn(found, project.pipelines, project.runs.lookback, now, ahead)
+        due = [(moment, pipeline) for moment, pipeline in due if self._due(pipeline.id, moment)]
+        self._postponed.waiting = min((moment for moment, _ in due), default=None)
+        for _, pipeline in due[:LOOKS_A_STEP]:
             if self._attempt.over():
                 return
-            pipeline = book.live.pipelines[identifier]
             until = now + watching.gap(pipeline, project.pipelines, now - ahead)
-            with self._trying(self._attempt, identifier, f"pipeline {identifier}", until) as held:
+            with self._trying(self._attempt, pipeline.id, f"pipeline {pipeline.id}", until) as held:
                 held.error = self._look_at(book, pipeline)
+        self._postponed.waiting = min((moment for moment, _ in due[LOOKS_A_STEP:]), default=None)
         self.more = len(due) > LOOKS_A_STEP
 
     @contextmanager

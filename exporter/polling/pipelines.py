@@ -13,9 +13,8 @@ from exporter.insights.collectors import PIPELINES
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempt, Attempts
-from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
-from exporter.polling.inbox import Inbox, Waiting
+from exporter.polling.inbox import Waiting
 from exporter.polling.kind import Kind, Means
 from exporter.polling.pace import RISE, Pace
 from exporter.polling.pipeline_work import Work
@@ -26,12 +25,9 @@ from exporter.runs.pipelines import FoundRun
 from exporter.state import StateStore
 
 
-def kind(  # noqa: PLR0917  the parts of a process, in the order of its layers
-    attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, coverage: Coverage, inbox: Inbox
-) -> Kind:
+def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog, pace: Pace) -> Kind:
     """The polls for pipelines of the projects that a store knows."""
     means, unpublished = Means(attempts, store, state, failures), Unpublished()
-    pace = Pace(coverage, inbox, attempts.clocks.wall, attempts.ahead)
 
     def begin(slug: str, *, missing_only: bool = False) -> PipelinesPoll | None:
         snapshot = store.get(slug)

@@ -70,7 +70,7 @@ class Schedule:
     ) -> None:
         """Make a scheduler that does not run yet; `late` gets how late each poll began, by default for all to see."""
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
-        self._late = late or telemetry.poll_delay.set
+        self._late = late or telemetry.poll_late
         self._agenda, self._changed = Agenda(), threading.Lock()
         self._hurried: set[str] = set()
         self._stopped = threading.Event()

@@ -19,6 +19,7 @@ from exporter.polling.coverage import Coverage
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.inbox import Inbox
 from exporter.polling.kind import Kind, Means, Poll
+from exporter.polling.pace import Pace
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
 from exporter.process import fixed
@@ -85,10 +86,11 @@ class Engine:
         self.failures = FailureLog(log)
         self._means = Means(self.attempts, self.store, self.state, self.failures)
         self.coverage, self.inbox = Coverage(), Inbox(self.state, clocks.wall)
+        self.pace = Pace(self.coverage, self.inbox, clocks.wall, self.attempts.ahead)
         self.kinds: Mapping[str, Kind] = {
             PROJECT_POLL: project.kind(*self._means),
             RUNS_POLL: runs.kind(*self._means),
-            PIPELINES_POLL: pipelines.kind(*self._means, self.coverage, self.inbox),
+            PIPELINES_POLL: pipelines.kind(*self._means, self.pace),
         }
         """The kinds of polls of a project, by their names in the table of collectors."""
 

@@ -35,7 +35,7 @@ class Fleet:
         self._store, self._state, self._forget = engine.store, engine.state, engine.forget
         self._labels = engine.labels
         self._jobs = ProjectJobs(engine.kinds, engine.store, self._complete)
-        self._telemetry, self._coverage = engine.telemetry, engine.coverage
+        self._telemetry, self._pace = engine.telemetry, engine.pace
         self._lists = OrganizationLists(engine, schedule, self._wake)
         self._inbox = engine.inbox
         self._inbox.arrived = self._hurry
@@ -104,8 +104,9 @@ class Fleet:
                     self._schedule.add(job, first_poll(index, len(fresh), now))
             for old, new in changed:
                 self._reschedule(old, new)
-            self._coverage.forget(gone)
-            self._inbox.forget([*gone, *(slug for slug, each in wanted.items() if PIPELINES not in each.collectors)])
+            unwatched = [*gone, *(slug for slug, each in wanted.items() if PIPELINES not in each.collectors)]
+            self._pace.forget(unwatched)
+            self._inbox.forget(unwatched)
             self._lists.settle(wanted.values())
 
     def expire(self) -> None:
@@ -119,8 +120,10 @@ class Fleet:
                 self._renew(slug, lambda snapshot: snapshot)
 
     def count_watched(self) -> None:
+        """Show how many pipelines are watched, and how late their looks are."""
         lives = (snapshot.live for snapshot, _ in self._store.published.values())
         self._telemetry.watched.set(sum(len(live.pipelines) for live in lives if live is not None))
+        self._telemetry.look_late(self._pace.late())
 
     def _wake(self, slugs: Iterable[str]) -> None:
         """Poll the pipelines of projects at once."""

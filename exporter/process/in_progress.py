@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from exporter.insights.collectors import PIPELINES
 from exporter.knowledge.snapshots import Snapshot
-from exporter.publishing.live_lines import under_way
+from exporter.publishing.live_lines import is_complete, under_way
 from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.web.page.overview import NowView, Phase, RunView
 
@@ -32,7 +32,8 @@ def in_progress(snapshots: Iterable[Snapshot], circleci: str, now: float) -> Now
             runs += _runs(snapshot, fresh, circleci)
             unknown += sum(run.ended_seen_at is None for pipeline in stale for run in pipeline.runs)
     runs.sort(key=lambda run: run.created_at)
-    return NowView(tuple(runs), unknown, sum(snapshot.live is None for snapshot in watched))
+    pending = sum(each.live is None or not is_complete(each.live, each.project, now) for each in watched)
+    return NowView(tuple(runs), unknown, pending)
 
 
 def _runs(snapshot: Snapshot, watched: Iterable[WatchedPipeline], circleci: str) -> Iterator[RunView]:

@@ -10,7 +10,7 @@ from exporter.insights import run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES
 from exporter.publishing.sections import FamilyLines, sample
 from exporter.runs import jobs as job_runs
-from exporter.runs import labels_of, pipelines
+from exporter.runs import labels_of, pipelines, watching
 from exporter.runs.counters import Distribution
 
 if TYPE_CHECKING:
@@ -56,6 +56,11 @@ def counters_expire_at(live: Live, project: Project) -> float:
     return max(live.listed_at or 0.0, live.covered_at or 0.0) + project.staleness(PIPELINES)
 
 
+def is_complete(live: Live, project: Project, now: float) -> bool:
+    """Whether all that is under way is known. A sum over a part of it would be a wrong number."""
+    return now < counters_expire_at(live, project) and not any(map(watching.unseen, live.pipelines.values()))
+
+
 def expiries(live: Live, project: Project) -> Iterator[float]:
     """When something becomes too old to be shown, in Unix seconds."""
     yield counters_expire_at(live, project)
@@ -85,11 +90,9 @@ def runs_row(project: Project, key: tuple[str, ...], runs: Sequence[tuple[str, f
     return _wanted(project, _runs(project.name, workflow, branch, runs))
 
 
-def jobs_rows(
-    project: Project, fresh: Iterable[WatchedPipeline], stale: Sequence[WatchedPipeline]
-) -> Iterator[list[FamilyLines]]:
-    """The project's jobs in progress; nothing where they are not asked for, or could not be for too long."""
-    if project.pipelines.jobs and not stale:  # what is not asked for is not 0
+def jobs_rows(project: Project, fresh: Iterable[WatchedPipeline], *, known: bool) -> Iterator[list[FamilyLines]]:
+    """The project's jobs in progress; nothing where they are not asked for, or not all of them are `known`."""
+    if project.pipelines.jobs and known:  # what is not asked for is not 0
         yield _wanted(project, _jobs(project.name, [run for pipeline in fresh for run in pipeline.runs]))
 
 

@@ -129,15 +129,18 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
 def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: float) -> int:
     """Add what happens now, then the counters of jobs, then their histograms; returns how many series they are."""
     project = snapshot.project
-    shown = [
-        (name, branch) for name, each in run_lines.shown(ledger, project, now, live) for branch in sorted(each.branches)
-    ]
+    complete = live_lines.is_complete(live, project, now)
+    workflows = run_lines.shown(ledger, project, now, live) if complete else ()
+    shown = [(name, branch) for name, each in workflows for branch in sorted(each.branches)]
     fresh, stale = live_lines.under_way(live, project, now)
     runs = project, live_lines.runs_in_progress(snapshot, shown, fresh, stale)
-    jobs = project, bool(stale), tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
+    known = complete and not stale
+    jobs = project, known, tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
     added = [
         _label_sets(limited, "runs in progress", runs, partial(live_lines.runs_row, project)),
-        limited.add("jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, stale))).series,
+        limited.add(
+            "jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, known=known))
+        ).series,
     ]
     for name, (bounds, values) in live_lines.counted(live, now, project).items():
         write = partial(live_lines.row, name, project.name, bounds)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def expires_at(workflow: WorkflowLedger, project: Project, live: Live | None) -> float | None:
     """When a workflow's counters are too old to be shown, in Unix seconds; None while it was never read.
 
-    Where pipelines are watched, their list tells of all workflows.
+    Where pipelines are watched, their list tells of all workflows, once it was walked.
     """
-    if live is not None:
+    if live is not None and live.listed_at is not None:
         return counters_expire_at(live, project)
     return None if workflow.polled_at is None else workflow.polled_at + project.staleness("runs")
 

@@ -79,7 +79,7 @@ class Book:
     ) -> None:
         """`label` gives the label `branch` of a branch; `now` is this machine's time."""
         self.ledger, self.live, self.changes = ledger, live, Changes()
-        self.label, self._project, self._now = label, project, now
+        self.label, self._project, self.now = label, project, now
         self._hold = hold_of(project)
         self._growth = Growth(live.cells, live.held, now, self._hold)
         self._bounds, self._wait_bounds = live.bounds, live.wait_bounds
@@ -123,8 +123,8 @@ class Book:
 
     def look_soon(self, identifier: str) -> None:
         pipeline = self.live.pipelines[identifier]
-        if pipeline.settled_at is not None or pipeline.looked_at is not None:
-            self.watch(replace(pipeline, looked_at=None, settled_at=None, revisits=0))
+        if pipeline.wanted_at is None:
+            self.watch(replace(pipeline, wanted_at=self.now, settled_at=None, revisits=0))
 
     def forget(self, identifiers: Collection[str]) -> None:
         gone = set(identifiers) & self.live.pipelines.keys()
@@ -141,7 +141,7 @@ class Book:
     def count(self, name: str, branch: str, run: FinishedRun, told_by: str, *, credited: bool) -> None:
         run = replace(run, status=known_status(run.status, self._invented))
         counters = self._counters(name, branch, run.created_at)
-        self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self._now, self._hold))
+        self._put(name, branch, branch_counters.counted(counters, run, self._bounds, self.now, self._hold))
         self.remember(name, run.key, run.created_at, credited=credited)
         if not credited:
             self.ask_again(name, run.created_at)
@@ -151,36 +151,36 @@ class Book:
     def credit(self, name: str, branch: str, key: int, created_at: float, credits_used: float) -> None:
         if credits_used:
             counters = self._counters(name, branch, created_at)
-            added = branch_counters.credited(counters, credits_used, self._bounds, self._now, self._hold)
+            added = branch_counters.credited(counters, credits_used, self._bounds, self.now, self._hold)
             self._put(name, branch, added)
         self.changes.credited.setdefault(name, set()).add(key)
 
     def owed_since(self, name: str) -> float:
         """The creation of the oldest run of a workflow whose credits are waited for; now where there is none."""
         return min(
-            (since for owing, since, until in self.live.owed if owing == name and self._now < until), default=self._now
+            (since for owing, since, until in self.live.owed if owing == name and self.now < until), default=self.now
         )
 
     def ask_again(self, name: str, created_at: float) -> None:
         """Have Insights asked again for a run, although it may be older then than what is asked for."""
-        if self._now - created_at <= self._project.runs.lookback - SHOWN_WITHIN:
+        if self.now - created_at <= self._project.runs.lookback - SHOWN_WITHIN:
             return
-        others = tuple(each for each in self.live.owed if each[0] != name and self._now < each[2])
-        mine = (name, min(self.owed_since(name), created_at), self._now + 2 * SHOWN_WITHIN)
+        others = tuple(each for each in self.live.owed if each[0] != name and self.now < each[2])
+        mine = (name, min(self.owed_since(name), created_at), self.now + 2 * SHOWN_WITHIN)
         self.live = replace(self.live, owed=(*others, mine))
 
     def release(self) -> None:
         self._growth.release()
         for name, workflow in self.ledger.workflows.items():
             for branch, counters in workflow.branches.items():
-                after = branch_counters.released(counters, self._now, self._hold)
+                after = branch_counters.released(counters, self.now, self._hold)
                 if after is not counters:
                     self._put(name, branch, after)
 
     def close(self) -> None:
         """Take what has grown into the live side and the ledger; call it once, at the end."""
         cells = {**self.live.cells, **self._growth.changed}
-        old = [key for key, cell in cells.items() if self._now - cell.grown_at > FORGOTTEN_AFTER]
+        old = [key for key, cell in cells.items() if self.now - cell.grown_at > FORGOTTEN_AFTER]
         for key in old:
             del cells[key]
         self.changes.cells = {**self._fitted, **self._growth.changed, **dict.fromkeys(old)}
@@ -203,7 +203,7 @@ class Book:
                 self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})
 
     def _is_new(self, counted: Cell | BranchCounters) -> bool:
-        return counted.born == self._now
+        return counted.born == self.now
 
     def is_past(
         self, name: str, created_at: float, stopped_at: float | None, *, tag: bool, appeared: bool = False
@@ -224,7 +224,7 @@ class Book:
     def appear(self, name: str, branch: str, created_at: float) -> None:
         """Show the counters of a workflow on a branch, at 0 where there are none."""
         before = self._branches(name).get(branch)
-        counters = branch_counters.appeared(before, self._bounds, created_at, self._now)
+        counters = branch_counters.appeared(before, self._bounds, created_at, self.now)
         if counters is not before:
             self._put(name, branch, counters)
 
@@ -284,7 +284,7 @@ class Book:
         return {} if workflow is None else workflow.branches
 
     def _counters(self, name: str, branch: str, created_at: float) -> BranchCounters:
-        return branch_counters.appeared(self._branches(name).get(branch), self._bounds, created_at, self._now)
+        return branch_counters.appeared(self._branches(name).get(branch), self._bounds, created_at, self.now)
 
     def _put(self, name: str, branch: str, counters: BranchCounters) -> None:
         workflow = self.ledger.workflows.get(name) or WorkflowLedger(self.ledger.began)

@@ -45,9 +45,10 @@ class WatchedPipeline:
     """A pipeline that is looked at again.
 
     `listed` says that a complete walk over the project's list reached it, `counted` that it is counted as a
-    pipeline, or is not to be. `looked_at` is when it was last looked at, `settled_at` since when all of it has
-    ended, `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event
-    told of the end of its newest run.
+    pipeline, or is not to be. `looked_at` is when it was last looked at, `wanted_at` since when a look is asked for:
+    since it was first heard of, or since something told of news. `settled_at` is since when all of it has ended,
+    `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event told of
+    the end of its newest run.
     """
 
     id: str
@@ -60,6 +61,7 @@ class WatchedPipeline:
     listed: bool = False
     counted: bool = False
     looked_at: float | None = None
+    wanted_at: float | None = None
     settled_at: float | None = None
     revisits: int = 0
     runs: tuple[WatchedRun, ...] = ()

@@ -75,7 +75,7 @@ def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0
     unlisted = [replace(run, unlisted_at=run.unlisted_at or now) for run in look.pipeline.runs if run.id not in seen]
     patience = UNLISTED_LOOKS * project.pipelines.longest
     still += [run for run in unlisted if now - (run.unlisted_at or now) < patience]
-    pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now)
+    pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now, wanted_at=None)
     book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
 
 
@@ -93,7 +93,10 @@ def add_run(look: Look, book: Book, project: Project, now: float) -> None:
         return  # it was counted before, or never is
     runs = (*watched.values(), *([after] if after else []))
     hinted = look.pipeline.hinted or bool(adding.counted)
-    pipeline = replace(look.pipeline, runs=runs, looked_at=now, settled_at=None, revisits=0, hinted=hinted)
+    pipeline = replace(look.pipeline, runs=runs, settled_at=None, revisits=0, hinted=hinted)
+    known = book.live.pipelines.get(pipeline.id)
+    if known is None or not watching.unseen(known):  # what waits for its first look waits on: it may have other runs
+        pipeline = replace(pipeline, looked_at=now, wanted_at=None)
     book.watch(book.pipeline(pipeline))
 
 

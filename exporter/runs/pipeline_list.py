@@ -20,13 +20,13 @@ def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bo
         known = book.live.pipelines.get(pipeline.id)
         if book.live.newest_at is None or pipeline.created_at > book.live.newest_at:
             book.live = replace(book.live, newest_at=pipeline.created_at)
-        book.watch(book.pipeline(_watched(pipeline, known, book.live, told_by=told_by, walked=walked)))
+        book.watch(book.pipeline(_watched(pipeline, known, book, told_by=told_by, walked=walked)))
 
 
 def learned(book: Book, pipeline: ListedPipeline) -> WatchedPipeline:
     """A pipeline that no list has shown, as it would be watched."""
     known = book.live.pipelines.get(pipeline.id)
-    return book.pipeline(_watched(pipeline, known, book.live, told_by="pipelines", walked=False))
+    return book.pipeline(_watched(pipeline, known, book, told_by="pipelines", walked=False))
 
 
 def is_reached(live: Live, identifier: str, ahead: float = 0.0) -> bool:
@@ -50,10 +50,11 @@ def forget(book: Book, lookback: float, now: float) -> None:
 
 
 def _watched(
-    pipeline: ListedPipeline, known: WatchedPipeline | None, live: Live, *, told_by: str, walked: bool
+    pipeline: ListedPipeline, known: WatchedPipeline | None, book: Book, *, told_by: str, walked: bool
 ) -> WatchedPipeline:
     if known is not None:
         return replace(known, state=pipeline.state, listed=known.listed or walked)
+    live = book.live
     before = pipeline.created_at < live.floor or (pipeline.state in OUTCOMES and pipeline.created_at <= live.began)
     return WatchedPipeline(
         pipeline.id,
@@ -65,5 +66,6 @@ def _watched(
         pipeline.number,
         listed=walked,
         counted=before,
+        wanted_at=book.now,
         told_by=told_by,
     )

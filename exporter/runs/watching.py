@@ -6,6 +6,7 @@ this machine's clock is ahead of CircleCI's, and `date` what CircleCI's says now
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import inf
 
 from exporter.config import Pipelines
@@ -53,6 +54,8 @@ def look_due(
     pipeline: WatchedPipeline, settings: Pipelines, lookback: float, now: float, ahead: float = 0.0
 ) -> float | None:
     """When a pipeline is looked at next; None when it is not looked at again."""
+    if pipeline.wanted_at is not None:
+        return min(pipeline.wanted_at, now)
     if pipeline.settled_at is not None:
         if pipeline.state == pipelines.ERRORED:
             return None
@@ -61,6 +64,27 @@ def look_due(
     if pipeline.looked_at is None:
         return now
     return min(pipeline.looked_at, now) + gap(pipeline, settings, now - ahead)
+
+
+def in_turn(
+    found: Iterable[WatchedPipeline], settings: Pipelines, lookback: float, now: float, ahead: float = 0.0
+) -> list[tuple[float, WatchedPipeline]]:
+    """The pipelines that are due by now, and since when: first those never looked at, newest first, then by their turn.
+
+    What was never looked at may have ended just now, and until all of it was nobody knows how much is under way.
+    """
+    due = []
+    for pipeline in found:
+        moment = look_due(pipeline, settings, lookback, now, ahead)
+        if moment is not None and moment <= now:
+            due.append((moment, pipeline))
+    due.sort(key=lambda each: _turn(*each))
+    return due
+
+
+def unseen(pipeline: WatchedPipeline) -> bool:
+    """Whether a pipeline may have something under way that nobody has looked at."""
+    return pipeline.looked_at is None and not settled(pipeline)
 
 
 def gap(pipeline: WatchedPipeline, settings: Pipelines, date: float) -> float:
@@ -103,6 +127,11 @@ def next_revisit(pipeline: WatchedPipeline, settings: Pipelines, now: float) -> 
     while settled_at + settings.interval * REVISIT_FACTOR**revisits <= now:
         revisits += 1
     return revisits
+
+
+def _turn(due: float, pipeline: WatchedPipeline) -> tuple[bool, float, float, str]:
+    seen = pipeline.looked_at is not None
+    return seen, due if seen else -pipeline.created_at, pipeline.created_at, pipeline.id
 
 
 def _between(settings: Pipelines, seconds: float) -> float:

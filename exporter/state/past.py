@@ -51,6 +51,7 @@ def past_live(live: Live, now: float) -> Live:
             replace(pipeline, runs=tuple(past(run, now, "ended_seen_at", "unlisted_at") for run in pipeline.runs)),
             now,
             "looked_at",
+            "wanted_at",
             "settled_at",
         )
         for id_, pipeline in live.pipelines.items()

@@ -53,7 +53,10 @@ class Telemetry:
         self.failures = failures.counter(
             "collector_failures_total", "Failed requests of polls, by collector and reason.", "collector", "reason"
         )
-        self.poll_delay = own.gauge("poll_delay_seconds", "How late the last poll started.")
+        self._delay = own.gauge(
+            "poll_delay_seconds", "How late the last poll started, or the pipeline that waits longest for its look is."
+        )
+        self._late_poll = self._late_look = 0.0
         self._requests = requests.counter(
             "api_requests_total",
             "Requests to CircleCI's API by path template and status code; code is error if there was no response.",
@@ -123,6 +126,16 @@ class Telemetry:
     def retry(self, reason: str) -> None:
         self._retries.labels(reason).inc()
         self._of_requests.changed()
+
+    def poll_late(self, seconds: float) -> None:
+        """Note how late the newest poll began."""
+        self._late_poll = seconds
+        self._delay.set(max(seconds, self._late_look))
+
+    def look_late(self, seconds: float) -> None:
+        """Note for how long the pipeline that waits longest for its look has waited."""
+        self._late_look = seconds
+        self._delay.set(max(seconds, self._late_poll))
 
     def throttled(self, seconds: float) -> None:
         self.throttled_seconds += seconds

@@ -229,6 +229,30 @@ def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path:
         assert (running.runs(), running.credits()) == (3, 12)
 
 
+@pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
+def test_run_counters_stay_shown_when_pipelines_are_switched_on_and_their_list_is_refused(refusal: str) -> None:
+    settings = "runs: {sweep: 10m, interval: 5m}, pipelines: {idle_interval: 1m}"
+    with watching(settings=settings, collectors="runs") as running:
+        running.look()
+        running.end(running.start(), at=NOON + 50, credits=3, shown=NOON + 60)
+        running.looks(3, 3600)
+        running.circle.fail(refusal, f"/project/{SLUG}/pipeline")
+        running.switch("pipelines")
+        for _ in range(20):
+            assert running.runs() == 1
+            assert running.samples("circleci_workflow_runs_in_progress") == {}
+            running.look(300)
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 0
+        running.circle.fail("server_error", "/insights/")
+        running.looks(17, 900)
+        assert running.runs() is None  # its own list could not be read for too long either
+        running.circle.heal()
+        running.looks(2, 900)
+        assert running.runs() == 1
+        assert running.in_progress() == {}
+        assert len(running.samples("circleci_workflow_runs_in_progress", workflow="build")) == 5
+
+
 def test_the_setup_workflow_of_a_pipeline_that_then_errs_is_counted() -> None:
     with watching() as running:
         running.begin()

@@ -113,7 +113,7 @@ def test_a_listed_class_is_shown_with_its_counts_and_runners(api: FakeRunnerApi)
         assert shown.failures() == {}
         assert shown.telemetry.registry.get_sample_value("circleci_exporter_up") is None
         assert shown.telemetry.recent.by_code() == {}
-        shown.telemetry.poll_delay.set(77)
+        shown.telemetry.poll_late(77)
         wait_until(lambda: len(api.asked(TASKS, A)) >= 3)
         assert shown.telemetry.registry.get_sample_value("circleci_exporter_poll_delay_seconds") == 77, "of projects"
     assert {request.headers["circle-token"] for request in api.requests} == {TOKEN}

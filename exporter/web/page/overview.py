@@ -90,7 +90,7 @@ class NowView:
     """All runs in progress, oldest first.
 
     `unknown` counts further ones that CircleCI could not be asked about for so long that they may have ended,
-    `pending` the projects that were never looked at.
+    `pending` the projects that were not looked at in whole yet.
     """
 
     runs: tuple[RunView, ...]
