@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Daemon", "Options"]
 
-RESTORING_SECONDS = 10.0
-"""How long a page waits for what is being restored."""
-
 
 class Daemon:
     """One process of the exporter; also the source of everything that the web side serves."""
@@ -66,7 +63,6 @@ class Daemon:
         on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._wishes.reload})
         self._config, self._environ, self._clocks = config, environ, clocks
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
-        self._restored = threading.Event()
         self._started_at = time.time()
         self._ready = False
         self._reloads = Reloads(options.config_file, self._adopt, lambda: self._reign, log)
@@ -107,27 +103,20 @@ class Daemon:
         try:
             with self._reloads.steady:
                 with collection_paused():
-                    self._restore(reign)
+                    reign.restore()
+                reign.lifecycle_log.starting()
+                self._web.start()  # from now on a scrape finds everything; until then it waits
+                reign.lifecycle_log.adopted(self._config)
                 reign.start()
             self._ready = True
             self._serve()
             reign.stop()
         finally:
-            self._restored.set()  # no page waits for what does not come
             self._web.stop()
         reign.close()
 
-    def _restore(self, reign: Reign) -> None:
-        """Restore, and serve from the moment at which a scrape finds everything: until then it waits."""
-        reign.restore()
-        reign.lifecycle_log.starting()
-        self._web.start()
-        reign.lifecycle_log.adopted(self._config)
-        self._restored.set()
-
     def _run_replica(self, replica: Replica) -> None:
         self._log.info("starting", version=__version__, config=self._config.file, state=self._config.state.url)
-        self._restored.set()
         self._web.start()
         self._ready = True
         replica.start(self.stop)
@@ -193,7 +182,6 @@ class Daemon:
         return shown.exposition(openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
-        self._restored.wait(RESTORING_SECONDS)  # in a thread of the page's own
         reign = self._reign
         projects, workflows, now = reign.figures.read() if reign else ((), (), None)
         return Overview(

@@ -7,7 +7,6 @@ import resource
 import shutil
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,18 +44,14 @@ def config_of(
 HELD = """
 import time
 from pathlib import Path
-from exporter.process import daemon
 from exporter.process.fleet import Fleet
 restore = Fleet.restore
 def held(*known):
     Path("reading").touch()
     while not Path("go").exists():
         time.sleep(0.01)
-    if Path("go").read_text():
-        raise RuntimeError("a defect")
     return restore(*known)
 Fleet.restore = held
-daemon.RESTORING_SECONDS = 3600.0
 """
 
 
@@ -262,103 +257,40 @@ def test_a_file_of_a_newer_version_is_left_alone(
 class Held(Exporter):
     """A process that is held while it reads the state, until `go`."""
 
-    def __init__(self, folder: Path, config: str, *flags: str) -> None:
-        self.reading, self.may_go = folder / "reading", folder / "go"
-        for each in (self.reading, self.may_go):
-            each.unlink(missing_ok=True)
+    def __init__(self, folder: Path, config: str) -> None:
+        folder.mkdir()
         (folder / "sitecustomize.py").write_text(HELD)
-        super().__init__(folder, config, *flags, token=TOKEN, environ={"PYTHONPATH": str(folder)})
+        super().__init__(folder, config, token=TOKEN, environ={"PYTHONPATH": str(folder)})
+        wait_until((folder / "reading").exists)
 
     def go(self) -> None:
-        self.may_go.touch()
-
-    def fail(self) -> None:
-        """Go on with a defect."""
-        unfinished = self.may_go.with_suffix(".new")
-        unfinished.write_text("fail")
-        unfinished.replace(self.may_go)
+        (self.folder / "go").touch()
 
 
-@pytest.fixture
-def stopped(circle: RemoteCircle, state: Path, tmp_path: Path) -> tuple[Scrape, Path, str]:
-    """The last scrape of a process that was stopped, its folder, and its configuration."""
-    config = config_of(circle, state)
-    with Exporter(tmp_path / "one", config, token=TOKEN) as exporter:
-        last = exporter.until(lambda scrape: polled(scrape, SLUGS), "the first polls")
-        assert exporter.stop()[0] == 0
-    return last, tmp_path / "one", config
-
-
-def test_after_a_stop_scrapes_find_everything_while_the_state_is_read_and_all_else_waits(
-    stopped: tuple[Scrape, Path, str], circle: RemoteCircle
+def test_a_start_serves_nothing_before_it_has_read_the_state(
+    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
 ) -> None:
-    last, folder, config = stopped
-    circle.reset()
-    with Held(folder, config, "--web.enable-lifecycle") as exporter, ThreadPoolExecutor() as clients:
-        wait_until(exporter.reading.exists)
-        first = exact(exporter, circle)
-        assert project_series(first) == project_series(last)
-        assert (first.get("up"), first.get("projects"), first.get("config_last_reload_successful")) == (1, 3, 1)
-        assert first.get("series", collector="workflows") == last.get("series", collector="workflows")
-        assert [exporter.get("/-/ready")[0], exporter.get("/-/healthy")[0]] == [503, 200]
-        waiting = [clients.submit(exporter.get, "/"), clients.submit(exporter.get, "/-/reload", "POST")]
+    circle.fail("hang")
+    exporter = Held(tmp_path / "held", config_of(circle, state))
+    try:
+        assert exporter.events("listening") == []
         exporter.go()
-        assert SLUGS[0] in waiting[0].result(PATIENCE)[1]
-        assert waiting[1].result(PATIENCE) == (200, "configuration reloaded\n")
-        wait_until(lambda: exporter.get("/-/ready")[0] == 200)
-        after = exporter.scrape()
-        assert after.values.keys() - first.values.keys() == set()
-        assert project_series(after) == project_series(first)
-    assert circle.requests() == []
+        exporter.wait_for_start()
+        assert project_series(exact(exporter, circle)) == project_series(filled)
+    finally:
+        exporter.end()
 
 
 def test_a_stop_while_the_state_is_read_ends_it_as_soon_as_it_is_read(
-    stopped: tuple[Scrape, Path, str], circle: RemoteCircle
+    filled: Scrape, circle: RemoteCircle, state: Path, tmp_path: Path
 ) -> None:
-    _, folder, config = stopped
     circle.reset()
-    with Held(folder, config) as exporter:
-        wait_until(exporter.reading.exists)
+    exporter = Held(tmp_path / "held", config_of(circle, state))
+    try:
         exporter.process.terminate()
         exporter.go()
         assert exporter.process.wait(PATIENCE) == 0
         assert "Traceback" not in exporter.log
-    assert circle.requests() == []
-
-
-def test_a_defect_while_the_state_is_read_ends_the_process_and_nobody_waits_for_more(
-    stopped: tuple[Scrape, Path, str],
-) -> None:
-    _, folder, config = stopped
-    with Held(folder, config) as exporter, ThreadPoolExecutor() as clients:
-        wait_until(exporter.reading.exists)
-        page = clients.submit(exporter.get, "/")
-        wait_until(lambda: exporter.get("/-/healthy")[0] == 200)
-        exporter.fail()
-        assert exporter.process.wait(PATIENCE) == 1
-        assert "RuntimeError: a defect" in exporter.log
-        assert page.exception(PATIENCE) is None or isinstance(page.exception(PATIENCE), OSError)
-
-
-@pytest.mark.parametrize("changed", ["interval: 2h", "a kill"])
-def test_a_start_that_may_show_something_else_serves_nothing_before_it_has_read_the_state(
-    stopped: tuple[Scrape, Path, str], circle: RemoteCircle, changed: str
-) -> None:
-    _, folder, config = stopped
-    if changed == "a kill":
-        with Exporter(folder, config.replace("1h", "1s"), token=TOKEN) as exporter:
-            newer = exporter.scrape()
-            exporter.until(lambda new: last_success(new, A) > last_success(newer, A), "a further poll")
-            exporter.kill()
-    else:
-        config = config.replace("interval: 1h", changed)
-    circle.fail("hang")
-    exporter = Held(folder, config)
-    try:
-        wait_until(exporter.reading.exists)
-        assert exporter.events("listening") == []
-        exporter.go()
-        exporter.wait_for_start()
-        exact(exporter, circle)
+        assert circle.requests() == []
     finally:
         exporter.end()
