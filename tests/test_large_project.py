@@ -149,3 +149,21 @@ def test_what_is_overdue_stays_shown_as_it_was() -> None:
         running.pass_time(300)
         assert Watched(running).begin().step()
         assert shown(running) == before == truth(running)
+
+
+def test_one_that_is_set_aside_is_counted_and_hides_no_other() -> None:
+    with watching(settings=SETTINGS) as running:
+        watched = Watched(running)
+        broken, _ = fill(running, 2)
+        running.circle.fail("forbidden", f"/pipeline/{broken}/workflow")
+        running.look()
+        assert running.samples(GAUGES[1]) == {}
+        running.looks(12, 300)
+        watched.delay()
+        assert running.value("circleci_exporter_set_aside_pipelines") == 1
+        assert sum(shown(running)[1].values()) == 8
+        running.circle.heal()
+        running.looks(4, 300)
+        watched.delay()
+        assert running.value("circleci_exporter_set_aside_pipelines") == 0
+        assert shown(running) == truth(running)

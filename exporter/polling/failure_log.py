@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from typing import Final
 
+from exporter.config import Project
 from exporter.errors import ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError, UnauthorizedError
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.system.logs import Logger
@@ -64,6 +65,10 @@ class FailureLog:
                 (self._limited.add if dropped else self._limited.discard)(key)
             if dropped and not known:
                 self._log.warning("limit exceeded, data dropped", project=project.name, reason=reason, count=dropped)
+
+    def set_aside(self, project: Project, pipeline: str, error: str) -> None:
+        """Log a pipeline that CircleCI fails to tell of, while it answers other questions."""
+        self._log.warning("pipeline set aside", project=project.name, pipeline=pipeline, error=error)
 
     def forget(self, slugs: Iterable[str]) -> None:
         """Forget projects that were removed: if they come back, their failures are logged again."""

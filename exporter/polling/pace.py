@@ -26,6 +26,8 @@ class Postponed:
     """What failed when it was last asked, and why."""
     waiting: float | None = None
     """Since when the pipeline that waits longest for its look has waited, Unix time."""
+    answered_at: float = 0.0
+    """When CircleCI last answered something of the project, Unix time."""
     shown_at: float = 0.0
     vain: dict[str, int] = field(default_factory=dict)
     """By workflow: sweeps of its list of runs in a row that brought nothing."""

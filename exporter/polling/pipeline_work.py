@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from exporter import runs
-from exporter.errors import PollError, StateError
+from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
@@ -36,7 +36,7 @@ class Work:
     """One step. Afterwards `book` has what was learned, if anything could be; `more` says that more is due.
 
     `insights` is how reading from Insights went, where something was read; `hints` what became of the hints, and
-    `hurried` that nothing else was done.
+    `hurried` that nothing else was done. `set_aside` has the pipelines that this step has set aside, and why.
     """
 
     def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
@@ -51,6 +51,7 @@ class Work:
         self.insights: Attempt | None = None
         self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, pace.inbox)
         self.hurried = False
+        self.set_aside: dict[str, str] = {}
 
     def do(self, *, resume: bool, hurry: bool) -> None:
         """Ask for what is due, and with `hurry` for nothing but what hints tell of, if there are any.
@@ -73,7 +74,10 @@ class Work:
         pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
         self._list(book)
         self._look(book)
-        self._still_failing(self._attempt, LIST, *book.live.pipelines)
+        if self._attempt.answered:
+            self._postponed.answered_at = self._attempt.now()
+        looked = (id_ for id_, each in book.live.pipelines.items() if not watching.is_set_aside(each))
+        self._still_failing(self._attempt, LIST, *looked)
         if not self.more and not self._attempt.over():
             self._read_insights(book)
 
@@ -155,10 +159,23 @@ class Work:
             if self._attempt.over():
                 return
             until = now + watching.gap(pipeline, project.pipelines, now - ahead)
+            before = self._attempt.error
             with self._trying(self._attempt, pipeline.id, f"pipeline {pipeline.id}", until) as held:
                 held.error = self._look_at(book, pipeline)
+            if self._attempt.over():
+                return  # it is not the pipeline that fails
+            self._looked(book, pipeline, held.error)
+            if watching.is_set_aside(book.live.pipelines[pipeline.id]):
+                self._attempt.error = before
         self._postponed.waiting = min((moment for moment, _ in due[LOOKS_A_STEP:]), default=None)
         self.more = len(due) > LOOKS_A_STEP
+
+    def _looked(self, book: Book, pipeline: WatchedPipeline, error: PollError | None) -> None:
+        """Note how a look went, and in `set_aside` a pipeline that fails while CircleCI answers other questions."""
+        since = pipeline.failed_at or pipeline.wanted_at or 0.0
+        proven = self._attempt.answered or self._postponed.answered_at > since
+        if book.looked(pipeline.id, failed=error is not None, proven=proven):
+            self.set_aside[pipeline.id] = str(error)
 
     @contextmanager
     def _trying(self, attempt: Attempt, what: str, words: str, until: float) -> Iterator[Held]:
@@ -181,15 +198,25 @@ class Work:
         settled = {run.id for run in pipeline.runs if watching.has_settled(run, attempt.now())}
         jobs: dict[str, list[Job]] = {}
         torn: dict[str, list[Job]] = {}
+        missing: set[str] = set()
         for run in looks.jobs_wanted(look, book, project):
             if attempt.over():
                 break
             with attempt.guard(f"the jobs of workflow {run.id}") as held:
-                read, whole = ask.jobs_of(attempt, self._slug, run.id)
+                try:
+                    read, whole = ask.jobs_of(attempt, self._slug, run.id)
+                except NotFoundError as error:
+                    if run.ended:
+                        missing.add(run.id)
+                    if not watching.has_no_jobs(run.id, pipeline, missing):
+                        raise
+                    attempt.count(error)
+                    read, whole = [], True
                 (jobs if whole or run.id in settled else torn)[run.id] = read
             failure = failure or held.error
         ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
-        look = replace(look, jobs=jobs, torn_jobs=torn, known_jobs=self._state.known_jobs(self._slug, ended))
+        look = replace(look, jobs=jobs, torn_jobs=torn, missing=missing)
+        look = replace(look, known_jobs=self._state.known_jobs(self._slug, ended))
         looks.add(look, book, project, attempt.now(), attempt.ahead())
         return failure
 

@@ -80,6 +80,8 @@ class PipelinesPoll:
                 self._store.keep(merged)
         if changed and work.book is not None:
             attempt.counted(work.book.changes.delays)
+        for pipeline, error in work.set_aside.items():
+            self._failures.set_aside(merged.project, pipeline, error)
         self._failures.outcomes(base, merged)
         return True
 

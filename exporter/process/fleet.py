@@ -23,6 +23,8 @@ from exporter.process.clock_steps import ClockSteps
 from exporter.process.engine import Engine
 from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
 from exporter.runs import opening
+from exporter.runs.live import WatchedPipeline
+from exporter.runs.watching import is_set_aside
 from exporter.state import Stored, no_later
 
 
@@ -39,6 +41,8 @@ class Fleet:
         self._lists = OrganizationLists(engine, schedule, self._wake)
         self._inbox = engine.inbox
         self._inbox.arrived = self._hurry
+        self._set_aside: dict[str, tuple[Mapping[str, WatchedPipeline], int]] = {}
+        """Of each project its pipelines when they were last counted, and how many of them are set aside."""
         self._lacking: set[str] = set()
         """Projects of which something had no answer when they were restored."""
         self._lock = threading.Lock()
@@ -121,8 +125,17 @@ class Fleet:
 
     def count_watched(self) -> None:
         """Show how many pipelines are watched, and how late their looks are."""
-        lives = (snapshot.live for snapshot, _ in self._store.published.values())
-        self._telemetry.watched.set(sum(len(live.pipelines) for live in lives if live is not None))
+        counted, before = dict[str, tuple[Mapping[str, WatchedPipeline], int]](), self._set_aside
+        for slug, (snapshot, _) in self._store.published.items():
+            if snapshot.live is not None:
+                found = snapshot.live.pipelines
+                known = before.get(slug)
+                if known is None or known[0] is not found:
+                    known = found, sum(map(is_set_aside, found.values()))
+                counted[slug] = known
+        self._set_aside = counted
+        self._telemetry.watched.set(sum(len(found) for found, _ in counted.values()))
+        self._telemetry.set_aside.set(sum(count for _, count in counted.values()))
         self._telemetry.look_late(self._pace.late())
 
     def _wake(self, slugs: Iterable[str]) -> None:

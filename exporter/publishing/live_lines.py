@@ -40,14 +40,20 @@ def expires_at(pipeline: WatchedPipeline, project: Project) -> float | None:
 
 
 def under_way(live: Live, project: Project, now: float) -> tuple[list[WatchedPipeline], list[WatchedPipeline]]:
-    """The pipelines with something under way, in the order of their creation: looked at lately, and too long ago."""
+    """The pipelines with something under way, in the order of their creation: looked at lately, and too long ago.
+
+    One that was set aside is then in neither: it would hide all others until the lookback ends.
+    """
     found = sorted(live.pipelines.values(), key=lambda pipeline: (pipeline.created_at, pipeline.id))
     fresh: list[WatchedPipeline] = []
     stale: list[WatchedPipeline] = []
     for pipeline in found:
         if pipeline.runs:
             expiry = expires_at(pipeline, project)
-            (fresh if expiry is not None and now < expiry else stale).append(pipeline)
+            if expiry is not None and now < expiry:
+                fresh.append(pipeline)
+            elif not watching.is_set_aside(pipeline):
+                stale.append(pipeline)
     return fresh, stale
 
 
@@ -57,8 +63,16 @@ def counters_expire_at(live: Live, project: Project) -> float:
 
 
 def is_complete(live: Live, project: Project, now: float) -> bool:
-    """Whether all that is under way is known. A sum over a part of it would be a wrong number."""
-    return now < counters_expire_at(live, project) and not any(map(watching.unseen, live.pipelines.values()))
+    """Whether all that is under way is known. A sum over a part of it would be a wrong number.
+
+    A pipeline that was set aside has no part in it, as long as others are looked at.
+    """
+    found = live.pipelines.values()
+    if now >= counters_expire_at(live, project) or any(map(watching.unseen, found)):
+        return False
+    return not any(map(watching.is_set_aside, found)) or any(
+        each.failed_at is None and (expiry := expires_at(each, project)) is not None and now < expiry for each in found
+    )
 
 
 def expiries(live: Live, project: Project) -> Iterator[float]:

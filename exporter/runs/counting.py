@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from exporter.config import Project
 from exporter.insights import run_families
-from exporter.runs import branch_counters
+from exporter.runs import branch_counters, watching
 from exporter.runs import jobs as job_runs
 from exporter.runs.branch_counters import FinishedRun
 from exporter.runs.counters import Cell, Exemplar, Growth, Key, empty
@@ -117,9 +117,23 @@ class Book:
         """Keep a pipeline as it is now. That it was looked at again in vain is written with the next change."""
         known = self.live.pipelines.get(pipeline.id)
         if known != pipeline:
-            if known is None or replace(known, looked_at=pipeline.looked_at, revisits=pipeline.revisits) != pipeline:
+            if known is None or _matters(known, pipeline):
                 self.changes.pipelines[pipeline.id] = pipeline
             self.live = replace(self.live, pipelines={**self.live.pipelines, pipeline.id: pipeline})
+
+    def looked(self, identifier: str, *, failed: bool, proven: bool = True) -> bool:
+        """Note how a look went; returns whether it has just set the pipeline aside.
+
+        It may do so where it is `proven` that CircleCI answers other questions.
+        """
+        pipeline = self.live.pipelines[identifier]
+        if not failed:
+            self.watch(replace(pipeline, failures=0, failed_at=None))
+            return False
+        most = pipeline.failures + 1 if proven else max(pipeline.failures, watching.SET_ASIDE_AFTER - 1)
+        failures = min(pipeline.failures + 1, most)
+        self.watch(replace(pipeline, failures=failures, failed_at=self.now))
+        return failures == watching.SET_ASIDE_AFTER > pipeline.failures
 
     def look_soon(self, identifier: str) -> None:
         pipeline = self.live.pipelines[identifier]
@@ -293,3 +307,11 @@ class Book:
     def _keep(self, name: str, workflow: WorkflowLedger) -> None:
         self.ledger = replace(self.ledger, workflows={**self.ledger.workflows, name: workflow})
         self.changes.workflows.add(name)
+
+
+def _matters(known: WatchedPipeline, now: WatchedPipeline) -> bool:
+    """Whether a pipeline has changed by more than that a look was in vain."""
+    vain = replace(
+        known, looked_at=now.looked_at, revisits=now.revisits, failures=now.failures, failed_at=now.failed_at
+    )
+    return vain != now or watching.is_set_aside(known) != watching.is_set_aside(now)

@@ -23,7 +23,7 @@ class WatchedRun:
     `jobs` counts its jobs under way by status, `waiting_since` is since when the job that has waited longest
     could have started. `ended_seen_at` is when its end was first seen, `unlisted_at` since when its pipeline does
     not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who told of it first.
-    `unread` says that its jobs were never read.
+    `unread` says that its jobs were never read, `missing` how often CircleCI did not know them after its end.
     """
 
     id: str
@@ -38,6 +38,7 @@ class WatchedRun:
     counted: bool = False
     told_by: str = "pipelines"
     unread: bool = False
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class WatchedPipeline:
     pipeline, or is not to be. `looked_at` is when it was last looked at, `wanted_at` since when a look is asked for:
     since it was first heard of, or since something told of news. `settled_at` is since when all of it has ended,
     `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event told of
-    the end of its newest run.
+    the end of its newest run. `failures` is how many looks in a row have failed, the last of them at `failed_at`.
     """
 
     id: str
@@ -67,6 +68,8 @@ class WatchedPipeline:
     runs: tuple[WatchedRun, ...] = ()
     told_by: str = "pipelines"
     hinted: bool = False
+    failures: int = 0
+    failed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Look:
 
     Where some of a run's jobs could not be read, they are among `torn_jobs`: they show what the run is at, but they
     are asked for again before any of them counts. `known_runs` and `known_jobs` are the keys of those that are
-    remembered, `told_by` who told of what has ended, where it is not who told of each first.
+    remembered, `told_by` who told of what has ended, where it is not who told of each first. `missing` are the
+    ended runs whose jobs CircleCI does not know.
     """
 
     pipeline: WatchedPipeline
@@ -37,6 +38,7 @@ class Look:
     known_jobs: Collection[int] = ()
     torn_jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
     told_by: str = ""
+    missing: Collection[str] = ()
 
 
 def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
@@ -144,6 +146,8 @@ class _Adding:
         )
         first, unread = after.unread, after.unread and jobs is None
         after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None, unread=unread)
+        if run.id in self._look.missing:
+            after = replace(after, missing=after.missing + 1)
         if not run.ended:
             self._add_jobs(run, jobs, first=first)
             at = self._look.torn_jobs.get(run.id) if jobs is None else jobs

@@ -41,11 +41,15 @@ def is_reached(live: Live, identifier: str, ahead: float = 0.0) -> bool:
 
 
 def forget(book: Book, lookback: float, now: float) -> None:
-    """Watch no longer what has ended and was created before the lookback."""
+    """Watch no longer what has ended, or cannot be looked at, and was created before the lookback."""
     since = now - lookback
     book.live = replace(book.live, floor=max(book.live.floor, since))
     book.forget(
-        [each.id for each in book.live.pipelines.values() if each.created_at < since and watching.settled(each)]
+        [
+            each.id
+            for each in book.live.pipelines.values()
+            if each.created_at < since and (watching.settled(each) or watching.is_set_aside(each))
+        ]
     )
 
 

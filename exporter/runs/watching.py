@@ -6,7 +6,7 @@ this machine's clock is ahead of CircleCI's, and `date` what CircleCI's says now
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from math import inf
 
 from exporter.config import Pipelines
@@ -27,6 +27,10 @@ LOOKS_WITHOUT_WORKFLOW = 5
 REVISIT_FACTOR = 4
 REVISITS_SPARED = 4
 """Of a pipeline whose end an event told of: another event is to tell of a re-run."""
+SET_ASIDE_AFTER = 5
+"""Looks in a row that fail, while CircleCI answers other questions, before a pipeline fails no collector any more."""
+MISSING_JOBS = 3
+"""How often CircleCI must not know the jobs of an ended run before it has none."""
 CANCELED_SETTLES_WITHIN = 120.0
 CANCELED_LOOKS_EVERY = 30.0
 
@@ -54,6 +58,11 @@ def look_due(
     pipeline: WatchedPipeline, settings: Pipelines, lookback: float, now: float, ahead: float = 0.0
 ) -> float | None:
     """When a pipeline is looked at next; None when it is not looked at again."""
+    if pipeline.failed_at is not None:
+        usual = gap(pipeline, settings, now - ahead)
+        return min(pipeline.failed_at, now) + min(
+            usual * (1 << min(pipeline.failures, 16)), max(settings.longest, usual)
+        )
     if pipeline.wanted_at is not None:
         return min(pipeline.wanted_at, now)
     if pipeline.settled_at is not None:
@@ -84,7 +93,18 @@ def in_turn(
 
 def unseen(pipeline: WatchedPipeline) -> bool:
     """Whether a pipeline may have something under way that nobody has looked at."""
-    return pipeline.looked_at is None and not settled(pipeline)
+    return pipeline.looked_at is None and not settled(pipeline) and not is_set_aside(pipeline)
+
+
+def is_set_aside(pipeline: WatchedPipeline) -> bool:
+    """Whether looks at a pipeline fail for so long that this says something of it alone."""
+    return pipeline.failures >= SET_ASIDE_AFTER
+
+
+def has_no_jobs(run: str, pipeline: WatchedPipeline, missing: Collection[str]) -> bool:
+    """Whether a run whose jobs are `missing` once more has none, as far as anyone will ever know."""
+    before = next((each.missing for each in pipeline.runs if each.id == run), 0)
+    return run in missing and before + 1 >= MISSING_JOBS
 
 
 def gap(pipeline: WatchedPipeline, settings: Pipelines, date: float) -> float:

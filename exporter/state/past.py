@@ -52,6 +52,7 @@ def past_live(live: Live, now: float) -> Live:
             now,
             "looked_at",
             "wanted_at",
+            "failed_at",
             "settled_at",
         )
         for id_, pipeline in live.pipelines.items()

@@ -48,6 +48,10 @@ class Telemetry:
         own.gauge("total_shards", "Number of shards in the fleet.").set(total_shards)
         self.projects = own.gauge("projects", "Projects polled by this process.")
         self.watched = own.gauge("watched_pipelines", "Pipelines that are looked at again.")
+        self.set_aside = own.gauge(
+            "set_aside_pipelines",
+            "Watched pipelines that CircleCI keeps failing to tell of; they fail no collector, and are asked seldom.",
+        )
         self.discovered = own.gauge("discovered_projects", "Projects found in an organization.", "organization")
         self.up = own.late("up", "1 if the API answered the last request and accepted the token.")
         self.failures = failures.counter(

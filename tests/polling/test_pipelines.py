@@ -725,3 +725,65 @@ def test_a_project_without_a_workflow_is_asked_for_the_names_so_often_that_runs_
             assert success == 1
             assert age is not None
             assert age <= 4800
+
+
+def test_a_pipeline_that_can_never_be_looked_at_is_set_aside_and_leaves_with_the_lookback(tmp_path: Path) -> None:
+    settings = "pipelines: {idle_interval: 15m}, runs: {lookback: 1d, sweep: 1h}"
+    with watching(tmp_path / "state.sqlite", settings=settings) as running:
+        running.begin()
+        running.start()
+        broken = running.circle.pipelines.truth()[0]["id"]
+        running.circle.fail("forbidden", f"/pipeline/{broken}/workflow")
+
+        def said() -> list[str]:
+            return [str(call.args[0]) for call in running.log.calls if call.args[0] != "CircleCI accepts the token"]
+
+        running.pass_time(1)
+        running.start()
+        for _ in range(60):
+            running.look(60)
+            assert len(said()) < 4
+        assert said().count("pipeline set aside") == said().count("project is failing") == 1
+        assert said()[-1] == "project recovered"
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
+        assert running.in_progress() == {"running": 1}
+        running.asked()
+        running.restart()
+        for _ in range(60):
+            running.look(60)
+            assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
+        assert said().count("pipeline set aside") == 1
+        looks = [path for path in running.asked() if broken in path]
+        assert len(looks) == 4
+        running.looks(24, 3600)
+        running.asked()
+        running.looks(5, 3600)
+        assert [path for path in running.asked() if broken in path] == []
+
+
+def test_looks_that_all_fail_with_the_list_set_nothing_aside() -> None:
+    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+        running.begin()
+        running.start()
+        running.look(60)
+        running.circle.fail("forbidden", "/pipeline")
+        running.looks(40, 300)
+        assert "pipeline set aside" not in {str(call.args[0]) for call in running.log.calls}
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 0
+        assert running.in_progress() == {}
+        assert running.samples("circleci_workflow_runs_in_progress") == {}
+
+
+def test_an_ended_run_whose_jobs_circleci_does_not_know_settles_without_any() -> None:
+    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+        running.begin()
+        workflow = running.start()
+        running.look(60)
+        running.end(workflow)
+        running.circle.fail("not_found", f"/workflow/{workflow}/job")
+        running.asked()
+        running.looks(30)
+        assert len([path for path in running.asked() if path.endswith("/job")]) == 3
+        assert running.runs() == 1
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
+        assert sum(running.samples("circleci_jobs_in_progress").values()) == 0
