@@ -18,11 +18,10 @@ class Commits:
         """Note the number of a commit under a lease."""
         self.look(Newest(hold.epoch, number, number))
 
-    def look(self, found: Newest) -> bool:
-        """Note what the database says; returns whether it lacks a commit."""
+    def look(self, found: Newest) -> Newest | None:
+        """Note what the database says; where it lacks a commit, return what was known."""
         with self._lock:
-            lacks = found.lacks(self.newest)
-            commits = max(found.commits, self.newest.commits)
-            if found.epoch >= self.newest.epoch:
-                self.newest = found._replace(commits=commits)
-            return lacks
+            known = self.newest
+            if found.epoch >= known.epoch:
+                self.newest = found._replace(commits=max(found.commits, known.commits))
+            return known if found.lacks(known) else None

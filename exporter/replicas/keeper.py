@@ -171,9 +171,9 @@ class Keeper:
     def _compare(self, seen: Seen) -> None:
         """Note what a standby sees of commits; where some that it has seen before are lacking, let the leader know."""
         found = seen.newest.get(self._place[1:])
-        if found is not None and self.commits.look(found):
+        known = self.commits.look(found) if found is not None else None
+        if known is not None and self._table.note_lacking(self._place, known):
             self._log.error("the database lacks commits that were made: it is an older copy")
-            self._table.note_lacking(self._place, found, self.commits.newest)
 
     def _take(self) -> bool:
         link = self._table.link

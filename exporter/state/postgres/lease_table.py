@@ -72,8 +72,10 @@ _BEGIN: Final = """UPDATE lease SET lacking = lacking OR commits < ?, commits = 
     begun = greatest(commits, ?), begun_epoch = epoch
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?
     RETURNING commits, lacking"""
+# Compared once more: the look before it may have seen a server that only lags behind.
 _NOTE_LACKING: Final = """UPDATE lease SET lacking = TRUE, commits = greatest(commits, ?)
-    WHERE server = ? AND shard = ? AND total = ? AND begun_epoch = ?"""
+    WHERE server = ? AND shard = ? AND total = ? AND CASE WHEN begun_epoch > ? THEN begun ELSE commits END < ?
+    RETURNING 1"""
 _GIVE_BACK: Final = """UPDATE lease SET until = 0, holder = ''
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?"""
 # The weakest lock that a take-over waits for: a renewal changes no key, so it goes on beside a long commit.
@@ -169,9 +171,13 @@ class LeaseTable:
             {place: Newest(*newest) for place, _, newest in leases if None not in newest},
         )
 
-    def note_lacking(self, place: Place, found: Newest, known: Newest) -> None:
-        """Note that the database lacks commits: whoever leads begins anew. Raises psycopg.Error."""
-        self._run(self.link.write(_NOTE_LACKING, (known.commits, *place, found.epoch)))
+    def note_lacking(self, place: Place, known: Newest) -> bool:
+        """Note that the database lacks commits that are known, if it does: whoever leads begins anew.
+
+        Returns whether it does. Raises psycopg.Error.
+        """
+        values = (known.commits, *place, known.epoch, known.commits)
+        return bool(self._run(self.link.write(_NOTE_LACKING, values)))
 
     def take(self, place: Place, holder: str, epoch: int = 0) -> Taken | None:
         """Take a lease that is free, under an epoch above that one; None where it is not. Raises psycopg.Error."""

@@ -3,6 +3,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import pytest
+
 from exporter.state.postgres.lease_table import LeaseTable, Newest, Place, fence, nothing_lacks
 from tests.state.making import SERVER
 from tests.state.postgres.making import LEASE, PLACE, back_to_first, end_lease, linked
@@ -171,20 +173,28 @@ def test_an_epoch_is_above_all_that_were_seen(database: Address) -> None:
             end_lease(database)
 
 
-def test_a_standby_notes_what_is_lacking_unless_another_has_begun_since(database: Address) -> None:
+@pytest.mark.parametrize(
+    ("known", "lacking"),
+    [
+        (Newest(1, 0, 40), False),
+        (Newest(1, 0, 41), True),
+        (Newest(0, 0, 30), False),
+        (Newest(0, 0, 31), True),  # it began with 30, and has made more since
+    ],
+)
+def test_a_standby_notes_what_is_lacking_in_the_row_as_it_is_then(
+    database: Address, known: Newest, *, lacking: bool
+) -> None:
     with linked(database) as link:
         table = LeaseTable(link, LEASE)
         taken = table.take(PLACE, "one")
         assert taken is not None
-        table.begin(taken, 0)
-        table.note_lacking(PLACE, Newest(9, 0, 0), Newest(9, 40, 40))
+        table.begin(taken, 30)
+        database.run("UPDATE lease SET commits = 40, lacking = FALSE")
+        assert table.note_lacking(PLACE, known) == lacking
         renewed = table.renew(taken.hold, None)
         assert renewed is not None
-        assert (renewed.commits, renewed.lacking) == (0, False)
-        table.note_lacking(PLACE, Newest(1, 0, 0), Newest(1, 40, 40))
-        renewed = table.renew(taken.hold, None)
-        assert renewed is not None
-        assert (renewed.commits, renewed.lacking) == (40, True)
+        assert (renewed.commits, renewed.lacking) == (max(40, known.commits), lacking)
 
 
 def test_tables_of_the_version_before_are_looked_at_and_taken_too(postgres: Server) -> None:
