@@ -11,12 +11,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from exporter.config import parse
+from exporter.counting import opening
+from exporter.counting.cells import Exemplar
+from exporter.counting.ledger import FinishedRun
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.store import SnapshotStore
-from exporter.runs import opening
-from exporter.runs.branch_counters import FinishedRun
-from exporter.runs.counters import Exemplar
-from exporter.runs.counting import Book
 from exporter.runs.jobs import Job
 from exporter.runs.pipelines import WorkflowRun
 
@@ -36,7 +36,7 @@ class Watched:
         """Count a run of all jobs on each branch, twice, so that everything has risen."""
         self._project = parse(f"{SETTINGS}\nprojects: [gh/acme/web]").projects[0]
         self._now, self._number, self.store = START, 0, SnapshotStore()
-        self._ledger, self._live = opening.begun(None, self._project, START - 86_400, START - 86_400)
+        self._ledger, self._live = opening.first_look(None, 86_400, date=START - 86_400, now=START - 86_400)
         for branch in BRANCHES * 2:
             self.look(branch, range(JOBS))
 
@@ -44,7 +44,7 @@ class Watched:
         """A run of these jobs has ended; CPU seconds to count it, and to publish it."""
         self._now += 120
         began = time.process_time()
-        book = Book(self._ledger, self._live, self._project, lambda branch: branch, now=self._now)
+        book = PipelineBook(self._ledger, self._live, self._project, lambda branch: branch, now=self._now)
         book.release()
         self._count(book, branch, jobs)
         book.close()
@@ -55,7 +55,7 @@ class Watched:
         self.store.settle()  # as a thread does
         return counted - began, published - counted
 
-    def _count(self, book: Book, branch: str, jobs: Sequence[int]) -> None:
+    def _count(self, book: PipelineBook, branch: str, jobs: Sequence[int]) -> None:
         self._number += 1
         identifier, stopped = f"{self._number:08x}-0000-4000-8000-000000000000", self._now - 5
         run = WorkflowRun(identifier, "build", "success", self._now - 300, stopped)
@@ -66,7 +66,7 @@ class Watched:
         book.jobs(run, branch, ended, ())
         book.path(run, branch, ended)
         exemplar = Exemplar(identifier, 295.0, stopped)
-        finished = FinishedRun(self._number, run.status, run.created_at, stopped, exemplar)
+        finished = FinishedRun(self._number, run.status, run.created_at, stopped, 295.0, exemplar=exemplar)
         book.count(run.name, branch, finished, "pipelines", credited=False)
 
 

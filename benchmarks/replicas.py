@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from benchmarks import daemons, fleet
 from benchmarks.report import Section, machine, seconds, size, spread
 from benchmarks.scraping import Scraper
-from exporter.runs.counting import Changes
+from exporter.counting.book import Changes
 from exporter.runs.hints import Hint
 from exporter.state import StateStore
 from exporter.state.postgres import schema
@@ -75,14 +75,14 @@ def log() -> Logger:
 def commits(state: StateStore) -> dict[str, float]:
     """Seconds of one commit of each kind, the median of many."""
     snapshot = replace(known(ledger=NOW_LEDGER), live=LIVE)
-    first = Changes(whole=True, pipelines=dict(LIVE.pipelines), cells=dict(LIVE.cells))
-    state.commit_live(snapshot, first)
+    first = Changes(whole=True, pipelines=dict(LIVE.pipelines), cells=dict(NOW_LEDGER.cells.values))
+    state.commit_counts(snapshot, first)
     chance = iter(fleet.snapshots(COMMITS, time.time()))
 
     def look(number: int) -> None:
         run, jobs = {"build": {number: (int(time.time()), False)}}, {number * 100 + job: 1 for job in range(10)}
-        state.commit_live(
-            snapshot, Changes(runs=run, jobs=jobs, pipelines=dict(LIVE.pipelines), cells=dict(LIVE.cells))
+        state.commit_counts(
+            snapshot, Changes(runs=run, jobs=jobs, pipelines=dict(LIVE.pipelines), cells=dict(NOW_LEDGER.cells.values))
         )
 
     def poll(_: int) -> None:

@@ -23,6 +23,7 @@ LAYERS = (
     "exporter.telemetry",
     "exporter.client",
     "exporter.runs",
+    "exporter.counting",
     "exporter.knowledge",
     "exporter.state",
     "exporter.publishing",
@@ -73,6 +74,7 @@ DOORWAYS = {
 ANYWHERE = {"structlog", "_typeshed"}
 
 PURE = {
+    "exporter.counting",
     "exporter.formats",
     "exporter.insights",
     "exporter.knowledge",
@@ -91,7 +93,7 @@ PURE_MODULES = {
     "exporter.publishing.figures",
     "exporter.publishing.own_lines",
     "exporter.publishing.rendering",
-    "exporter.publishing.run_lines",
+    "exporter.publishing.counted_lines",
     "exporter.publishing.sections",
     "exporter.publishing.tables",
     "exporter.replicas.tenure",

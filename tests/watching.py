@@ -16,7 +16,6 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
-from exporter.runs import opening
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
@@ -56,9 +55,7 @@ class Watching:
         snapshot = Snapshot(self.project)
         for found in engine.state.load():
             live = found.live if PIPELINES in self.project.collectors else None
-            ledger = found.ledger
-            if ledger is not None and live is not None:
-                ledger, live = opening.shown_anew(ledger, live, self.now)
+            ledger = found.ledger and found.ledger.shown_anew(self.now)
             snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
         engine.store.publish([snapshot], self.now)
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.config import Project
+from exporter.counting.book import Changes
+from exporter.counting.cells import Key
+from exporter.counting.ledger import Ledger
 from exporter.errors import StartError, StateError
 from exporter.history import ledgers
 from exporter.history.files import Files, missing, move
 from exporter.history.grid import Grid
 from exporter.history.growth import Growth
-from exporter.history.limit import Limit
-from exporter.history.lines import Lines
+from exporter.history.lines import FAMILIES, Lines
 from exporter.history.reading import Progress, places
 from exporter.history.spool import Known, Spool
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing import counted_lines
 from exporter.publishing.project_labels import ProjectLabels
-from exporter.runs import Ledger, labels_of
-from exporter.state import Remembered, StateStore, Stored
+from exporter.runs.branches import labels_of
+from exporter.state import StateStore, Stored
+
+if TYPE_CHECKING:
+    from exporter.publishing.counted_lines import Row
 
 ASSEMBLING = 0.2
 """The share of the time of writing that it takes to put the files together."""
@@ -133,45 +139,73 @@ class Writing:
     def commit(self, counting: Sequence[Snapshot]) -> None:
         """Commit the ledgers, all in one transaction; `finish` comes next. Raises StartError."""
         try:
-            self._state.begin_counting((snapshot, self._remembered(snapshot)) for snapshot in counting)
+            self._state.begin_counting((snapshot, self._changes(snapshot)) for snapshot in counting)
         except StateError as error:
             raise StartError(str(error)) from None
 
     def _project(self, project: Project, known: Known, files: Files) -> Ledger:
-        label = labels_of(project, facts.default_branch(project, known.facts))
-        bounds, lines, limit = project.runs.buckets, Lines(project, self._asked.labels, self._grid), Limit(project)
-        invented: list[str] = []
+        label, room = labels_of(project, facts.default_branch(project, known.facts)), Room(project)
+        lines = Lines({**self._asked.labels, "project": project.name}, self._grid, self._spans)
+        invented: tuple[str, ...] = ()
         workflows = {}
         for place in places(self._spool, project):
             began = self._grid.last * self._grid.step if place.began is None else place.began
             grid = self._grid.until(began)  # what has stopped since is not known
-            growth = Growth(bounds, grid, label, invented, by_stop=ledgers.by_stop(project))
+            growth = Growth(place.name, project, grid, label, invented)
             growth.add(self._spool.runs(place))
-            for name, branch in sorted(growth.close().items()):
-                if not limit.takes(place.name, name, branch.counters()):
-                    continue
-                for family, span, text in lines.of(place.name, name, branch, self._spans, grid.last):
-                    files.write(family, span, text)
+            ledger, points = growth.close()
+            invented = ledger.invented
+            for _, rows in sorted(counted_lines.of_workflows(ledger, project, ledger.workflows).items()):
+                for family, own, value in rows if room.takes(rows) else ():
+                    if family in FAMILIES:
+                        rises = points.get(Key(family.name, own), ())
+                        for span, text in lines.of(family, own, rises, value, grid.last):
+                            files.write(FAMILIES.index(family), span, text)
             lookback = project.runs.lookback
-            workflows[place.name] = ledgers.of_workflow(growth, start=self._start, began=began, lookback=lookback)
+            workflow = ledgers.of_workflow(
+                ledger.workflows[place.name], growth, start=self._start, began=began, lookback=lookback
+            )
+            workflows[place.name] = workflow, ledger.cells
             self._workflows += 1
-            self._runs += sum(sum(branch.runs.values()) for branch in growth.branches.values())
+            self._runs += growth.counted
             self._tell()
-        self._cut += limit.cut
-        return ledgers.of_project(project, known, workflows, start=self._start, invented=invented)
+        self._cut += room.cut
+        return replace(ledgers.of_project(project, known, workflows, start=self._start), invented=invented)
 
     def _tell(self, assembled: float = 0.0) -> None:
         share = (1 - ASSEMBLING) * self._workflows / max(self._total, 1) + ASSEMBLING * assembled
         self._told(Progress(share * self._total, self._total, self._runs))
 
-    def _remembered(self, snapshot: Snapshot) -> dict[str, Remembered]:
-        """The keys of the runs that `run` will meet again, by workflow."""
+    def _changes(self, snapshot: Snapshot) -> Changes:
+        """All of a ledger, and the keys of the runs that `run` will meet again, by workflow."""
         assert snapshot.ledger is not None  # noqa: S101  it was just made
-        workflows = snapshot.ledger.workflows
-        return {
-            place.name: Remembered(self._spool.finished(place, workflows[place.name].floor))
-            for place in places(self._spool, snapshot.project)
-        }
+        workflows, cells = snapshot.ledger.workflows, snapshot.ledger.cells.values
+        runs = {}
+        for place in places(self._spool, snapshot.project):
+            finished = self._spool.finished(place, workflows[place.name].floor)
+            runs[place.name] = {key: (created_at, True) for key, created_at in finished.items()}
+        return Changes(whole=True, runs=runs, cells=dict(cells))
+
+
+class Room:
+    """The series that one project may have, as a scrape limits them; rows are offered in order.
+
+    Window gauges come before run counters in a scrape, and the past does not know how many there are. So this holds
+    back what `run` can never show.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._name, self._left = project.name, project.max_series
+        self.cut = 0
+
+    def takes(self, rows: Sequence[Row]) -> bool:
+        """Whether `run` shows what is shown or cut together. Once something had no room, nothing else has."""
+        samples = sum(line.samples for line in counted_lines.lines(self._name, (), rows))
+        if self.cut or samples > self._left:
+            self.cut += samples
+            return False
+        self._left -= samples
+        return True
 
 
 def _snapshot(project: Project, known: Known, before: Stored | None, ledger: Ledger) -> Snapshot:

@@ -2,86 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
-from exporter.config import Project
-from exporter.formats.exposition import sample_line
-from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.counting.cells import Distribution, Value, empty
 from exporter.history.grid import Grid, Span
-from exporter.history.growth import Branch, Point
 from exporter.insights import run_families
 from exporter.insights.family import Family
-from exporter.runs.ledger import NO_RUNS, Number, Tally
+from exporter.publishing.counted_lines import line
 
-Value = TypeVar("Value")
-FAMILIES = (run_families.RUNS_TOTAL, run_families.RUN_DURATION, run_families.RUN_CREDITS)
+FAMILIES = tuple(each for each in run_families.RUNS if each in run_families.COUNTED)
 OWN_LABELS = ("branch", "le", "project", "status", "workflow")
 """The labels of these families; those of the scrape have other names."""
 
 
 class Lines:
-    """Writes the lines of one project. `more` are the labels of the scrape."""
+    """Writes lines. `more` are the labels of the scrape, and the project's."""
 
-    def __init__(self, project: Project, more: Mapping[str, str], grid: Grid) -> None:
-        """`project` has its label as its name."""
-        self._labels, self._bounds = {**more, "project": project.name}, project.runs.buckets
-        self._shown = [project.metrics.match(family.name) for family in FAMILIES]
-        self._grid, self._times = grid, grid.times()
+    def __init__(self, more: Mapping[str, str], grid: Grid, spans: Sequence[Span]) -> None:
+        self._more, self._grid, self._spans, self._times = more, grid, spans, grid.times()
 
     def of(
-        self, workflow: str, name: str, branch: Branch, spans: Sequence[Span], last: int
-    ) -> Iterator[tuple[int, int, str]]:
-        """The lines of one workflow on one branch up to a step: the number of the family, that of the span, the text.
-
-        Within a family and a span, the lines of a series are in the order of time.
-        """
-        labels = {**self._labels, "branch": name, "workflow": workflow}
-        runs, duration, credits_used = self._shown
-        if runs:
-            for status in sorted({**NO_RUNS, **branch.runs}):
-                counts = [(step, count) for step, tally in branch.points if (count := tally.runs.get(status, 0))]
-                series = run_families.RUNS_TOTAL, {**labels, "status": status}
-                yield from ((0, *each) for each in self._counter(*series, counts, spans, last))
-        if duration:
-            yield from ((1, *each) for each in self._histogram(labels, branch.points, spans, last))
-        if credits_used:
-            sums = [(step, tally.credits) for step, tally in branch.points]
-            yield from ((2, *each) for each in self._counter(run_families.RUN_CREDITS, labels, sums, spans, last))
-
-    def _counter(
         self,
         family: Family,
-        labels: Mapping[str, str],
-        rises: Iterable[tuple[int, Number]],
-        spans: Sequence[Span],
+        own: Sequence[str],
+        points: Sequence[tuple[int, Value]],
+        value: Value,
         last: int,
     ) -> Iterator[tuple[int, str]]:
-        names = sorted(labels)
-        values = [labels[name] for name in names]
-        stretches = _stretches([*rises], 0, last)
-        for number, span in enumerate(spans):
+        """The lines of a series or histogram up to a step: the number of the span, and the text.
+
+        `points` are what it shows from which steps on, `value` what it shows at last. The lines of a series are in the
+        order of time; those of a histogram begin together, since a quantile needs all buckets.
+        """
+        labels = {**self._more, **dict(zip(family.own, own, strict=True))}
+        zero: Value = empty(value.bounds) if isinstance(value, Distribution) else 0
+        stretches = _stretches(points, zero, last)
+        for number, span in enumerate(self._spans):
             pieces = []
             for first, end, reached in _within(stretches, span):
-                head = sample_line(family.name, names, values, reached).replace("\n", " ")
-                times = self._times[first - self._grid.first : end - self._grid.first]
-                pieces.append(head + f"\n{head}".join(times) + "\n")
-            yield number, "".join(pieces)
-
-    def _histogram(
-        self, labels: Mapping[str, str], points: Sequence[Point], spans: Sequence[Span], last: int
-    ) -> Iterator[tuple[int, str]]:
-        """The series of a histogram begin together: a quantile needs all buckets."""
-        names = sorted(labels)
-        values = [labels[name] for name in names]
-        nothing = Tally((0,) * (len(self._bounds) + 1))
-        rises = [(point.step, point.tally) for point in points if any(point.tally.buckets)]
-        stretches = _stretches(rises, nothing, last)
-        for number, span in enumerate(spans):
-            pieces = []
-            for first, end, tally in _within(stretches, span):
-                histogram = Histogram(self._bounds, tally.buckets, tally.seconds)
-                heads = histogram_lines(run_families.RUN_DURATION.name, names, values, histogram).text.split("\n")
+                heads = line(family, labels, reached).text.split("\n")
                 times = self._times[first - self._grid.first : end - self._grid.first]
                 pieces += [f" {time}\n".join(heads) for time in times]
             yield number, "".join(pieces)

@@ -8,8 +8,9 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
-from exporter import runs
 from exporter.config import Project
+from exporter.counting import asking
+from exporter.counting.ledger import FURTHEST
 from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
 from exporter.history.spool import Known, Place, Spool
@@ -19,6 +20,7 @@ from exporter.insights.questions import reachable
 from exporter.knowledge.facts import default_branch
 from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.project_facts import refresh
+from exporter.runs.reading import read_page
 
 PATIENCE = 86_400.0
 """Seconds that one project may take."""
@@ -80,7 +82,7 @@ class Reader:
     def _workflows(self, attempt: Attempt, slug: str) -> dict[str, float | None]:
         """The names of a project's workflows, each with the time of its last run. Raises PollError or Stopped."""
         reading = Reading()
-        for page in attempt.pages(runs.listing(slug)):
+        for page in attempt.pages(asking.listing(slug)):
             reading.add(items(page), ("name",), (LAST_RUN,))
         attempt.unread(reading.unread)
         self.left_out += sum(reading.unread.values())
@@ -115,7 +117,7 @@ class Reader:
         start = place.start
         if following is None or start is None:
             now = attempt.date()
-            start = max(self._start, int(now - runs.FURTHEST))
+            start = max(self._start, int(now - FURTHEST))
             place = self._spool.begin(place, now, start)
         while True:
             following = self._some(attempt, place, start, following)
@@ -124,10 +126,10 @@ class Reader:
 
     def _some(self, attempt: Attempt, place: Place, start: int, following: str | None) -> str | None:
         """Read some pages from a token on; returns that of the page after them, None after the last."""
-        question = runs.recent(place.slug, place.name, start)
+        question = asking.recent(place.slug, place.name, start)
         with closing(attempt.pages(question, after=following)) as pages:
             for page in islice(pages, PAGES_AT_ONCE):
-                found, unread = runs.read_page(page, attempt.date())
+                found, unread = read_page(page, attempt.date())
                 attempt.unread(unread)
                 self.left_out += sum(unread.values())
                 rows = [(run, ended_at(run)) for run in found if run.created_at >= self._start]

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from exporter.errors import StartError, StateError
 from exporter.knowledge.snapshots import Facts
-from exporter.runs import Run
+from exporter.runs.reading import Run
 
 VERSION = 2
 OLDEST = 86_400.0

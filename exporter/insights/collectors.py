@@ -20,6 +20,7 @@ from exporter.insights.collector import (
     Table,
     recent_buckets,
 )
+from exporter.insights.family import Family
 from exporter.insights.readers import plain
 
 ORGANIZATIONS = "organizations"
@@ -28,6 +29,13 @@ RUNS = "runs"
 """The collector that counts single runs."""
 PIPELINES = "pipelines"
 """The collector that knows what runs now."""
+
+
+def _tables(families: Iterable[Family]) -> tuple[Table, ...]:
+    """What is shown of counted families, each with labels of its own."""
+    return tuple(Table(family.name, (family,), family.labels) for family in families)
+
+
 COLLECTORS: Mapping[str, Collector] = {
     collector.name: collector
     for collector in (
@@ -167,10 +175,7 @@ COLLECTORS: Mapping[str, Collector] = {
             poll=RUNS_POLL,
             interval="runs.interval",
             interval_replaced="runs.longest_sweep",
-            counted=(
-                Table("status", (run_families.RUNS_TOTAL,), ("branch", "project", "status", "workflow")),
-                Table("run", run_families.RUN, ("branch", "project", "workflow")),
-            ),
+            counted=_tables(run_families.RUNS),
             reads=("id", "branch", "created_at", "status", "stopped_at", "duration", "credits_used", "is_approval"),
         ),
         Collector(
@@ -180,22 +185,7 @@ COLLECTORS: Mapping[str, Collector] = {
             paged=True,
             poll=PIPELINES_POLL,
             interval="pipelines.longest",
-            counted=(
-                Table("pipelines", (run_families.PIPELINES_TOTAL,), ("branch", "outcome", "project", "trigger")),
-                Table("runs", (run_families.RUNS_IN_PROGRESS,), ("branch", "project", "status", "workflow")),
-                Table("oldest run", (run_families.OLDEST_RUN_IN_PROGRESS,), ("branch", "project", "workflow")),
-                Table("jobs", (run_families.JOBS_IN_PROGRESS,), ("project", "status")),
-                Table("oldest job", (run_families.OLDEST_WAITING_JOB,), ("project",)),
-                Table("job runs", (run_families.JOB_RUNS,), ("branch", "job_name", "project", "status", "workflow")),
-                Table(
-                    "path", (run_families.JOB_CRITICAL_PATH,), ("branch", "job_name", "phase", "project", "workflow")
-                ),
-                Table(
-                    "job times",
-                    (run_families.JOB_RUN_DURATION, run_families.JOB_RUN_WAIT),
-                    ("branch", "job_name", "project", "workflow"),
-                ),
-            ),
+            counted=_tables(run_families.LIVE),
             reads=(
                 "id",
                 "project_slug",

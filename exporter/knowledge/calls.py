@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from exporter.config import Organization, Project
+from exporter.counting.asking import wanted
 from exporter.errors import PayloadError
 from exporter.insights.collector import Collector
 from exporter.insights.collectors import COLLECTORS, PIPELINES
@@ -17,7 +18,6 @@ from exporter.knowledge import discovered_projects, organization_lists, pipeline
 from exporter.knowledge.holding import half
 from exporter.knowledge.pipeline_calls import PipelineDay
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs import wanted
 
 HOUR = 3600.0
 DAY = 24 * HOUR

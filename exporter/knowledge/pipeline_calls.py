@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exporter.config import Pipelines, Project
+from exporter.counting.cells import Distribution
+from exporter.insights import run_families
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs import watching
-from exporter.runs.counters import Distribution
-from exporter.runs.counting import PIPELINES
 from exporter.runs.live import WatchedPipeline
 from exporter.runs.pipelines import CREATED
 
@@ -88,17 +88,15 @@ def known_day(snapshot: Snapshot) -> PipelineDay:
         return PipelineDay()
     seconds, until = min(DAY, snapshot.project.runs.lookback), max(live.listed_at, live.covered_at or 0.0)
     times = [each.created_at for each in live.pipelines.values() if each.created_at > until - seconds]
-    tallies = [
-        counters.counted
-        for workflow in (ledger.workflows.values() if ledger else ())
-        for counters in workflow.branches.values()
-    ]
-    measured = sum(sum(tally.buckets) for tally in tallies)
+    shown = {} if ledger is None else {key: cell.value for key, cell in ledger.cells.values.items()}
+    lengths = (value for key, value in shown.items() if key.family == run_families.RUN_DURATION.name)
+    durations = [value for value in lengths if isinstance(value, Distribution)]
+    measured = sum(sum(each.counts) for each in durations)
     sampled: tuple[Sampled, ...] = ()
     if measured:
-        lasts = sum(tally.seconds for tally in tallies) / measured
-        values = (cell.value for key, cell in live.cells.items() if key.family == PIPELINES)
-        counted = sum(value for value in values if not isinstance(value, Distribution))
+        lasts = sum(each.sum for each in durations) / measured
+        pipelines = (value for key, value in shown.items() if key.family == run_families.PIPELINES_TOTAL.name)
+        counted = sum(value for value in pipelines if not isinstance(value, Distribution))
         runs = max(round(measured / counted), 1) if counted and live.fresh else 1
         sampled = (Sampled(lasts, (lasts,) * runs),)
     return PipelineDay(tuple(sorted(times)), seconds, sampled)

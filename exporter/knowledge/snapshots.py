@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from exporter.config import Project
+from exporter.counting.ledger import Ledger
 from exporter.insights.questions import Question
-from exporter.runs import Ledger
 from exporter.runs.live import Live
 
 NO_PARTS: Mapping[Question, Part] = MappingProxyType({})

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from exporter import runs
 from exporter.config import Project
+from exporter.counting import asking, crediting
+from exporter.counting.ledger import Ledger
+from exporter.counting.pipeline_book import PipelineBook
+from exporter.counting.pipeline_list import met
 from exporter.errors import ForbiddenError, NotFoundError
 from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt
-from exporter.runs import Ledger, Run, crediting
-from exporter.runs.counting import Book
 from exporter.runs.entries import entries
-from exporter.runs.pipeline_list import met
-from exporter.runs.reading import key_of
+from exporter.runs.reading import Run, key_of, read_page
 from exporter.state import StateStore
 
 NAMES_EVERY = 86_400.0
@@ -28,13 +28,13 @@ REFUSED_FOR = 86_400.0
 
 def names_due(ledger: Ledger, project: Project, now: float) -> float:
     """When the names of workflows are asked for next, Unix time: more often while there is no list of runs to read."""
-    every = NAMES_EVERY if runs.wanted(ledger, project) else min(NAMES_EVERY, project.runs.longest_sweep)
+    every = NAMES_EVERY if asking.wanted(ledger, project) else min(NAMES_EVERY, project.runs.longest_sweep)
     return min(ledger.names_at, now) + every
 
 
 def sweeps(ledger: Ledger, project: Project, vain: Mapping[str, int], now: float) -> dict[str, float]:
     """When each workflow's list is read next, Unix time; `vain` says how often in a row that has brought nothing."""
-    swept = {name: min(ledger.workflows[name].swept_at or 0.0, now) for name in runs.wanted(ledger, project)}
+    swept = {name: min(ledger.workflows[name].swept_at or 0.0, now) for name in asking.wanted(ledger, project)}
     sweep, longest = project.runs.sweep, project.runs.longest_sweep
     return {name: at + min(sweep * 2 ** min(vain.get(name, 0), 16), longest) for name, at in swept.items()}
 
@@ -43,7 +43,7 @@ class Insights:
     """What Insights tells of one project's runs, on its way into the book."""
 
     def __init__(
-        self, attempt: Attempt, book: Book, project: Project, state: StateStore, refused: dict[int, float]
+        self, attempt: Attempt, book: PipelineBook, project: Project, state: StateStore, refused: dict[int, float]
     ) -> None:
         """Failures and requests count for the collector of the attempt.
 
@@ -56,11 +56,10 @@ class Insights:
         """Learn the names of the workflows that Insights lists. Raises PollError or Stopped."""
         unread = Counter[str]()
         found = []
-        for page in self._attempt.pages(runs.listing(self._project.slug)):
+        for page in self._attempt.pages(asking.listing(self._project.slug)):
             found += [name for entry in entries(page, unread) if (name := entry.may("name", text)) is not None]
         self._attempt.unread(unread)
-        self._book.ledger = crediting.named(self._book.ledger, found, self._attempt.now())
-        self._book.changes.whole = True
+        self._book.list_names(found, self._attempt.now())
 
     def sweep(self, name: str) -> bool:
         """Read one workflow's list of runs: credits, and what nothing else saw; returns whether it brought something.
@@ -68,11 +67,11 @@ class Insights:
         Raises PollError or Stopped.
         """
         book, attempt, project, now = self._book, self._attempt, self._project, self._attempt.now()
-        start = runs.start_of(book.ledger.workflows[name], now, project.runs.lookback)
+        start = asking.start_of(book.ledger.workflows[name], now, project.runs.lookback)
         start = min(start, int(book.owed_since(name)))
         rows: list[Run] = []
-        for page in attempt.pages(runs.recent(project.slug, name, start)):
-            found, unread = runs.read_page(page, attempt.date())
+        for page in attempt.pages(asking.recent(project.slug, name, start)):
+            found, unread = read_page(page, attempt.date())
             attempt.unread(unread)
             rows += found
         book.dated(attempt.ahead())
@@ -80,18 +79,16 @@ class Insights:
         known = self._state.known(project.slug, name, keys)
         watched = {key_of(run.id) for pipeline in book.live.pipelines.values() for run in pipeline.runs}
         sorted_rows = crediting.sorted_rows(rows, name, known, watched, book)
-        crediting.credit(book, name, sorted_rows)
+        crediting.credit(book, name, sorted_rows.credits)
+        for row in sorted_rows.past:
+            book.remember(name, row.key, row.created, credited=True)
         lately = self._refused_lately(now)
         unseen = [row for row in sorted_rows.unseen if row.key not in lately]
         for row in unseen[:RESOLVED_AT_ONCE]:
             self._resolve(name, row)
         if len(unseen) <= RESOLVED_AT_ONCE:
             waiting = [row.created for row in sorted_rows.unseen if row.key in self._refused]
-            book.ledger = crediting.swept(
-                book.ledger, name, rows, start=start, lookback=project.runs.lookback, now=now, waiting=waiting
-            )
-            book.changes.workflows.add(name)
-            book.changes.floors[name] = book.ledger.workflows[name].floor
+            book.read(name, [row.created_at for row in rows], now=now, start=start, waiting=waiting)
         return bool(sorted_rows.credits or sorted_rows.unseen)
 
     def _refused_lately(self, now: float) -> set[int]:

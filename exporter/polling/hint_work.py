@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from exporter.config import Project, project_slug
+from exporter.counting import looks, pipeline_list
+from exporter.counting.looks import Look
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import NotFoundError
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt
 from exporter.polling.inbox import Inbox, Waiting
-from exporter.runs import looks, pipeline_list, watching
-from exporter.runs.counting import Book
+from exporter.runs import watching
 from exporter.runs.live import WatchedPipeline, WatchedRun
-from exporter.runs.looks import Look
 from exporter.runs.pipelines import FoundRun, WorkflowRun
 from exporter.runs.reading import key_of
 from exporter.state import StateStore
@@ -37,7 +38,7 @@ class HintWork:
         self.followed: dict[str, int] = {}
         self.moved: list[tuple[Waiting, FoundRun, str]] = []
 
-    def follow(self, book: Book) -> bool:
+    def follow(self, book: PipelineBook) -> bool:
         """Follow the hints that are due; returns whether there were any. Raises Stopped."""
         watched = {run.id for pipeline in book.live.pipelines.values() for run in pipeline.runs}
         taken = self._inbox.take(self._slug, MOST_A_STEP, watched)
@@ -48,7 +49,7 @@ class HintWork:
             self._follow(book, waiting)
         return bool(taken)
 
-    def _follow(self, book: Book, waiting: Waiting) -> None:
+    def _follow(self, book: PipelineBook, waiting: Waiting) -> None:
         identifier, done = waiting.hint.id, False
         with self._attempt.guard(f"the event about {identifier}") as held:
             try:
@@ -62,7 +63,7 @@ class HintWork:
         if done:
             self.followed[identifier] = waiting.version
 
-    def _is_followed(self, book: Book, waiting: Waiting) -> bool:
+    def _is_followed(self, book: PipelineBook, waiting: Waiting) -> bool:
         """Learn what a hint is about; False where it is too early for that. Raises PollError."""
         hint = waiting.hint
         if not hint.workflow:
@@ -88,7 +89,7 @@ class HintWork:
             self._add(book, found.run, found.pipeline)
         return True
 
-    def _look_at(self, book: Book, identifier: str) -> None:
+    def _look_at(self, book: PipelineBook, identifier: str) -> None:
         """Have a pipeline looked at: an event named no run of it."""
         known = book.live.pipelines.get(identifier)
         if known is None:
@@ -98,7 +99,7 @@ class HintWork:
         elif watching.settled(known):
             book.look_soon(identifier)
 
-    def _add(self, book: Book, run: WorkflowRun, of: str) -> None:
+    def _add(self, book: PipelineBook, run: WorkflowRun, of: str) -> None:
         """Add a run as CircleCI describes it, with its pipeline where that is not known, and its jobs once it ended."""
         book.dated(self._attempt.ahead())
         pipeline = book.live.pipelines.get(of)
@@ -114,7 +115,7 @@ class HintWork:
             look = replace(look, jobs=found_jobs) if whole else replace(look, torn_jobs=found_jobs)
         looks.add_run(look, book, self._project, self._attempt.now())
 
-    def _is_counted(self, book: Book, run: str) -> bool:
+    def _is_counted(self, book: PipelineBook, run: str) -> bool:
         key = key_of(run)
         return any(key in runs for runs in book.changes.runs.values()) or self._state.is_known(self._slug, key)
 
@@ -127,7 +128,7 @@ def short(slug: str) -> str:
         return ""
 
 
-def _watched(book: Book, identifier: str) -> tuple[WatchedPipeline | None, WatchedRun | None]:
+def _watched(book: PipelineBook, identifier: str) -> tuple[WatchedPipeline | None, WatchedRun | None]:
     """The pipeline and the run that are watched, if the run is."""
     for pipeline in book.live.pipelines.values():
         for run in pipeline.runs:

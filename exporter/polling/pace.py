@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
+from exporter.counting.book import rises_at
 from exporter.errors import PollError
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.polling import crediting
 from exporter.polling.coverage import Coverage
 from exporter.polling.inbox import Inbox
-from exporter.runs import counting, watching
+from exporter.runs import watching
 
 LIST, NAMES, RISE = "list", "names", "rise"
 SOON = 1.0
@@ -106,7 +107,7 @@ class Pace:
             moments.append(postponed.due(NAMES, crediting.names_due(ledger, project, now)))
             sweeps = crediting.sweeps(ledger, project, postponed.vain, now)
             moments += [postponed.due(f"runs of {name}", at) for name, at in sweeps.items()]
-            rising = counting.rises_at(ledger, live, project)
+            rising = rises_at(ledger, project)
             if rising is not None:
                 moments.append(postponed.due(RISE, rising))
         hinted = self.inbox.next_due(project.slug)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from exporter import runs
+from exporter.counting import looks, opening, pipeline_list
+from exporter.counting.looks import Look
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
@@ -17,11 +19,10 @@ from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.hint_work import HintWork
 from exporter.polling.pace import LIST, NAMES, Pace
 from exporter.polling.project_facts import refresh
-from exporter.runs import looks, opening, pipeline_list, watching
-from exporter.runs.counting import Book
+from exporter.runs import watching
+from exporter.runs.branches import labels_of
 from exporter.runs.jobs import Job
 from exporter.runs.live import WatchedPipeline
-from exporter.runs.looks import Look
 from exporter.runs.pipelines import OUTCOMES, WorkflowRun, pipelines_of
 from exporter.runs.reading import key_of
 from exporter.state import StateStore
@@ -46,7 +47,7 @@ class Work:
         self._postponed, self._coverage = pace.of(self._slug), pace.coverage
         self._met: set[str] = set()
         self.facts = snapshot.facts
-        self.book: Book | None = None
+        self.book: PipelineBook | None = None
         self.more = False
         self.insights: Attempt | None = None
         self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, pace.inbox)
@@ -69,7 +70,7 @@ class Work:
         pipeline_list.forget(book, project.runs.lookback, attempt.earlier())
         book.close()
 
-    def _ask(self, book: Book) -> None:
+    def _ask(self, book: PipelineBook) -> None:
         """Ask for what is due by itself."""
         pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
         self._list(book)
@@ -86,31 +87,30 @@ class Work:
         if attempt.answered and attempt.error is None:
             attempt.error = self._postponed.failure(parts)
 
-    def _opened(self, *, resume: bool) -> Book:
+    def _opened(self, *, resume: bool) -> PipelineBook:
         """What is counted so far, by the settings that hold now. Raises PollError where it cannot be known."""
         if not self._state.lasting:
             raise StateError("the state file could not be opened for writing")
         attempt, project, ledger, live = self._attempt, self._project, self._ledger, self._live
         if resume or ledger is None:
-            ledger, live = self._state.resume_live(self._slug, project.runs.interval)
-            if ledger is not None and live is not None:
-                ledger, live = opening.shown_anew(ledger, live, attempt.now())
+            ledger, live = self._state.resume(self._slug, project.runs.interval)
         self.facts, error = refresh(attempt, project, self.facts, branches=False)
         if error is not None:
             attempt.count(error)
-        label = runs.labels_of(project, facts.default_branch(project, self.facts))
-        if live is None or ledger is None:
+        label = labels_of(project, facts.default_branch(project, self.facts))
+        known = ledger is not None and live is not None
+        if ledger is None or live is None:
             attempt.hear_date()  # facts from before a restored backup may ask nothing
-            ledger, live = opening.begun(ledger, project, attempt.date(), attempt.now())
-        book = Book(*opening.fitted(ledger, live, project, label, attempt.now()), project, label, now=attempt.now())
-        book.fitted(ledger, live)
-        book.changes.whole = book.changes.whole or self._live is None
+            ledger, live = opening.first_look(ledger, project.runs.lookback, date=attempt.date(), now=attempt.now())
+        book = PipelineBook(ledger, live, project, label, now=attempt.now())
+        if not known:
+            book.begin()
         return book
 
     def _due(self, what: str, due: float | None) -> bool:
         return due is not None and self._postponed.due(what, due) <= self._attempt.now()
 
-    def _list(self, book: Book) -> None:
+    def _list(self, book: PipelineBook) -> None:
         """Walk the project's own list of pipelines, where that is due."""
         attempt, project, now = self._attempt, self._project, self._attempt.now()
         covered = self._coverage.covers(self._slug, book.live, now)
@@ -120,7 +120,7 @@ class Work:
         )
         if not self._due(LIST, due):
             if covered:
-                book.live = replace(book.live, covered_at=now)
+                book.covered(now)
                 attempt.answered = attempt.answered or self._coverage.answered(self._slug)
             return
         known = book.live.pipelines.keys()
@@ -142,13 +142,13 @@ class Work:
         if walk.failure is None:
             self._postponed.clear(LIST)
             self._postponed.confirmed = confirmed + 1 if covered and walk.found.keys() <= known else 0
-            book.live = replace(book.live, listed_at=now)
+            book.walked(now)
         else:
             attempt.fail(walk.failure)
             self._postponed.postpone(LIST, now + project.pipelines.interval)
             self._postponed.failed[LIST] = walk.failure
 
-    def _look(self, book: Book) -> None:
+    def _look(self, book: PipelineBook) -> None:
         """Look at the pipelines that are due, in their turn."""
         project, now, ahead = self._project, self._attempt.now(), self._attempt.ahead()
         found = book.live.pipelines.values()
@@ -170,7 +170,7 @@ class Work:
         self._postponed.waiting = min((moment for moment, _ in due[LOOKS_A_STEP:]), default=None)
         self.more = len(due) > LOOKS_A_STEP
 
-    def _looked(self, book: Book, pipeline: WatchedPipeline, error: PollError | None) -> None:
+    def _looked(self, book: PipelineBook, pipeline: WatchedPipeline, error: PollError | None) -> None:
         """Note how a look went, and in `set_aside` a pipeline that fails while CircleCI answers other questions."""
         since = pipeline.failed_at or pipeline.wanted_at or 0.0
         proven = self._attempt.answered or self._postponed.answered_at > since
@@ -187,7 +187,7 @@ class Work:
         if held.error is not None:
             self._postponed.failed[what] = held.error
 
-    def _look_at(self, book: Book, pipeline: WatchedPipeline) -> PollError | None:
+    def _look_at(self, book: PipelineBook, pipeline: WatchedPipeline) -> PollError | None:
         """Look at a pipeline; returns why jobs could not be read, where that failed. Raises PollError or Stopped."""
         attempt, project, failure = self._attempt, self._project, None
         if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
@@ -227,7 +227,7 @@ class Work:
                 ended.setdefault(run.name, set()).add(key_of(run.id))
         return {key for name, keys in ended.items() for key in self._state.known(self._slug, name, keys)}
 
-    def _read_insights(self, book: Book) -> None:
+    def _read_insights(self, book: PipelineBook) -> None:
         """Learn the names of workflows, or read one workflow's list of runs, where that is due."""
         attempt, project, now = self._attempt.beside(RUNS), self._project, self._attempt.now()
         insights = Insights(attempt, book, project, self._state, self._postponed.refused)

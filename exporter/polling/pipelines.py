@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES
 from exporter.knowledge import facts
@@ -20,7 +21,6 @@ from exporter.polling.pace import RISE, Pace
 from exporter.polling.pipeline_work import Work
 from exporter.polling.runs import Unpublished
 from exporter.publishing.store import SnapshotStore
-from exporter.runs.counting import Book
 from exporter.runs.pipelines import FoundRun
 from exporter.state import StateStore
 
@@ -85,7 +85,7 @@ class PipelinesPoll:
         self._failures.outcomes(base, merged)
         return True
 
-    def _shown(self, book: Book, now: float) -> None:
+    def _shown(self, book: PipelineBook, now: float) -> None:
         """Count from now for how long new series are shown at 0: committing and rendering them took a while."""
         book.published(now)
         snapshot = self._store.get(self._slug)
@@ -102,7 +102,7 @@ class PipelinesPoll:
         followed = work.hints.followed
         try:
             if book.changes:
-                self._state.commit_live(merged, book.changes, followed)
+                self._state.commit_counts(merged, book.changes, followed)
             elif followed:
                 self._state.drop_hints(followed)
         except StateError as error:

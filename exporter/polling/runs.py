@@ -1,4 +1,4 @@
-"""The poll for new runs: ask, leave out what is remembered, fold, commit, publish.
+"""The poll for new runs: ask, leave out what is remembered, tell the book, commit, publish.
 
 It stands beside the poll of a project's gauges, at an interval of its own, and neither waits for the
 other's requests. A workflow counts when its pages were read to their end, whatever became of the others.
@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from exporter import runs
+from exporter.counting import asking, crediting
+from exporter.counting.book import RunBook, rises_at
+from exporter.counting.ledger import listed
 from exporter.errors import NotFoundError, PollError, StateError
 from exporter.insights.collectors import RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
@@ -22,15 +24,19 @@ from exporter.polling.failure_log import FailureLog
 from exporter.polling.kind import Kind, Means
 from exporter.polling.project_facts import refresh
 from exporter.publishing.store import SnapshotStore
-from exporter.runs import Ledger, Run
-from exporter.state import Remembered, StateStore
+from exporter.runs.branches import labels_of
+from exporter.runs.reading import Run, read_page
+from exporter.state import StateStore
 
 LAST_RUN = Column("window_end", timestamp)
+SOON = 1.0
+EARLY = 0.9
+"""The share of an interval after which a poll asks again, and does not only show what was held back."""
 
 
 def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: FailureLog) -> Kind:
     """The polls for runs of the projects that a store knows."""
-    means, unpublished = Means(attempts, store, state, failures), Unpublished()
+    means, unpublished, wall = Means(attempts, store, state, failures), Unpublished(), attempts.clocks.wall
 
     def begin(slug: str, *, missing_only: bool = False) -> RunsPoll | None:
         snapshot = store.get(slug)
@@ -38,13 +44,27 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
             return None
         if missing_only and snapshot.ledger is not None:
             return None
-        return RunsPoll(snapshot, means, unpublished)
+        outcome, usual = snapshot.outcomes.get(RUNS), _usual(snapshot)
+        early = outcome is not None and 0 <= wall() - outcome.finished_at < EARLY * usual
+        return RunsPoll(snapshot, means, unpublished, asks=not early or _rising(snapshot) is None)
 
-    return Kind(RUNS, begin, _interval, _due, lambda _snapshot: False)
+    def interval(snapshot: Snapshot) -> float:
+        """Until the next poll, or until what is held back may be shown, whichever is sooner."""
+        rising, outcome, usual, now = _rising(snapshot), snapshot.outcomes.get(RUNS), _usual(snapshot), wall()
+        if rising is None or outcome is None:
+            return usual
+        rising = max(rising, unpublished.until(snapshot.project.slug))
+        return min(max(min(rising, outcome.finished_at + usual) - now, SOON), usual)
+
+    return Kind(RUNS, begin, interval, _due, lambda _snapshot: False)
 
 
-def _interval(snapshot: Snapshot) -> float:
+def _usual(snapshot: Snapshot) -> float:
     return absence.interval(snapshot, snapshot.project.runs.interval)
+
+
+def _rising(snapshot: Snapshot) -> float | None:
+    return None if snapshot.ledger is None else rises_at(snapshot.ledger, snapshot.project)
 
 
 def _due(snapshot: Snapshot) -> float | None:
@@ -57,7 +77,15 @@ class Unpublished:
 
     def __init__(self) -> None:
         self._slugs: set[str] = set()
+        self._postponed: dict[str, float] = {}
         self._lock = threading.Lock()
+
+    def until(self, slug: str) -> float:
+        """Until when what is held back of a project is not shown, since that could not be committed."""
+        return self._postponed.get(slug, 0.0)
+
+    def postpone(self, slug: str, until: float) -> None:
+        self._postponed[slug] = until
 
     def __contains__(self, slug: str) -> bool:
         with self._lock:
@@ -76,19 +104,21 @@ class Unpublished:
 class RunsPoll:
     """One poll under way; it has one step."""
 
-    def __init__(self, snapshot: Snapshot, means: Means, unpublished: Unpublished) -> None:
-        """Keep the settings with which this poll runs to its end."""
+    def __init__(self, snapshot: Snapshot, means: Means, unpublished: Unpublished, *, asks: bool = True) -> None:
+        """Keep the settings with which this poll runs to its end; one that does not ask shows what was held back."""
         self._attempts, self._store, self._state, self._failures = means
-        self._unpublished, self._snapshot = unpublished, snapshot
-        self._project, self._facts, self._ledger = snapshot.project, snapshot.facts, snapshot.ledger
-        self._remembered: dict[str, Remembered] = {}
-        self._whole = False
+        self._unpublished, self._snapshot, self._asks = unpublished, snapshot, asks
+        self._project, self._facts = snapshot.project, snapshot.facts
+        self._book: RunBook | None = None
 
     def step(self) -> bool:
         """Read all workflows, commit what was learned and show it; returns that there is no more to do."""
         attempt = self._attempts.begin(RUNS, self._project.runs.interval)
         with attempt.guard("the project's runs"):
             self._read(attempt)
+        if self._book is not None:
+            self._book.release()
+            self._book.close()
         self._publish(attempt)
         return False
 
@@ -96,75 +126,66 @@ class RunsPoll:
         """Read what is due of the project, then each workflow's new runs."""
         if not self._state.lasting:
             raise StateError("the state file could not be opened for writing")
-        project = self._project
-        if self._ledger is None or project.slug in self._unpublished:
-            self._ledger = self._state.resume(project.slug, project.runs.interval)
-        self._facts, error = refresh(attempt, project, self._facts, branches=False)
-        if error is not None:
-            attempt.fail(error)
-        if attempt.over():
+        project, ledger = self._project, self._snapshot.ledger
+        if ledger is None or project.slug in self._unpublished:
+            ledger, _ = self._state.resume(project.slug, project.runs.interval)
+        if self._asks:
+            self._facts, error = refresh(attempt, project, self._facts, branches=False)
+            if error is not None:
+                attempt.fail(error)
+            if attempt.over():
+                return
+        label = labels_of(project, facts.default_branch(project, self._facts))
+        if ledger is not None:
+            self._book = RunBook(ledger, project, label, now=attempt.now())
+        if not self._asks or not self._named(attempt, label) or self._book is None:
             return
-        label = runs.labels_of(project, facts.default_branch(project, self._facts))
-        ledger = self._named(attempt, absent=absence.since(self._snapshot) is not None)
-        if ledger is None:
-            return
-        for name in runs.wanted(ledger, project):
+        for name in asking.wanted(self._book.ledger, project):
             if attempt.over():
                 break
             with attempt.guard(f"the runs of {name}"):
-                self._workflow(attempt, name, label)
+                self._workflow(attempt, self._book, name)
 
-    def _named(self, attempt: Attempt, *, absent: bool) -> Ledger | None:
-        """Bring the ledger up to date with the settings and, hourly, with CircleCI's list of workflows.
+    def _named(self, attempt: Attempt, label: Callable[[str], str]) -> bool:
+        """Bring the book up to date with CircleCI's list of workflows, hourly; returns whether to go on.
 
-        The list is the one question to ask of a project that was `absent`; None while it is.
+        The list is the one question to ask of a project that was absent.
         """
-        project, now, ledger = self._project, attempt.now(), self._ledger
-        if ledger is not None:
-            rebucketed = runs.rebucketed(ledger, project.runs.buckets)
-            self._whole, ledger = rebucketed is not ledger, rebucketed
-        if absent or ledger is None or runs.due_names(ledger, project, now):
-            reading = Reading()
-            try:
-                for page in attempt.pages(runs.listing(project.slug)):
-                    reading.add(items(page), ("name",), (LAST_RUN,))
-            except PollError as error:
-                attempt.fail(error)
-                if absent and isinstance(error, NotFoundError):
-                    return None
-            else:
-                attempt.unread(reading.unread)
-                names = {name: last for (name,), (last,) in reading.rows}
-                lookback, bounds = project.runs.lookback, project.runs.buckets
-                ledger = runs.listed(ledger, names, now, read=attempt.earlier(), lookback=lookback, bounds=bounds)
-                self._whole = True
-        self._ledger = ledger
-        return ledger
+        project, now, book = self._project, attempt.now(), self._book
+        absent = absence.since(self._snapshot) is not None
+        if book is not None and not absent and not asking.due_names(book.ledger, project, now):
+            return True
+        reading = Reading()
+        try:
+            for page in attempt.pages(asking.listing(project.slug)):
+                reading.add(items(page), ("name",), (LAST_RUN,))
+        except PollError as error:
+            attempt.fail(error)
+            return not (absent and isinstance(error, NotFoundError))
+        attempt.unread(reading.unread)
+        names = {name: last for (name,), (last,) in reading.rows}
+        if book is None:
+            ledger = listed(names, now, read=attempt.earlier(), lookback=project.runs.lookback)
+            book = self._book = RunBook(ledger, project, label, now=now)
+        book.list_names(names, now)
+        return True
 
-    def _workflow(self, attempt: Attempt, name: str, label: Callable[[str], str]) -> None:
+    def _workflow(self, attempt: Attempt, book: RunBook, name: str) -> None:
         """Read one workflow, newest runs first, to its end or to a page that holds nothing new."""
-        ledger, settings, now = self._ledger, self._project.runs, attempt.now()
-        assert ledger is not None  # noqa: S101  it has this workflow
-        workflow = ledger.workflows[name]
-        start = runs.start_of(workflow, attempt.earlier(), settings.lookback)
-        swept = runs.sweep_is_due(workflow, now, settings.sweep)
+        settings, now, workflow = self._project.runs, attempt.now(), book.ledger.workflows[name]
+        start = asking.start_of(workflow, attempt.earlier(), settings.lookback)
+        swept = asking.sweep_is_due(workflow, now, settings.sweep)
         fresh: dict[int, Run] = {}
         owed: dict[int, Run] = {}
-        with closing(attempt.pages(runs.recent(self._project.slug, name, start))) as pages:
+        with closing(attempt.pages(asking.recent(self._project.slug, name, start))) as pages:
             for page in pages:
                 if self._take(attempt, name, page, workflow.floor, fresh, owed) and not swept:
                     break
         if workflow.baseline and start > attempt.earlier():
             return  # this machine's clock is ahead, as the first answer said: the next poll begins where it should
-        ledger = runs.fold(
-            ledger, name, fresh.values(), label, now=now, start=start, lookback=settings.lookback, swept=swept
-        )
-        self._ledger = runs.with_credits(ledger, name, owed.values(), label)
-        self._remembered[name] = Remembered(
-            {run.key: run.created_at for run in fresh.values() if run.status},
-            self._ledger.workflows[name].floor if swept else None,
-            credited=owed.keys(),
-        )
+        crediting.add(book, name, fresh.values())
+        crediting.credit(book, name, owed.values())
+        book.read(name, [run.created_at for run in fresh.values()], now=now, start=start, swept=swept)
 
     def _take(  # noqa: PLR0917  what is read, from where, into what
         self, attempt: Attempt, name: str, page: object, oldest: int, fresh: dict[int, Run], owed: dict[int, Run]
@@ -174,7 +195,7 @@ class RunsPoll:
         A run that comes twice, on pages that shifted, counts once: as finished, if it ever is. Those that were
         counted before their credits had come go to `owed`.
         """
-        found, unread = runs.read_page(page, attempt.date())
+        found, unread = read_page(page, attempt.date())
         attempt.unread(unread)
         young = [run for run in found if run.created_at >= oldest]
         known = self._state.known(self._project.slug, name, {run.key for run in young})
@@ -187,25 +208,34 @@ class RunsPoll:
 
     def _publish(self, attempt: Attempt) -> None:
         """Commit what was learned and show it, with the current settings."""
-        slug = self._project.slug
+        slug, book = self._project.slug, self._book
         with self._store.lock(slug):
             base = self._store.get(slug)
             if base is None or base.ledger is not self._snapshot.ledger:  # it was taken out meanwhile
                 return
-            merged = base
-            if self._whole or self._remembered:
+            merged: Snapshot | None = None
+            if book is not None and book.changes:
                 try:
-                    merged = replace(self._tried(base, attempt), ledger=self._ledger)
-                    self._state.commit_runs(merged, self._remembered, whole=self._whole)
+                    merged = replace(self._tried(base, attempt), ledger=book.ledger)
+                    self._state.commit_counts(merged, book.changes)
                 except StateError as error:
                     attempt.fail(error)
-                    merged = base
-            if merged is base:
+                    self._unpublished.postpone(slug, attempt.now() + self._project.runs.interval)
+                    merged = None
+            counted = merged is not None
+            if merged is None:
                 merged = self._tried(base, attempt)
                 self._state.commit(merged, (), ())
             with self._unpublished.publishing(slug):
                 self._store.publish([merged], attempt.now())
+            if counted and book is not None:
+                self._shown(book, merged, attempt.now())
         self._failures.outcomes(base, merged)
+
+    def _shown(self, book: RunBook, published: Snapshot, now: float) -> None:
+        """Count from now for how long new series are shown at 0: committing and rendering them took a while."""
+        book.published(now)
+        self._store.keep(replace(published, ledger=book.ledger))
 
     def _tried(self, base: Snapshot, attempt: Attempt) -> Snapshot:
         """The snapshot after this poll, but for what it counted."""

@@ -22,7 +22,6 @@ from exporter.polling.schedule import Schedule, first_poll
 from exporter.process.clock_steps import ClockSteps
 from exporter.process.engine import Engine
 from exporter.process.jobs import OrganizationLists, ProjectJobs, job_name
-from exporter.runs import opening
 from exporter.runs.live import WatchedPipeline
 from exporter.runs.watching import is_set_aside
 from exporter.state import Stored, no_later
@@ -78,9 +77,8 @@ class Fleet:
         now = self._clocks.wall()
         counted = []
         for snapshot, _ in self._store.published.values():
-            if snapshot.ledger is not None and snapshot.live is not None:
-                ledger, live = opening.shown_anew(snapshot.ledger, snapshot.live, now)
-                counted.append(replace(snapshot, ledger=ledger, live=live))
+            if snapshot.ledger is not None:
+                counted.append(replace(snapshot, ledger=snapshot.ledger.shown_anew(now)))
         self._store.keep(*counted)
 
     def start(self) -> None:

@@ -1,35 +1,25 @@
-"""The sample lines of what happens now: runs and jobs in progress, pipelines, and the counters of jobs."""
+"""The sample lines of what happens now: runs and jobs in progress."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from exporter.formats.histogram import Exemplar, Histogram, histogram_lines
 from exporter.insights import run_families
-from exporter.insights.collectors import COLLECTORS, PIPELINES
+from exporter.insights.collectors import PIPELINES
 from exporter.publishing.sections import FamilyLines, sample
 from exporter.runs import jobs as job_runs
-from exporter.runs import labels_of, pipelines, watching
-from exporter.runs.counters import Distribution
+from exporter.runs import pipelines, watching
+from exporter.runs.branches import branch_label, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from exporter.config import Project
+    from exporter.insights.family import Family
     from exporter.knowledge.snapshots import Snapshot
-    from exporter.runs import counters
-    from exporter.runs.counters import Value
     from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 
-    Values = dict[tuple[str, ...], Value]
-
-LABELS: Mapping[str, tuple[str, ...]] = {
-    family.name: table.labels for table in COLLECTORS[PIPELINES].counted for family in table.families
-}
-COUNTERS = (run_families.PIPELINES_TOTAL.name, run_families.JOB_RUNS.name, run_families.JOB_CRITICAL_PATH.name)
-HISTOGRAMS = (run_families.JOB_RUN_DURATION.name, run_families.JOB_RUN_WAIT.name)
-OF_JOBS = frozenset({run_families.JOB_RUNS.name, run_families.JOB_CRITICAL_PATH.name, *HISTOGRAMS})
 IN_PROGRESS = (run_families.RUNS_IN_PROGRESS.name, run_families.OLDEST_RUN_IN_PROGRESS.name)
 JOB_STATUSES = (*job_runs.UNDER_WAY, job_runs.OTHER)
 
@@ -116,73 +106,36 @@ def _by_branch(
     """Status and creation of the runs under way; one that was canceled is none, though its jobs are."""
     runs: defaultdict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for pipeline in watched:
-        branch = pipelines.branch_label(pipeline.branch, pipeline.tag, label)
+        branch = branch_label(pipeline.branch, pipeline.tag, label)
         for run in pipeline.runs:
             if run.ended_seen_at is None:
                 runs[run.name, branch].append((run.status, run.created_at))
     return runs
 
 
-def counted(live: Live, now: float, project: Project) -> Mapping[str, tuple[tuple[float, ...], Values]]:
-    """The counters, then the histograms that are shown: by family its buckets' bounds and its values by own labels.
-
-    Without `jobs` those of jobs do not go on, so they are not shown; they come back with what they had.
-    """
-    bounds = {run_families.JOB_RUN_DURATION.name: live.bounds, run_families.JOB_RUN_WAIT.name: live.wait_bounds}
-    found: dict[str, tuple[tuple[float, ...], Values]] = {
-        name: (bounds.get(name, ()), {})
-        for name in (*COUNTERS, *HISTOGRAMS)
-        if project.metrics.match(name) and (project.pipelines.jobs or name not in OF_JOBS)
-    }
-    if now < counters_expire_at(live, project):
-        for key, cell in live.cells.items():
-            if key.family in found:
-                found[key.family][1][key.labels] = cell.value
-    return found
-
-
-def exemplars(found: Sequence[counters.Exemplar | None], counts: Sequence[int]) -> list[Exemplar | None]:
-    """Exemplars as they are written; a bucket whose run is still held back has none."""
-    return [
-        Exemplar((("workflow_id", each.workflow_id),), each.value, each.stopped_at) if each and count else None
-        for each, count in zip(found, counts, strict=True)
-    ]
-
-
-def row(family: str, project: str, bounds: tuple[float, ...], own: tuple[str, ...], value: Value) -> list[FamilyLines]:
-    """One counter or histogram; `own` are its labels but the project, in the family's order."""
-    names = LABELS[family]
-    place = names.index("project")
-    values = (*own[:place], project, *own[place:])
-    if not isinstance(value, Distribution):
-        return [sample(family, names, values, value)]
-    marked = exemplars(value.exemplars, value.counts) if value.exemplars else ()
-    histogram = Histogram(bounds, value.counts, value.sum, marked)
-    return [FamilyLines(family, *histogram_lines(family, names, values, histogram))]
-
-
 def _runs(project: str, workflow: str, branch: str, runs: Sequence[tuple[str, float]]) -> Iterator[FamilyLines]:
     counts = Counter(pipelines.shown_status(status) for status, _ in runs)
-    family = run_families.RUNS_IN_PROGRESS.name
     for status in pipelines.UNDER_WAY:
-        yield sample(family, LABELS[family], (branch, project, status, workflow), counts[status])
+        yield _of(run_families.RUNS_IN_PROGRESS, (branch, project, status, workflow), counts[status])
     if runs:
-        oldest, family = min(created_at for _, created_at in runs), run_families.OLDEST_RUN_IN_PROGRESS.name
-        yield sample(family, LABELS[family], (branch, project, workflow), oldest)
+        oldest = min(created_at for _, created_at in runs)
+        yield _of(run_families.OLDEST_RUN_IN_PROGRESS, (branch, project, workflow), oldest)
 
 
 def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
     counts = Counter[str]()
     for run in runs:
         counts.update(dict(run.jobs))
-    family = run_families.JOBS_IN_PROGRESS.name
     for status in JOB_STATUSES:
-        yield sample(family, LABELS[family], (project, status), counts[status])
+        yield _of(run_families.JOBS_IN_PROGRESS, (project, status), counts[status])
     waiting = [run.waiting_since for run in runs if run.waiting_since is not None]
     if waiting:
-        family = run_families.OLDEST_WAITING_JOB.name
-        yield sample(family, LABELS[family], (project,), min(waiting))
+        yield _of(run_families.OLDEST_WAITING_JOB, (project,), min(waiting))
 
 
 def _wanted(project: Project, lines: Iterable[FamilyLines]) -> list[FamilyLines]:
     return [line for line in lines if project.metrics.match(line.family)]
+
+
+def _of(family: Family, values: Sequence[str], value: float) -> FamilyLines:
+    return sample(family.name, family.labels, values, value)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
-from exporter.publishing import live_lines, own_lines, run_lines
+from exporter.publishing import counted_lines, live_lines, own_lines
 from exporter.publishing.figures import PageFigures
 from exporter.publishing.sections import NO_TEXTS, Room, of_rows
 from exporter.publishing.tables import table_section
@@ -23,11 +23,11 @@ from exporter.publishing.tables import table_section
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from exporter.counting.ledger import Ledger
     from exporter.insights.family import Family
     from exporter.insights.questions import Question
     from exporter.knowledge.snapshots import Part, Snapshot
     from exporter.publishing.sections import Basis, FamilyLines, FamilyText, Rendered, Section
-    from exporter.runs import Ledger
     from exporter.runs.live import Live
 
 UNLIMITED = sys.maxsize
@@ -104,9 +104,9 @@ def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication 
             page = PageFigures(project, parts, page)
     if ledger is not None and counts(project.collectors):
         live = snapshot.live
-        runs = project, ledger.bounds, run_lines.counted(ledger, project, now, live)
-        series[RUNS] = _label_sets(limited, RUNS, runs, partial(run_lines.row, project, ledger.bounds))
-        expiries += [at for at in run_lines.expiries(ledger, project, live) if at > now]
+        runs = project, counted_lines.of_runs(ledger, project, now, live)
+        series[RUNS] = _label_sets(limited, RUNS, runs, partial(counted_lines.lines, project.name))
+        expiries += [at for at in counted_lines.expiries(ledger, project, live) if at > now]
     if ledger is not None and snapshot.live is not None:
         series[PIPELINES] = _live(limited, snapshot, ledger, snapshot.live, now)
         expiries += [at for at in live_lines.expiries(snapshot.live, project) if at > now]
@@ -130,7 +130,7 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
     """Add what happens now, then the counters of jobs, then their histograms; returns how many series they are."""
     project = snapshot.project
     complete = live_lines.is_complete(live, project, now)
-    workflows = run_lines.shown(ledger, project, now, live) if complete else ()
+    workflows = counted_lines.shown(ledger, project, now, live) if complete else ()
     shown = [(name, branch) for name, each in workflows for branch in sorted(each.branches)]
     fresh, stale = live_lines.under_way(live, project, now)
     runs = project, live_lines.runs_in_progress(snapshot, shown, fresh, stale)
@@ -142,9 +142,9 @@ def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: fl
             "jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, known=known))
         ).series,
     ]
-    for name, (bounds, values) in live_lines.counted(live, now, project).items():
-        write = partial(live_lines.row, name, project.name, bounds)
-        added.append(_label_sets(limited, name, (project, bounds, values), write))
+    for family, values in counted_lines.of_pipelines(ledger, project, now, live).items():
+        write = partial(counted_lines.series, project.name, family)
+        added.append(_label_sets(limited, family.name, (project, values), write))
     return sum(added)
 
 

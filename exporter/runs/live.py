@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from exporter.runs.counters import Cell, Key
-
 _NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})
-_NO_CELLS: Mapping[Key, Cell] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,12 @@ class Live:
     had ended by then is not counted, but where runs were counted before, without pipelines: `fresh` says that none
     were. `began_at` is the same moment by this machine's clock. `listed_at` is when the list was last walked to its
     end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at` the creation of
-    the newest pipeline. Of pipelines created before `floor` none is remembered. `bounds` and `wait_bounds` are those of
-    the histograms; `held` the keys of cells that hold something back. `owed` has workflows with runs older than what
-    Insights is asked for, without credits or not counted yet: the name, from which creation on, and until when they are
-    waited for.
+    the newest pipeline. Of pipelines created before `floor` none is remembered. `owed` has workflows with runs older
+    than what Insights is asked for, without credits or not counted yet: the name, from which creation on, and until
+    when they are waited for.
     """
 
     began: float
-    bounds: tuple[float, ...]
-    wait_bounds: tuple[float, ...]
     fresh: bool = True
     began_at: float | None = None
     listed_at: float | None = None
@@ -96,6 +90,4 @@ class Live:
     newest_at: float | None = None
     floor: float = 0.0
     pipelines: Mapping[str, WatchedPipeline] = field(default_factory=lambda: _NO_PIPELINES)
-    cells: Mapping[Key, Cell] = field(default_factory=lambda: _NO_CELLS)
-    held: frozenset[Key] = frozenset()
     owed: tuple[tuple[str, float, float], ...] = ()

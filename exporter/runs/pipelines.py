@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import floor
 
 from exporter.insights.payloads import Unreadable, moment, optional_text, text, timestamp
 from exporter.insights.questions import Question
 from exporter.runs.entries import Entry, readable
-from exporter.runs.ledger import ALL_TAGS, OTHER_BRANCHES, STATUSES
+from exporter.runs.reading import STATUSES
 
 COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
@@ -165,13 +164,6 @@ def trigger_of(pipeline_trigger: str) -> str:
     """The label `trigger`."""
     word = "scheduled_pipeline" if pipeline_trigger == _SCHEDULE_OF_A_WORKFLOW else pipeline_trigger
     return word if word in TRIGGERS else TRIGGERS[-1]
-
-
-def branch_label(branch: str, tag: str, label: Callable[[str], str]) -> str:
-    """The label `branch` of what a pipeline ran; `label` says what that of a branch is."""
-    if tag:
-        return ALL_TAGS
-    return label(branch) if branch else OTHER_BRANCHES
 
 
 def identifier(value: object) -> str:

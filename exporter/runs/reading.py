@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from exporter.insights.payloads import Unreadable, moment, number, optional_text, text, timestamp
 from exporter.runs.entries import Entry, readable
-from exporter.runs.ledger import STATUSES
 
+STATUSES = ("success", "failed", "error", "canceled", "unauthorized")
+"""The final statuses of a run that the API documents."""
 Time = TypeVar("Time", bound=float | None)
 LARGEST = 2**53
 """Durations and credits beyond this are nonsense, and their sum would lose its last digits."""

@@ -2,7 +2,6 @@
 
 from exporter.state.past import no_later
 from exporter.state.records import Stored
-from exporter.state.run_tables import Remembered
 from exporter.state.store import StateStore
 
-__all__ = ["Remembered", "StateStore", "Stored", "no_later"]
+__all__ = ["StateStore", "Stored", "no_later"]

@@ -35,8 +35,8 @@ KINDS = (
 """Label `kind`."""
 _LOST = {
     "ledger": "the project's run counters start at 0",
-    "workflow": "its run counters start at 0",
-    "live": "the project's job counters start at 0",
+    "workflow": "what has ended since its last poll is not counted",
+    "live": "what has ended since the last look is not counted",
     "counter": "one counter starts at 0",
     "usage": "the organization's usage counters start at 0",
     "usage_cell": "one counter starts at 0",

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from functools import partial
 
-from exporter.runs.counters import Cell, Distribution, Key
-from exporter.runs.counting import Changes
+from exporter.counting.book import Changes
 from exporter.runs.live import Live, WatchedPipeline
 from exporter.state import sums
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
-from exporter.state.records import label
 
 SCHEMA = (
     """CREATE TABLE job (
@@ -29,31 +26,19 @@ SCHEMA = (
         id TEXT NOT NULL,
         facts TEXT NOT NULL,
         PRIMARY KEY (project, id)) WITHOUT ROWID""",
-    """CREATE TABLE counter (
-        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
-        family TEXT NOT NULL,
-        labels TEXT NOT NULL,
-        facts TEXT NOT NULL,
-        PRIMARY KEY (project, family, labels)) WITHOUT ROWID""",
     """CREATE TABLE live (
         project INTEGER PRIMARY KEY REFERENCES ledger ON DELETE CASCADE,
         facts TEXT NOT NULL)""",
 )
 
-TABLES = ("live", "pipeline", "counter", "job", "job_sums")
+TABLES = ("live", "pipeline", "job", "job_sums")
 _READ_LIVE = Reader[Live](Live)
 _READ_PIPELINE = Reader[WatchedPipeline](WatchedPipeline)
-_READ_CELL = Reader[Cell](Cell)
-_READ_LABELS = Reader[tuple[str, ...]](tuple[str, ...])
 _LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
 _PIPELINES = "SELECT id, facts FROM pipeline WHERE project = ?"
 _DELETE_PIPELINE = "DELETE FROM pipeline WHERE project = ? AND id = ?"
 _PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
-_CELLS = "SELECT family, labels, facts FROM counter WHERE project = ?"
-_DELETE_CELL = "DELETE FROM counter WHERE project = ? AND family = ? AND labels = ?"
-_CELL = """INSERT INTO counter (project, family, labels, facts) VALUES (?, ?, ?, ?)
-    ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
 _FORGET = "DELETE FROM job WHERE project = ? AND stopped_at < ? RETURNING key, stopped_at"
 _KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
@@ -63,19 +48,10 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
 
     Jobs that stopped before `oldest` are forgotten, now and then: it takes a look at each of them.
     """
-    connection.execute(_LIVE, (project, sealed(document(replace(live, pipelines={}, cells={}, held=frozenset())))))
+    connection.execute(_LIVE, (project, sealed(document(replace(live, pipelines={})))))
     kept = {id_: pipeline for id_, pipeline in changes.pipelines.items() if pipeline is not None}
     connection.executemany(_DELETE_PIPELINE, [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()])
     connection.executemany(_PIPELINE, [(project, id_, sealed(document(pipeline))) for id_, pipeline in kept.items()])
-    cells = {key: cell for key, cell in changes.cells.items() if cell is not None}
-    connection.executemany(
-        _DELETE_CELL, [(project, key.family, document(key.labels)) for key in changes.cells.keys() - cells.keys()]
-    )
-    rows = []
-    for key, cell in cells.items():
-        labels = document(key.labels)
-        rows.append((project, key.family, labels, sealed(document(cell), key.family, labels)))
-    connection.executemany(_CELL, rows)
     again = known_jobs(connection, project, changes.jobs)
     jobs = [(key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again]
     connection.executemany(
@@ -97,13 +73,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Liv
             damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
         return None
     pipelines = damage.rows("pipeline", slug, connection, _PIPELINES, _DELETE_PIPELINE, project, _pipeline)
-    cells = dict(damage.rows("counter", slug, connection, _CELLS, _DELETE_CELL, project, partial(_cell, live)))
-    return replace(
-        live,
-        pipelines={pipeline.id: pipeline for pipeline in pipelines},
-        cells=cells,
-        held=frozenset(key for key, cell in cells.items() if cell.held is not None),
-    )
+    return replace(live, pipelines={pipeline.id: pipeline for pipeline in pipelines})
 
 
 def known_jobs(connection: Connection, project: int | None, keys: Collection[int]) -> set[int]:
@@ -118,7 +88,7 @@ def forget(connection: Connection, project: int) -> None:
 
 
 def _live(connection: Connection, project: int, facts: object) -> Live:
-    live = replace(_READ_LIVE.read(parse(unsealed(facts))), pipelines={}, cells={}, held=frozenset())
+    live = replace(_READ_LIVE.read(parse(unsealed(facts))), pipelines={})
     sums.check_jobs(connection, project)
     return live
 
@@ -128,18 +98,3 @@ def _pipeline(identifier: object, facts: object) -> WatchedPipeline:
     if pipeline.id != identifier:
         raise ValueError
     return pipeline
-
-
-def _cell(live: Live, family: str, labels: str, facts: object) -> tuple[Key, Cell]:
-    """A counter or histogram; a histogram has the buckets of one kind or the other."""
-    key = Key(label(family), _READ_LABELS.read(parse(labels)))
-    cell = _READ_CELL.read(parse(unsealed(facts, family, labels)))
-    if cell.held is not None and isinstance(cell.held, Distribution) != isinstance(cell.value, Distribution):
-        raise TypeError
-    sizes = {len(live.bounds) + 1, len(live.wait_bounds) + 1}
-    for value in (cell.value, cell.held):
-        if isinstance(value, Distribution):
-            if len(value.counts) not in sizes or len(value.exemplars) not in {0, len(value.counts)}:
-                raise ValueError
-            sizes = {len(value.counts)}
-    return key, cell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from exporter.counting.ledger import Ledger
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs import Ledger
 from exporter.runs.live import Live
 from exporter.state.records import Stored
 
@@ -34,7 +34,8 @@ def past_ledger(ledger: Ledger, now: float) -> Ledger:
     times = ("since", "floor", "polled_at", "swept_at", "unlisted_at")
     workflows = {name: past(workflow, now, *times) for name, workflow in ledger.workflows.items()}
     earlier: Ledger = past(ledger, now, "began", "names_at")
-    return replace(earlier, workflows=workflows)
+    cells = {key: past(cell, now, "born", "grown_at") for key, cell in ledger.cells.values.items()}
+    return replace(earlier, workflows=workflows, cells=replace(ledger.cells, values=cells))
 
 
 def past(facts: Any, now: float, *times: str) -> Any:  # noqa: ANN401  the same kind of facts
@@ -45,7 +46,6 @@ def past(facts: Any, now: float, *times: str) -> Any:  # noqa: ANN401  the same 
 
 def past_live(live: Live, now: float) -> Live:
     """The same with no time of this machine later than now."""
-    cells = {key: past(cell, now, "born", "grown_at") for key, cell in live.cells.items()}
     pipelines = {
         id_: past(
             replace(pipeline, runs=tuple(past(run, now, "ended_seen_at", "unlisted_at") for run in pipeline.runs)),
@@ -58,4 +58,4 @@ def past_live(live: Live, now: float) -> Live:
         for id_, pipeline in live.pipelines.items()
     }
     earlier: Live = past(live, now, "listed_at", "covered_at")
-    return replace(earlier, cells=cells, pipelines=pipelines)
+    return replace(earlier, pipelines=pipelines)

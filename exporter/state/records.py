@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from exporter.counting.ledger import Ledger
 from exporter.insights.questions import Params, Question, shared
 from exporter.knowledge.snapshots import Facts, Outcome, Part
-from exporter.runs import Ledger
 from exporter.runs.live import Live
 from exporter.state.documents import Reader, document, parse
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
-from exporter.runs import FURTHEST, Ledger, WorkflowLedger
-from exporter.runs.counting import Changes
-from exporter.state import records, run_records, sums
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cells
+from exporter.counting.ledger import FURTHEST, Ledger, WorkflowLedger
+from exporter.state import cell_tables, records, sums
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
-from exporter.state.documents import document, sealed, unsealed
+from exporter.state.documents import Reader, document, parse, sealed, unsealed
 
 KEEP_AWAY = 86_400.0
 """Seconds for which the ledger of a project that was taken out is kept at all."""
@@ -49,6 +49,8 @@ SCHEMA = (
         PRIMARY KEY (workflow, key)) WITHOUT ROWID""",
 )
 
+_READ_LEDGER = Reader[Ledger](Ledger)
+_READ_WORKFLOW = Reader[WorkflowLedger](WorkflowLedger)
 _LEDGER = """INSERT INTO ledger (project, facts) VALUES (?, ?)
     ON CONFLICT (project) DO UPDATE SET facts = excluded.facts, left_at = NULL"""
 _WORKFLOW = """INSERT INTO workflow (project, name, facts) VALUES (?, ?, ?)
@@ -67,42 +69,26 @@ FORGET_ALL = ("UPDATE ledger SET left_at = 0",)
 _IS_KNOWN = "SELECT 1 FROM run WHERE workflow IN (SELECT id FROM workflow WHERE project = ?) AND key = ? LIMIT 1"
 
 
-class Remembered(NamedTuple):
-    """What one workflow's poll changes among the runs that are remembered.
+def write(connection: Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
+    """Write what has changed of a ledger; a run that is remembered already is as it was.
 
-    `created` holds the creation of each new run by its key; the credits of those in `uncredited` have not come
-    yet, and those of `credited`, known before, have. Runs created before `floor` are forgotten unless it is None,
-    and those whose credits have not come once CircleCI has forgotten them.
+    One that would be counted again is refused: the database raises.
     """
-
-    created: Mapping[int, int]
-    floor: int | None = None
-    uncredited: Collection[int] = ()
-    credited: Collection[int] = ()
-
-
-def write(
-    connection: Connection,
-    project: int,
-    ledger: Ledger,
-    remembered: Mapping[str, Remembered],
-    now: float,
-    *,
-    whole: bool,
-) -> None:
-    """Write a ledger, the documents of the workflows that were read (or of all), and the keys of their runs."""
-    connection.execute(_LEDGER, (project, sealed(run_records.write_ledger(ledger))))
+    connection.execute(_LEDGER, (project, sealed(document(replace(ledger, workflows={}, cells=Cells())))))
     connection.execute(
         "DELETE FROM workflow WHERE project = ? AND name NOT IN (SELECT value FROM json_each(?))",
         (project, json.dumps(list(ledger.workflows))),
     )
-    names = ledger.workflows if whole else remembered
+    told = {*changes.workflows, *changes.runs, *changes.credited, *changes.floors}
+    names = list(ledger.workflows) if changes.whole else sorted(told & ledger.workflows.keys())
     connection.executemany(
         _WORKFLOW, [(project, name, sealed(document(ledger.workflows[name]), name)) for name in names]
     )
-    for name, of_workflow in remembered.items():
+    for name in sorted(told & ledger.workflows.keys()):
+        again = known(connection, project, name, changes.runs.get(name, {}))
         [(workflow,)] = connection.execute(_NUMBER, (project, name))
-        _remember(connection, int(workflow), of_workflow, now)
+        _remember(connection, int(workflow), name, changes, again, now)
+    cell_tables.write(connection, project, changes.cells)
 
 
 def forget_all(connection: Connection, server: str | None, mine: Callable[[str], bool]) -> int:
@@ -117,33 +103,26 @@ def begin_anew(connection: Connection, project: int) -> None:
     connection.execute("DELETE FROM ledger WHERE project = ?", (project,))
 
 
-def write_changes(connection: Connection, project: int, ledger: Ledger, changes: Changes, now: float) -> None:
-    """Write what has changed of a ledger; a run that is remembered already is as it was."""
-    remembered = {}
-    for name in {*changes.workflows, *changes.runs, *changes.credited, *changes.floors} & ledger.workflows.keys():
-        runs = changes.runs.get(name, {})
-        again = known(connection, project, name, runs)
-        remembered[name] = Remembered(
-            {key: created_at for key, (created_at, _) in runs.items() if key not in again},
-            changes.floors.get(name),
-            [key for key, (_, credited) in runs.items() if not credited],
-            changes.credited.get(name, ()),
-        )
-    write(connection, project, ledger, remembered, now, whole=changes.whole)
+def _remember(  # noqa: PLR0917  what is known of one workflow
+    connection: Connection, workflow: int, name: str, changes: Changes, again: Collection[int], now: float
+) -> None:
+    """Write the new runs of a workflow, and those whose credits have come.
 
-
-def _remember(connection: Connection, workflow: int, runs: Remembered, now: float) -> None:
-    rows = [(key, moment, int(key not in runs.uncredited)) for key, moment in runs.created.items()]
+    Runs created before the floor are forgotten, those whose credits have not come once CircleCI has forgotten them.
+    """
+    runs = changes.runs.get(name, {}).items()
+    new = ((key, told) for key, told in runs if key in changes.counted or key not in again)
+    rows = [(key, created_at, int(credited)) for key, (created_at, credited) in new]
     connection.executemany(
         "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)", [(workflow, *row) for row in rows]
     )
     sums.add_runs(connection, workflow, rows)
-    if runs.credited:
-        credited = list(connection.execute(_CREDIT, (workflow, json.dumps(list(runs.credited)))))
+    if name in changes.credited:
+        credited = list(connection.execute(_CREDIT, (workflow, json.dumps(list(changes.credited[name])))))
         sums.add_runs(connection, workflow, [(key, created_at, 0) for key, created_at in credited], -1)
         sums.add_runs(connection, workflow, [(key, created_at, 1) for key, created_at in credited])
-    if runs.floor is not None:
-        forgotten = list(connection.execute(_FORGET, (workflow, runs.floor, int(now - FURTHEST))))
+    if name in changes.floors:
+        forgotten = list(connection.execute(_FORGET, (workflow, changes.floors[name], int(now - FURTHEST))))
         sums.add_runs(connection, workflow, forgotten, -1)
 
 
@@ -167,22 +146,19 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
         if name is None:
             damage.forget(connection, "DELETE FROM workflow WHERE id = ?", number)
             continue
-        reading = partial(_workflow, name, facts, ledger)
+        reading = partial(_workflow, name, facts)
         workflows[name] = damage.guard("workflow", slug, reading, WorkflowLedger(0, baseline=True), name=name)
-    return replace(ledger, workflows=workflows)
+    return replace(ledger, workflows=workflows, cells=cell_tables.read(connection, project, slug, damage))
 
 
 def _ledger(connection: Connection, project: int, facts: object) -> Ledger:
-    ledger = run_records.read_ledger(unsealed(facts), {})
+    ledger = _READ_LEDGER.read({**parse(unsealed(facts)), "workflows": {}, "cells": Cells()})
     sums.check_runs(connection, project)
     return ledger
 
 
-def _workflow(name: str, facts: object, ledger: Ledger) -> WorkflowLedger:
-    workflow = run_records.read_workflow(unsealed(facts, name))
-    if not run_records.fits(workflow, ledger):
-        raise ValueError
-    return workflow
+def _workflow(name: str, facts: object) -> WorkflowLedger:
+    return _READ_WORKFLOW.read(parse(unsealed(facts, name)))
 
 
 def known(connection: Connection, project: int | None, workflow: str, keys: Collection[int]) -> dict[int, bool]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,11 @@ from types import MappingProxyType
 
 from structlog.stdlib import BoundLogger
 
+from exporter.counting.book import Changes
+from exporter.counting.ledger import Ledger
 from exporter.errors import StateError
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs import Ledger
-from exporter.runs.counting import Changes
 from exporter.runs.hints import Hint
 from exporter.runs.live import Live
 from exporter.state import hint_tables, live_tables, past, project_tables, run_tables
@@ -29,7 +28,6 @@ from exporter.state.database import Database
 from exporter.state.file import StateFile
 from exporter.state.older import Older
 from exporter.state.records import Stored
-from exporter.state.run_tables import Remembered
 from exporter.state.usage_store import UsageStore
 from exporter.telemetry import Telemetry
 
@@ -170,15 +168,12 @@ class StateStore:
         with self._access.reading():
             return live_tables.known_jobs(self._connection, self._access.number(slug), keys)
 
-    def resume(self, slug: str, away: float) -> Ledger | None:
-        """The ledger of a project that was not there for up to so many seconds. Raises StateError.
+    def resume(self, slug: str, away: float) -> tuple[Ledger | None, Live | None]:
+        """What is counted and known of the pipelines of a project that was not there for up to so many seconds.
 
-        After more, or without one, it is None, and nothing is remembered of the project's runs.
+        After more, or without one, it is None, and nothing is remembered of the project's runs. What has not risen yet
+        is shown at 0 from now on. Raises StateError.
         """
-        return self.resume_live(slug, away)[0]
-
-    def resume_live(self, slug: str, away: float) -> tuple[Ledger | None, Live | None]:
-        """The same, with what is known of the project's pipelines. Raises StateError."""
         with self._access.reading():
             project = self._access.number(slug)
             if project is None:
@@ -191,44 +186,37 @@ class StateStore:
             with self._database.view():
                 ledger = run_tables.read(self._connection, project, slug, self._damage)
                 live = live_tables.read(self._connection, project, slug, self._damage) if ledger else None
-            return ledger and past.past_ledger(ledger, now), live and past.past_live(live, now)
+            return ledger and past.past_ledger(ledger, now).shown_anew(now), live and past.past_live(live, now)
 
-    def commit_runs(self, snapshot: Snapshot, remembered: Mapping[str, Remembered], *, whole: bool) -> None:
-        """Write a snapshot's ledger and the runs that each workflow's poll saw, in one transaction.
-
-        Without `whole` only those workflows are written. Raises StateError; then nothing is written.
-        """
-        with self._counting(snapshot) as (project, ledger):
-            run_tables.write(self._connection, project, ledger, remembered, self._wall(), whole=whole)
-
-    def begin_counting(self, counting: Iterable[tuple[Snapshot, Mapping[str, Remembered]]]) -> None:
+    def begin_counting(self, counting: Iterable[tuple[Snapshot, Changes]]) -> None:
         """Write ledgers and remembered runs in place of what was counted of these projects, in one transaction.
 
         Raises StateError; then nothing is written.
         """
         with self._access.counting():
-            for snapshot, remembered in counting:
+            for snapshot, changes in counting:
                 project = project_tables.write_project(self._connection, self._server, snapshot)
                 run_tables.begin_anew(self._connection, project)
                 if snapshot.ledger is not None:
-                    ledger, now = snapshot.ledger, self._wall()
-                    run_tables.write(self._connection, project, ledger, remembered, now, whole=True)
+                    run_tables.write(self._connection, project, snapshot.ledger, changes, self._wall())
 
-    def commit_live(self, snapshot: Snapshot, changes: Changes, followed: Mapping[str, int] = NO_HINTS) -> None:
-        """Write what has changed of a snapshot's ledger and live side, in one transaction.
+    def commit_counts(self, snapshot: Snapshot, changes: Changes, followed: Mapping[str, int] = NO_HINTS) -> None:
+        """Write a snapshot with what has changed of its ledger and live side, in one transaction.
 
         The hints that were `followed`, by their ids in the versions that were read, go with it. Raises StateError;
         then nothing is written.
         """
-        if snapshot.live is None:
-            raise StateError("nothing is known of the project's pipelines")
-        now = self._wall()
-        with self._counting(snapshot) as (project, ledger):
-            run_tables.write_changes(self._connection, project, ledger, changes, now)
-            # Times of jobs are CircleCI's, from which this machine's may differ by days.
-            watched = [run.created_at for each in snapshot.live.pipelines.values() for run in each.runs]
-            oldest = int(min([snapshot.live.floor - DAY, *watched]))
-            live_tables.write(self._connection, project, snapshot.live, changes, oldest)
+        ledger, live, now = snapshot.ledger, snapshot.live, self._wall()
+        if ledger is None:
+            raise StateError("the project counts nothing")
+        with self._access.counting():
+            project = project_tables.write_project(self._connection, self._server, snapshot)
+            run_tables.write(self._connection, project, ledger, changes, now)
+            if live is not None:
+                # Times of jobs are CircleCI's, from which this machine's may differ by days.
+                watched = [run.created_at for each in live.pipelines.values() for run in each.runs]
+                oldest = int(min([live.floor - DAY, *watched]))
+                live_tables.write(self._connection, project, live, changes, oldest)
             hint_tables.delete(self._connection, self._server, followed)
 
     def forget_live(self, slug: str) -> None:
@@ -256,12 +244,3 @@ class StateStore:
         """Delete hints by their ids, unless a newer version has come. Raises StateError or Stopped."""
         with self._access.counting():
             hint_tables.delete(self._connection, self._server, followed)
-
-    @contextmanager
-    def _counting(self, snapshot: Snapshot) -> Iterator[tuple[int, Ledger]]:
-        """Write a project in one transaction with what it counts; then what is owed. Raises StateError."""
-        ledger = snapshot.ledger
-        if ledger is None:
-            raise StateError("the project counts nothing")
-        with self._access.counting():
-            yield project_tables.write_project(self._connection, self._server, snapshot), ledger

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from exporter.runs.counters import Key
+from exporter.counting.cells import Key
 from exporter.state.access import Access
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single

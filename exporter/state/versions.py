@@ -6,10 +6,22 @@ Each version has tables of its own. So the tables say which version a file is, e
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import NamedTuple
 
 from exporter.errors import StartError
-from exporter.state import generation, hint_tables, live_tables, project_tables, run_tables, sums, usage_store
+from exporter.state import (
+    cell_tables,
+    cells_upgrade,
+    generation,
+    hint_tables,
+    live_tables,
+    project_tables,
+    run_tables,
+    sums,
+    usage_store,
+)
+from exporter.state.database import Connection
 
 _NEWEST = 255
 """No exporter has a version beyond this: it is damage."""
@@ -19,10 +31,19 @@ class Version(NamedTuple):
     """One version: what makes its tables, and what makes them from those of the version before."""
 
     tables: tuple[str, ...]
-    upgrade: tuple[str, ...]
+    upgrade: tuple[str | Callable[[Connection], None], ...]
 
 
-_SECOND = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
+COUNTER = """CREATE TABLE counter (
+        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+        family TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        facts TEXT NOT NULL,
+        PRIMARY KEY (project, family, labels)) WITHOUT ROWID"""
+"""The cells of jobs and pipelines up to version 4."""
+_ALWAYS = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
+_SECOND = (*_ALWAYS, COUNTER)
+TO_CELLS = (*cell_tables.SCHEMA, cells_upgrade.upgrade, "DROP TABLE counter")
 VERSIONS = {
     1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
     2: Version(
@@ -32,10 +53,12 @@ VERSIONS = {
             *live_tables.SCHEMA,
             *hint_tables.SCHEMA,
             *generation.SCHEMA,
+            COUNTER,
         ),
     ),
     3: Version((*_SECOND, *usage_store.SCHEMA), usage_store.SCHEMA),
     4: Version((*_SECOND, *usage_store.SCHEMA, *sums.SCHEMA), (*sums.SCHEMA, *sums.FILLING)),
+    5: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA, *sums.SCHEMA), TO_CELLS),
 }
 VERSION = max(VERSIONS)
 
@@ -76,9 +99,12 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
     _number(connection)
 
 
-def _run(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
-    for statement in statements:
-        connection.execute(statement)
+def _run(connection: sqlite3.Connection, steps: tuple[str | Callable[[Connection], None], ...]) -> None:
+    for step in steps:
+        if isinstance(step, str):
+            connection.execute(step)
+        else:
+            step(connection)
 
 
 def _number(connection: sqlite3.Connection) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import add
 
-from exporter.runs.counters import Key
+from exporter.counting.cells import Key
 
 Amounts = tuple[int, ...]
 """A counter's amount, or a histogram's runs by bucket and its sum, which is in millionths."""

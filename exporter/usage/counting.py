@@ -11,9 +11,9 @@ from itertools import repeat
 from operator import add
 from typing import NamedTuple, TypeVar
 
+from exporter.counting.cells import Key
 from exporter.insights.payloads import Unreadable, text
 from exporter.runs import jobs
-from exporter.runs.counters import Key
 from exporter.runs.reading import key_of
 from exporter.usage import columns, families
 from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE

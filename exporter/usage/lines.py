@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exporter.counting.cells import Key
 from exporter.formats.exposition import sample_line
 from exporter.formats.histogram import Histogram, histogram_lines
 from exporter.insights.family import Family
-from exporter.runs.counters import Key
 from exporter.usage.cells import Amounts, merged
 from exporter.usage.columns import MILLION
 from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exporter.config import Config
+from exporter.counting.cells import Key
 from exporter.errors import DeadlineError, PollError, StateError
 from exporter.polling.attempt import Attempts
 from exporter.publishing.store import SnapshotStore
-from exporter.runs.counters import Key
 from exporter.state.usage_store import UsageStore
 from exporter.usage import identity, planning
 from exporter.usage.api import FailedError, HeldBackError, LostError, UsageApi

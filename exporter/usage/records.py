@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from exporter.counting.cells import Key
 from exporter.insights.payloads import text
-from exporter.runs.counters import Key
 from exporter.state.documents import Reader
 from exporter.usage.cells import Cell
 from exporter.usage.families import LABELS

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.commands import command
-from tests.counting import Counting, read_counters
 from tests.history.past import read, rises
+from tests.run_counters import Counting, read_counters
 from tests.starting import COMMAND, Process
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.test_backfill import PAGES, backfill, configure, start
-from tests.counting import Counting
 from tests.history.past import read
+from tests.run_counters import Counting
 from tests.running import Exporter
 from tests.waiting import PATIENCE, wait_until
 

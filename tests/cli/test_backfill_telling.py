@@ -13,7 +13,7 @@ from structlog.testing import CapturingLogger
 from exporter.cli import backfill_telling
 from exporter.history.reading import Progress
 from tests.cli.test_backfill import configure
-from tests.counting import Counting
+from tests.run_counters import Counting
 from tests.running import at_a_terminal
 from tests.waiting import wait_until
 

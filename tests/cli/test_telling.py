@@ -15,7 +15,7 @@ from exporter.cli.telling import line, printable
 from exporter.errors import Problem, StartError
 from tests.cli.commands import command
 from tests.cli.test_backfill import configure
-from tests.counting import Counting
+from tests.run_counters import Counting
 from tests.running import at_a_terminal
 from tests.starting import COMMAND, run_to_end
 

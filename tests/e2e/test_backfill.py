@@ -15,10 +15,10 @@ import pytest
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.history import retention
 from tests.circleci import Circle
-from tests.counting import read_counters, true_counters
 from tests.exactly_once.campaign import BOUNDS, free_port
 from tests.exactly_once.prometheus import Prometheus
 from tests.history.past import rises
+from tests.run_counters import read_counters, true_counters
 from tests.running import Exporter, series
 from tests.starting import COMMAND, run_to_end
 from tests.waiting import wait_until
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.counting import Branch, Counted
+    from tests.run_counters import Branch, Counted
 
 DAY = 86_400
 SLUGS = [f"gh/acme/project-{number}" for number in range(4)]

@@ -12,8 +12,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.circleci import RemoteCircle
-from tests.counting import Counted, read_counters, true_counters
 from tests.exactly_once.producer import NAMED, SLUG, Producer
+from tests.run_counters import Counted, read_counters, true_counters
 from tests.running import Exporter
 from tests.waiting import PATIENCE, wait_until
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.counting import Branch
+    from tests.run_counters import Branch
     from tests.running import Scrape
 
 TOKEN = "CCIPAT_exactly-once_must-be-seen-nowhere"

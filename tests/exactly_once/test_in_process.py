@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.counting import SLUG, Counted, Counting, read_counters, true_counters
 from tests.exactly_once.campaign import BOUNDS, less
 from tests.exactly_once.producer import BRANCHES, DURATIONS, NAMED, STATUSES
+from tests.run_counters import SLUG, Counted, Counting, read_counters, true_counters
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.counting import Branch
+    from tests.run_counters import Branch
 
 WORKFLOWS = ("build", "deploy to production")
 FAILURES = (

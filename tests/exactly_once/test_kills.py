@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.counting import read_counters
 from tests.exactly_once.campaign import Campaign
+from tests.run_counters import read_counters
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.counting import Branch, Counted
     from tests.exactly_once.prometheus import Answered
+    from tests.run_counters import Branch, Counted
 
 KILLS = 5
 ALL = f'{{project="{SLUG}"}}[15m]'

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import CapturingLogger
 
-from exporter import runs
 from exporter.client import body
 from exporter.config import parse
+from exporter.counting import crediting
+from exporter.counting.book import RunBook
+from exporter.counting.ledger import listed
 from exporter.errors import REASONS, InternalError, PayloadError, PollError
 from exporter.formats.deflate import inflate
 from exporter.insights.collectors import COLLECTORS, ORGANIZATIONS
@@ -25,8 +27,10 @@ from exporter.knowledge.packing import pack
 from exporter.knowledge.snapshots import Facts, Part, Snapshot
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.search import find
-from exporter.publishing import run_lines
+from exporter.publishing import counted_lines
 from exporter.publishing.store import SnapshotStore
+from exporter.runs.branches import labels_of
+from exporter.runs.reading import read_page
 from exporter.telemetry import Telemetry
 from tests import payloads
 from tests.knowledge.test_packing import again
@@ -216,26 +220,20 @@ def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataOb
 def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.DataObject) -> None:
     names = [name for name in payloads.NAMES if name.startswith("runs")]
     pages = read_pages(data.draw(st.lists(bytes_of(names), min_size=1, max_size=3), "pages"))
-    found = named(lambda: [runs.read_page(page, NOW)[0] for page in pages or []])
+    found = named(lambda: [read_page(page, NOW)[0] for page in pages or []])
     if found is None:
         return
     fresh = {run.key: run for page in found for run in page}
-    bounds = PROJECT.runs.buckets
-    ledger = runs.listed(None, {"build": None}, NOW, read=NOW, lookback=PROJECT.runs.lookback, bounds=bounds)
-    label = runs.labels_of(PROJECT, "main")
+    ledger = listed({"build": None}, NOW, read=NOW, lookback=PROJECT.runs.lookback)
     for swept in (True, False):
-        ledger = runs.fold(
-            ledger,
-            "build",
-            fresh.values(),
-            label,
-            now=NOW,
-            start=int(NOW - PROJECT.runs.lookback),
-            lookback=PROJECT.runs.lookback,
-            swept=swept,
-        )
-    for key, counters in run_lines.counted(ledger, PROJECT, NOW).items():
-        row = run_lines.row(PROJECT, ledger.bounds, key, counters)
+        book = RunBook(ledger, PROJECT, labels_of(PROJECT, "main"), now=NOW)
+        crediting.add(book, "build", fresh.values())
+        created = [run.created_at for run in fresh.values()]
+        book.read("build", created, now=NOW, start=int(NOW - PROJECT.runs.lookback), swept=swept)
+        book.close()
+        ledger = book.ledger
+    for key, rows in counted_lines.of_runs(ledger, PROJECT, NOW).items():
+        row = counted_lines.lines(PROJECT.name, key, rows)
         assert all(SAMPLE.fullmatch(sample) for line in row for sample in line.text.splitlines())
 
 

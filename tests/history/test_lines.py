@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from exporter.config import parse
+from exporter.counting.cells import Key
 from exporter.history.grid import Grid, Span
 from exporter.history.growth import Growth
 from exporter.history.lines import FAMILIES, Lines
-from exporter.runs import Run
+from exporter.publishing import counted_lines
+from exporter.runs.reading import Run
 
 PROJECT = parse("projects: [{slug: gh/acme/web, runs: {buckets: [1m, 10m]}}]").projects[0]
 GRID = Grid(100, 0, 9)
@@ -22,17 +24,19 @@ def run(key: int, stopped: float, status: str = "success", duration: float | Non
 def lines(*runs: Run, spans: list[Span] = WHOLE, settings: str = "") -> dict[tuple[int, str], list[tuple[float, int]]]:
     """Value and time of each line, by the number of its file and its series."""
     project = parse(f"projects: [{{slug: gh/acme/web, runs: {{buckets: [1m, 10m]}}{settings}}}]").projects[0]
-    growth = Growth(project.runs.buckets, GRID, lambda branch: branch, [], by_stop=False)
+    growth = Growth("build", project, GRID, lambda branch: branch)
     growth.add(runs)
+    ledger, points = growth.close()
+    lines_of = Lines({"job": "c", "zone": "b", "project": project.name}, GRID, spans)
     found = defaultdict(list)
-    for name, branch in growth.close().items():
-        for family, span, text in Lines(project, {"job": "c", "zone": "b"}, GRID).of(
-            "build", name, branch, spans, GRID.last
-        ):
-            for line in text.splitlines():
-                series, value, time = line.rsplit(" ", 2)
-                assert series.startswith(FAMILIES[family].name)
-                found[span, series].append((float(value), int(time)))
+    for _, rows in sorted(counted_lines.of_workflows(ledger, project, ledger.workflows).items()):
+        for family, own, value in (row for row in rows if row[0] in FAMILIES):
+            rises = points.get(Key(family.name, own), ())
+            for span, text in lines_of.of(family, own, rises, value, GRID.last):
+                for line in text.splitlines():
+                    series, number, time = line.rsplit(" ", 2)
+                    assert series.startswith(family.name)
+                    found[span, series].append((float(number), int(time)))
     return dict(found)
 
 

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.history.spool import OLDEST, Known, Place, Spool
 from exporter.knowledge.snapshots import Facts
-from exporter.runs import Run
+from exporter.runs.reading import Run
 
 if TYPE_CHECKING:
     from pathlib import Path

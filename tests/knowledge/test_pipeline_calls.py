@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from exporter.counting.cells import Cell, Cells, Distribution, Key
+from exporter.counting.ledger import Ledger
 from exporter.knowledge import pipeline_calls
 from exporter.knowledge.pipeline_calls import DAY, PipelineDay, Sampled, first_look_calls, known_day
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs.ledger import BranchCounters, Ledger, Tally, WorkflowLedger
 from exporter.runs.live import Live
-from tests.runs.watched import NOW, Watched, pipeline, run
+from tests.counting.watched import NOW, Watched, pipeline, run
 from tests.samples import project, snapshot
 
 ON = "collectors: [pipelines]\n"
@@ -105,9 +106,9 @@ def test_before_the_first_look_no_day_is_known() -> None:
 
 def test_pipelines_of_the_newest_day_are_known_and_before_a_run_was_counted_nothing_of_their_lengths() -> None:
     watched = {each.id: each for each in (pipeline(1, created_at=NOW - 60), pipeline(2, created_at=NOW - 2 * DAY))}
-    day = known(Live(NOW, (60.0,), (1.0,), listed_at=NOW, pipelines=watched))
+    day = known(Live(NOW, listed_at=NOW, pipelines=watched))
     assert (day.created, day.sampled) == ((NOW - 60,), ())
-    later = Live(NOW, (60.0,), (1.0,), listed_at=NOW, covered_at=NOW + DAY, pipelines=watched)
+    later = Live(NOW, listed_at=NOW, covered_at=NOW + DAY, pipelines=watched)
     assert known(later).created == ()
 
 
@@ -132,7 +133,8 @@ def test_without_a_count_of_all_pipelines_each_is_taken_to_have_one_run() -> Non
     bare = Watched()
     assert bare.ledger is not None
     assert bare.live is not None
-    counters = BranchCounters(Tally((4, 0), {"success": 4}, 600), 0)
-    ledger = replace(bare.ledger, workflows={"build": WorkflowLedger(0, branches={"main": counters})})
+    durations = Cell(Distribution((60.0,), (4, 0), 600), NOW, NOW)
+    cells = Cells({Key("circleci_workflow_run_duration_seconds", ("main", "build")): durations})
+    ledger = replace(bare.ledger, cells=cells)
     day = known(replace(bare.live, listed_at=NOW, fresh=False), ledger)
     assert day.sampled == (Sampled(150.0, (150.0,)),)

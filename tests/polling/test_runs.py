@@ -7,13 +7,13 @@ from urllib.parse import unquote
 
 import pytest
 
-from exporter.errors import Stopped
+from exporter.counting.book import Changes
+from exporter.counting.ledger import WorkflowLedger
+from exporter.errors import StateError, Stopped
 from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
-from exporter.runs import WorkflowLedger
 from exporter.runs.reading import key_of
-from exporter.state import Remembered
-from tests.counting import NOON, SLUG, Counting, true_counters
+from tests.run_counters import NOON, SLUG, Counting, true_counters
 from tests.samples import project
 
 if TYPE_CHECKING:
@@ -196,6 +196,55 @@ def test_what_was_held_survives_a_restart(begun: Counting) -> None:
     assert begun.total("other branches") == 1
 
 
+def test_what_is_held_back_is_shown_a_minute_later_and_costs_no_call(begun: Counting) -> None:
+    kind = begun.engine.kinds[RUNS_POLL]
+    begun.run(branch="feature")
+    begun.poll()
+    assert kind.interval(snapshot_of(begun)) == 60
+    begun.asked()
+    begun.poll(after=59)
+    assert begun.total("other branches") == 0
+    begun.poll(after=1)
+    assert begun.total("other branches") == 1
+    assert begun.asked() == []
+    assert kind.interval(snapshot_of(begun)) == 300
+    assert snapshot_of(begun).outcomes["runs"].finished_at == begun.now - 60
+    begun.restart()
+    assert begun.total("other branches") == 1
+
+
+def test_what_cannot_be_committed_is_still_held_back_and_tried_again_after_an_interval(begun: Counting) -> None:
+    kind = begun.engine.kinds[RUNS_POLL]
+    begun.run(branch="feature")
+    begun.poll()
+    state, commit = begun.engine.state, begun.engine.state.commit_counts
+
+    def full(*_: object) -> None:
+        raise StateError("the disk is full")
+
+    state.commit_counts = full  # type: ignore[assignment, method-assign]
+    assert not begun.poll(after=60)
+    assert begun.total("other branches") == 0
+    assert kind.interval(snapshot_of(begun)) == 300
+    state.commit_counts = commit  # type: ignore[method-assign]
+    begun.poll()
+    assert begun.total("other branches") == 1
+
+
+def test_a_poll_asks_although_something_is_held_back_once_its_interval_is_over(begun: Counting) -> None:
+    begun.run(branch="feature")
+    begun.poll()
+    begun.run()
+    begun.poll(after=285)
+    assert (begun.total(), begun.total("other branches")) == (1, 1)
+
+
+def snapshot_of(counting: Counting) -> Snapshot:
+    snapshot = counting.engine.store.get(SLUG)
+    assert snapshot is not None
+    return snapshot
+
+
 def test_a_start_without_a_state_file_counts_from_0(begun: Counting, tmp_path: Path) -> None:
     begun.run()
     begun.poll()
@@ -266,7 +315,7 @@ def test_the_first_request_after_a_start_with_a_clock_that_is_ahead_counts_nothi
     ledger = replace(snapshot.ledger, names_at=snapshot.ledger.names_at + skew, workflows=workflows)
     assert snapshot.facts is not None
     facts = replace(snapshot.facts, asked_at=snapshot.facts.asked_at + skew)
-    begun.engine.state.commit_runs(replace(snapshot, facts=facts, ledger=ledger), {}, whole=True)
+    begun.engine.state.commit_counts(replace(snapshot, facts=facts, ledger=ledger), Changes(whole=True))
     begun.run()
     begun.now += skew
     begun.restart()
@@ -290,8 +339,8 @@ def test_credits_of_a_run_that_was_counted_before_they_came_are_added_once(begun
     key = key_of(begun.run(credits=24))
     snapshot = begun.engine.store.get(SLUG)
     assert snapshot is not None
-    counted_elsewhere = Remembered({key: int(begun.now)}, uncredited=[key])
-    begun.engine.state.commit_runs(snapshot, {"build": counted_elsewhere}, whole=False)
+    counted_elsewhere = Changes(runs={"build": {key: (int(begun.now), False)}})
+    begun.engine.state.commit_counts(snapshot, counted_elsewhere)
     for _ in range(3):
         begun.poll()
         assert begun.total() == 0
@@ -629,6 +678,8 @@ def test_a_project_that_was_taken_out_and_in_again_is_not_counted_by_the_old_pol
     poll.step()
     assert begun.total() is None
     begun.poll(after=200)
+    assert begun.total() == 0  # it is shown anew
+    begun.poll()
     assert begun.total() == 1
 
 

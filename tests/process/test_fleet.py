@@ -14,6 +14,7 @@ from exporter.polling.schedule import Schedule
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from tests.circleci import Circle
+from tests.counting.making import counted as counted_of
 from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -390,12 +391,11 @@ def test_runs_that_are_off_for_longer_than_a_poll_begin_at_0_when_they_are_on_ag
         assert counted(process) - before == expected
 
 
-def counted(process: Run) -> int:
+def counted(process: Run) -> float:
     snapshot = process.engine.store.get(WEB)
     assert snapshot is not None
     assert snapshot.ledger is not None
-    branches = snapshot.ledger.workflows["build-and-test"].branches
-    return sum(branches["main"].counted.runs.values())
+    return sum(counted_of(snapshot.ledger, "main", "build-and-test").runs.values())
 
 
 def test_a_renamed_default_branch_is_asked_for_at_once_whoever_learns_of_it(

@@ -28,7 +28,7 @@ def run(status: str = "running", age: float = 600, **changes: object) -> Watched
 
 
 def read(*pipelines: WatchedPipeline, settings: str = PIPELINES, now: float = NOW) -> NowView | None:
-    live = Live(NOW - 7200, (60.0,), (1.0,), listed_at=NOW, pipelines={each.id: each for each in pipelines})
+    live = Live(NOW - 7200, listed_at=NOW, pipelines={each.id: each for each in pipelines})
     return in_progress([replace(snapshot(), project=project(settings), live=live)], "https://circleci.com", now)
 
 

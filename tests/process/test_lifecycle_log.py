@@ -136,7 +136,7 @@ def test_pipelines_are_estimated_from_those_of_the_last_day_and_the_list_that_pr
     (web, api) = (snapshot for snapshot, _ in store.published.values())
     times = {f"p{hour}": NOW - 3600 * hour - 60 for hour in range(24)}
     pipelines = {each: WatchedPipeline(each, created, "created", settled_at=NOW) for each, created in times.items()}
-    live = Live(NOW - 86_400, (60.0,), (1.0,), listed_at=NOW)
+    live = Live(NOW - 86_400, listed_at=NOW)
     outcomes = dict.fromkeys(web.project.collectors, GOOD)
     store.publish([replace(web, outcomes=outcomes, live=replace(live, pipelines=pipelines))], NOW)
     store.publish([replace(api, outcomes=outcomes, live=live)], NOW)

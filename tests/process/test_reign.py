@@ -9,13 +9,13 @@ import trustme
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
+from exporter.counting.cells import Key
 from exporter.errors import ConfigError, StartError, StateError
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.reign import Reign
 from exporter.replicas import SharedState
 from exporter.replicas.commits import Commits
-from exporter.runs.counters import Key
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger

@@ -15,8 +15,8 @@ from exporter.publishing.rendering import render
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.store import SnapshotStore
 from tests import samples
+from tests.counting.watched import Watched, pipeline, run, uuid
 from tests.runs.job_lists import CREATED, job
-from tests.runs.watched import Watched, pipeline, run, uuid
 from tests.samples import FACTS, project
 
 if TYPE_CHECKING:

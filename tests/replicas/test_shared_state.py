@@ -12,7 +12,7 @@ from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.samples import NOW
-from tests.state.making import NOW_LEDGER, SERVER, Log, known
+from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import PLACE, end_lease, hold, linked
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ def test_everything_stops_by_the_clock_once_the_lease_may_be_another_s(kept: Kep
 
 def test_a_commit_after_that_is_not_even_tried(kept: Kept) -> None:
     state = opened(kept.shared())
-    state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+    state.commit_counts(known(ledger=NOW_LEDGER), whole())
     kept.now += 0.9 * LEASE
     with pytest.raises(StateError, match="does not lead"):
-        state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        state.commit_counts(known(ledger=NOW_LEDGER), whole())
     state.close()
 
 
@@ -81,13 +81,13 @@ def test_a_commit_under_a_lease_that_another_has_taken_is_refused(kept: Kept, da
     with linked(database) as link:
         hold(link, "another")
     with pytest.raises(StateError, match="another replica has taken the lease"):
-        state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        state.commit_counts(known(ledger=NOW_LEDGER), whole())
     state.close()
 
 
 def test_what_looks_damaged_to_a_leader_of_the_past_stays(kept: Kept, database: Address) -> None:
     state = opened(kept.shared())
-    state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+    state.commit_counts(known(ledger=NOW_LEDGER), whole())
     database.run("UPDATE ledger SET facts = 'damaged'")
     end_lease(database)
     with linked(database) as link:
@@ -119,9 +119,9 @@ def test_a_shard_takes_care_of_its_own_projects_and_of_every_organization(databa
 def test_a_ledger_is_kept_for_a_day_while_two_configurations_take_turns(kept: Kept) -> None:
     state = opened(kept.shared())
     kept.keeper.wall.measured(NOW, kept.now, kept.now)
-    state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+    state.commit_counts(known(ledger=NOW_LEDGER), whole())
     state.forget(["gh/acme/web"])
     kept.now += 86_000.0
     kept.keeper.tenure = kept.keeper.tenure and kept.keeper.tenure.renewed(kept.now)
-    assert state.resume("gh/acme/web", 300.0) is not None
+    assert state.resume("gh/acme/web", 300.0)[0] is not None
     state.close()

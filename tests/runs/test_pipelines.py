@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.runs.branches import branch_label
 from exporter.runs.entries import Entry
 from exporter.runs.pipelines import (
-    branch_label,
     read_found,
     read_pipelines,
     read_workflows,

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError
-from exporter.runs import Run, read_page
-from exporter.runs.reading import key_of
-from tests.runs.making import DAY, NOW, row, written
+from exporter.runs.reading import Run, key_of, read_page
+from tests.counting.making import DAY, NOW, row, written
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -6,8 +6,8 @@ import pytest
 
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.runs.watching import list_due, look_due, next_revisit
+from tests.counting.watched import pipeline
 from tests.runs.job_lists import CREATED
-from tests.runs.watched import pipeline
 from tests.samples import project
 
 SETTINGS = project().pipelines
@@ -17,7 +17,7 @@ WATCHING = WatchedRun("a", "build", "running", CREATED)
 
 
 def live(*pipelines: WatchedPipeline, **changes: object) -> Live:
-    known = Live(CREATED, (1.0,), (1.0,), listed_at=CREATED, pipelines={each.id: each for each in pipelines})
+    known = Live(CREATED, listed_at=CREATED, pipelines={each.id: each for each in pipelines})
     return replace(known, **changes)  # type: ignore[arg-type]
 
 

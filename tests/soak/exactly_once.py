@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.counting import read_counters
 from tests.exactly_once.campaign import Campaign, free_port
 from tests.exactly_once.prometheus import Prometheus
 from tests.exactly_once.test_prometheus import hold_promql, let_a_branch_be_born, wait_for
+from tests.run_counters import read_counters
 
 if TYPE_CHECKING:
     from pathlib import Path

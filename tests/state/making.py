@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cell, Cells, Distribution, Exemplar, Key
+from exporter.counting.ledger import BranchFacts, Ledger, Newest, WorkflowLedger
 from exporter.formats.deflate import packed
 from exporter.knowledge.snapshots import Outcome, Part, Snapshot
-from exporter.runs.counters import Cell, Distribution, Exemplar, Key
-from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.state import StateStore
 from exporter.state.postgres import lease_table, schema
@@ -25,7 +26,7 @@ from tests.samples import FACTS, NOW, project
 from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from exporter.insights.questions import Question
@@ -77,6 +78,7 @@ class Opened:
             schema.make(self._leases.link)
             taken = self._leases.take(lease_table.Place(server, 0, 1), "tests")
             assert taken is not None, "another state is open"
+            assert schema.migrate(self._leases.link, lease_table.fence(self._leases.link, taken.hold))
             begun = self._leases.begin(taken, 0)
             assert begun is not None
             self._hold = taken.hold
@@ -189,42 +191,51 @@ def known(
     return Snapshot(project(slug=slug), FACTS, parts, OUTCOMES, polled_at=NOW, ledger=ledger)
 
 
+BOUNDS = (60.0, 600.0)
+RUNS = Key("circleci_job_runs_total", ("main", "größe 🚀", "success", "build"))
+DURATION = Key("circleci_job_run_duration_seconds", ("main", "lint", "build"))
+HISTOGRAM = Distribution(BOUNDS, (1, 0, 0), 1.5, (Exemplar("9e4e1b2c", 1.5, NOW), None, None))
+CELLS = {
+    RUNS: Cell(3, NOW - 90, NOW - 10),
+    DURATION: Cell(HISTOGRAM, NOW - 90, NOW - 10, held=HISTOGRAM),
+    Key("circleci_job_run_wait_seconds", ("main", "lint", "build")): Cell(
+        Distribution((5.0,), (0, 0)), NOW - 90, NOW - 90
+    ),
+    Key("circleci_workflow_runs_total", ("main", "success", "build")): Cell(3, NOW - 90, NOW - 10),
+    Key("circleci_workflow_runs_total", ("main", "failed", "build")): Cell(0, NOW - 90, NOW - 10, held=1),
+    Key("circleci_workflow_run_duration_seconds", ("main", "build")): Cell(
+        Distribution(BOUNDS, (1, 2, 0), 61.5), NOW - 90, NOW - 10
+    ),
+    Key("circleci_workflow_run_credits_total", ("main", "build")): Cell(7, NOW - 90, NOW - 10, held=2.5),
+}
+
+
 def _ledger() -> Ledger:
-    series = BranchCounters(
-        Tally((1, 2, 0), {"success": 3}, 61.5, 7),
-        int(NOW),
-        Tally((0, 1, 0), {"failed": 1}, 70, 2),
-        last=Newest(NOW, int(NOW), -5, 30),
-        verdict=Newest(NOW, int(NOW), -5, 1),
-    )
-    workflow = WorkflowLedger(int(NOW) - 9, int(NOW) - 8, polled_at=NOW, swept_at=NOW, branches={"main": series})
-    return Ledger(int(NOW) - 9, NOW, (60.0, 600.0), {"build": workflow, "deploy": workflow}, ("lost",))
+    newest = Newest(NOW, int(NOW), -5, 30)
+    branch = BranchFacts(int(NOW), last=newest, verdict=Newest(NOW, int(NOW), -5, 1))
+    workflow = WorkflowLedger(int(NOW) - 9, int(NOW) - 8, polled_at=NOW, swept_at=NOW, branches={"main": branch})
+    return Ledger(int(NOW) - 9, NOW, {"build": workflow, "deploy": workflow}, ("lost",), cells=Cells.of(CELLS))
 
 
 NOW_LEDGER = _ledger()
-"""What was counted of two workflows by NOW."""
+"""What was counted of two workflows, and of jobs, by NOW."""
+
+
+def whole(ledger: Ledger = NOW_LEDGER, **runs: Iterable[int]) -> Changes:
+    """All of a ledger, to be written; with the keys of runs that are remembered, by workflow."""
+    kept = {name: {key: (int(NOW) + key % 100, True) for key in keys} for name, keys in runs.items()}
+    return Changes(whole=True, runs=kept, cells=dict(ledger.cells.values))
+
 
 RUNNING = WatchedRun("9e4e1b2c-0000-4000-8000-000000000001", "build", "running", NOW - 60, jobs=(("running", 2),))
 WATCHED = WatchedPipeline("p1", NOW - 60, "created", "webhook", "main", looked_at=NOW - 5, runs=(RUNNING,))
 OTHER = WatchedPipeline("p2", NOW - 600, "created", tag="v1", number=7, counted=True, settled_at=NOW - 30, revisits=2)
-RUNS = Key("circleci_job_runs_total", ("main", "größe 🚀", "success", "build"))
-DURATION = Key("circleci_job_run_duration_seconds", ("main", "lint", "build"))
-HISTOGRAM = Distribution((1, 0, 0), 1.5, (Exemplar("9e4e1b2c", 1.5, NOW), None, None))
-CELLS = {
-    RUNS: Cell(3, NOW - 90, NOW - 10),
-    DURATION: Cell(HISTOGRAM, NOW - 90, NOW - 10, held=HISTOGRAM),
-    Key("circleci_job_run_wait_seconds", ("main", "lint", "build")): Cell(Distribution((0, 0)), NOW - 90, NOW - 90),
-}
 LIVE = Live(
     NOW - 900,
-    (60.0, 600.0),
-    (5.0,),
     fresh=False,
     listed_at=NOW - 1,
     newest_at=NOW - 60,
     floor=NOW - 5000,
     pipelines={each.id: each for each in (WATCHED, OTHER)},
-    cells=CELLS,
-    held=frozenset({DURATION}),
 )
 """What is known of two pipelines, one of them under way."""

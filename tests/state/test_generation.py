@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import StateError
-from tests.state.making import NOW_LEDGER, Opened, known, opened
+from tests.state.making import NOW_LEDGER, Opened, known, opened, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 def count(found: Opened, times: int = 1) -> None:
     for _ in range(times):
-        found.state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        found.state.commit_counts(known(ledger=NOW_LEDGER), whole())
 
 
 def counted(path: Path) -> tuple[bool, list[str]]:

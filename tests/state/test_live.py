@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cell, Cells
 from exporter.errors import StateError
 from exporter.insights.questions import Question
-from exporter.runs.counters import Cell
-from exporter.runs.counting import Changes
 from tests.samples import NOW
 from tests.state.making import (
     CELLS,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tests.state.making import Opened
 
 SLUG = "gh/acme/web"
+ANEW = NOW_LEDGER.shown_anew(NOW)
 DAY = 86_400
 AT = int(NOW)
 EVERYTHING = Changes(
@@ -51,7 +52,7 @@ EVERYTHING = Changes(
 def path(place: Place) -> Place:
     """A state file in which something is known of pipelines."""
     with opened(place) as found:
-        found.state.commit_live(snapshot(), EVERYTHING)
+        found.state.commit_counts(snapshot(), EVERYTHING)
     return place
 
 
@@ -76,19 +77,22 @@ def test_what_was_committed_is_there_at_the_next_start(path: Place) -> None:
         assert found.state.known(SLUG, "build", [1, 2, 3]) == {1: True, 2: False}
         assert jobs(found) == {11, 12}
         assert found.state.known_jobs("gh/acme/api", [11]) == set()
-        assert found.state.resume_live(SLUG, 300.0) == (NOW_LEDGER, LIVE)
+        assert found.state.resume(SLUG, 300.0) == (ANEW, LIVE)
 
 
 def test_only_what_changed_is_written_and_what_went_is_deleted(path: Place) -> None:
     grown = Cell(4, NOW - 90, NOW)
     looked = replace(WATCHED, looked_at=NOW)
-    live = replace(LIVE, listed_at=NOW, pipelines={"p1": looked}, cells={RUNS: grown}, held=frozenset())
+    live = replace(LIVE, listed_at=NOW, pipelines={"p1": looked})
     gone = dict.fromkeys(CELLS.keys() - {RUNS})
     with opened(path) as found:
         changes = Changes(pipelines={"p1": looked, "p2": None}, cells={RUNS: grown, **gone}, jobs={13: AT})
-        found.state.commit_live(snapshot(live), changes)
+        found.state.commit_counts(snapshot(live), changes)
     with opened(path) as found:
-        assert load(found) == live
+        [stored] = found.state.load()
+        assert stored.live == live
+        assert stored.ledger is not None
+        assert stored.ledger.cells == Cells({RUNS: grown})
         assert jobs(found) == {11, 12, 13}
 
 
@@ -99,14 +103,14 @@ def test_credits_and_floors_reach_the_runs_of_their_workflow(path: Place) -> Non
             credited={"build": {2}},
             floors={"build": AT - DAY},
         )
-        found.state.commit_live(snapshot(), changes)
+        found.state.commit_counts(snapshot(), changes)
         assert found.state.known(SLUG, "build", [1, 2, 3, 4]) == {1: True, 2: True, 4: False}
 
 
 def test_a_run_or_job_that_comes_again_is_remembered_as_it_was(path: Place) -> None:
     with opened(path) as found:
         again = Changes(runs={"build": {1: (AT, False), 5: (AT, True)}}, jobs={11: AT + 5, 13: AT})
-        found.state.commit_live(snapshot(), again)
+        found.state.commit_counts(snapshot(), again)
         assert found.state.known(SLUG, "build", [1, 5]) == {1: True, 5: True}
         assert jobs(found) == {11, 12, 13}
 
@@ -115,9 +119,9 @@ def test_jobs_that_stopped_before_the_lookback_are_forgotten_unless_their_pipeli
     with opened(path) as found:
         found.now = NOW + 30 * DAY  # this machine's clock decides nothing
         live = replace(LIVE, floor=NOW + DAY - 30)  # by CircleCI's clock; jobs are kept for a day more
-        found.state.commit_live(snapshot(live), Changes(floors={"build": 0}))
+        found.state.commit_counts(snapshot(live), Changes(floors={"build": 0}))
         assert jobs(found) == {11, 12}
-        found.state.commit_live(snapshot(replace(live, pipelines={})), Changes(floors={"build": 0}))
+        found.state.commit_counts(snapshot(replace(live, pipelines={})), Changes(floors={"build": 0}))
         assert jobs(found) == {11}
 
 
@@ -127,7 +131,7 @@ def test_a_commit_that_fails_writes_nothing_at_all(path: Place) -> None:
     with opened(path) as found:
         found.fill()
         with pytest.raises(StateError, match="full"):
-            found.state.commit_live(snapshot(), changes)
+            found.state.commit_counts(snapshot(), changes)
         found.make_room()
     with opened(path) as found:
         assert load(found) == LIVE
@@ -135,11 +139,16 @@ def test_a_commit_that_fails_writes_nothing_at_all(path: Place) -> None:
         assert found.state.known(SLUG, "build", [9]) == {}
 
 
-def test_without_a_live_side_or_a_ledger_nothing_is_committed(path: Place) -> None:
+def test_without_a_ledger_nothing_is_committed(path: Place) -> None:
+    with opened(path) as found, pytest.raises(StateError):
+        found.state.commit_counts(replace(snapshot(), ledger=None), Changes())
+
+
+def test_a_run_that_would_be_counted_again_is_refused(path: Place) -> None:
+    with opened(path) as found, pytest.raises(StateError):
+        found.state.commit_counts(snapshot(), Changes(runs={"build": {1: (AT, True)}}, counted={1}, cells={RUNS: None}))
     with opened(path) as found:
-        for without in (snapshot(None), replace(snapshot(), ledger=None)):
-            with pytest.raises(StateError):
-                found.state.commit_live(without, Changes())
+        assert [stored.ledger for stored in found.state.load()] == [NOW_LEDGER]
 
 
 def test_pipelines_that_are_switched_off_are_forgotten_and_the_ledger_stays(path: Place) -> None:
@@ -148,7 +157,7 @@ def test_pipelines_that_are_switched_off_are_forgotten_and_the_ledger_stays(path
         found.state.forget_live("gh/acme/api")
         assert load(found) is None
         assert jobs(found) == set()
-        assert found.state.resume(SLUG, 300.0) == NOW_LEDGER
+        assert found.state.resume(SLUG, 300.0) == (ANEW, None)
 
 
 @pytest.mark.parametrize(("away", "there"), [(299.0, True), (301.0, False)])
@@ -157,19 +166,23 @@ def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Place,
         found.state.forget([SLUG])
         assert load(found) is None
         found.now += away
-        assert found.state.resume_live(SLUG, 300.0) == ((NOW_LEDGER, LIVE) if there else (None, None))
+        assert found.state.resume(SLUG, 300.0) == (
+            (replace(NOW_LEDGER, cells=NOW_LEDGER.cells.shown_anew(found.now)), LIVE) if there else (None, None)
+        )
         assert jobs(found) == ({11, 12} if there else set())
 
 
 def test_nothing_of_this_machine_s_times_is_later_than_now(path: Place) -> None:
     with opened(path) as found:
         found.now = now = NOW - 1000
-        live = load(found)
+        [stored] = found.state.load()
+    live = stored.live
     assert live is not None
+    assert stored.ledger is not None
     assert (live.began, live.newest_at, live.listed_at) == (LIVE.began, LIVE.newest_at, now)
     assert (live.pipelines["p1"].looked_at, live.pipelines["p2"].settled_at) == (now, now)
     assert live.pipelines["p1"].runs == (RUNNING,)
-    assert {(cell.born, cell.grown_at) for cell in live.cells.values()} == {(now, now)}
+    assert {(cell.born, cell.grown_at) for cell in stored.ledger.cells.values.values()} == {(now, now)}
 
 
 # Damage
@@ -182,11 +195,19 @@ CASES: list[tuple[str, str, Any]] = [
     ("pipeline", "UPDATE pipeline SET facts = replace(facts, 'p1', ?) WHERE id = 'p1'", "p3"),
     ("pipeline", "UPDATE pipeline SET facts = ? WHERE id = 'p1'", b"\xff"),
     ("pipeline", "UPDATE pipeline SET id = ? WHERE id = 'p1'", b"\xff"),
-    ("counter", "UPDATE counter SET facts = ? WHERE family LIKE '%duration%'", "7"),
-    ("counter", "UPDATE counter SET labels = ? WHERE family LIKE '%duration%'", '["main",7]'),
-    ("counter", "UPDATE counter SET labels = ? WHERE family LIKE '%duration%'", '["\\ud800"]'),
-    ("counter", "UPDATE counter SET facts = replace(facts, '[1,0,0]', ?) WHERE family LIKE '%duration%'", "[1,0,0,0]"),
-    ("counter", "UPDATE counter SET facts = replace(facts, '\"sum\":1.5', ?) WHERE family LIKE '%dur%'", '"sum":1e999'),
+    ("counter", "UPDATE cell SET facts = ? WHERE family LIKE '%job_run_duration%'", "7"),
+    ("counter", "UPDATE cell SET labels = ? WHERE family LIKE '%job_run_duration%'", '["main",7]'),
+    ("counter", "UPDATE cell SET labels = ? WHERE family LIKE '%job_run_duration%'", '["\\ud800"]'),
+    (
+        "counter",
+        "UPDATE cell SET facts = replace(facts, '[1,0,0]', ?) WHERE family LIKE '%job_run_duration%'",
+        "[1,0,0,0]",
+    ),
+    (
+        "counter",
+        "UPDATE cell SET facts = replace(facts, '\"sum\":1.5', ?) WHERE family LIKE '%job_run_dur%'",
+        '"sum":1e999',
+    ),
 ]
 
 
@@ -203,9 +224,9 @@ def test_a_damaged_record_is_dropped_alone_and_counted(path: Place, kind: str, s
         elif kind == "pipeline":
             assert live == replace(LIVE, pipelines={"p2": OTHER})
         else:
-            kept = {key: cell for key, cell in CELLS.items() if key != DURATION}
-            assert live == replace(LIVE, cells=kept, held=frozenset())
-        assert [stored.ledger for stored in found.state.load()] == [NOW_LEDGER]
+            assert live == LIVE
+        kept = {key: cell for key, cell in CELLS.items() if key != DURATION or kind != "counter"}
+        assert [stored.ledger for stored in found.state.load()] == [replace(NOW_LEDGER, cells=Cells.of(kept))]
     with opened(path) as found:
         load(found)
         assert damaged(found) == {}
@@ -220,4 +241,4 @@ def test_pipelines_that_are_switched_off_while_the_disk_is_full_are_forgotten_on
         assert found.metric("state_writable") == 0
         found.state.forget_live(SLUG)
         found.make_room()
-        assert found.state.resume_live(SLUG, 300.0) == (NOW_LEDGER, None)
+        assert found.state.resume(SLUG, 300.0) == (ANEW, None)

@@ -9,7 +9,7 @@ import pytest
 from exporter.errors import StateError
 from exporter.state import StateStore
 from tests.samples import NOW
-from tests.state.making import NOW_LEDGER, SERVER, Log, known
+from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import hold, linked, made
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_each_shard_forgets_its_own_projects_and_the_first_one_usage(database: A
         for server in (SERVER, elsewhere):
             before = state(link, log, server=server)
             for slug in (MINE, ANOTHERS):
-                before.commit_runs(known(slug=slug, ledger=NOW_LEDGER), {}, whole=True)
+                before.commit_counts(known(slug=slug, ledger=NOW_LEDGER), whole())
             before.usage.write("gh/acme", {"exports": 3})
             database.run("UPDATE lease SET until = 0")
         lack(database)
@@ -70,7 +70,7 @@ def state_of_another_server(link: Link, log: Log, database: Address, server: str
 def test_what_cannot_be_forgotten_in_a_database_is_not_read_at_all(database: Address) -> None:
     with linked(database) as link:
         log = Log()
-        state(link, log).commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        state(link, log).commit_counts(known(ledger=NOW_LEDGER), whole())
         lack(database)
         database.run("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''kept''; END'")
         database.run("CREATE TRIGGER kept BEFORE UPDATE ON ledger FOR EACH ROW EXECUTE FUNCTION fail()")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cell, Key
+from exporter.counting.ledger import BranchFacts
 from exporter.errors import StateError, Stopped
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Part
-from exporter.runs.ledger import BranchCounters, Tally
-from exporter.state import Remembered, Stored
-from tests.runs.making import ledger as read_ledger
-from tests.runs.making import polled, run
+from exporter.state import Stored
+from tests.counting.making import ledger as read_ledger
+from tests.counting.making import polled, run
 from tests.samples import FACTS, NOW
 from tests.state.making import BEFORE, OUTCOMES, ROWS, SERVER, known, opened, rows_of
 
@@ -27,7 +29,8 @@ SLUG = "gh/acme/web"
 FIRST, SECOND, THIRD = (
     Question("jobs", "/insights/{slug}/workflows/{workflow}/jobs", SLUG, name, (("branch", "main"),)) for name in "abc"
 )
-LEDGER = polled(polled(read_ledger(), run(1)), run(2, "failed", "develop"))
+LEDGER = polled(polled(read_ledger(), run(1)), run(2, "failed", "develop"), at=NOW)
+ANEW = LEDGER.shown_anew(NOW)
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def test_what_comes_after_the_end_is_not_kept_and_is_no_failure(path: Place) -> 
         found.state.commit(known(FIRST), [FIRST], [])
         found.state.forget([SLUG])
         with pytest.raises(Stopped):
-            found.state.commit_runs(known(ledger=LEDGER), {}, whole=True)
+            found.state.commit_counts(known(ledger=LEDGER), Changes(whole=True))
         assert found.log.told() == []
     assert stored(path) == []
 
@@ -191,9 +194,9 @@ def test_what_comes_after_the_end_is_not_kept_and_is_no_failure(path: Place) -> 
 
 
 def remember(found: Opened, *keys: int, whole: bool = True, workflow: str = "build") -> None:
-    found.state.commit_runs(
-        known(ledger=LEDGER), {workflow: Remembered({key: NOW_SECONDS + key for key in keys})}, whole=whole
-    )
+    runs = {workflow: {key: (NOW_SECONDS + key, True) for key in keys}}
+    cells: dict[Key, Cell | None] = dict(LEDGER.cells.values)
+    found.state.commit_counts(known(ledger=LEDGER), Changes(whole=whole, runs=runs, counted=set(keys), cells=cells))
 
 
 NOW_SECONDS = int(NOW)
@@ -219,9 +222,9 @@ def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(
     other = replace(LEDGER.workflows["build"], floor=7)
     both = replace(LEDGER, workflows={**LEDGER.workflows, "deploy": other})
     with opened(path) as found:
-        found.state.commit_runs(known(ledger=both), {}, whole=True)
+        found.state.commit_counts(known(ledger=both), Changes(whole=True))
         changed = replace(both, workflows=dict.fromkeys(both.workflows, replace(other, floor=8)))
-        found.state.commit_runs(known(ledger=changed), {"build": Remembered({})}, whole=False)
+        found.state.commit_counts(known(ledger=changed), Changes(workflows={"build"}))
     [project] = stored(path)
     assert project.ledger is not None
     assert {name: workflow.floor for name, workflow in project.ledger.workflows.items()} == {"build": 8, "deploy": 7}
@@ -230,7 +233,7 @@ def test_only_the_workflows_that_were_read_are_written_unless_all_are_asked_for(
 def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1)
-        found.state.commit_runs(known(ledger=replace(LEDGER, workflows={})), {}, whole=True)
+        found.state.commit_counts(known(ledger=replace(LEDGER, workflows={})), Changes(whole=True))
         remember(found)
         assert set(found.state.known(SLUG, "build", [1])) == set()
 
@@ -238,7 +241,8 @@ def test_a_workflow_that_the_ledger_no_longer_has_is_forgotten_with_its_runs(pat
 def test_runs_created_before_the_floor_are_forgotten(path: Place) -> None:
     with opened(path) as found:
         remember(found, 1, 2, 3)
-        found.state.commit_runs(known(ledger=LEDGER), {"build": Remembered({4: 0}, NOW_SECONDS + 2)}, whole=False)
+        changes = Changes(runs={"build": {4: (0, True)}}, floors={"build": NOW_SECONDS + 2})
+        found.state.commit_counts(known(ledger=LEDGER), changes)
         assert set(found.state.known(SLUG, "build", [1, 2, 3, 4])) == {2, 3}
 
 
@@ -246,10 +250,11 @@ def test_a_commit_of_runs_that_fails_writes_nothing_and_says_so(path: Place) -> 
     with opened(path) as found:
         remember(found, 1)
         found.fill()
-        huge = replace(LEDGER.workflows["build"], branches={"main" * 10_000: BranchCounters(Tally((1,)), 0)})
+        huge = replace(LEDGER.workflows["build"], branches={"main" * 10_000: BranchFacts(0)})
         with pytest.raises(StateError, match="disk is full"):
-            found.state.commit_runs(
-                known(ledger=replace(LEDGER, workflows={"build": huge})), {"build": Remembered({2: 2})}, whole=True
+            found.state.commit_counts(
+                known(ledger=replace(LEDGER, workflows={"build": huge})),
+                Changes(whole=True, runs={"build": {2: (2, True)}}),
             )
         assert found.metric("state_writable") == 0
         found.state.forget(())
@@ -274,7 +279,7 @@ def test_what_gauges_still_owe_does_not_fail_a_commit_of_runs(path: Place) -> No
         remember(found, 1)
         found.fill()
         found.state.commit(known(FIRST, slug="gh/acme/api", rows=rows_of(os.urandom(500_000).hex())), [FIRST], [])
-        found.state.commit_runs(known(ledger=LEDGER), {}, whole=False)
+        found.state.commit_counts(known(ledger=LEDGER), Changes())
         assert found.metric("state_writable") == 0
 
 
@@ -284,14 +289,14 @@ def test_runs_are_not_counted_where_nothing_lasts(path: Place) -> None:
         with pytest.raises(StateError, match="could not be opened for writing"):
             remember(found, 1)
         with pytest.raises(StateError):
-            found.state.commit_runs(known(), {}, whole=True)
+            found.state.commit_counts(known(), Changes(whole=True))
 
 
 def test_runs_are_remembered_in_memory_as_in_a_file() -> None:
     with opened(None) as found:
         remember(found, 1)
         assert set(found.state.known(SLUG, "build", [1, 2])) == {1}
-        assert found.state.resume(SLUG, 300.0) == LEDGER
+        assert found.state.resume(SLUG, 300.0) == (ANEW, None)
 
 
 @pytest.mark.parametrize(("away", "there"), [(299.0, True), (301.0, False)])
@@ -305,7 +310,7 @@ def test_a_project_that_was_away_for_longer_than_a_poll_starts_anew(path: Place,
         found.state.forget([SLUG])  # as each start without the project does
         found.state.commit(known(FIRST), [FIRST], [])  # the gauges' poll may well come first
         found.now += away - 100.0
-        assert found.state.resume(SLUG, 300.0) == (LEDGER if there else None)
+        assert found.state.resume(SLUG, 300.0)[0] == (LEDGER.shown_anew(found.now) if there else None)
         assert set(found.state.known(SLUG, "build", [1])) == ({1} if there else set())
         assert [project.ledger for project in found.state.load()] == [LEDGER if there else None]
 
@@ -323,9 +328,9 @@ def test_a_ledger_is_not_kept_for_ever_after_its_project_went(path: Place) -> No
 
 def test_a_project_that_never_counted_has_nothing_to_resume(path: Place) -> None:
     with opened(path) as found:
-        assert found.state.resume(SLUG, 300.0) is None
+        assert found.state.resume(SLUG, 300.0) == (None, None)
         found.state.commit(known(FIRST), [FIRST], [])
-        assert found.state.resume(SLUG, 300.0) is None
+        assert found.state.resume(SLUG, 300.0) == (None, None)
 
 
 def test_parts_and_ledger_do_not_touch_each_other(path: Place) -> None:
@@ -347,6 +352,6 @@ def test_that_counting_stopped_while_the_disk_was_full_is_noted_once_there_is_ro
         assert found.metric("state_writable") == 0
         found.make_room()
         found.now += 301.0
-        assert found.state.resume(SLUG, 300.0) is None
+        assert found.state.resume(SLUG, 300.0) == (None, None)
         assert not found.state.known(SLUG, "build", [1])
         assert found.metric("state_writable") == 1

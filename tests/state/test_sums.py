@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.runs.counting import Changes
-from exporter.state import Remembered
+from exporter.counting.book import Changes
 from tests.samples import NOW
 from tests.state.making import LIVE, NOW_LEDGER, damaged, known, opened
 
@@ -31,9 +30,8 @@ def path(tmp_path: Path) -> Path:
     """A state that remembers runs of two workflows, and jobs."""
     path = tmp_path / "state.db"
     with opened(path) as found:
-        remembered = {"build": Remembered(RUNS, uncredited=[5]), "deploy": Remembered({8: AT})}
-        found.state.commit_runs(SNAPSHOT, remembered, whole=True)
-        found.state.commit_live(SNAPSHOT, Changes(jobs=dict(JOBS)))
+        runs = {"build": {key: (created_at, key != 5) for key, created_at in RUNS.items()}, "deploy": {8: (AT, True)}}
+        found.state.commit_counts(SNAPSHOT, Changes(whole=True, runs=runs, jobs=dict(JOBS)))
     return path
 
 
@@ -86,7 +84,8 @@ def test_a_ledger_that_begins_anew_remembers_nothing_of_the_damage(path: Path) -
     with opened(path) as found:
         list(found.state.load())
         assert found.state.known(SLUG, "build", RUNS) == {}
-        found.state.commit_runs(SNAPSHOT, {"build": Remembered({1: AT})}, whole=True)
+        without = replace(SNAPSHOT, live=None)
+        found.state.commit_counts(without, Changes(whole=True, runs={"build": {1: (AT, True)}}))
     assert ledger_and_live(path) == (True, False, {})
 
 
@@ -119,17 +118,9 @@ def test_the_sums_follow_whatever_is_remembered_credited_and_forgotten(
 
 def poll(found: Opened, new: dict[int, tuple[int, bool]], again: list[int], floor: int, *, live: bool) -> None:
     """One commit, of either kind of poll."""
-    if live:
-        jobs = {key: created for key, (created, _) in new.items()}
-        changes = Changes(
-            runs={"build": new}, credited={"build": set(again)}, floors={"build": floor}, jobs=jobs, whole=True
-        )
-        found.state.commit_live(SNAPSHOT, changes)
-    else:
-        uncredited = [key for key, (_, credited) in new.items() if not credited]
-        created = {key: moment for key, (moment, _) in new.items()}
-        remembered = {"build": Remembered(created, floor, uncredited, again)}
-        found.state.commit_runs(SNAPSHOT, remembered, whole=False)
+    jobs = {key: created for key, (created, _) in new.items()} if live else {}
+    changes = Changes(runs={"build": new}, credited={"build": set(again)}, floors={"build": floor}, jobs=jobs)
+    found.state.commit_counts(SNAPSHOT if live else replace(SNAPSHOT, live=None), changes)
 
 
 def intact(found: Opened) -> bool:

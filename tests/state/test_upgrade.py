@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cell, Cells, Distribution, Key
+from exporter.counting.ledger import BranchFacts, Ledger, Newest, WorkflowLedger
 from exporter.errors import StartError
-from exporter.runs.ledger import BranchCounters, Ledger, Newest, Tally, WorkflowLedger
-from exporter.state import Remembered, Stored, run_records, versions
+from exporter.state import Stored, run_tables, versions
 from exporter.state.documents import document
 from exporter.state.versions import VERSIONS
 from tests.samples import FACTS, NOW
-from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, damaged, known, opened
+from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, damaged, known, opened, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,12 +84,31 @@ WORKFLOW: dict[str, Any] = {
 LEDGER = {"began": AT - 9, "names_at": NOW, "bounds": [60.0, 600.0], "invented": ["lost"]}
 
 
-def read_workflow(**changes: Any) -> WorkflowLedger:
-    return run_records.read_workflow(json.dumps(WORKFLOW | changes))
+NEWEST = Newest(NOW, AT, -5, 30)
+COUNTED = WorkflowLedger(
+    AT - 9,
+    AT - 8,
+    polled_at=NOW,
+    swept_at=NOW,
+    newest=AT,
+    branches={"main": BranchFacts(AT, last=NEWEST, verdict=replace(NEWEST, value=1))},
+)
+BOUNDS = (60.0, 600.0)
+CELLS = {
+    Key("circleci_workflow_runs_total", ("main", "success", "build")): Cell(3, 0.0, AT),
+    Key("circleci_workflow_runs_total", ("main", "failed", "build")): Cell(0, 0.0, AT, held=1),
+    Key("circleci_workflow_run_duration_seconds", ("main", "build")): Cell(
+        Distribution(BOUNDS, (1, 2, 0), 61.5), 0.0, AT, held=Distribution(BOUNDS, (0, 1, 0), 70)
+    ),
+    Key("circleci_workflow_run_credits_total", ("main", "build")): Cell(7, 0.0, AT, held=2),
+}
+KEPT = Ledger(AT - 9, NOW, {"build": COUNTED}, ("lost",), cells=Cells.of(CELLS))
 
 
-COUNTED = read_workflow()
-KEPT = Ledger(AT - 9, NOW, (60.0, 600.0), {"build": COUNTED}, ("lost",))
+def read_workflow(written: str) -> WorkflowLedger:
+    return run_tables._workflow("build", written)
+
+
 TABLES = "SELECT sql FROM sqlite_master WHERE type = 'table'"
 
 
@@ -129,32 +150,9 @@ def test_an_upgrade_keeps_all_that_was_known_and_counted(path: Path) -> None:
         assert file.execute("PRAGMA user_version").fetchone() == (versions.VERSION,)
 
 
-def test_what_the_first_version_wrote_as_lists_is_read_by_name() -> None:
-    assert (
-        WorkflowLedger(
-            AT - 9,
-            AT - 8,
-            polled_at=NOW,
-            swept_at=NOW,
-            newest=AT,
-            branches={
-                "main": BranchCounters(
-                    Tally((1, 2, 0), {"success": 3}, 61.5, 7),
-                    AT,
-                    Tally((0, 1, 0), {"failed": 1}, 70, 2),
-                    last=Newest(NOW, AT, -5, 30),
-                    verdict=Newest(NOW, AT, -5, 1),
-                )
-            },
-        )
-        == COUNTED
-    )
-    assert run_records.read_workflow(document(COUNTED)) == COUNTED
-
-
 def test_an_upgrade_that_does_not_get_to_its_end_has_changed_nothing(path: Path) -> None:
     with closing(sqlite3.connect(path)) as file:
-        file.execute("CREATE TABLE live (theirs)")  # stands in the way of the last statements
+        file.execute("CREATE TABLE cell (theirs)")  # stands in the way of the last statements
         before = list(file.iterdump())
     with opened(path) as found:
         assert found.log.told() == ["the state file cannot be used and was moved aside"]
@@ -178,8 +176,7 @@ def test_an_upgrade_makes_the_tables_that_a_new_file_has(path: Path, tmp_path: P
 def test_a_damaged_version_costs_nothing(path: Path, version: int, number: int) -> None:
     with closing(sqlite3.connect(path)) as file:
         for newer in range(2, version + 1):
-            for statement in VERSIONS[newer].upgrade:
-                file.execute(statement)
+            versions._run(file, VERSIONS[newer].upgrade)
         file.commit()
         file.execute(f"PRAGMA user_version = {number}")
     expected = {} if number == version else {"version": 1}
@@ -226,31 +223,37 @@ def test_a_newer_version_with_another_column_is_left_as_it_is(path: Path, number
         assert file.execute("PRAGMA user_version").fetchone() == (number,)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"owner": "a team", "series": {"main": {**BRANCH, "queue": [1, 2]}}},
-        {"series": {"main": {**BRANCH, "counted": [*BRANCH["counted"], 5], "last": [*BRANCH["last"], "id"]}}},
-    ],
-)
-def test_what_a_newer_version_adds_to_a_workflow_is_passed_over(changes: dict[str, Any]) -> None:
-    assert read_workflow(**changes) == COUNTED
+def test_what_a_newer_version_adds_to_a_workflow_of_the_first_is_passed_over(path: Path) -> None:
+    more = [*BRANCH["counted"], 5], [*BRANCH["last"], "id"]
+    branch = {**BRANCH, "queue": [1, 2], "counted": more[0], "last": more[1]}
+    with closing(sqlite3.connect(path)) as file, file:
+        written = json.dumps({**WORKFLOW, "owner": "a team", "series": {"main": branch}})
+        file.execute("UPDATE workflow SET facts = ?", (written,))
+    with opened(path) as found:
+        assert [stored.ledger for stored in found.state.load()] == [KEPT]
 
 
 def test_what_a_newer_version_adds_to_a_record_of_today_is_passed_over() -> None:
     written = json.loads(document(COUNTED)) | {"owner": "a team"}
-    for record in (written["branches"]["main"], *(written["branches"]["main"][name] for name in ("counted", "last"))):
+    for record in (written["branches"]["main"], written["branches"]["main"]["last"]):
         record["newer"] = {"a": []}
-    assert run_records.read_workflow(json.dumps(written)) == COUNTED
-    ledger = json.loads(run_records.write_ledger(NOW_LEDGER)) | {"newer": 1}
-    assert run_records.read_ledger(json.dumps(ledger), NOW_LEDGER.workflows) == NOW_LEDGER
+    assert read_workflow(json.dumps(written)) == COUNTED
 
 
 def test_what_an_older_version_did_not_have_has_its_default() -> None:
-    assert run_records.read_workflow('{"since":5}') == WorkflowLedger(5)
-    sparse = '{"since":5,"branches":{"main":{"counted":{"buckets":[1]},"seen":4}}}'
-    assert run_records.read_workflow(sparse).branches == {"main": BranchCounters(Tally((1,)), 4)}
-    assert run_records.read_ledger('{"began":1,"names_at":2,"bounds":[]}', {}) == Ledger(1, 2, (), {})
+    assert read_workflow('{"since":5}') == WorkflowLedger(5)
+    assert read_workflow('{"since":5,"branches":{"main":{"seen":4}}}').branches == {"main": BranchFacts(4)}
+
+
+@pytest.mark.parametrize("facts", ["{", "[]", '{"since":1,"series":7}', '{"since":1,"series":{"main":[]}}'])
+def test_a_damaged_workflow_of_an_older_version_costs_itself_alone(path: Path, facts: str) -> None:
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("INSERT INTO workflow VALUES (2, 1, 'deploy', ?)", (facts,))
+    with opened(path) as found:
+        [stored] = found.state.load()
+        assert stored.ledger is not None
+        assert stored.ledger.workflows["build"] == COUNTED
+        assert stored.ledger.cells == KEPT.cells
 
 
 # Times
@@ -261,7 +264,6 @@ def test_no_stored_time_is_read_as_later_than_now(path: Path) -> None:
         ledger = Ledger(
             AT + 100,
             NOW + 100,
-            (60.0, 600.0),
             {
                 "build": replace(
                     COUNTED,
@@ -273,11 +275,13 @@ def test_no_stored_time_is_read_as_later_than_now(path: Path) -> None:
                 )
             },
         )
-        found.state.commit_runs(known(ledger=ledger), {}, whole=True)
+        found.state.commit_counts(known(ledger=ledger), whole(ledger))
         found.now = NOW - 1000
         [stored] = found.state.load()
     now = NOW - 1000
-    assert stored == Stored(
+    assert stored.ledger is not None
+    assert {cell.grown_at for cell in stored.ledger.cells.values.values()} == {now}
+    assert replace(stored, ledger=replace(stored.ledger, cells=Cells())) == Stored(
         SLUG,
         replace(FACTS, asked_at=now),
         {question: replace(part, checked_at=now, answered_at=now) for question, part in stored.parts.items()},
@@ -286,7 +290,6 @@ def test_no_stored_time_is_read_as_later_than_now(path: Path) -> None:
         Ledger(
             int(now),
             now,
-            (60.0, 600.0),
             {"build": replace(COUNTED, since=int(now), floor=int(now), polled_at=now, swept_at=now, unlisted_at=now)},
         ),
     )
@@ -298,7 +301,7 @@ def test_a_project_that_was_taken_out_by_a_clock_ahead_is_as_if_it_went_now(path
         found.now = NOW + 1000
         found.state.forget([SLUG])
         found.now = NOW
-        ledger = found.state.resume(SLUG, 300.0)
+        ledger, _ = found.state.resume(SLUG, 300.0)
         assert ledger is not None
 
 
@@ -307,16 +310,16 @@ def test_a_project_that_was_taken_out_by_a_clock_ahead_is_as_if_it_went_now(path
 
 def test_runs_whose_credits_have_not_come_are_told_apart_until_they_have(path: Path) -> None:
     with opened(path) as found:
-        remembered = Remembered({3: AT, 4: AT}, uncredited=[4])
-        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": remembered}, whole=True)
+        runs = {"build": {3: (AT, True), 4: (AT, False)}}
+        found.state.commit_counts(known(ledger=NOW_LEDGER), Changes(whole=True, runs=runs))
         assert found.state.known(SLUG, "build", [1, 3, 4]) == {1: True, 3: True, 4: False}
-        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": Remembered({}, credited=[4])}, whole=False)
+        found.state.commit_counts(known(ledger=NOW_LEDGER), Changes(credited={"build": {4}}))
         assert found.state.known(SLUG, "build", [1, 3, 4]) == {1: True, 3: True, 4: True}
 
 
 def test_a_run_without_its_credits_is_remembered_as_long_as_circleci_has_it(path: Path) -> None:
     day = 86_400
     with opened(path) as found:
-        old = Remembered({3: AT - 80 * day, 4: AT - 80 * day, 5: AT - 91 * day}, AT - day, uncredited=[4, 5])
-        found.state.commit_runs(known(ledger=NOW_LEDGER), {"build": old}, whole=True)
+        runs = {"build": {3: (AT - 80 * day, True), 4: (AT - 80 * day, False), 5: (AT - 91 * day, False)}}
+        found.state.commit_counts(known(ledger=NOW_LEDGER), Changes(runs=runs, floors={"build": AT - day}))
         assert set(found.state.known(SLUG, "build", [1, 3, 4, 5])) == {1, 4}

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.counting.cells import Key
 from exporter.errors import StateError, Stopped
-from exporter.runs.counters import Key
 from exporter.state.usage_store import StoredJobRun
 from exporter.usage.cells import Cell
 from exporter.usage.families import JOB_CREDITS, QUEUE

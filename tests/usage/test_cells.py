@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exporter.runs.counters import Key
+from exporter.counting.cells import Key
 from exporter.usage.cells import Cell, grown, merged
 
 KEY, OTHER = Key("a", ("x",)), Key("a", ("y",))

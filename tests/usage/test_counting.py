@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.runs.counters import Key
+from exporter.counting.cells import Key
 from exporter.usage.counting import Sums
 from exporter.usage.unpacking import records
 from tests.usage.making import PROJECT_ID, csv_text, row

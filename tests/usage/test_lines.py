@@ -8,9 +8,9 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import parse
+from exporter.counting.cells import Key
 from exporter.formats.deflate import inflate
 from exporter.publishing.exposition import beside
-from exporter.runs.counters import Key
 from exporter.usage.counting import Sums
 from exporter.usage.families import CREDITS, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, LABELS, QUEUE
 from exporter.usage.lines import Shown, sample_lines

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from exporter.errors import StartError
-from exporter.state import hint_tables, live_tables, project_tables, run_tables, sums, usage_store
+from exporter.state import (
+    cell_tables,
+    hint_tables,
+    live_tables,
+    project_tables,
+    run_tables,
+    sums,
+    usage_store,
+    versions,
+)
+from exporter.state.database import Connection
 from exporter.state.postgres import arrivals, dialect, lease_table
-from exporter.state.postgres.link import Link
+from exporter.state.postgres.link import Link, Rows
 
-VERSION: Final = 2
+Step = str | Callable[[Connection], None]
+VERSION: Final = 3
 SCHEMA: Final = (
     "CREATE TABLE circleci_exporter_schema (version BIGINT NOT NULL, written BIGINT NOT NULL)",
     *lease_table.SCHEMA,
@@ -21,16 +32,18 @@ SCHEMA: Final = (
             *project_tables.SCHEMA,
             *run_tables.SCHEMA,
             *live_tables.SCHEMA,
+            *cell_tables.SCHEMA,
             *hint_tables.SCHEMA,
             *sums.SCHEMA,
             *usage_store.SCHEMA,
         ),
     ),
 )
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {
-    1: (*lease_table.UPGRADE, "ALTER TABLE circleci_exporter_schema ADD COLUMN written BIGINT NOT NULL DEFAULT 0")
+MIGRATIONS: Final[Mapping[int, Sequence[Step]]] = {
+    1: (*lease_table.UPGRADE, "ALTER TABLE circleci_exporter_schema ADD COLUMN written BIGINT NOT NULL DEFAULT 0"),
+    2: versions.TO_CELLS,
 }
-"""The statements that make the next version of each version, by its number."""
+"""What makes the next version of each version, by its number: statements of the tables, and what works on rows."""
 MAKING: Final = 0x43494558_0000
 """The advisory lock of whoever makes or changes tables."""
 MIGRATING: Final = 3600.0
@@ -81,7 +94,7 @@ def version(link: Link, newest: int = VERSION) -> int:
 
 
 def migrate(
-    link: Link, fence: str, migrations: Mapping[int, Sequence[str]] = MIGRATIONS, newest: int = VERSION
+    link: Link, fence: str, migrations: Mapping[int, Sequence[Step]] = MIGRATIONS, newest: int = VERSION
 ) -> bool:
     """Bring the tables up to date; only a leader may. False where `fence` finds no row. Raises as `version` does."""
     if version(link, newest) == newest:
@@ -90,11 +103,13 @@ def migrate(
         *_, [(found,)], leading = link.run(*_BEGIN, _VERSION, fence)
         if leading:
             for number in range(found, newest):
-                link.run(
-                    *migrations[number],
-                    link.write(_WRITE, (number + 1,)),
-                    limit=MIGRATING,
-                )
+                rows = _Rows(link)
+                for step in migrations[number]:
+                    if isinstance(step, str):
+                        rows.execute(dialect.table(step))
+                    else:
+                        step(rows)
+                rows.execute(_WRITE, (number + 1,))
             link.run("COMMIT")
             return True
     except BaseException:
@@ -119,3 +134,18 @@ def forget_if_restored(link: Link, fence: str) -> None:
     except BaseException:
         link.roll_back()
         raise
+
+
+class _Rows:
+    """The connection of an upgrade, whose statements may take long."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Rows:
+        return self._link.run(self._link.write(statement, values), limit=MIGRATING)[0]
+
+    def executemany(self, statement: str, values: Iterable[Sequence[Any]], /) -> None:
+        written = [self._link.write(statement, each) for each in values]
+        if written:
+            self._link.run(*written, limit=MIGRATING)

@@ -16,7 +16,6 @@ from exporter.polling.attempt import Clocks
 from exporter.polling.organization_list import OrganizationList
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
-from exporter.runs import opening
 from tests.circleci import Circle
 from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
@@ -107,8 +106,8 @@ class Story:
     def _restored(self, project: Project, stored: Stored | None) -> Snapshot:
         if stored is None or stored.ledger is None or stored.live is None:
             return Snapshot(project)
-        ledger, live = opening.shown_anew(stored.ledger, stored.live, self.now)
-        return Snapshot(project, stored.facts, {}, stored.outcomes, ledger=ledger, live=live)
+        ledger = stored.ledger.shown_anew(self.now)
+        return Snapshot(project, stored.facts, {}, stored.outcomes, ledger=ledger, live=stored.live)
 
     def restart(self, *, away: bool = False) -> None:
         """End the engine and start it again; `away` says that nothing was committed for long."""

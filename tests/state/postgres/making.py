@@ -43,6 +43,8 @@ def back_to_first(database: Address) -> None:
     for column in ("commits", "begun", "begun_epoch", "lacking"):
         database.run(f"ALTER TABLE lease DROP COLUMN {column}")
     database.run("ALTER TABLE circleci_exporter_schema DROP COLUMN written")
+    database.run("ALTER TABLE cell RENAME TO counter")
+    database.run("ALTER INDEX cell_pkey RENAME TO counter_pkey")
     database.run("UPDATE circleci_exporter_schema SET version = 1")
 
 

@@ -19,7 +19,7 @@ from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
 from tests.replicas.wire import Wire
 from tests.samples import NOW
-from tests.state.making import NOW_LEDGER, SERVER, Log, known
+from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def test_what_cannot_be_read_for_an_outage_is_no_damage(database: Address) -> No
         telemetry, log = Telemetry("1", []), Log()
         shared = made(link, hold(link))
         state = StateStore(shared, SERVER, telemetry, log, wall=lambda: NOW)  # type: ignore[arg-type]
-        state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+        state.commit_counts(known(ledger=NOW_LEDGER), whole())
         link.close()
         with pytest.raises(StateError, match="closed"):
             list(state.load())

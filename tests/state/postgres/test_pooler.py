@@ -21,7 +21,7 @@ from tests.circleci import Circle
 from tests.postgres import free_port, unprivileged
 from tests.running import Exporter, Scrape
 from tests.samples import NOW
-from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known
+from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
 from tests.state.postgres.test_arrivals import EVENT, hint
 from tests.state.test_live import EVERYTHING, snapshot
@@ -87,9 +87,9 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
             assert table.renew(taken.hold, None) is not None
             assert arrivals.arrive(hint(), 10)
             arrivals.count({(EVENT, "accepted"): 1})
-            state.commit_runs(known(ledger=NOW_LEDGER), {}, whole=True)
+            state.commit_counts(known(ledger=NOW_LEDGER), whole())
             assert arrivals.totals() == {(EVENT, "accepted"): number + 1}
-        state.commit_live(snapshot(), EVERYTHING)
+        state.commit_counts(snapshot(), EVERYTHING)
         [stored] = state.load()
         assert (stored.ledger, stored.live) == (NOW_LEDGER, LIVE)
         end_lease(database)

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.runs import looks
-from exporter.runs.counters import Distribution, Exemplar, empty
-from exporter.runs.counting import JOB_DURATION, JOB_PATH, JOB_RUNS, JOB_WAIT, PIPELINES
-from exporter.runs.looks import Look
+from exporter.counting import looks
+from exporter.counting.cells import Distribution, Exemplar, empty
+from exporter.counting.looks import Look
+from exporter.insights.run_families import JOB_CRITICAL_PATH, JOB_RUN_DURATION, JOB_RUN_WAIT, JOB_RUNS, PIPELINES_TOTAL
+from tests.counting.watched import Watched, pipeline, remembered, run, uuid
 from tests.runs.job_lists import CREATED, approval, job
-from tests.runs.watched import Watched, pipeline, remembered, run, uuid
 from tests.samples import project
 
 DONE = (job("build", 5, 60), job("test", 70, 100, "build", status="failed"))
@@ -26,9 +26,9 @@ def test_a_run_under_way_is_watched_with_what_its_jobs_are_at() -> None:
     assert (watching.name, watching.status, watching.jobs) == ("build", "running", (("queued", 1),))
     assert watching.waiting_since == CREATED + 60
     assert after.settled_at is None
-    assert watched.counters().counted.runs["success"] == 0
+    assert watched.counted().runs["success"] == 0
     assert watched.value(JOB_RUNS, "main", "test", "success", "build") == 0
-    assert watched.value(JOB_PATH, "main", "test", "wait", "build") == 0
+    assert watched.value(JOB_CRITICAL_PATH, "main", "test", "wait", "build") == 0
 
 
 def test_a_run_counts_once_at_its_end_with_its_duration_and_its_exemplar() -> None:
@@ -36,9 +36,9 @@ def test_a_run_counts_once_at_its_end_with_its_duration_and_its_exemplar() -> No
     after = watched.look(pipeline(), [run("running")], {1: []})
     for _ in range(3):
         after = watched.look(after, [run("success", 0, 100.5)], {1: DONE}, after=60)
-    counters = watched.counters()
-    assert (counters.counted.runs["success"], counters.counted.seconds, sum(counters.counted.buckets)) == (1, 100.5, 1)
-    assert [each for each in counters.exemplars if each] == [Exemplar(uuid(1), 100.5, CREATED + 100.5)]
+    found = watched.counted()
+    assert (found.runs["success"], found.seconds, sum(found.buckets)) == (1, 100.5, 1)
+    assert [each for each in found.histogram.exemplars if each] == [Exemplar(uuid(1), 100.5, CREATED + 100.5)]
     assert after.runs == ()
     assert after.settled_at is not None
     assert remembered(watched, 1)
@@ -53,7 +53,7 @@ def test_a_run_that_stopped_before_its_creation_or_has_none_counts_without_a_dur
     after = watched.look(pipeline(), [replace(run("running"), dated=dated)], {1: []})
     for _ in range(3):
         after = watched.look(after, [replace(run("failed", start, stop), dated=dated)], {1: []}, after=60)
-    counted = watched.counters().counted
+    counted = watched.counted()
     assert (counted.runs["failed"], counted.seconds, sum(counted.buckets)) == (1, 0, 0)
     assert after.runs == ()
     assert remembered(watched, 1)
@@ -66,7 +66,7 @@ def test_a_run_without_times_is_past_at_the_first_look_and_counts_where_it_appea
     assert (remembered(watched, 1), watched.ledger and watched.ledger.workflows["build"].branches) == (True, {})
     watched.look(after, [ended, replace(ended, id=uuid(2))], {2: []}, after=60)
     watched.settle()
-    assert watched.counters().counted.runs["failed"] == 1
+    assert watched.counted().runs["failed"] == 1
 
 
 def test_jobs_of_a_run_whose_creation_is_not_known_count_without_wait_and_path() -> None:
@@ -77,11 +77,11 @@ def test_jobs_of_a_run_whose_creation_is_not_known_count_without_wait_and_path()
     watched.look(after, [replace(run("failed", 0, 100), dated=False)], {1: DONE}, after=60)
     watched.settle()
     assert watched.value(JOB_RUNS, "main", "test", "failed", "build") == 1
-    ran = watched.value(JOB_DURATION, "main", "test", "build")
+    ran = watched.value(JOB_RUN_DURATION, "main", "test", "build")
     assert isinstance(ran, Distribution)
     assert ran.sum == 30
-    assert watched.value(JOB_WAIT, "main", "test", "build") == empty(watched.project.pipelines.wait_buckets)
-    assert watched.value(JOB_PATH, "main", "test", "run", "build") == 0
+    assert watched.value(JOB_RUN_WAIT, "main", "test", "build") == empty(watched.project.pipelines.wait_buckets)
+    assert watched.value(JOB_CRITICAL_PATH, "main", "test", "run", "build") == 0
 
 
 def test_jobs_count_by_their_ids_and_the_path_once_at_the_end() -> None:
@@ -93,14 +93,14 @@ def test_jobs_count_by_their_ids_and_the_path_once_at_the_end() -> None:
     assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
     assert watched.value(JOB_RUNS, "main", "test", "failed", "build") == 1
     for name, seconds in (("build", 55.0), ("test", 30.0)):
-        found = watched.value(JOB_DURATION, "main", name, "build")
+        found = watched.value(JOB_RUN_DURATION, "main", name, "build")
         assert isinstance(found, Distribution)
         assert (sum(found.counts), found.sum) == (1, seconds)
-    waits = watched.value(JOB_WAIT, "main", "test", "build")
+    waits = watched.value(JOB_RUN_WAIT, "main", "test", "build")
     assert isinstance(waits, Distribution)
     assert waits.sum == 10
     path = {
-        (name, phase): watched.value(JOB_PATH, "main", name, phase, "build")
+        (name, phase): watched.value(JOB_CRITICAL_PATH, "main", name, phase, "build")
         for name in ("build", "test")
         for phase in ("run", "wait")
     }
@@ -118,10 +118,10 @@ def test_a_rerun_is_another_run_and_its_carried_over_jobs_do_not_count_again() -
     again[1] = run("success", 300, 350, number=2)
     watched.look(after, again, {2: [DONE[0], job("test", 310, 340, "build", identifier="again")]}, after=60)
     watched.settle()
-    assert watched.counters().counted.runs["failed"] == watched.counters().counted.runs["success"] == 1
+    assert watched.counted().runs["failed"] == watched.counted().runs["success"] == 1
     assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
     assert watched.value(JOB_RUNS, "main", "test", "success", "build") == 1
-    assert watched.value(JOB_PATH, "main", "test", "wait", "build") == 20
+    assert watched.value(JOB_CRITICAL_PATH, "main", "test", "wait", "build") == 20
 
 
 def test_a_canceled_run_counts_when_its_jobs_have_stopped_with_their_last_stop() -> None:
@@ -133,7 +133,7 @@ def test_a_canceled_run_counts_when_its_jobs_have_stopped_with_their_last_stop()
     after = watched.look(after, [run("canceled", 0, 0)], {1: [job("build", 5, 68, status="canceled")]}, after=30)
     watched.settle()
     assert after.runs == ()
-    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 68)
+    assert (watched.counted().runs["canceled"], watched.counted().seconds) == (1, 68)
 
 
 def test_a_canceled_run_counts_as_it_is_after_two_minutes() -> None:
@@ -144,20 +144,20 @@ def test_a_canceled_run_counts_as_it_is_after_two_minutes() -> None:
     assert not remembered(watched, 1)
     watched.look(after, [run("canceled", 0, 10)], {1: going}, after=1)
     watched.settle()
-    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 10)
+    assert (watched.counted().runs["canceled"], watched.counted().seconds) == (1, 10)
 
 
 def test_a_run_counts_even_if_its_jobs_cannot_be_read_and_they_count_later() -> None:
     watched = Watched()
     after = watched.look(pipeline(), [run("running")])
     after = watched.look(after, [run("success", 0, 100)], after=60)
-    assert watched.counters().counted.runs["success"] == 1
+    assert watched.counted().runs["success"] == 1
     assert [each.counted for each in after.runs] == [True]
     assert after.settled_at is None
     after = watched.look(after, [run("success", 0, 100)], {1: DONE}, after=60)
     watched.settle()
     assert after.runs == ()
-    assert watched.counters().counted.runs["success"] == 1
+    assert watched.counted().runs["success"] == 1
     assert watched.value(JOB_RUNS, "main", "build", "success", "build") == 1
 
 
@@ -166,7 +166,7 @@ def test_what_had_ended_at_the_first_look_is_remembered_and_not_counted() -> Non
     watched.look(pipeline(), [run("success", 0, 100), run("running", 50, number=2)], {2: [job("a", 55, 80)]})
     assert remembered(watched, 1)
     assert watched.runs["build"]
-    assert watched.counters().counted.runs["success"] == 0
+    assert watched.counted().runs["success"] == 0
     assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
 
 
@@ -183,7 +183,7 @@ def test_a_canceled_run_had_not_ended_at_the_first_look_if_one_of_its_jobs_had_n
     assert (len(after.runs), remembered(watched, 1)) == ((1, False) if stop is None else (0, True))
     watched.look(after, [canceled], {1: [job("build", -20, 1, status="canceled")]}, after=60)
     watched.settle()
-    assert (watched.counters().counted.runs["canceled"], watched.counters().counted.seconds) == (1, 31)
+    assert (watched.counted().runs["canceled"], watched.counted().seconds) == (1, 31)
 
 
 def test_a_workflow_of_which_nothing_counts_is_in_the_ledger_that_remembers_its_runs() -> None:
@@ -202,7 +202,7 @@ def test_what_was_under_way_at_the_first_look_counts_whole_but_for_jobs_that_had
     watched.settle()
     assert watched.value(JOB_RUNS, "main", "a", "success", "build") == 0
     assert watched.value(JOB_RUNS, "main", "b", "success", "build") == 1
-    assert watched.value(JOB_PATH, "main", "a", "run", "build") == 55
+    assert watched.value(JOB_CRITICAL_PATH, "main", "a", "run", "build") == 55
 
 
 def test_a_job_without_a_stop_that_had_ended_at_the_first_look_is_not_counted_and_later_ones_are() -> None:
@@ -234,7 +234,7 @@ def test_a_run_that_a_tag_triggered_is_one_of_all_tags_and_waits_for_no_credits(
     watched = Watched()
     watched.look(pipeline(branch="", tag="v1"), [run("success", 0, 100)], {1: DONE})
     watched.settle()
-    assert watched.counters("all tags").counted.runs["success"] == 1
+    assert watched.counted("all tags").runs["success"] == 1
     assert [credited for _, credited in watched.runs["build"].values()] == [True]
 
 
@@ -242,7 +242,7 @@ def test_a_run_without_branch_and_tag_is_one_of_other_branches() -> None:
     watched = Watched()
     watched.look(pipeline(branch=""), [run("success", 0, 100)], {1: DONE})
     watched.settle()
-    assert watched.counters("other branches").counted.runs["success"] == 1
+    assert watched.counted("other branches").runs["success"] == 1
 
 
 def test_a_run_that_did_not_run_ends_without_counting() -> None:
@@ -250,7 +250,7 @@ def test_a_run_that_did_not_run_ends_without_counting() -> None:
     after = watched.look(pipeline(), [run("running")], {1: []})
     after = watched.look(after, [run("not_run", 0, 5)], after=60)
     assert after.runs == ()
-    assert sum(watched.counters().counted.runs.values()) == 0
+    assert sum(watched.counted().runs.values()) == 0
     assert after.settled_at is not None
 
 
@@ -258,7 +258,7 @@ def test_a_status_that_nobody_documented_counts_under_its_own_name_at_first() ->
     watched = Watched()
     watched.look(pipeline(), [run("melted", 0, 5)], {1: []})
     watched.settle()
-    assert watched.counters().counted.runs["melted"] == 1
+    assert watched.counted().runs["melted"] == 1
 
 
 @pytest.mark.parametrize(("state", "outcome"), [("created", "created"), ("errored", "errored")])
@@ -267,7 +267,7 @@ def test_a_pipeline_counts_once_by_its_outcome(state: str, outcome: str) -> None
     after = watched.look(pipeline(state=state), [run("running")], {1: []})
     watched.look(after, [run("success", 0, 100)], {1: []}, after=60)
     watched.settle()
-    assert watched.value(PIPELINES, "main", outcome, "webhook") == 1
+    assert watched.value(PIPELINES_TOTAL, "main", outcome, "webhook") == 1
 
 
 def test_a_setup_pipeline_counts_when_it_is_created_or_some_time_after_its_workflows_ended() -> None:
@@ -278,7 +278,7 @@ def test_a_setup_pipeline_counts_when_it_is_created_or_some_time_after_its_workf
     after = watched.look(after, [run("success", 9_990, 9_999)], {}, after=300)
     watched.settle()
     assert after.counted
-    assert watched.value(PIPELINES, "main", "created", "webhook") == 1
+    assert watched.value(PIPELINES_TOTAL, "main", "created", "webhook") == 1
 
 
 def test_a_created_pipeline_without_a_workflow_settles_after_five_intervals() -> None:
@@ -300,7 +300,7 @@ def test_a_job_that_is_not_configured_is_not_counted() -> None:
     watched = Watched(project("collectors: [pipelines]\njobs: {exclude: [test]}"))
     watched.look(pipeline(), [run("success", 0, 100)], {1: DONE})
     assert watched.cell(JOB_RUNS, "main", "test", "failed", "build") is None
-    assert watched.cell(JOB_PATH, "main", "test", "run", "build") is None
+    assert watched.cell(JOB_CRITICAL_PATH, "main", "test", "run", "build") is None
     assert watched.cell(JOB_RUNS, "main", "build", "success", "build") is not None
 
 
@@ -311,9 +311,10 @@ def test_without_jobs_only_those_of_canceled_runs_are_asked_for_and_none_counts(
     after = watched.look(pipeline(), runs, {3: [job("a", 5, 10, status="canceled")]})
     watched.settle()
     assert [each.id for each in after.runs] == [uuid(1)]
-    assert watched.live is not None
-    assert {key.family for key in watched.live.cells} == {PIPELINES}
-    assert watched.counters().counted.runs["canceled"] == watched.counters().counted.runs["success"] == 1
+    assert watched.ledger is not None
+    assert not [key for key in watched.ledger.cells.values if key.family.startswith("circleci_job")]
+    assert watched.value(PIPELINES_TOTAL, "main", "created", "webhook") == 1
+    assert watched.counted().runs["canceled"] == watched.counted().runs["success"] == 1
 
 
 def test_jobs_are_asked_for_of_what_is_under_way_and_of_what_is_about_to_count() -> None:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from exporter.config import Project
+from exporter.counting.cells import Exemplar
+from exporter.counting.ledger import FinishedRun, lasted
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.runs import jobs as job_runs
 from exporter.runs import watching
-from exporter.runs.branch_counters import FinishedRun
-from exporter.runs.counters import Exemplar
-from exporter.runs.counting import Book
+from exporter.runs.branches import ALL_TAGS
 from exporter.runs.jobs import Job
-from exporter.runs.ledger import ALL_TAGS
 from exporter.runs.live import WatchedPipeline, WatchedRun
 from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS, WorkflowRun
 from exporter.runs.reading import key_of
@@ -41,7 +41,7 @@ class Look:
     missing: Collection[str] = ()
 
 
-def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
+def jobs_wanted(look: Look, book: PipelineBook, project: Project) -> list[WorkflowRun]:
     """The runs of a pipeline whose jobs are asked for at this look."""
     watched = {run.id: run for run in look.pipeline.runs}
 
@@ -64,7 +64,7 @@ def jobs_wanted(look: Look, book: Book, project: Project) -> list[WorkflowRun]:
     return [run for run in look.runs if wanted(run)]
 
 
-def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0) -> None:
+def add(look: Look, book: PipelineBook, project: Project, now: float, ahead: float = 0.0) -> None:
     """Add what a look saw to the book, and keep the pipeline as it is to be watched from now on.
 
     `ahead` is by how many seconds `now`, this machine's time, is ahead of CircleCI's.
@@ -81,7 +81,7 @@ def add(look: Look, book: Book, project: Project, now: float, ahead: float = 0.0
     book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
 
 
-def add_run(look: Look, book: Book, project: Project, now: float) -> None:
+def add_run(look: Look, book: PipelineBook, project: Project, now: float) -> None:
     """Add what asking for one run of a pipeline saw; its other runs stay as they are.
 
     Whether the pipeline is over, the next look at all of it says.
@@ -132,7 +132,7 @@ def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Pr
 class _Adding:
     """One look on its way into the book. `counted` is how many runs it has counted."""
 
-    def __init__(self, look: Look, book: Book, project: Project, now: float) -> None:
+    def __init__(self, look: Look, book: PipelineBook, project: Project, now: float) -> None:
         self._look, self._book, self._now = look, book, now
         self._branch = book.branch_of(look.pipeline)
         self._counts_jobs = project.pipelines.jobs
@@ -190,9 +190,10 @@ class _Adding:
             self._book.jobs(run, self._branch, jobs, self._look.known_jobs, first=first)
 
     def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
-        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at, dated=run.dated)
-        if stopped_at is not None and finished.duration is not None:
-            finished = replace(finished, exemplar=Exemplar(run.id, finished.duration, stopped_at))
+        duration, exemplar = lasted(run.created_at, stopped_at) if run.dated else None, None
+        if stopped_at is not None and duration is not None:
+            exemplar = Exemplar(run.id, duration, stopped_at)
+        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at, duration, exemplar=exemplar)
         told_by = self._look.told_by or after.told_by
         self._book.count(run.name, self._branch, finished, told_by, credited=self._branch == ALL_TAGS)
         self.counted += 1
@@ -208,7 +209,7 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
     return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
 
 
-def _is_past(look: Look, book: Book, run: WorkflowRun, stopped_at: float | None) -> bool:
+def _is_past(look: Look, book: PipelineBook, run: WorkflowRun, stopped_at: float | None) -> bool:
     """Whether an unwatched run had ended before anything was counted; of one without times an earlier look tells."""
     appeared = not run.dated and look.pipeline.looked_at is not None
     return book.is_past(run.name, run.created_at, stopped_at, tag=bool(look.pipeline.tag), appeared=appeared)

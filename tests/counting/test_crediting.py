@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.runs import Run, WorkflowLedger, crediting, start_of, sweep_is_due
-from exporter.runs.reading import key_of
+from exporter.counting import crediting
+from exporter.counting.asking import start_of, sweep_is_due
+from exporter.counting.ledger import WorkflowLedger
+from exporter.runs.reading import Run, key_of
+from tests.counting.watched import NOW, Watched, pipeline, run, uuid
 from tests.runs.job_lists import CREATED
-from tests.runs.watched import NOW, Watched, pipeline, run, uuid
+from tests.samples import project
 
 DAY = 86_400.0
 
@@ -26,7 +29,9 @@ def sweep(watched: Watched, *rows: Run) -> crediting.Rows:
     assert watched.live is not None
     watching = {key_of(each.id) for one in watched.live.pipelines.values() for each in one.runs}
     found = crediting.sorted_rows(rows, "build", known, watching, book)
-    crediting.credit(book, "build", found)
+    crediting.credit(book, "build", found.credits)
+    for each in found.past:
+        book.remember("build", each.key, each.created, credited=True)
     for each in found.unseen:
         crediting.count(book, "build", each)
     watched.close(book)
@@ -40,7 +45,7 @@ def test_credits_are_added_once_when_insights_first_shows_the_ended_run() -> Non
     assert sweep(watched, row(1, "", stop=None)).credits == ()
     for _ in range(3):
         sweep(watched, row(1))
-    assert (watched.counters().counted.credits, watched.counters().counted.runs["success"]) == (7, 1)
+    assert (watched.counted().credits, watched.counted().runs["success"]) == (7, 1)
 
 
 def test_a_run_that_nothing_else_saw_counts_with_stop_less_creation_and_its_credits() -> None:
@@ -48,7 +53,7 @@ def test_a_run_that_nothing_else_saw_counts_with_stop_less_creation_and_its_cred
     for _ in range(2):
         sweep(watched, row(1, stop=99.75))
     watched.settle()
-    counted = watched.counters().counted
+    counted = watched.counted()
     assert (counted.runs["success"], counted.seconds, counted.credits) == (1, 99.75, 7)
 
 
@@ -63,7 +68,7 @@ def test_a_run_that_had_ended_at_the_first_look_is_remembered_by_whoever_tells_o
     assert len(sweep(watched, row(1)).past) == 1
     assert sweep(watched, row(1), row(2, stop=101)).past == ()
     watched.settle()
-    assert watched.counters().counted.runs["success"] == 1
+    assert watched.counted().runs["success"] == 1
 
 
 def test_where_runs_were_counted_before_what_they_do_not_hold_is_counted() -> None:
@@ -73,17 +78,22 @@ def test_where_runs_were_counted_before_what_they_do_not_hold_is_counted() -> No
     watched = Watched(ledger=replace(fresh.ledger, workflows={"build": known}), date=CREATED + 500)
     sweep(watched, row(1), row(2, start=-100))
     watched.settle()
-    assert watched.counters().counted.runs["success"] == 1
+    assert watched.counted().runs["success"] == 1
+
+
+def swept(watched: Watched, *rows: Run, start: int, now: float) -> WorkflowLedger:
+    book = watched.book()
+    book.read("build", [each.created_at for each in rows], now=now, start=start)
+    watched.close(book)
+    assert book.changes.floors == {"build": book.ledger.workflows["build"].floor}
+    return book.ledger.workflows["build"]
 
 
 def test_a_sweep_moves_the_floor_of_what_is_remembered() -> None:
-    watched = Watched()
-    assert watched.ledger is not None
-    swept = crediting.swept(watched.ledger, "build", [row(1), row(2, start=50)], start=5, lookback=DAY, now=NOW)
-    after = swept.workflows["build"]
+    watched = Watched(project("collectors: [pipelines]\nruns: {lookback: 1d}"))
+    after = swept(watched, row(1), row(2, start=50), start=5, now=NOW)
     assert (after.newest, after.floor, after.polled_at, after.swept_at) == (int(CREATED + 50), 5, NOW, NOW)
-    later = crediting.swept(swept, "build", [], start=int(CREATED), lookback=DAY, now=NOW + 60)
-    assert later.workflows["build"].floor == int(CREATED + 50 - DAY)
+    assert swept(watched, start=int(CREATED), now=NOW + 60).floor == int(CREATED + 50 - DAY)
 
 
 def test_with_a_clock_that_is_days_ahead_the_first_run_that_insights_lists_late_is_still_asked_for() -> None:
@@ -91,9 +101,9 @@ def test_with_a_clock_that_is_days_ahead_the_first_run_that_insights_lists_late_
     watched.look(pipeline(), [run("running")], {1: []})
     assert watched.ledger is not None
     ahead = NOW + 9 * DAY
-    swept = crediting.swept(watched.ledger, "build", [], start=int(CREATED), lookback=DAY, now=ahead)
-    assert start_of(swept.workflows["build"], ahead, DAY) == watched.ledger.began
-    assert not sweep_is_due(swept.workflows["build"], ahead, 3600)
+    after = swept(watched, start=int(CREATED), now=ahead)
+    assert start_of(after, ahead, DAY) == watched.ledger.began
+    assert not sweep_is_due(after, ahead, 3600)
 
 
 def test_a_workflow_that_insights_does_not_list_stays_while_it_runs() -> None:
@@ -104,7 +114,10 @@ def test_a_workflow_that_insights_does_not_list_stays_while_it_runs() -> None:
         "gone": WorkflowLedger(0, newest=int(NOW - 91 * DAY)),
         "forgotten": WorkflowLedger(0, unlisted_at=NOW - 91 * DAY),
     }
-    named = crediting.named(replace(watched.ledger, workflows=workflows), ["new"], NOW)
+    watched.ledger = replace(watched.ledger, workflows=workflows)
+    book = watched.book()
+    book.list_names(["new"], NOW)
+    named = book.ledger
     assert {name: each.unlisted_at for name, each in named.workflows.items()} == {
         "lately": None,
         "gone": NOW,

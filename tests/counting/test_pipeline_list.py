@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.runs.counting import PIPELINES
-from exporter.runs.pipeline_list import forget, is_reached, met
+from exporter.counting.pipeline_list import forget, is_reached, met
+from exporter.insights.run_families import PIPELINES_TOTAL
 from exporter.runs.pipelines import ListedPipeline
+from tests.counting.watched import NOW, Watched, pipeline, run, uuid
 from tests.runs.job_lists import CREATED
-from tests.runs.watched import NOW, Watched, pipeline, run, uuid
 
 DAY = 86_400.0
 
@@ -48,11 +48,11 @@ def test_a_pipeline_that_was_there_at_the_first_look_is_not_counted() -> None:
     watched = Watched(date=CREATED)
     meet(watched, listed(1), listed(2, -5, "errored"), listed(3, 1), listed(4, -5, "pending"))
     watched.settle()
-    assert watched.value(PIPELINES, "main", "created", "webhook") == 1
-    assert watched.value(PIPELINES, "main", "errored", "webhook") == 0
+    assert watched.value(PIPELINES_TOTAL, "main", "created", "webhook") == 1
+    assert watched.value(PIPELINES_TOTAL, "main", "errored", "webhook") == 0
     meet(watched, listed(4, -5, "errored"))
     watched.settle()
-    assert watched.value(PIPELINES, "main", "errored", "webhook") == 1
+    assert watched.value(PIPELINES_TOTAL, "main", "errored", "webhook") == 1
 
 
 def test_what_has_ended_is_forgotten_after_the_lookback_and_what_is_under_way_is_not() -> None:
@@ -76,4 +76,4 @@ def test_a_forgotten_pipeline_that_somebody_tells_of_again_is_not_counted_again(
     watched.close(book)
     meet(watched, listed(1), walked=False)
     watched.settle()
-    assert watched.cell(PIPELINES, "main", "created", "webhook") is None
+    assert watched.cell(PIPELINES_TOTAL, "main", "created", "webhook") is None

@@ -63,7 +63,8 @@ class Counting:
         stored = {found.slug: found for found in engine.state.load()}
         snapshot = Snapshot(self.project)
         if found := stored.get(SLUG):
-            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=found.ledger)
+            ledger = found.ledger and found.ledger.shown_anew(self.now)
+            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger)
         engine.store.publish([snapshot], self.now)
 
     def close(self) -> None:

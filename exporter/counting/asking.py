@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from exporter.config import Project
+from exporter.counting.ledger import FURTHEST, Ledger, WorkflowLedger
 from exporter.insights.questions import ALL_BRANCHES, Question, reachable, scoped
-from exporter.runs.ledger import Ledger, WorkflowLedger
 
-DAY = 86_400
-FURTHEST = 90 * DAY
-"""How far back CircleCI has runs."""
 NAMES_EVERY = 3600.0
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.runs import watching
-from exporter.runs.counting import Book
 from exporter.runs.live import Live, WatchedPipeline
 from exporter.runs.pipelines import OUTCOMES, ListedPipeline
 
@@ -14,16 +14,15 @@ LISTED_WITHIN = 60.0
 """Seconds from its creation within which a pipeline is listed."""
 
 
-def met(book: Book, found: Iterable[ListedPipeline], *, told_by: str, walked: bool = False) -> None:
+def met(book: PipelineBook, found: Iterable[ListedPipeline], *, told_by: str, walked: bool = False) -> None:
     """Watch the pipelines of a list; `walked` says that the project's own list was read to where it was known."""
     for pipeline in found:
         known = book.live.pipelines.get(pipeline.id)
-        if book.live.newest_at is None or pipeline.created_at > book.live.newest_at:
-            book.live = replace(book.live, newest_at=pipeline.created_at)
+        book.met(pipeline.created_at)
         book.watch(book.pipeline(_watched(pipeline, known, book, told_by=told_by, walked=walked)))
 
 
-def learned(book: Book, pipeline: ListedPipeline) -> WatchedPipeline:
+def learned(book: PipelineBook, pipeline: ListedPipeline) -> WatchedPipeline:
     """A pipeline that no list has shown, as it would be watched."""
     known = book.live.pipelines.get(pipeline.id)
     return book.pipeline(_watched(pipeline, known, book, told_by="pipelines", walked=False))
@@ -40,21 +39,15 @@ def is_reached(live: Live, identifier: str, ahead: float = 0.0) -> bool:
     return live.listed_at is None or known.created_at < live.listed_at - ahead - LISTED_WITHIN
 
 
-def forget(book: Book, lookback: float, now: float) -> None:
+def forget(book: PipelineBook, lookback: float, now: float) -> None:
     """Watch no longer what has ended, or cannot be looked at, and was created before the lookback."""
     since = now - lookback
-    book.live = replace(book.live, floor=max(book.live.floor, since))
-    book.forget(
-        [
-            each.id
-            for each in book.live.pipelines.values()
-            if each.created_at < since and (watching.settled(each) or watching.is_set_aside(each))
-        ]
-    )
+    over = (each for each in book.live.pipelines.values() if watching.settled(each) or watching.is_set_aside(each))
+    book.forget([each.id for each in over if each.created_at < since], since)
 
 
 def _watched(
-    pipeline: ListedPipeline, known: WatchedPipeline | None, book: Book, *, told_by: str, walked: bool
+    pipeline: ListedPipeline, known: WatchedPipeline | None, book: PipelineBook, *, told_by: str, walked: bool
 ) -> WatchedPipeline:
     if known is not None:
         return replace(known, state=pipeline.state, listed=known.listed or walked)

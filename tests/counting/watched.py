@@ -6,13 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from exporter.runs import labels_of, looks, opening
-from exporter.runs.counters import Cell, Distribution, Key
-from exporter.runs.counting import Book, Changes
+from exporter.counting import looks, opening
+from exporter.counting.book import Changes
+from exporter.counting.cells import Cell, Distribution, Key
+from exporter.counting.looks import Look
+from exporter.counting.pipeline_book import PipelineBook
+from exporter.runs.branches import labels_of
 from exporter.runs.live import Live, WatchedPipeline
-from exporter.runs.looks import Look
 from exporter.runs.pipelines import WorkflowRun
 from exporter.runs.reading import key_of
+from tests.counting.making import Counted, counted
 from tests.runs.job_lists import CREATED
 from tests.samples import project
 
@@ -20,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from exporter.config import Project
+    from exporter.counting.ledger import BranchFacts, Ledger
+    from exporter.insights.family import Family
     from exporter.runs.jobs import Job
-    from exporter.runs.ledger import BranchCounters, Ledger
 
 NOW = CREATED + 10_000.0
 
@@ -56,17 +60,17 @@ class Watched:
 
     def __post_init__(self) -> None:
         """Begin as a poll does."""
-        ledger, live = opening.begun(self.ledger, self.project, self.date, self.now)
-        label = labels_of(self.project, "main")
-        self.ledger, self.live = opening.fitted(ledger, self.live or live, self.project, label, self.now)
+        lookback = self.project.runs.lookback
+        self.ledger, live = opening.first_look(self.ledger, lookback, date=self.date, now=self.now)
+        self.live = self.live or live
 
-    def book(self) -> Book:
+    def book(self) -> PipelineBook:
         """A book on what is counted so far."""
         assert self.ledger is not None
         assert self.live is not None
-        return Book(self.ledger, self.live, self.project, labels_of(self.project, "main"), now=self.now)
+        return PipelineBook(self.ledger, self.live, self.project, labels_of(self.project, "main"), now=self.now)
 
-    def close(self, book: Book) -> Changes:
+    def close(self, book: PipelineBook) -> Changes:
         """Commit a book."""
         book.release()
         book.close()
@@ -101,17 +105,22 @@ class Watched:
         self.now += seconds
         self.close(self.book())
 
-    def counters(self, branch: str = "main", name: str = "build") -> BranchCounters:
-        """The counters of a workflow on a branch."""
+    def counted(self, branch: str = "main", name: str = "build") -> Counted:
+        """What is shown of a workflow on a branch."""
+        assert self.ledger is not None
+        return counted(self.ledger, branch, name)
+
+    def facts(self, branch: str = "main", name: str = "build") -> BranchFacts:
+        """What else is known of a workflow on a branch."""
         assert self.ledger is not None
         return self.ledger.workflows[name].branches[branch]
 
-    def cell(self, family: str, *labels: str) -> Cell | None:
-        """A cell, by its family's name and its labels."""
-        assert self.live is not None
-        return self.live.cells.get(Key(family, labels))
+    def cell(self, family: Family, *labels: str) -> Cell | None:
+        """A cell, by its family and its own labels."""
+        assert self.ledger is not None
+        return self.ledger.cells.values.get(Key(family.name, labels))
 
-    def value(self, family: str, *labels: str) -> float | Distribution:
+    def value(self, family: Family, *labels: str) -> float | Distribution:
         """What a cell shows."""
         cell = self.cell(family, *labels)
         assert cell is not None

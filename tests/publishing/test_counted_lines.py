@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -14,16 +14,19 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from exporter.counting.cells import Cell, Cells, Distribution, Key, Value
+from exporter.counting.ledger import BranchFacts, Ledger, Newest, WorkflowLedger
 from exporter.formats.exposition import EOF, header
 from exporter.insights import run_families
 from exporter.insights.questions import reachable
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.counted_lines import expiries, of_runs
+from exporter.publishing.counted_lines import lines as lines_of
 from exporter.publishing.rendering import render
-from exporter.publishing.run_lines import counted, expiries, row
 from exporter.publishing.store import SnapshotStore
-from exporter.runs.ledger import STATUSES, BranchCounters, Ledger, Newest, Tally, WorkflowLedger
+from exporter.runs.reading import STATUSES
+from tests.counting.making import NOW, WEB, ledger, polled, run
 from tests.publishing.test_store import scraped
-from tests.runs.making import NOW, WEB, ledger, polled, run
 from tests.samples import project
 
 if TYPE_CHECKING:
@@ -41,27 +44,54 @@ BOUNDS = (0.5, 30.0, 2_592_000.0)
 
 
 def lines(known: Ledger, of: Project, at: float) -> list[list[FamilyLines]]:
-    return [row(of, known.bounds, key, counters) for key, counters in sorted(counted(known, of, at).items())]
+    return [lines_of(of.name, key, rows) for key, rows in sorted(of_runs(known, of, at).items())]
 
 
-def tallies() -> st.SearchStrategy[Tally]:
-    statuses = st.dictionaries(st.sampled_from([*STATUSES, 'in"vented\\', "other"]), COUNTS)
-    return st.builds(Tally, st.tuples(*[COUNTS] * 4), statuses, NUMBERS, NUMBERS)
+class Branch(NamedTuple):
+    """What is counted of one workflow on one branch."""
+
+    runs: dict[str, int]
+    histogram: Distribution
+    credits: float
+    last: Newest | None
+    verdict: Newest | None
 
 
-WORKFLOWS = st.dictionaries(
-    NAMES.filter(reachable),
-    st.dictionaries(
-        NAMES, st.builds(BranchCounters, tallies(), st.just(0), last=NEWEST, verdict=NEWEST), max_size=2
-    ).map(lambda branches: WorkflowLedger(0, polled_at=NOW, branches=branches)),
-    max_size=3,
+BRANCHES = st.builds(
+    Branch,
+    st.dictionaries(st.sampled_from([*STATUSES, 'in"vented\\', "other"]), COUNTS),
+    st.builds(Distribution, st.just(BOUNDS), st.tuples(*[COUNTS] * 4), NUMBERS),
+    NUMBERS,
+    NEWEST,
+    NEWEST,
 )
+WORKFLOWS = st.dictionaries(NAMES.filter(reachable), st.dictionaries(NAMES, BRANCHES, max_size=2), max_size=3)
+Workflows = dict[str, dict[str, Branch]]
+
+
+def ledger_of(workflows: Workflows) -> Ledger:
+    """A ledger with these counters."""
+    known: dict[str, WorkflowLedger] = {}
+    cells: dict[Key, Cell] = {}
+    for name, branches in workflows.items():
+        facts = {branch: BranchFacts(0, each.last, each.verdict) for branch, each in branches.items()}
+        known[name] = WorkflowLedger(0, polled_at=NOW, branches=facts)
+        for branch, each in branches.items():
+            values: dict[Key, Value] = {}
+            for status, number in each.runs.items():
+                values[Key(run_families.RUNS_TOTAL.name, (branch, status, name))] = number
+            values |= {
+                Key(run_families.RUN_DURATION.name, (branch, name)): each.histogram,
+                Key(run_families.RUN_CREDITS.name, (branch, name)): each.credits,
+            }
+            cells |= {key: Cell(value, 0.0, 0.0) for key, value in values.items()}
+    return Ledger(0, 0, known, cells=Cells(cells))
 
 
 class Library(Collector):
-    """The same ledger as prometheus_client renders it."""
+    """The same counters as prometheus_client renders them."""
 
-    def __init__(self, known: Ledger) -> None:
+    def __init__(self, known: Workflows) -> None:
         self.known = known
 
     def collect(self) -> Iterator[Metric]:
@@ -73,24 +103,24 @@ class Library(Collector):
             }[family.kind](family.name, family.help, labels=["workflow", "project", "branch", *self._more(family)])
             for family in run_families.RUNS
         }
-        for name, workflow in sorted(self.known.workflows.items()):
-            for branch, series in sorted(workflow.branches.items()):
-                self._add(metrics, [name, WEB.name, branch], series)
+        for name, branches in sorted(self.known.items()):
+            for branch, each in sorted(branches.items()):
+                self._add(metrics, [name, WEB.name, branch], each)
         yield from (metric for metric in metrics.values() if metric.samples)
 
     @staticmethod
     def _more(family: Family) -> list[str]:
         return ["status"] if family is run_families.RUNS_TOTAL else []
 
-    def _add(self, metrics: Mapping[str, Metric], labels: list[str], series: BranchCounters) -> None:
-        tally, last, verdict = series.counted, series.last, series.verdict
-        for status, number in sorted(tally.runs.items()):
+    def _add(self, metrics: Mapping[str, Metric], labels: list[str], each: Branch) -> None:
+        histogram, last, verdict = each.histogram, each.last, each.verdict
+        for status, number in sorted(each.runs.items()):
             metrics[run_families.RUNS_TOTAL.name].add_metric([*labels, status], number)  # type: ignore[attr-defined]
-        bounds = [*map(floatToGoString, self.known.bounds), "+Inf"]
-        buckets = list(zip(bounds, accumulate(tally.buckets), strict=True))
-        metrics[run_families.RUN_DURATION.name].add_metric(labels, buckets, tally.seconds)  # type: ignore[attr-defined]
+        bounds = [*map(floatToGoString, BOUNDS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+        metrics[run_families.RUN_DURATION.name].add_metric(labels, buckets, histogram.sum)  # type: ignore[attr-defined]
         for family, value in (
-            (run_families.RUN_CREDITS, tally.credits),
+            (run_families.RUN_CREDITS, each.credits),
             (run_families.LAST_RUN_SUCCESS, verdict and verdict.value),
             (run_families.LAST_RUN_DURATION, last and last.value),
             (run_families.LAST_RUN_TIMESTAMP, last and last.stopped_at),
@@ -101,16 +131,13 @@ class Library(Collector):
 
 @pytest.mark.parametrize("openmetrics", [False, True])
 @given(WORKFLOWS)
-def test_the_text_is_that_of_prometheus_client_byte_for_byte(
-    openmetrics: bool, workflows: dict[str, WorkflowLedger]
-) -> None:
-    known = Ledger(0, 0, BOUNDS, workflows)
+def test_the_text_is_that_of_prometheus_client_byte_for_byte(openmetrics: bool, workflows: Workflows) -> None:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Library(known))
+    registry.register(Library(workflows))
     expected = generate_openmetrics(registry).removesuffix(EOF) if openmetrics else generate_latest(registry)
     found = dict.fromkeys(run_families.RUNS, b"")
     names = {family.name: family for family in run_families.RUNS}
-    for each in lines(known, WEB, NOW):
+    for each in lines(ledger_of(workflows), WEB, NOW):
         for line in each:
             found[names[line.family]] += (line.openmetrics if openmetrics else line.text).encode()
     assert expected == b"".join(

@@ -9,25 +9,44 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.runs import Run, labels_of, listed, rebucketed, start_of, with_credits
-from exporter.runs.ledger import INVENTED, OTHER_BRANCHES, STATUSES, BranchCounters, Ledger, Newest, WorkflowLedger
-from tests.runs.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, ledger, polled, run
+from exporter.counting import crediting
+from exporter.counting.asking import start_of
+from exporter.counting.book import RunBook
+from exporter.counting.cells import Distribution
+from exporter.counting.ledger import INVENTED, BranchFacts, Ledger, Newest, WorkflowLedger, listed
+from exporter.runs.branches import OTHER_BRANCHES, labels_of
+from exporter.runs.reading import STATUSES, Run
+from tests.counting.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, counted, ledger, polled, run
 from tests.samples import project
+
+BUCKETS = "runs: {buckets: [60s, 600s]}"
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 
-def series(of: Ledger, branch: str = "main", workflow: str = "build") -> BranchCounters:
+def facts(of: Ledger, branch: str = "main", workflow: str = "build") -> BranchFacts:
     return of.workflows[workflow].branches[branch]
 
 
-def counts(of: Ledger, branch: str = "main") -> dict[str, int]:
-    return {status: number for status, number in series(of, branch).counted.runs.items() if number}
+def counts(of: Ledger, branch: str = "main") -> dict[str, float]:
+    return {status: number for status, number in counted(of, branch).runs.items() if number}
+
+
+def book(known: Ledger, at: float = NOW, settings: str = BUCKETS) -> RunBook:
+    return RunBook(known, project(settings), LABEL, now=at)
+
+
+def closed(found: RunBook) -> Ledger:
+    found.close()
+    return found.ledger
 
 
 def named(known: Ledger | None, at: float, *names: str) -> Ledger:
-    return listed(known, dict.fromkeys(names), at, read=at, lookback=LOOKBACK, bounds=BOUNDS)
+    known = known or listed(dict.fromkeys(names), at, read=at, lookback=LOOKBACK)
+    found = book(known, at)
+    found.list_names(names, at)
+    return closed(found)
 
 
 # Appearing at 0
@@ -35,14 +54,14 @@ def named(known: Ledger | None, at: float, *names: str) -> Ledger:
 
 def test_a_branch_appears_with_all_its_statuses_and_buckets_at_0_and_rises_at_the_next_poll() -> None:
     first = polled(ledger(), run(1), run(2, "failed"))
-    assert series(first).counted.runs == dict.fromkeys(STATUSES, 0)
-    assert series(first).counted.buckets == (0, 0, 0)
-    assert (series(first).counted.seconds, series(first).counted.credits) == (0, 0)
+    assert counted(first).runs == dict.fromkeys(STATUSES, 0)
+    assert counted(first).buckets == (0, 0, 0)
+    assert (counted(first).seconds, counted(first).credits) == (0, 0)
     second = polled(first)
     assert counts(second) == {"success": 1, "failed": 1}
-    assert series(second).counted.buckets == (2, 0, 0)
-    assert (series(second).counted.seconds, series(second).counted.credits) == (60, 10)
-    assert series(second).held is None
+    assert counted(second).buckets == (2, 0, 0)
+    assert (counted(second).seconds, counted(second).credits) == (60, 10)
+    assert not counted(second).held
 
 
 def test_a_branch_that_was_shown_at_0_counts_at_once() -> None:
@@ -58,7 +77,7 @@ def test_what_is_held_is_not_held_again() -> None:
 def test_a_run_that_has_not_finished_makes_its_branch_appear_and_counts_nothing() -> None:
     after = polled(polled(ledger(), run(1, "", "develop")))
     assert counts(after, "develop") == {}
-    assert series(after, "develop").last is None
+    assert facts(after, "develop").last is None
 
 
 # The first good poll
@@ -68,13 +87,13 @@ def test_the_first_good_poll_counts_nothing_and_shows_0() -> None:
     first = polled(ledger(baseline=True), run(1), run(2, "failed", "feature"))
     assert not first.workflows["build"].baseline
     for branch in ("main", OTHER_BRANCHES):
-        assert series(first, branch).counted.runs == dict.fromkeys(STATUSES, 0)
-        assert series(first, branch).held is None
+        assert counted(first, branch).runs == dict.fromkeys(STATUSES, 0)
+        assert not counted(first, branch).held
     assert counts(polled(first, run(3))) == {"success": 1}
 
 
 def test_the_first_good_poll_shows_the_newest_run_all_the_same() -> None:
-    found = series(polled(ledger(baseline=True), run(1, "failed")))
+    found = facts(polled(ledger(baseline=True), run(1, "failed")))
     assert found.last == Newest(NOW + 32.0, NOW + 1, 1, 30)
     assert found.verdict == Newest(NOW + 32.0, NOW + 1, 1, 0)
 
@@ -90,7 +109,7 @@ def test_all_that_is_listed_at_first_begins_uncounted_and_what_appears_later_doe
 
 def test_a_project_without_runs_begins_by_the_clock_that_is_behind() -> None:
     for names in ({}, {"build": None}):
-        first = listed(None, names, NOW, read=NOW - 40 * DAY, lookback=LOOKBACK, bounds=BOUNDS)
+        first = listed(names, NOW, read=NOW - 40 * DAY, lookback=LOOKBACK)
         assert (first.began, first.names_at) == (NOW - 43 * DAY, NOW)
 
 
@@ -103,12 +122,10 @@ def test_while_a_workflow_has_no_run_the_next_poll_reads_from_where_this_one_did
 
 def test_the_first_list_tells_how_old_the_newest_run_is_and_later_ones_do_not() -> None:
     last = {"build": NOW - 60.0 * DAY, "deploy": NOW - 61.0 * DAY, "nightly": None}
-    first = listed(None, last, NOW, read=NOW, lookback=LOOKBACK, bounds=BOUNDS)
+    first = listed(last, NOW, read=NOW, lookback=LOOKBACK)
     assert first.began == NOW - 63 * DAY
     assert [first.workflows[name].newest for name in last] == [NOW - 60 * DAY, NOW - 61 * DAY, None]
-    later = listed(
-        first, {"build": NOW, "deploy": None, "late": NOW - 5.0}, NOW, read=NOW, lookback=LOOKBACK, bounds=()
-    )
+    later = named(first, NOW, *last, "late")
     assert [later.workflows[name].newest for name in ("build", "deploy", "late")] == [
         NOW - 60 * DAY,
         NOW - 61 * DAY,
@@ -187,11 +204,11 @@ def test_a_newest_run_that_was_kept_from_the_future_makes_way_for_the_next() -> 
     kept = replace(
         kept,
         workflows={
-            "build": replace(kept.workflows["build"], branches={"main": replace(series(kept), last=far, verdict=far)})
+            "build": replace(kept.workflows["build"], branches={"main": replace(facts(kept), last=far, verdict=far)})
         },
     )
-    assert series(polled(kept)).last == far
-    found = series(polled(kept, run(2)))
+    assert facts(polled(kept)).last == far
+    found = facts(polled(kept, run(2)))
     assert found.last is not None
     assert found.verdict is not None
     assert (found.last.key, found.verdict.key) == (2, 2)
@@ -204,25 +221,25 @@ def test_approvals_and_null_durations_count_everywhere_but_in_the_histogram() ->
     seen = polled(ledger(), run(0, ""))
     after = polled(seen, run(1, approval=True), run(2, duration=None), run(3, "canceled", duration=700))
     assert counts(after) == {"success": 2, "canceled": 1}
-    assert series(after).counted.credits == 15
-    assert series(after).counted.buckets == (0, 0, 1)
-    assert series(after).counted.seconds == 700
+    assert counted(after).credits == 15
+    assert counted(after).buckets == (0, 0, 1)
+    assert counted(after).seconds == 700
 
 
 @pytest.mark.parametrize(("duration", "bucket"), [(0, 0), (60, 0), (61, 1), (600, 1), (601, 2)])
 def test_a_bound_belongs_to_its_bucket(duration: int, bucket: int) -> None:
     after = polled(polled(ledger(), run(0, "")), run(1, duration=duration))
-    assert series(after).counted.buckets[bucket] == 1
+    assert counted(after).buckets[bucket] == 1
 
 
 def test_an_invented_status_appears_at_0_when_it_is_first_seen_and_rises_at_the_next_poll() -> None:
     seen = polled(ledger(), run(0, ""))
     first = polled(seen, run(1, "abandoned"), run(2))
-    assert series(first).counted.runs == {**dict.fromkeys(STATUSES, 0), "success": 1, "abandoned": 0}
-    assert series(first).counted.buckets == (1, 0, 0)
+    assert counted(first).runs == {**dict.fromkeys(STATUSES, 0), "success": 1, "abandoned": 0}
+    assert counted(first).buckets == (2, 0, 0)
     second = polled(first, run(3, "abandoned"))
     assert counts(second) == {"success": 1, "abandoned": 2}
-    assert series(second).counted.buckets == (3, 0, 0)
+    assert counted(second).buckets == (3, 0, 0)
 
 
 def test_ten_statuses_may_be_invented_and_the_rest_is_other() -> None:
@@ -234,14 +251,12 @@ def test_ten_statuses_may_be_invented_and_the_rest_is_other() -> None:
 
 def test_credits_that_come_later_are_added_to_what_was_counted() -> None:
     before = polled(polled(ledger(), run(1), run(2, branch="develop")))
-    after = with_credits(before, "build", [run(1, credits=7), run(2, branch="develop", credits=3), run(3)], LABEL)
-    assert (series(after).counted.credits, series(after, "develop").counted.credits) == (17, 8)
-    assert replace(series(after).counted, credits=5) == series(before).counted
-
-
-def test_credits_of_a_branch_that_is_shown_no_longer_are_dropped() -> None:
-    before = polled(polled(ledger(), run(1)))
-    assert with_credits(before, "build", [run(2, branch="feature")], LABEL) == before
+    found = book(before, NOW + 200)
+    crediting.credit(found, "build", [run(1, credits=7), run(2, branch="develop", credits=3)])
+    after = closed(found)
+    assert (counted(after).credits, counted(after, "develop").credits) == (12, 8)
+    assert counted(after).runs == counted(before).runs
+    assert found.changes.credited == {"build": {1, 2}}
 
 
 # The newest run
@@ -250,14 +265,14 @@ def test_credits_of_a_branch_that_is_shown_no_longer_are_dropped() -> None:
 def test_the_newest_run_is_the_one_that_stopped_last() -> None:
     late = run(1, "failed", stopped_at=NOW + 5000.0, duration=4999)
     after = polled(ledger(), run(900), late)
-    assert series(after).last == Newest(NOW + 5000.0, NOW + 1, 1, 4999)
-    assert series(polled(after, run(1000))).last == series(after).last
+    assert facts(after).last == Newest(NOW + 5000.0, NOW + 1, 1, 4999)
+    assert facts(polled(after, run(1000))).last == facts(after).last
 
 
 @pytest.mark.parametrize("status", ["canceled", "unauthorized", "abandoned"])
 def test_a_run_that_neither_succeeded_nor_failed_is_passed_over_for_success(status: str) -> None:
     after = polled(ledger(), run(1, "error"), run(2, status))
-    found = series(after)
+    found = facts(after)
     assert found.verdict is not None
     assert (found.verdict.key, found.verdict.value) == (1, 0)
     assert found.last is not None
@@ -266,8 +281,8 @@ def test_a_run_that_neither_succeeded_nor_failed_is_passed_over_for_success(stat
 
 def test_a_run_without_a_stop_is_not_the_newest() -> None:
     after = polled(ledger(), run(1), run(2, stopped_at=None))
-    assert series(after).last is not None
-    assert series(after).last.key == 1  # type: ignore[union-attr]
+    assert facts(after).last is not None
+    assert facts(after).last.key == 1  # type: ignore[union-attr]
 
 
 # Buckets
@@ -275,19 +290,26 @@ def test_a_run_without_a_stop_is_not_the_newest() -> None:
 
 def test_changed_buckets_begin_the_histogram_anew_and_nothing_else() -> None:
     before = polled(polled(polled(ledger(), run(0, "")), run(1)), run(2, "abandoned"))
-    changed = rebucketed(before, (10.0, 20.0, 40.0))
-    assert series(changed).counted == replace(series(before).counted, buckets=(0, 0, 0, 0), seconds=0)
-    after = polled(changed, run(3))
+    other = project("runs: {buckets: [10s, 20s, 40s]}")
+    found = RunBook(before, other, LABEL, now=NOW + 200)
+    changed = closed(found)
+    assert {key.family for key in found.changes.cells} == {"circleci_workflow_run_duration_seconds"}
+    assert counted(changed).histogram == Distribution((10.0, 20.0, 40.0), (0, 0, 0, 0))
+    assert counted(changed).runs == counted(before).runs
+    after = polled(changed, run(3), of=other, at=NOW + 210)
     assert counts(after) == {"success": 2, "abandoned": 1}
-    assert series(after).counted.buckets == (0, 0, 0, 0)
-    last = polled(after, run(4))
-    assert series(last).counted.buckets == (0, 0, 2, 0)
-    assert series(last).counted.seconds == 60
+    assert counted(after).buckets == (0, 0, 0, 0)
+    last = polled(after, run(4), of=other, at=NOW + 300)
+    assert counts(last) == {"success": 3, "abandoned": 1}
+    assert counted(last).buckets == (0, 0, 2, 0)
+    assert counted(last).seconds == 60
 
 
-def test_the_same_buckets_change_nothing() -> None:
+def test_the_same_settings_change_nothing() -> None:
     known = polled(ledger(), run(1))
-    assert rebucketed(known, BOUNDS) is known
+    found = book(known, NOW + 1)
+    assert closed(found).cells is known.cells
+    assert not found.changes
 
 
 # What is remembered
@@ -376,7 +398,7 @@ def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
     every: Sequence[Fate], good: Sequence[bool], baseline: bool, random: Any
 ) -> None:
     known, remembered, uncounted = ledger(baseline=baseline), set[int](), set[int]()
-    heights: dict[tuple[str, str], int] = {}
+    heights: dict[tuple[str, str], float] = {}
     first = baseline
     for poll in range(6):
         if not good[poll]:
@@ -392,17 +414,17 @@ def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
         remembered |= finished
         if first:
             uncounted, first = finished, False
-        for branch, found in known.workflows["build"].branches.items():
-            for status, number in found.counted.runs.items():
+        for branch in known.workflows["build"].branches:
+            for status, number in counted(known, branch).runs.items():
                 assert number >= heights.get((branch, status), 0)
                 assert (branch, status) in heights or number == 0, "a series was born above 0"
                 heights[branch, status] = number
-    known = polled(known, at=NOW + 10)
+    known = polled(known, at=NOW + 100)
     expected = truth(fate.run for fate in every if fate.run.key in remembered - uncounted)
-    for branch, found in known.workflows["build"].branches.items():
+    for branch in known.workflows["build"].branches:
         statuses, buckets, seconds, credits_used = expected.pop(branch, (Counter(), [0, 0, 0], 0, 0))
-        assert {status: number for status, number in found.counted.runs.items() if number} == statuses
-        assert list(found.counted.buckets) == buckets
-        assert (found.counted.seconds, found.counted.credits) == (seconds, credits_used)
-        assert found.held is None
-    assert expected == {}
+        found = counted(known, branch)
+        assert {status: number for status, number in found.runs.items() if number} == statuses
+        assert list(found.buckets) == buckets
+        assert (found.seconds, found.credits) == (seconds, credits_used)
+    assert not expected

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from exporter.runs import WorkflowLedger, due_names, listing, recent, start_of, sweep_is_due, wanted
-from tests.runs.making import DAY, LOOKBACK, NOW, WEB, ledger
+from exporter.counting.asking import due_names, listing, recent, start_of, sweep_is_due, wanted
+from exporter.counting.ledger import WorkflowLedger
+from tests.counting.making import DAY, LOOKBACK, NOW, WEB, ledger
 from tests.samples import project
 
 
