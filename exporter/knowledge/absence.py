@@ -5,21 +5,28 @@ Such a project is asked one light question, at growing gaps up to a day, until i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exporter.insights.collectors import LISTING
-from exporter.knowledge.snapshots import Snapshot
+from exporter.knowledge.snapshots import Outcome, Snapshot
 
 LONGEST_GAP = 86_400.0
 
 
-def since(snapshot: Snapshot) -> float | None:
-    """When the project was first not found, in Unix seconds; None while it is there."""
-    outcome = snapshot.outcomes.get(LISTING.name)
+def noted(outcome: Outcome, before: Outcome | None) -> Outcome:
+    """The outcome of a poll that did not find the project; `before` is that of the poll before."""
+    return replace(outcome, absent_since=(before and before.absent_since) or outcome.finished_at)
+
+
+def since(snapshot: Snapshot, collector: str = LISTING.name) -> float | None:
+    """When a collector first did not find the project, in Unix seconds; None while it is there."""
+    outcome = snapshot.outcomes.get(collector)
     return None if outcome is None else outcome.absent_since
 
 
-def interval(snapshot: Snapshot, usual: float) -> float:
+def interval(snapshot: Snapshot, usual: float, collector: str = LISTING.name) -> float:
     """The seconds to the next poll: while a project is absent, as many as it had been absent at the newest one."""
-    outcome = snapshot.outcomes.get(LISTING.name)
+    outcome = snapshot.outcomes.get(collector)
     if outcome is None or outcome.absent_since is None:
         return usual
     return max(usual, min(outcome.finished_at - outcome.absent_since, LONGEST_GAP))

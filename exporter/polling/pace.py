@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from exporter.counting.book import rises_at
 from exporter.errors import PollError
+from exporter.insights.collectors import PIPELINES
+from exporter.knowledge import absence
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.polling import crediting
 from exporter.polling.coverage import Coverage
 from exporter.polling.inbox import Inbox
 from exporter.runs import watching
 
-LIST, NAMES, RISE = "list", "names", "rise"
+PROJECT, LIST, NAMES, RISE = "project", "list", "names", "rise"
 SOON = 1.0
 
 
@@ -23,6 +25,8 @@ class Postponed:
     """What is not asked again before a moment, since asking failed; only the poll under way touches it."""
 
     until: dict[str, float] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    """Failures in a row of what is asked again ever more seldom."""
     failed: dict[str, PollError] = field(default_factory=dict)
     """What failed when it was last asked, and why."""
     waiting: float | None = None
@@ -43,6 +47,11 @@ class Postponed:
         """Ask no more before a Unix time."""
         self.until[what] = until
 
+    def retry(self, what: str, now: float, gap: float, longest: float) -> None:
+        """Ask again after a gap that doubles with each failure in a row, up to the longest."""
+        tries = self.tries[what] = self.tries.get(what, 0) + 1
+        self.until[what] = now + min(gap * (1 << min(tries - 1, 16)), longest)
+
     def due(self, what: str, due: float) -> float:
         """When something is due that would be due then."""
         return max(due, self.until.get(what, 0.0))
@@ -50,6 +59,7 @@ class Postponed:
     def clear(self, what: str) -> None:
         """Asking has succeeded."""
         self.until.pop(what, None)
+        self.tries.pop(what, None)
         self.failed.pop(what, None)
 
     def failure(self, of: Iterable[str]) -> PollError | None:
@@ -91,8 +101,14 @@ class Pace:
         """When something of a project is due, in Unix seconds."""
         now, project, live, ledger = self._wall(), snapshot.project, snapshot.live, snapshot.ledger
         postponed, settings, ahead = self.of(project.slug), project.pipelines, self._ahead()
+        hinted = self.inbox.next_due(project.slug)
+        hints = [] if hinted is None else [hinted]
+        earliest = postponed.due(PROJECT, 0.0)
+        if absence.since(snapshot, PIPELINES) is not None:
+            gap = absence.interval(snapshot, settings.interval, PIPELINES)
+            return min([snapshot.outcomes[PIPELINES].finished_at + gap, *hints])
         if self.coverage.waits(project.slug):
-            return now
+            return min([max(now, earliest), *hints])
         covered = self.coverage.covers(project.slug, live, now)
         listed = watching.list_due(live, settings, now, covered=covered, confirmed=postponed.confirmed, ahead=ahead)
         moments = [postponed.due(LIST, listed)]
@@ -110,10 +126,7 @@ class Pace:
             rising = rises_at(ledger, project)
             if rising is not None:
                 moments.append(postponed.due(RISE, rising))
-        hinted = self.inbox.next_due(project.slug)
-        if hinted is not None:
-            moments.append(hinted)
-        return min(moments)
+        return min([max(min(moments), earliest), *hints])
 
     def tells(self, before: Snapshot, after: Snapshot, collector: str) -> bool:
         """Whether outcomes are worth showing: others than before, or that of a collector once in its longest time."""

@@ -9,15 +9,15 @@ from dataclasses import replace
 from exporter.counting import looks, opening, pipeline_list
 from exporter.counting.looks import Look
 from exporter.counting.pipeline_book import PipelineBook
-from exporter.errors import NotFoundError, PollError, StateError
+from exporter.errors import ForbiddenError, NotFoundError, PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
-from exporter.knowledge import facts
+from exporter.knowledge import absence, facts
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt, Held
 from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.hint_work import HintWork
-from exporter.polling.pace import LIST, NAMES, Pace
+from exporter.polling.pace import LIST, NAMES, PROJECT, Pace
 from exporter.polling.project_facts import refresh
 from exporter.runs import watching
 from exporter.runs.branches import labels_of
@@ -37,7 +37,8 @@ class Work:
     """One step. Afterwards `book` has what was learned, if anything could be; `more` says that more is due.
 
     `insights` is how reading from Insights went, where something was read; `hints` what became of the hints, and
-    `hurried` that nothing else was done. `set_aside` has the pipelines that this step has set aside, and why.
+    `hurried` that nothing else was done. `set_aside` has the pipelines that this step has set aside, and why;
+    `absent` says that CircleCI does not know the project.
     """
 
     def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
@@ -52,6 +53,8 @@ class Work:
         self.insights: Attempt | None = None
         self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, pace.inbox)
         self.hurried = False
+        self.absent = False
+        self._was_absent = absence.since(snapshot, PIPELINES) is not None
         self.set_aside: dict[str, str] = {}
 
     def do(self, *, resume: bool, hurry: bool) -> None:
@@ -60,7 +63,12 @@ class Work:
         Raises PollError or Stopped; what was learned until then is in the book.
         """
         attempt, project = self._attempt, self._project
-        book = self.book = self._opened(resume=resume)
+        try:
+            book = self.book = self._opened(resume=resume)
+        except PollError:
+            self._postponed.retry(PROJECT, attempt.now(), project.pipelines.interval, project.pipelines.longest)
+            raise
+        self._postponed.clear(PROJECT)
         self.hurried = self.hints.follow(book) and hurry
         if self.hurried:
             self.more = True
@@ -74,6 +82,9 @@ class Work:
         """Ask for what is due by itself."""
         pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
         self._list(book)
+        if self.absent:
+            self._postponed.waiting = None
+            return
         self._look(book)
         if self._attempt.answered:
             self._postponed.answered_at = self._attempt.now()
@@ -94,9 +105,16 @@ class Work:
         attempt, project, ledger, live = self._attempt, self._project, self._ledger, self._live
         if resume or ledger is None:
             ledger, live = self._state.resume(self._slug, project.runs.interval)
-        self.facts, error = refresh(attempt, project, self.facts, branches=False)
+        asked = None if self._was_absent else self.facts
+        found, error = refresh(attempt, project, asked, branches=False)
+        if error is not None and (self._was_absent or (asked is None and isinstance(error, NotFoundError))):
+            self.absent, self._postponed.waiting = True, None
+            raise error
+        if self._was_absent:
+            self._postponed.clear(LIST)
         if error is not None:
             attempt.count(error)
+        self.facts = found or self.facts
         label = labels_of(project, facts.default_branch(project, self.facts))
         known = ledger is not None and live is not None
         if ledger is None or live is None:
@@ -145,8 +163,21 @@ class Work:
             book.walked(now)
         else:
             attempt.fail(walk.failure)
-            self._postponed.postpone(LIST, now + project.pipelines.interval)
-            self._postponed.failed[LIST] = walk.failure
+            self._refused(walk.failure, now)
+
+    def _refused(self, failure: PollError, now: float) -> None:
+        """Ask for the list again later: ever later where CircleCI refuses it. Where it is gone, the project may be."""
+        attempt, settings = self._attempt, self._project.pipelines
+        self._postponed.failed[LIST] = failure
+        if not isinstance(failure, NotFoundError | ForbiddenError):
+            self._postponed.postpone(LIST, now + settings.interval)
+            return
+        self._postponed.retry(LIST, now, settings.interval, settings.longest)
+        if isinstance(failure, NotFoundError):
+            _, error = refresh(attempt, self._project, None, branches=False)
+            if error is not None:
+                attempt.count(error)
+            self.absent = isinstance(error, NotFoundError)
 
     def _look(self, book: PipelineBook) -> None:
         """Look at the pipelines that are due, in their turn."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import StateError
 from exporter.insights.collectors import PIPELINES
-from exporter.knowledge import facts
+from exporter.knowledge import absence, facts
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.failure_log import FailureLog
@@ -129,6 +129,8 @@ class PipelinesPoll:
         outcomes = base.outcomes
         if attempt.error is not None or not work.hurried:  # what hints led to is not all that was due
             outcomes = attempt.outcomes(outcomes)
+        if work.absent:
+            outcomes = {**outcomes, PIPELINES: absence.noted(outcomes[PIPELINES], base.outcomes.get(PIPELINES))}
         if work.insights is not None:
             outcomes = work.insights.outcomes(outcomes)
         return replace(base, facts=facts.newer(base.facts, work.facts), outcomes=outcomes)

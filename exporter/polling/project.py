@@ -109,7 +109,7 @@ class ProjectPoll:
         if collector is LISTING:
             self._listed = attempt.answered and outcome.success
             if isinstance(self._absent or self._branchless, NotFoundError):
-                outcome = replace(outcome, absent_since=(before and before.absent_since) or outcome.finished_at)
+                outcome = absence.noted(outcome, before)
         self._outcomes[collector.name] = outcome
 
     def _ask(self, attempt: Attempt, collector: Collector) -> None:

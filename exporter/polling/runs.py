@@ -15,7 +15,7 @@ from exporter.counting import asking, crediting
 from exporter.counting.book import RunBook, rises_at
 from exporter.counting.ledger import listed
 from exporter.errors import NotFoundError, PollError, StateError
-from exporter.insights.collectors import RUNS
+from exporter.insights.collectors import LISTING, RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.knowledge import absence, facts
 from exporter.knowledge.snapshots import Snapshot
@@ -60,7 +60,8 @@ def kind(attempts: Attempts, store: SnapshotStore, state: StateStore, failures: 
 
 
 def _usual(snapshot: Snapshot) -> float:
-    return absence.interval(snapshot, snapshot.project.runs.interval)
+    usual = snapshot.project.runs.interval
+    return max(absence.interval(snapshot, usual), absence.interval(snapshot, usual, RUNS))
 
 
 def _rising(snapshot: Snapshot) -> float | None:
@@ -110,6 +111,8 @@ class RunsPoll:
         self._unpublished, self._snapshot, self._asks = unpublished, snapshot, asks
         self._project, self._facts = snapshot.project, snapshot.facts
         self._book: RunBook | None = None
+        self._absent = False
+        self._was_absent = any(absence.since(snapshot, name) is not None for name in (LISTING.name, RUNS))
 
     def step(self) -> bool:
         """Read all workflows, commit what was learned and show it; returns that there is no more to do."""
@@ -129,12 +132,8 @@ class RunsPoll:
         project, ledger = self._project, self._snapshot.ledger
         if ledger is None or project.slug in self._unpublished:
             ledger, _ = self._state.resume(project.slug, project.runs.interval)
-        if self._asks:
-            self._facts, error = refresh(attempt, project, self._facts, branches=False)
-            if error is not None:
-                attempt.fail(error)
-            if attempt.over():
-                return
+        if self._asks and not self._learn(attempt):
+            return
         label = labels_of(project, facts.default_branch(project, self._facts))
         if ledger is not None:
             self._book = RunBook(ledger, project, label, now=attempt.now())
@@ -143,8 +142,19 @@ class RunsPoll:
         for name in asking.wanted(self._book.ledger, project):
             if attempt.over():
                 break
-            with attempt.guard(f"the runs of {name}"):
+            with attempt.guard(f"the runs of {name}") as held:
                 self._workflow(attempt, self._book, name)
+            if held.error is None:
+                self._absent = False  # known names serve while their list cannot be read
+
+    def _learn(self, attempt: Attempt) -> bool:
+        """Refresh the project's facts; returns whether to go on."""
+        unknown = self._facts is None
+        self._facts, error = refresh(attempt, self._project, self._facts, branches=False)
+        if error is not None:
+            attempt.fail(error)
+            self._absent = unknown and isinstance(error, NotFoundError)
+        return not (attempt.over() or self._absent)
 
     def _named(self, attempt: Attempt, label: Callable[[str], str]) -> bool:
         """Bring the book up to date with CircleCI's list of workflows, hourly; returns whether to go on.
@@ -152,8 +162,7 @@ class RunsPoll:
         The list is the one question to ask of a project that was absent.
         """
         project, now, book = self._project, attempt.now(), self._book
-        absent = absence.since(self._snapshot) is not None
-        if book is not None and not absent and not asking.due_names(book.ledger, project, now):
+        if book is not None and not self._was_absent and not asking.due_names(book.ledger, project, now):
             return True
         reading = Reading()
         try:
@@ -161,7 +170,8 @@ class RunsPoll:
                 reading.add(items(page), ("name",), (LAST_RUN,))
         except PollError as error:
             attempt.fail(error)
-            return not (absent and isinstance(error, NotFoundError))
+            self._absent = isinstance(error, NotFoundError)
+            return not (self._was_absent and self._absent)
         attempt.unread(reading.unread)
         names = {name: last for (name,), (last,) in reading.rows}
         if book is None:
@@ -240,4 +250,7 @@ class RunsPoll:
     def _tried(self, base: Snapshot, attempt: Attempt) -> Snapshot:
         """The snapshot after this poll, but for what it counted."""
         learned = facts.newer(base.facts, self._facts)
-        return replace(base, facts=learned, outcomes=attempt.outcomes(base.outcomes))
+        outcomes = attempt.outcomes(base.outcomes)
+        if self._absent:
+            outcomes = {**outcomes, RUNS: absence.noted(outcomes[RUNS], base.outcomes.get(RUNS))}
+        return replace(base, facts=learned, outcomes=outcomes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.insights.collector import PIPELINES_POLL
+from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
 from exporter.publishing.scrape import scrape
 from exporter.runs.pipelines import ListedPipeline
 from tests.watching import NOON, SLUG, Watching, watching
@@ -787,3 +787,81 @@ def test_an_ended_run_whose_jobs_circleci_does_not_know_settles_without_any() ->
         assert running.runs() == 1
         assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
         assert sum(running.samples("circleci_jobs_in_progress").values()) == 0
+
+
+def live_through(running: Watching, seconds: float, poll: str = PIPELINES_POLL) -> list[str]:
+    """Poll as the schedule would for so long; the paths that were asked for."""
+    running.asked()
+    kind, end = running.engine.kinds[poll], running.now + seconds
+    while running.now < end:
+        snapshot = running.engine.store.get(SLUG)
+        assert snapshot is not None
+        running.look(kind.interval(snapshot))
+    return running.asked()
+
+
+def test_a_project_that_was_never_found_is_asked_for_at_growing_gaps_up_to_a_day() -> None:
+    with watching() as running:
+        running.circle.fail("not_found", SLUG)
+        running.look()
+        assert len(live_through(running, DAY)) <= 12
+        assert set(live_through(running, 5 * DAY)) == {f"/project/{SLUG}"}
+        running.circle.heal()
+        running.start()
+        live_through(running, DAY)
+        assert running.in_progress() == {"running": 1}
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 1
+
+
+def test_a_project_that_is_gone_is_asked_for_at_growing_gaps_and_found_again() -> None:
+    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+        running.begin()
+        running.start()
+        running.look(900)
+        running.circle.fail("not_found", f"{SLUG}|/pipeline|/workflow")
+        asked = live_through(running, DAY)
+        assert len(asked) <= 25
+        assert set(live_through(running, 3 * DAY)) == {f"/project/{SLUG}"}
+        assert running.value("circleci_exporter_collector_success", collector="pipelines") == 0
+        running.circle.heal()
+        live_through(running, 2 * DAY)
+        assert running.in_progress() == {"running": 1}
+
+
+def test_facts_that_cannot_be_read_and_a_token_that_is_refused_are_asked_again_ever_more_seldom() -> None:
+    for refusal in ("forbidden", "unauthorized"):
+        with watching(settings="pipelines: {idle_interval: 15m}") as running:
+            running.circle.fail(refusal)
+            running.look()
+            snapshot = running.engine.store.get(SLUG)
+            assert snapshot is not None
+            gaps = []
+            for _ in range(7):
+                gaps.append(running.engine.kinds[PIPELINES_POLL].interval(snapshot))
+                running.look(gaps[-1])
+            assert gaps == [60, 120, 240, 480, 900, 900, 900]
+
+
+def test_a_list_that_is_refused_is_asked_for_ever_more_seldom_while_looks_go_on() -> None:
+    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+        running.begin()
+        workflow = running.start()
+        running.look(900)
+        running.circle.fail("forbidden", f"/project/{SLUG}/pipeline")
+        asked = live_through(running, 1500)
+        assert len([path for path in asked if path.endswith(f"{SLUG}/pipeline")]) <= 5
+        running.end(workflow)
+        live_through(running, 600)
+        assert running.runs() == 1
+
+
+def test_runs_alone_ask_for_a_project_that_is_not_found_at_growing_gaps_too() -> None:
+    with watching(collectors="runs") as running:
+        running.circle.fail("not_found", SLUG)
+        asked = live_through(running, DAY, RUNS_POLL)
+        assert len(asked) <= 12
+        running.circle.heal()
+        live_through(running, 2 * DAY, RUNS_POLL)
+        assert running.value("circleci_exporter_collector_success", collector="runs") == 1
+        running.circle.fail("not_found", SLUG)
+        assert len(live_through(running, DAY, RUNS_POLL)) <= 24

@@ -461,7 +461,7 @@ def test_without_a_default_branch_the_first_poll_fails(counting: Counting) -> No
     counting.run()
     counting.circle.fail("not_found", "/project/")
     assert not counting.poll(after=1)
-    assert counting.failures() == {"not_found": 1, "payload": 1}
+    assert counting.failures() == {"not_found": 1}
     assert counting.total() is None
 
 
