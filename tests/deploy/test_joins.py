@@ -37,6 +37,7 @@ EVIDENCE = {
     "CircleCIDataStale": {"circleci_exporter_collector_last_success_timestamp_seconds"},
     "CircleCIRateLimited": {"circleci_exporter_api_throttled_seconds_total"},
     "CircleCIPollsLate": {"circleci_exporter_poll_delay_seconds"},
+    "CircleCIPipelinesSetAside": {"circleci_exporter_set_aside_pipelines"},
     "CircleCISeriesDropped": {"circleci_exporter_dropped_series_total"},
     "CircleCIFieldsUnreadable": {"circleci_exporter_unreadable_fields_total"},
     "CircleCIDefaultBranchUnknown": {"circleci_insights_workflow_runs"},
