@@ -144,7 +144,7 @@ class Writing:
             raise StartError(str(error)) from None
 
     def _project(self, project: Project, known: Known, files: Files) -> Ledger:
-        label, room = labels_of(project, facts.default_branch(project, known.facts)), Room(project)
+        label, limit = labels_of(project, facts.default_branch(project, known.facts)), Limit(project)
         lines = Lines({**self._asked.labels, "project": project.name}, self._grid, self._spans)
         invented: tuple[str, ...] = ()
         workflows = {}
@@ -156,7 +156,7 @@ class Writing:
             ledger, points = growth.close()
             invented = ledger.invented
             for _, rows in sorted(counted_lines.of_workflows(ledger, project, ledger.workflows).items()):
-                for family, own, value in rows if room.takes(rows) else ():
+                for family, own, value in rows if limit.takes(rows) else ():
                     if family in FAMILIES:
                         rises = points.get(Key(family.name, own), ())
                         for span, text in lines.of(family, own, rises, value, grid.last):
@@ -169,7 +169,7 @@ class Writing:
             self._workflows += 1
             self._runs += growth.counted
             self._tell()
-        self._cut += room.cut
+        self._cut += limit.cut
         return replace(ledgers.of_project(project, known, workflows, start=self._start), invented=invented)
 
     def _tell(self, assembled: float = 0.0) -> None:
@@ -187,7 +187,7 @@ class Writing:
         return Changes(whole=True, runs=runs, cells=dict(cells))
 
 
-class Room:
+class Limit:
     """The series that one project may have, as a scrape limits them; rows are offered in order.
 
     Window gauges come before run counters in a scrape, and the past does not know how many there are. So this holds

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from exporter.config import Config
-from exporter.counting.cells import Key
+from exporter.counting.cells import Key, hold_of
 from exporter.errors import DeadlineError, PollError, StateError
 from exporter.polling.attempt import Attempts
 from exporter.publishing.store import SnapshotStore
@@ -22,8 +22,6 @@ from exporter.usage.lines import Shown
 from exporter.usage.planning import Export, Look, Progress, Start
 from exporter.usage.records import read_cell, read_progress
 
-LONGEST_HOLD = 60.0
-"""Seconds for which a new series is shown at 0 at most."""
 LONGEST_WAIT = 60.0
 """Seconds after which it is decided again what to do: a day may have begun, or the clock been set."""
 RETRY_AFTER = 30.0
@@ -192,7 +190,7 @@ class OrganizationExports:
     def _release(self) -> None:
         """Show the newest export once its series have been there at 0 for long enough."""
         clocks = self._means.attempts.clocks
-        hold = min(self._means.config().usage.interval, LONGEST_HOLD)
+        hold = hold_of(self._means.config().usage.interval)
         left = self._showing_since + hold - clocks.monotonic()
         if left > 0:
             self.wait = left
