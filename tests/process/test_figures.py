@@ -86,7 +86,7 @@ def test_the_runs_in_progress_are_the_same_object_for_a_second_while_nothing_is_
     store, now = SnapshotStore(), [NOW]
     run = WatchedRun("9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829", "build", "running", NOW - 600)
     pipeline = WatchedPipeline("p", NOW - 600, "created", "webhook", "main", number=1, looked_at=NOW, runs=(run,))
-    live = Live(NOW, pipelines={"p": pipeline})
+    live = Live(NOW, listed_at=NOW, pipelines={"p": pipeline})
     known = replace(snapshot(), project=project("collectors: [pipelines]"), live=live)
     store.publish([known], NOW)
     shown = figures.PageFigures(store, dict, "https://circleci.com", lambda: now[0])
