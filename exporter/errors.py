@@ -80,10 +80,16 @@ class Stopped(ExporterError):  # noqa: N818  it is no error of anyone's
 
 
 class PollError(ExporterError):
-    """One question has no usable answer. `ends_poll` says that asking on would be of no use."""
+    """One question has no usable answer. `ends_poll` says that asking on would be of no use.
+
+    `of_all` says that every other question may meet the same. One that was `held` was not even asked, since another
+    had met it.
+    """
 
     reason: ClassVar[str]
     ends_poll: ClassVar[bool] = False
+    of_all: ClassVar[bool] = False
+    held = False
 
 
 class PayloadError(PollError):
@@ -93,7 +99,9 @@ class PayloadError(PollError):
 
 
 class GarbledError(PayloadError):
-    """The body is no JSON, or no gzip: it may come whole when it is asked again."""
+    """The body is no JSON, or no gzip: it may come whole when it is asked again, or be of something on the way."""
+
+    of_all = True
 
 
 class ConflictError(PayloadError):
@@ -116,32 +124,35 @@ class RedirectError(PollError):
     """A redirect. None is followed: the token goes to one host only."""
 
     reason = "redirect"
+    of_all = True
 
 
 class RequestTimeout(PollError):  # noqa: N818  named as requests and asyncio name theirs
     """The request or its connection took longer than `circleci.timeout`."""
 
     reason = "timeout"
-    ends_poll = True
+    ends_poll = of_all = True
 
 
 class ConnectionFailed(PollError):  # noqa: N818  ConnectionError is a builtin
     """No connection: refused, reset, TLS, proxy or name resolution."""
 
     reason = "connection"
-    ends_poll = True
+    ends_poll = of_all = True
 
 
 class TruncatedError(PollError):
     """The body ended early."""
 
     reason = "truncated"
+    of_all = True
 
 
 class ServerError(PollError):
     """A 5xx status."""
 
     reason = "server"
+    of_all = True
 
 
 class ClientError(PollError):
@@ -154,7 +165,7 @@ class UnauthorizedError(PollError):
     """401: CircleCI refuses the token."""
 
     reason = "unauthorized"
-    ends_poll = True
+    ends_poll = of_all = True
 
 
 class ForbiddenError(PollError):
@@ -166,7 +177,7 @@ class ForbiddenError(PollError):
 class BlockedError(ForbiddenError):
     """403 without JSON: a content delivery network's block, not CircleCI's own answer."""
 
-    ends_poll = True
+    ends_poll = of_all = True
 
 
 class NotFoundError(PollError):

@@ -82,8 +82,9 @@ def process(settings: str = "", projects: str = "gh/acme/web", **circle: Any) ->
         )
         log = CapturingLogger()
         clocks = Clocks(lambda: running.now, lambda: running.monotonic())  # noqa: PLW0108  a test may change it
-        engine = Engine(config, cast("Logger", log), environ={"CIRCLECI_TOKEN": api.token}, clocks=clocks)
-        running = Process(api, engine, log)
+        running = Process(api, cast("Engine", None), log)
+        environ = {"CIRCLECI_TOKEN": api.token}
+        running.engine = engine = Engine(config, cast("Logger", log), environ=environ, clocks=clocks)
         engine.store.publish(map(Snapshot, config.projects), NOON)
         try:
             yield running

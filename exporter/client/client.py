@@ -19,6 +19,7 @@ from exporter.config import CircleCI, Secret, TokenSource
 from exporter.errors import (
     BlockedError,
     DeadlineError,
+    GarbledError,
     PaginationError,
     PayloadError,
     PollError,
@@ -29,6 +30,10 @@ from exporter.errors import (
 from exporter.insights.questions import Question
 from exporter.telemetry import Telemetry
 
+LIGHT = Question("", "/me", "")
+"""The question that speaks for all, since it asks only for who holds the token."""
+PATIENCE = 60.0
+"""Seconds in which the light question is to be answered."""
 MOST_PAGES = 1000
 LONGEST_PAGE_TOKEN = 8192
 LONGEST_NAME = 300
@@ -56,17 +61,20 @@ class Client:
         stop: threading.Event,
         version: str,
         *,
+        told: Callable[[PollError | None], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         random: Callable[[], float] = uniform,
     ) -> None:
         """`clock` is monotonic and the limiter's too; `wall` tells seconds since 1970.
 
+        `told` is told each time what the light question met: a failure, or none.
+
         Raises StartError when the proxy of the environment or `ca_file` cannot be used.
         """
         self._path = urlsplit(settings.api_url).path
         self._limiter, self._telemetry, self._version, self._stop = limiter, telemetry, version, stop
-        self._clock, self._wall, self._random = clock, wall, random
+        self._clock, self._wall, self._random, self._told = clock, wall, random, told
         self._access = self._opened(settings, tokens)
         self._dated: tuple[float, float] | None = None
 
@@ -115,12 +123,18 @@ class Client:
         """One page, and the deadline of the next."""
         target = self._target(question, page_token)
         failures, renewed, refused = Counter[bool](), False, False
+        failure: PollError | None = None
         while True:
-            with self._limiter.slot(question.slug, deadline, refused=refused, patient=True, ahead=ahead) as slot:
-                deadline = slot.deadline
-                access = self._access
-                token = access.tokens.current()
-                answer, failure = self._ask(question, target, access, token, slot, deadline)
+            try:
+                with self._limiter.slot(question.slug, deadline, refused=refused, patient=True, ahead=ahead) as slot:
+                    deadline = slot.deadline
+                    access = self._access
+                    token = access.tokens.current()
+                    answer, failure = self._ask(question, target, access, token, slot, deadline)
+            except PollError as error:
+                if error.held and failure is not None:  # it was asked, and that failed
+                    raise _named(failure, question) from None
+                raise
             if failure is None:
                 try:
                     return body.decode(answer.body), deadline
@@ -135,6 +149,51 @@ class Client:
                     failures[answer.stale] += 1  # a stale connection never reached CircleCI: counted apart
                     self._rest_before_retry(failures[answer.stale], failure, answer, question, deadline)
             self._telemetry.retry(failure.reason)
+
+    @property
+    def lost(self) -> PollError | None:
+        """Why CircleCI cannot be asked; None while it can, as far as is known."""
+        return self._limiter.lost
+
+    @property
+    def means(self) -> tuple[object, Secret]:
+        """By what CircleCI is asked now: the connections and the token. Other ones may do better."""
+        access = self._access
+        return access.transport, access.tokens.current()
+
+    def doubt(self, failure: PollError, began: float) -> None:
+        """Find out whether a failure of a question that began then is that of all questions. Raises Stopped."""
+        if self._limiter.doubt(failure, began):
+            self.ask_lightly()
+
+    def ask_lightly(self) -> None:
+        """Ask once for the holder of the token: whether CircleCI answers that says whether it can be asked at all.
+
+        While it does not, all other questions meet the same failure without being asked. Raises Stopped.
+        """
+        failure, known = None, False
+        try:
+            failure, known = self._met_lightly()
+            if known:
+                self._told(failure)  # first, so that whoever meets the failure finds that it is told
+        finally:
+            self._limiter.found(failure, known=known)
+
+    def _met_lightly(self) -> tuple[PollError | None, bool]:
+        """What the light question met, if anything, and whether that tells something."""
+        access, target = self._access, self._target(LIGHT, None)
+        deadline = self._clock() + PATIENCE
+        try:
+            with self._limiter.slot(LIGHT.slug, deadline, patient=True, ahead=True, light=True) as slot:
+                answer, failure = self._ask(LIGHT, target, access, access.tokens.current(), slot, slot.deadline)
+        except (DeadlineError, ThrottledError):
+            return None, False
+        verdict = up(answer, failure)
+        if verdict is not False:
+            return None, verdict is not None
+        if failure is None or not failure.of_all:  # a web page, whatever its status
+            failure = GarbledError(f"HTTP {answer.status} that is not JSON: something else than CircleCI's API answers")
+        return _named(failure, LIGHT), True
 
     def date(self) -> float | None:
         """What CircleCI's clock says now, in Unix seconds, going by its newest answer; None before the first one."""
@@ -176,7 +235,7 @@ class Client:
             slot.quota(found)
             self._telemetry.quota(low.remaining, low.limit)
         state = up(answer, failure)
-        if state is not None:
+        if state is not None and (slot.light or self._limiter.lost is None):
             self._telemetry.api_up(state)
         if isinstance(failure, ThrottledError):
             slot.refused(headers.retry_after(answer.headers, self._wall()))
@@ -205,7 +264,7 @@ class Client:
             random=self._random,
         )
         if seconds is None or self._clock() + seconds >= deadline:
-            raise type(failure)(f"{_name(question)}: {failure}")
+            raise _named(failure, question)
         self._limiter.rest(seconds)
 
     def _target(self, question: Question, page_token: str | None) -> str:
@@ -216,6 +275,11 @@ class Client:
         except UnicodeEncodeError:
             raise PayloadError("a name or a page token is not valid Unicode") from None
         return f"{path}?{query}" if query else path
+
+
+def _named(failure: PollError, question: Question) -> PollError:
+    """A failure whose text names what was asked."""
+    return type(failure)(f"{_name(question)}: {failure}")
 
 
 def _name(question: Question) -> str:

@@ -2,7 +2,8 @@
 
 Requests wait in one queue, first come first served, except that some go ahead, and that a project holds one
 slot at a time: its second request waits without holding up the others behind it. Only the one whose turn is
-next keeps an eye on the clock; the others sleep until they are handed a slot.
+next keeps an eye on the clock; the others sleep until they are handed a slot. While it is not known whether CircleCI
+can be asked at all, only the light question has its turn that finds it out.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from dataclasses import dataclass
 from random import random as uniform
 from typing import Protocol
 
+from exporter.client.contact import Contact
 from exporter.client.headers import Quota
 from exporter.client.pace import NEVER, Pace
-from exporter.errors import DeadlineError, Stopped, ThrottledError
+from exporter.errors import DeadlineError, PollError, Stopped, ThrottledError
 
+News = Callable[[Pace, Contact, float], None]
+"""What an answer says, noted at a moment of the clock."""
 LONGEST_WAIT = 5.0
 """Seconds after which a wait looks at the clock again, so that what is counted is never older."""
 
@@ -65,25 +69,31 @@ class Slot:
     refused_before: bool
     patient: bool
     ahead: bool
+    light: bool
     wake: Condition
-    tell: Callable[[Callable[[Pace, float], None]], None]
+    tell: Callable[[News], None]
     epoch: int = 0
 
     def succeeded(self) -> None:
         """The API answered as it does when nothing holds it back."""
-        self.tell(lambda pace, now: pace.succeeded(self.slug, self.epoch, now))
+
+        def news(pace: Pace, contact: Contact, now: float) -> None:
+            pace.succeeded(self.slug, self.epoch, now)
+            contact.answered(now)
+
+        self.tell(news)
 
     def refused(self, retry_after: float | None) -> None:
         """The API answered 429; `retry_after` are the seconds that it named."""
-        self.tell(lambda pace, now: pace.refused(self.epoch, now, retry_after))
+        self.tell(lambda pace, _, now: pace.refused(self.epoch, now, retry_after))
 
     def blocked(self, retry_after: float | None) -> None:
         """A content delivery network answered in the API's place."""
-        self.tell(lambda pace, now: pace.blocked(self.slug, self.epoch, now, retry_after))
+        self.tell(lambda pace, _, now: pace.blocked(self.slug, self.epoch, now, retry_after))
 
     def quota(self, quotas: Iterable[Quota]) -> None:
         """The API said what is left of its rate limits."""
-        self.tell(lambda pace, now: pace.quota(quotas, now))
+        self.tell(lambda pace, _, now: pace.quota(quotas, now))
 
 
 class Limiter:
@@ -114,7 +124,7 @@ class Limiter:
         self._throttled = throttled
         self._clock, self._wall = clock, wall
         self._concurrency = concurrency
-        self._pace = Pace(rate, burst, clock(), random)
+        self._pace, self._contact = Pace(rate, burst, clock(), random), Contact()
         self._queue: list[Slot] = []
         self._next: Slot | None = None
         self._busy: set[str] = set()
@@ -123,15 +133,24 @@ class Limiter:
 
     @contextmanager
     def slot(
-        self, slug: str, deadline: float, *, refused: bool = False, patient: bool = False, ahead: bool = False
+        self,
+        slug: str,
+        deadline: float,
+        *,
+        refused: bool = False,
+        patient: bool = False,
+        ahead: bool = False,
+        light: bool = False,
     ) -> Iterator[Slot]:
         """Wait for a slot for one request of a project, and hold it. Raises ThrottledError, DeadlineError or Stopped.
 
         `refused` says that the API already refused it once. A `patient` one takes no harm from the requests before
         it: the time that it waits for its turn moves its deadline, unless the API itself holds everything up. One
-        that goes `ahead` has its turn before all others, by the same rate.
+        that goes `ahead` has its turn before all others, by the same rate. While contact is lost, all but the `light`
+        question meet the failure that this one has met.
         """
-        slot = Slot(slug, deadline, refused, patient, ahead, self._waiter.condition(self._lock), self._tell)
+        wake = self._waiter.condition(self._lock)
+        slot = Slot(slug, deadline, refused, patient, ahead, light, wake, self._tell)
         self._enter(slot)
         try:
             yield slot
@@ -140,6 +159,32 @@ class Limiter:
                 self._settle()
                 self._busy.remove(slug)
                 self._hand_out()
+
+    @property
+    def lost(self) -> PollError | None:
+        """Why CircleCI cannot be asked; None while it can, as far as is known."""
+        return self._contact.lost
+
+    def doubt(self, failure: PollError, began: float) -> bool:
+        """Whether to ask the light question now, and then to tell by `found` what it met: until then nothing else goes.
+
+        `failure` is that of a question that began at that moment of the clock.
+        """
+        with self._lock:
+            doubted = self._contact.doubt(failure, began)
+            self._hand_out()
+            return doubted
+
+    def found(self, failure: PollError | None, *, known: bool = True) -> None:
+        """Note what the light question met, if anything is `known` of that."""
+        with self._lock:
+            if known:
+                self._contact.found(failure, self._settle())
+            else:
+                self._contact.unknown()
+            for slot in self._queue:
+                slot.wake.notify()
+            self._hand_out()
 
     def rest(self, seconds: float) -> None:
         """Wait outside of every slot. Raises Stopped at once when the process ends."""
@@ -189,11 +234,11 @@ class Limiter:
                 self._queue.remove(slot)
                 self._hand_out()
 
-    def _tell(self, news: Callable[[Pace, float], None]) -> None:
-        """Let the pace know what an answer said."""
+    def _tell(self, news: News) -> None:
+        """Note what an answer said."""
         with self._lock:
             before = self._pace.ready
-            news(self._pace, self._settle())
+            news(self._pace, self._contact, self._settle())
             if self._next is not None and self._pace.ready < before:
                 self._next.wake.notify()
 
@@ -208,6 +253,8 @@ class Limiter:
         """Whether it is the turn of `slot` now. Raises when it never will be."""
         if self._stop.is_set():
             raise Stopped
+        if not slot.light and (failure := self._contact.failure()) is not None:
+            raise failure
         if now < self._pace.paused_until >= slot.deadline or (slot.refused_before and now >= slot.deadline):
             raise ThrottledError("rate limited by CircleCI (429) until the poll's deadline")
         if now >= slot.deadline:
@@ -232,7 +279,8 @@ class Limiter:
         """Choose who is next, and wake it when that is another than before."""
         chosen = None
         if len(self._busy) < self._concurrency:
-            free = [slot for slot in self._queue if slot.slug not in self._busy]
+            may = self._queue if self._contact.held else [slot for slot in self._queue if slot.light]
+            free = [slot for slot in may if slot.slug not in self._busy]
             chosen = min(free, key=lambda slot: not slot.ahead, default=None)
         if chosen is not None and chosen is not self._next:
             chosen.wake.notify()

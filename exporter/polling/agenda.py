@@ -26,12 +26,14 @@ class Job:
 
     `interval` gives the seconds from one poll to the next, `begin` starts a poll of everything or of
     what is missing; both give None when the job is no longer wanted. Its failures count for `collector`.
+    One that is `light` goes on while the others are held, and says nothing of how late they are.
     """
 
     name: str
     collector: str
     interval: Callable[[], float | None]
     begin: Callable[[bool], Poll | None]
+    light: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +50,8 @@ class _Entry:
     """One job. `number` is that of its place in the queue, `again` says that something missing is to be asked.
 
     The entry of a job that was removed stays while its poll goes on, so that no job ever runs twice at the
-    same time. One that was put back meanwhile is `renewed`: it is due when it was put back for.
+    same time. One that was put back meanwhile is `renewed`: it is due when it was put back for. One that is `held`
+    stays due until all are released; the next poll is an interval after that.
     """
 
     job: Job
@@ -58,6 +61,8 @@ class _Entry:
     again: bool = False
     wanted: bool = True
     renewed: bool = False
+    held: bool = False
+    released: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,8 +79,8 @@ class Agenda:
         if entry is None:
             entry = self._entries[job.name] = _Entry(job, due)
         entry.renewed = entry.renewed or not entry.wanted
-        entry.job, entry.due, entry.wanted = job, due, True
-        if entry.running is None:
+        entry.job, entry.due, entry.wanted = job, min(due, entry.due) if entry.held else due, True
+        if entry.running is None and not entry.held:
             self._wait(entry)
 
     def remove(self, name: str) -> None:
@@ -92,7 +97,7 @@ class Agenda:
         entry = self._entries.get(name)
         if entry is None or not entry.wanted:
             return None
-        if entry.running is not None:
+        if entry.running is not None or entry.held:
             entry.again = True
             return None
         return self._begin(entry, None)
@@ -110,10 +115,31 @@ class Agenda:
     def next_at(self) -> float | None:
         return self._queue[0][0] if self._queue else None
 
-    def stepped(self, turn: Turn, now: float, *, more: bool, interval: float | None, chance: float) -> Turn | None:
+    def release(self, now: float) -> list[Turn]:
+        """Let all go on that were held: each is due since when it was; returns what asks for something missing."""
+        turns = []
+        for entry in [entry for entry in self._entries.values() if entry.held]:
+            entry.held, entry.released = False, now
+            if entry.again:
+                entry.again = False
+                turns.append(self._begin(entry, None))
+            else:
+                self._wait(entry)
+        return turns
+
+    def late(self, now: float) -> float:
+        """For how long the poll has waited that waits longest, 0 where none does."""
+        entries = [entry for entry in self._entries.values() if not entry.job.light]
+        waiting = (entry for entry in entries if entry.running is None or entry.running.poll is None)
+        return max((now - entry.due for entry in waiting), default=0.0)
+
+    def stepped(
+        self, turn: Turn, now: float, *, more: bool, interval: float | None, chance: float, held: bool = False
+    ) -> Turn | None:
         """Note that a step has ended; returns the poll that goes on at once, this one or another.
 
-        `interval` is the job's now, None when it is no longer wanted.
+        `interval` is the job's now, None when it is no longer wanted. A poll that has ended since all are `held` was
+        in vain: it stays due.
         """
         entry = self._entries[turn.job.name]
         if more:
@@ -122,8 +148,11 @@ class Agenda:
         if not entry.wanted or interval is None:
             del self._entries[turn.job.name]
             return None
+        if held and not entry.job.light:
+            entry.held, entry.again, entry.renewed = True, entry.again or turn.due is None, False
+            return None
         if turn.due is not None and not entry.renewed:
-            entry.due = next_poll(turn.due, now, interval, chance)
+            entry.due = next_poll(max(turn.due, entry.released), now, interval, chance)
         entry.renewed = False
         if entry.again:
             entry.again = False

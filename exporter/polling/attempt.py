@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from exporter.client import Client
+from exporter.client import Client, Waiter
 from exporter.errors import InternalError, PollError, Stopped
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Outcome
@@ -19,10 +19,14 @@ MIN_DEADLINE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """`wall` names moments, in Unix seconds; `monotonic` counts intervals, and is the client's clock."""
+    """`wall` names moments, in Unix seconds; `monotonic` counts intervals, and is the client's clock.
+
+    `waiter` has the limiter's waits on that clock.
+    """
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    waiter: Waiter = field(default_factory=Waiter)
 
 
 SYSTEM_CLOCKS = Clocks()
@@ -108,10 +112,17 @@ class Attempt:
 
         A question that goes `ahead` waits for no other that waits.
         """
-        deadline = max(self._until, self._clocks.monotonic() + MIN_DEADLINE)
-        for page in self._attempts.client.pages(question, deadline=deadline, ahead=ahead, after=after):
-            self.answered = True
-            yield page
+        client, began = self._attempts.client, self._clocks.monotonic()
+        try:
+            for page in client.pages(
+                question, deadline=max(self._until, began + MIN_DEADLINE), ahead=ahead, after=after
+            ):
+                self.answered = True
+                yield page
+                began = self._clocks.monotonic()
+        except PollError as error:
+            client.doubt(error, began)
+            raise
 
     def document(self, question: Question, *, ahead: bool = False) -> object:
         """An answer that has one page. Raises PollError or Stopped."""
@@ -123,9 +134,10 @@ class Attempt:
         self.error = self.error or error
 
     def count(self, error: PollError) -> None:
-        """Count a failure that does not fail the collector, since known facts are used."""
-        self._telemetry.failed(self.collector, error.reason)
-        if error.ends_poll or self._clocks.monotonic() >= self._until:
+        """Count a failure that does not fail the collector, since known facts are used; what was not asked is none."""
+        if not error.held:
+            self._telemetry.failed(self.collector, error.reason)
+        if error.ends_poll or error.held or self._clocks.monotonic() >= self._until:
             self.gave_up = self.gave_up or error
 
     def counted(self, delays: Iterable[tuple[str, float]]) -> None:

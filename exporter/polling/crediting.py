@@ -108,6 +108,8 @@ class Insights:
             if identifier not in self._book.live.pipelines:
                 met(self._book, [ask.pipeline(self._attempt, slug, identifier)], told_by="insights")
         except (NotFoundError, ForbiddenError) as error:
+            if error.of_all:
+                raise
             self._attempt.count(error)
             if self._refused.pop(row.key, None) is None:  # it may well be found the next time
                 self._refused[row.key] = self._attempt.now()

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from exporter.config import Project
-from exporter.errors import ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError, UnauthorizedError
+from exporter.errors import PollError, UnauthorizedError
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.system.logs import Logger
 
-REJECTED: Final = UnauthorizedError.reason
-ANSWERED: Final = {kind.reason for kind in (ClientError, NotFoundError, PaginationError, PayloadError, TooLargeError)}
-"""Failures that only a CircleCI that accepts the token answers with."""
+OF_ALL: Final = {kind.reason for kind in PollError.__subclasses__() if kind.of_all}
+"""Reasons for which all projects may fail at once, which is logged once for all."""
 
 
 class FailureLog:
@@ -22,29 +21,40 @@ class FailureLog:
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._lock = threading.Lock()
-        self._rejected = False
+        self._lost = self._refused = False
         self._failing: dict[str, bool] = {}
         self._limited: set[tuple[str, str]] = set()
 
-    def outcomes(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project that starts to fail, or that recovers: once, not at every poll.
+    def contact(self, failure: PollError | None) -> None:
+        """Log that CircleCI refuses the token or cannot be reached, and the end of that, as the light question found.
 
-        A rejected token concerns every project alike and is logged once for all of them.
+        It concerns every project alike.
         """
+        refused = isinstance(failure, UnauthorizedError)
+        with self._lock:
+            was_lost, was_refused = self._lost, self._refused
+            self._lost, self._refused = failure is not None, refused or (was_refused and failure is not None)
+        if failure is None:
+            if was_refused:
+                self._log.info("CircleCI accepts the token again")
+            elif was_lost:
+                self._log.info("CircleCI answers again")
+        elif refused and not was_refused:
+            self._log.error("CircleCI rejects the token", error=str(failure))
+        elif not was_lost:
+            self._log.warning("CircleCI cannot be reached", reason=failure.reason, error=str(failure))
+
+    def outcomes(self, before: Snapshot, after: Snapshot) -> None:
+        """Log a project that starts to fail, or that recovers: once, not at every poll, and not while all fail."""
         failing, failed = _failures(after), _failures(before)
-        rejected = [outcome for _, outcome in failing if outcome.reason == REJECTED]
-        if rejected:
-            if self._token(rejected=True):
-                self._log.error("CircleCI rejects the token", error=rejected[0].error)
-            return
-        if _accepted(before, after) and self._token(rejected=False):
-            self._log.info("CircleCI accepts the token again")
         slug, project = after.project.slug, after.project.name
         with self._lock:  # two polls of one project may end at the same time: one of them logs
+            if self._lost:
+                return
             logged = self._failing.get(slug)
             self._failing[slug] = bool(failing)
         if logged is None:
-            logged = any(outcome.reason != REJECTED for _, outcome in failed)
+            logged = any(outcome.reason not in OF_ALL for _, outcome in failed)
             if failing:
                 logged = False  # by another process, at most
         if failing and not logged:
@@ -78,18 +88,6 @@ class FailureLog:
                 self._failing.pop(slug, None)
             self._limited = {key for key in self._limited if key[0] not in gone}
 
-    def _token(self, *, rejected: bool) -> bool:
-        """Note what CircleCI said about the token; returns whether that is new."""
-        with self._lock:
-            changed, self._rejected = self._rejected is not rejected, rejected
-            return changed
-
 
 def _failures(snapshot: Snapshot) -> list[tuple[str, Outcome]]:
     return [(collector, outcome) for collector, outcome in snapshot.outcomes.items() if not outcome.success]
-
-
-def _accepted(before: Snapshot, after: Snapshot) -> bool:
-    """Whether a poll shows that CircleCI accepts the token, even if the poll failed for another reason."""
-    new = (outcome for name, outcome in after.outcomes.items() if outcome is not before.outcomes.get(name))
-    return any(outcome.success or outcome.reason in ANSWERED for outcome in new)

@@ -52,6 +52,12 @@ class Postponed:
         tries = self.tries[what] = self.tries.get(what, 0) + 1
         self.until[what] = now + min(gap * (1 << min(tries - 1, 16)), longest)
 
+    def fail(self, what: str, failure: PollError, until: float) -> None:
+        """Asking has failed: ask no more before a Unix time, unless it was not even asked."""
+        self.failed[what] = failure
+        if not failure.held:
+            self.postpone(what, until)
+
     def due(self, what: str, due: float) -> float:
         """When something is due that would be due then."""
         return max(due, self.until.get(what, 0.0))

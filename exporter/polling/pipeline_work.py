@@ -65,8 +65,9 @@ class Work:
         attempt, project = self._attempt, self._project
         try:
             book = self.book = self._opened(resume=resume)
-        except PollError:
-            self._postponed.retry(PROJECT, attempt.now(), project.pipelines.interval, project.pipelines.longest)
+        except PollError as error:
+            if not error.held:
+                self._postponed.retry(PROJECT, attempt.now(), project.pipelines.interval, project.pipelines.longest)
             raise
         self._postponed.clear(PROJECT)
         self.hurried = self.hints.follow(book) and hurry
@@ -168,10 +169,10 @@ class Work:
     def _refused(self, failure: PollError, now: float) -> None:
         """Ask for the list again later: ever later where CircleCI refuses it. Where it is gone, the project may be."""
         attempt, settings = self._attempt, self._project.pipelines
-        self._postponed.failed[LIST] = failure
-        if not isinstance(failure, NotFoundError | ForbiddenError):
-            self._postponed.postpone(LIST, now + settings.interval)
+        if failure.held or not isinstance(failure, NotFoundError | ForbiddenError):
+            self._postponed.fail(LIST, failure, now + settings.interval)
             return
+        self._postponed.failed[LIST] = failure
         self._postponed.retry(LIST, now, settings.interval, settings.longest)
         if isinstance(failure, NotFoundError):
             _, error = refresh(attempt, self._project, None, branches=False)
@@ -210,13 +211,13 @@ class Work:
 
     @contextmanager
     def _trying(self, attempt: Attempt, what: str, words: str, until: float) -> Iterator[Held]:
-        """Ask something not again before a moment, unless that succeeds; `words` name it in the log."""
-        self._postponed.postpone(what, until)
+        """Ask something, and not again before a moment if that fails; `words` name it in the log."""
         with attempt.guard(words) as held:
             yield held
+        if held.error is None:
             self._postponed.clear(what)
-        if held.error is not None:
-            self._postponed.failed[what] = held.error
+        else:
+            self._postponed.fail(what, held.error, until)
 
     def _look_at(self, book: PipelineBook, pipeline: WatchedPipeline) -> PollError | None:
         """Look at a pipeline; returns why jobs could not be read, where that failed. Raises PollError or Stopped."""

@@ -1,47 +1,51 @@
-"""A light question while CircleCI is unreachable: the next poll may be an hour away, and a blip is no outage."""
+"""Asks the light question while CircleCI is not reached: the next poll may be an hour away, or held until then."""
 
 from __future__ import annotations
 
-from exporter.errors import PollError
+from collections.abc import Callable
+
 from exporter.insights.collectors import LISTING
-from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
 from exporter.polling.attempt import Attempts
 from exporter.polling.kind import Poll
 
-SOONEST, LATEST = 60.0, 300.0
-PATIENCE = 60.0
+LOOK_EVERY = 1.0
+SOONEST, LATEST = 1.0, 300.0
+"""Seconds until the light question is asked again: doubled each time."""
 
 
 class Reachability:
-    """Checks every minute whether the newest request was answered, and asks again if it was not.
+    """Looks every second whether the newest request was answered; if not, asks at growing gaps up to five minutes.
 
-    It asks one to two minutes after the failure, then at growing gaps up to five minutes. The client counts
-    the request and sets `circleci_exporter_up`.
+    It asks at once with another token, or by other settings. The client counts the request, sets
+    `circleci_exporter_up` and holds all other questions while this one is not answered.
     """
 
-    def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
-        self._down, self._unanswered = False, 0
+    def __init__(self, attempts: Attempts, reached: Callable[[], None]) -> None:
+        """`reached` is called whenever CircleCI can be asked."""
+        self._attempts, self._reached = attempts, reached
+        self._gap = SOONEST
+        self._next = 0.0
+        self._means: object = None
 
     def job(self) -> Job:
         """What the schedule runs; no slug has this name."""
-        return Job("reachability", LISTING.name, self._interval, lambda _missing_only: self._begin())
+        return Job("reachability", LISTING.name, lambda: LOOK_EVERY, lambda _missing_only: self._begin(), light=True)
 
     def step(self) -> bool:
         """Ask once; returns that there is no more to do."""
-        deadline = self._attempts.clocks.monotonic() + PATIENCE
-        try:
-            self._attempts.client.fetch(Question(LISTING.name, "/me", ""), deadline=deadline)
-        except PollError:  # the client has counted it, and `up` says so
-            self._unanswered += 1
+        self._means = self._attempts.client.means
+        self._attempts.client.ask_lightly()
+        self._next, self._gap = self._attempts.clocks.monotonic() + self._gap, min(2 * self._gap, LATEST)
         return False
 
-    def _interval(self) -> float:
-        return min(SOONEST * 2.0**self._unanswered, LATEST)
-
     def _begin(self) -> Poll | None:
-        was_down, self._down = self._down, self._attempts.telemetry.up.value == 0
-        if not self._down:
-            self._unanswered = 0
-        return self if was_down and self._down else None
+        client, now = self._attempts.client, self._attempts.clocks.monotonic()
+        if client.lost is None:
+            self._reached()
+        if self._attempts.telemetry.up.value != 0:
+            self._means, self._gap = None, SOONEST
+            return None
+        if self._means is None:
+            self._means, self._next, self._gap = client.means, now + SOONEST, 2 * SOONEST
+        return self if now >= self._next or client.means != self._means else None

@@ -67,10 +67,15 @@ class Schedule:
         clocks: Clocks = SYSTEM_CLOCKS,
         chance: Callable[[], float] = random.random,
         late: Callable[[float], None] | None = None,
+        held: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Make a scheduler that does not run yet; `late` gets how late each poll began, by default for all to see."""
+        """Make a scheduler that does not run yet; `late` gets how late polls are, by default for all to see.
+
+        While CircleCI cannot be asked, polls are `held`: each ends in vain once, and is due until it is released.
+        """
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
-        self._late = late or telemetry.poll_late
+        self._late, self._held = late or telemetry.poll_late, held
+        self._newest_late = 0.0
         self._agenda, self._changed = Agenda(), threading.Lock()
         self._hurried: set[str] = set()
         self._stopped = threading.Event()
@@ -126,6 +131,13 @@ class Schedule:
         with self._changed:
             self._submit(self._agenda.missing(job.name))
 
+    def release(self) -> None:
+        """Go on with the polls that were held."""
+        with self._changed:
+            for turn in self._agenda.release(self._clocks.monotonic()):
+                self._submit(turn)
+            self._wait_for_what_is_due()
+
     def remove(self, name: str) -> None:
         with self._changed:
             self._hurried.discard(name)
@@ -151,6 +163,7 @@ class Schedule:
     def _wait_for_expiry(self, expire: Callable[[], None]) -> None:
         def look() -> None:
             with self._guard(LISTING.name, "dropping stale data"):
+                self._show_late()
                 expire()
             if not self._stopped.is_set():
                 self._wait_for_expiry(expire)
@@ -179,7 +192,8 @@ class Schedule:
             return
         with self._changed:
             now, chance = self._clocks.monotonic(), self._chance()
-            self._submit(self._agenda.stepped(turn, now, more=more, interval=interval, chance=chance))
+            held = self._held()
+            self._submit(self._agenda.stepped(turn, now, more=more, interval=interval, chance=chance, held=held))
             self._wait_for_what_is_due()
 
     def _advance(self, turn: Turn) -> bool:
@@ -187,9 +201,16 @@ class Schedule:
         if turn.poll is None:
             began = self._clocks.monotonic()
             turn.poll = turn.job.begin(turn.due is None)
-            if turn.poll is not None and turn.due is not None:
-                self._late(max(0.0, began - turn.due))
+            if turn.poll is not None and turn.due is not None and not turn.job.light:
+                self._newest_late = max(0.0, began - turn.due)
+                self._show_late()
         return turn.poll is not None and turn.poll.step()
+
+    def _show_late(self) -> None:
+        """Show how late the newest poll began, or for how long another has waited that has not begun."""
+        with self._changed:
+            waiting = self._agenda.late(self._clocks.monotonic())
+        self._late(max(self._newest_late, waiting))
 
     @contextmanager
     def _guard(self, collector: str, what: str) -> Iterator[None]:

@@ -68,9 +68,22 @@ class Engine:
             circleci.concurrency,
             stop=self.stop,
             throttled=self.telemetry.throttled,
+            clock=clocks.monotonic,
+            wall=clocks.wall,
+            waiter=clocks.waiter,
+        )
+        self.failures = FailureLog(log)
+        self.client = Client(
+            circleci,
+            tokens,
+            self.limiter,
+            self.telemetry,
+            self.stop,
+            __version__,
+            told=self.failures.contact,
+            clock=clocks.monotonic,
             wall=clocks.wall,
         )
-        self.client = Client(circleci, tokens, self.limiter, self.telemetry, self.stop, __version__)
         self.polls_at_once = pool_size(circleci.concurrency, circleci.requests_per_second)
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
@@ -83,7 +96,6 @@ class Engine:
             self.limiter.begin_empty(shared.taken.paused_until)
             self.telemetry.leads()
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
-        self.failures = FailureLog(log)
         self._means = Means(self.attempts, self.store, self.state, self.failures)
         self.coverage, self.inbox = Coverage(), Inbox(self.state, clocks.wall)
         self.pace = Pace(self.coverage, self.inbox, clocks.wall, self.attempts.ahead)

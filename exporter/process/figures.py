@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from exporter.errors import UnauthorizedError
 from exporter.insights.collectors import NAMES
 from exporter.process.in_progress import in_progress
 from exporter.web.page.overview import ApiView, CollectorView, Health, NowView, ProjectView, WorkflowView
@@ -12,6 +13,7 @@ from exporter.web.page.overview import ApiView, CollectorView, Health, NowView, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from exporter.errors import PollError
     from exporter.knowledge.snapshots import Outcome, Snapshot
     from exporter.publishing.figures import Figures
     from exporter.publishing.rendering import Publication
@@ -99,12 +101,17 @@ def _collector(snapshot: Snapshot, name: str, outcome: Outcome | None, now: floa
     return CollectorView(name, Health.STALE if late else Health.OK, outcome.last_success, age)
 
 
-def api_view(telemetry: Telemetry, rate: float) -> ApiView:
-    """What the newest requests tell of CircleCI; `rate` is the requests a second that are allowed now."""
+def api_view(telemetry: Telemetry, rate: float, lost: PollError | None) -> ApiView:
+    """What the newest requests tell of CircleCI; `rate` is the requests a second that are allowed now.
+
+    While CircleCI cannot be asked, `lost` is why.
+    """
     up, newest = telemetry.up.value, telemetry.recent.newest
+    refused = newest == "401" if lost is None else isinstance(lost, UnauthorizedError)
+    reached = refused or (lost is None and newest not in {"", "error"})
     return ApiView(
-        reachable=None if up is None else bool(up) or newest not in {"", "error"},
-        token_accepted=None if up is None else True if up else False if newest == "401" else None,
+        reachable=None if up is None else bool(up) or reached,
+        token_accepted=None if up is None else True if up else False if refused else None,
         requests_last_hour=telemetry.recent.by_code(),
         requests_per_second=rate,
         rate_limit_remaining=telemetry.remaining.value,

@@ -77,7 +77,13 @@ class Reign:
             if webhooks and (inbox is None or shard == 0):  # of several shards one shows what all have counted
                 self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
             self._watch = inbox(engine, self.count_webhook) if inbox else None
-            self._schedule = Schedule(engine.telemetry, log, size=engine.polls_at_once, clocks=clocks)
+            self._schedule = Schedule(
+                engine.telemetry,
+                log,
+                size=engine.polls_at_once,
+                clocks=clocks,
+                held=lambda: engine.client.lost is not None,
+            )
             self._fleet = Fleet(engine, self._schedule)
             self._projects = ProjectList(engine.store, engine.telemetry, shard=shard, total_shards=total)
             self._organizations = Organizations(engine, self._projects, self._schedule, self._fleet.settle)
@@ -114,7 +120,8 @@ class Reign:
     def start(self) -> None:
         self._fleet.start()
         self._organizations.start()
-        self._schedule.add(Reachability(self.engine.attempts).job(), self.engine.clocks.wall())
+        reachability = Reachability(self.engine.attempts, self._schedule.release)
+        self._schedule.add(reachability.job(), self.engine.clocks.wall())
         self._schedule.start(self._each_second)
         for source in self._sources:
             source.start()
@@ -153,7 +160,8 @@ class Reign:
         return scrape(self.engine.store, self.engine.telemetry, openmetrics=openmetrics, gzip=gzip, beside=beside)
 
     def api(self) -> ApiView:
-        return figures.api_view(self.engine.telemetry, self.engine.limiter.state().rate)
+        engine = self.engine
+        return figures.api_view(engine.telemetry, engine.limiter.state().rate, engine.client.lost)
 
     def _each_second(self) -> None:
         self._fleet.expire()

@@ -15,7 +15,7 @@ from structlog.stdlib import BoundLogger
 
 from exporter.client import Limiter
 from exporter.config import Config
-from exporter.errors import PollError
+from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
@@ -60,10 +60,14 @@ class RunnerCounts:
         *,
         environ: Mapping[str, str] = os.environ,
         clocks: Clocks = SYSTEM_CLOCKS,
+        lost: Callable[[], PollError | None] = lambda: None,
     ) -> None:
-        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does."""
+        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does.
+
+        `lost` gives why CircleCI's other API cannot be asked, if it cannot: a token that it refuses is not sent.
+        """
         self._telemetry, self._log, self._stop = telemetry, log, stop
-        self._environ, self._clocks = environ, clocks
+        self._environ, self._clocks, self._lost = environ, clocks, lost
         self._lock = threading.RLock()
         self._limiter: Limiter | None = None
         self._schedule: Schedule | None = None
@@ -124,10 +128,12 @@ class RunnerCounts:
             self._schedule.stop()
 
     def ask(self, question: Question) -> None:
-        api = self._api
+        api, lost = self._api, self._lost()
         if api is None or question not in self._asked:
             return
         try:
+            if isinstance(lost, UnauthorizedError):
+                raise UnauthorizedError(str(lost))
             payload, date = api.ask(question)
             reading = read(question, payload, self._clocks.wall() if date is None else date)
         except PollError as error:

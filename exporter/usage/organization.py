@@ -87,6 +87,8 @@ class OrganizationExports:
             self._release()
             return
         attempts, config = self._means.attempts, self._means.config()
+        if attempts.client.lost is not None:
+            return  # as polls are held; what was started is looked at later
         bounds = config.defaults.pipelines.wait_buckets
         if self._progress.bounds != bounds:
             self._begin_anew(bounds)

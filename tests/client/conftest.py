@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config.file import Auth
+    from exporter.errors import PollError
     from tests.client.clockwork import Clockwork
 
 TOKEN = "CCIPAT_0123456789abcdefABCDEF_rotten-to-the-core"
@@ -114,6 +115,7 @@ def aim(stop: threading.Event) -> Iterator[Callable[..., Aimed]]:
         ca_file: Path | None = None,
         timeout: float = 10.0,
         concurrency: int = 4,
+        told: Callable[[PollError | None], None] = lambda _: None,
     ) -> Aimed:
         clock = clockwork.clock if clockwork else time.monotonic
         settings = CircleCI.model_construct(
@@ -146,6 +148,7 @@ def aim(stop: threading.Event) -> Iterator[Callable[..., Aimed]]:
             telemetry,
             stop,
             "1.2.3",
+            told=told,
             clock=clock,
             random=lambda: random,
         )

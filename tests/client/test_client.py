@@ -16,6 +16,7 @@ from exporter.errors import (
     ConnectionFailed,
     DeadlineError,
     ForbiddenError,
+    GarbledError,
     NotFoundError,
     PaginationError,
     PayloadError,
@@ -391,6 +392,87 @@ def test_a_token_that_another_request_has_read_meanwhile_is_used(aim: Aim) -> No
     with Server(answering(message("Unauthorized", 401), page())) as server:
         aim(server.url, tokens=Rotated(["old"])).fetch()
         assert "Circle-Token: new" in server.requests[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (message("Unauthorized", 401), UnauthorizedError, "GET /me: HTTP 401: Unauthorized"),
+        (message("oops", 500), ServerError, "GET /me: HTTP 500: oops"),
+        (response("<html>", 200, [("Content-Type", "text/html")]), GarbledError, "GET /me: HTTP 200 that is not JSON"),
+        (response("<html>", 404, [("Content-Type", "text/html")]), GarbledError, "GET /me: HTTP 404 that is not JSON"),
+        (response("<html>", 403, [("Content-Type", "text/html")]), BlockedError, "GET /me: HTTP 403 that is not JSON"),
+    ],
+)
+def test_when_the_light_question_fails_too_nothing_else_is_asked_until_it_is_answered(
+    aim: Aim, answer: bytes, kind: type[PollError], says: str
+) -> None:
+    told: list[PollError | None] = []
+    with Server(answering(answer, page(), page())) as server:
+        aimed = aim(server.url, told=told.append)
+        aimed.client.doubt(ConnectionFailed("gone"), aimed.clock())
+        for _ in range(3):
+            with pytest.raises(kind, match=says) as raised:
+                aimed.fetch()
+            assert raised.value.held
+        assert aimed.metric("up") == 0
+        assert server.targets == ["/api/v2/me"]
+        aimed.client.ask_lightly()
+        aimed.fetch()
+        assert [target.partition("?")[0] for target in server.targets[1:]] == [
+            "/api/v2/me",
+            "/api/v2/insights/gh/acme/web/workflows",
+        ]
+        assert aimed.client.lost is None
+        assert aimed.metric("up") == 1
+        assert [type(each) for each in told] == [kind, type(None)]
+
+
+def test_the_light_question_is_asked_once_and_its_answer_says_that_a_failure_is_the_questions_own(aim: Aim) -> None:
+    with Server(answering(message("not for you", 403), page())) as server:
+        aimed = aim(server.url)
+        aimed.client.doubt(ServerError("HTTP 500"), aimed.clock())
+        assert aimed.client.lost is None
+        aimed.client.doubt(ServerError("HTTP 500"), aimed.clock() - 10)
+        aimed.fetch()
+        assert [target.partition("?")[0] for target in server.targets] == [
+            "/api/v2/me",
+            "/api/v2/insights/gh/acme/web/workflows",
+        ]
+
+
+def test_a_light_question_that_is_refused_for_its_rate_says_nothing(aim: Aim) -> None:
+    told: list[PollError | None] = []
+    with Server(answering(message("slow down", 429, Retry_After=1))) as server:
+        aimed = aim(server.url, told=told.append)
+        aimed.client.doubt(ConnectionFailed("gone"), aimed.clock())
+        assert (aimed.client.lost, told) == (None, [])
+        assert len(server.requests) == 1
+        assert aimed.metric("up") is None
+
+
+def test_an_answer_to_what_was_asked_before_contact_was_lost_does_not_show_as_up(aim: Aim) -> None:
+    asked, lost = threading.Event(), threading.Event()
+
+    def slowly(peer: Peer) -> None:
+        while head := peer.request():
+            if "/me" in head:
+                peer.send(message("Unauthorized", 401))
+            else:
+                asked.set()
+                lost.wait(PATIENCE)
+                peer.send(page())
+
+    with Server(slowly) as server:
+        aimed = aim(server.url)
+        slow = threading.Thread(target=aimed.fetch)
+        slow.start()
+        assert asked.wait(PATIENCE)
+        aimed.client.doubt(UnauthorizedError("HTTP 401"), aimed.clock())
+        lost.set()
+        slow.join(PATIENCE)
+        assert aimed.metric("up") == 0
+        assert isinstance(aimed.client.lost, UnauthorizedError)
 
 
 def test_a_token_that_no_header_can_hold_is_not_sent(aim: Aim) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from exporter.client import Limiter, LimiterState, Waiter
 from exporter.client.headers import Quota
-from exporter.errors import DeadlineError, Stopped, ThrottledError
+from exporter.errors import (
+    ConnectionFailed,
+    DeadlineError,
+    RequestTimeout,
+    ServerError,
+    Stopped,
+    ThrottledError,
+)
 from tests.client.clockwork import Clockwork
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
@@ -484,3 +491,67 @@ def test_without_a_pause_one_request_goes_and_then_the_rate_holds(clockwork: Clo
     timed.limiter.begin_empty(None)
     clockwork.run(lambda: timed.ask("a", times=3))
     assert timed.log == [("a", 0.0), ("a", 0.5), ("a", 1.0)]
+
+
+def test_while_contact_is_doubted_only_the_light_question_goes(clockwork: Clockwork, stop: threading.Event) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+
+    def look() -> None:
+        assert timed.limiter.doubt(ConnectionFailed("gone"), timed.elapsed)
+        clockwork.sleep(5)
+        with timed.limiter.slot("", FOREVER, ahead=True, light=True):
+            timed.log.append(("light", timed.elapsed))
+            clockwork.sleep(2)
+        timed.limiter.found(None)
+
+    clockwork.run(look, lambda: timed.ask("a", after=1), lambda: timed.ask("b", after=2))
+    assert timed.log == [("light", 5.0), ("a", 7.0), ("b", 7.0)]
+    assert timed.limiter.lost is None
+
+
+def test_all_that_wait_meet_the_failure_when_contact_is_lost_and_so_does_whoever_comes(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=0.01, burst=1, concurrency=1)
+    met: list[tuple[str, float, str, bool]] = []
+
+    def ask(slug: str, after: float) -> None:
+        clockwork.sleep(after)
+        with pytest.raises(RequestTimeout) as caught, timed.limiter.slot(slug, FOREVER):
+            pass
+        met.append((slug, timed.elapsed, str(caught.value), caught.value.held))
+
+    def look() -> None:
+        timed.limiter.doubt(ConnectionFailed("gone"), timed.elapsed)
+        clockwork.sleep(9)
+        timed.limiter.found(RequestTimeout("GET /me: 10 s"))
+
+    clockwork.run(look, lambda: ask("a", 1), lambda: ask("a", 2), lambda: ask("b", 3), lambda: ask("c", 20))
+    assert sorted(met) == [
+        ("a", 9.0, "GET /me: 10 s", True),
+        ("a", 9.0, "GET /me: 10 s", True),
+        ("b", 9.0, "GET /me: 10 s", True),
+        ("c", 20.0, "GET /me: 10 s", True),
+    ]
+    timed.limiter.found(None)
+    clockwork.run(lambda: timed.ask("a"))
+    assert timed.log == [("a", 20.0)], "no turn was used up by what was not asked"
+
+
+def test_a_patient_wait_for_the_light_question_does_not_count_against_the_deadline(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=10, burst=10, concurrency=4)
+
+    def look() -> None:
+        timed.limiter.doubt(ServerError("500"), timed.elapsed)
+        clockwork.sleep(50)
+        timed.limiter.found(None, known=False)
+
+    def ask() -> None:
+        clockwork.sleep(1)
+        with timed.limiter.slot("a", clockwork.now + 10, patient=True) as slot:
+            assert slot.deadline - clockwork.now == pytest.approx(10)
+
+    clockwork.run(look, ask)
+    assert timed.elapsed == 50

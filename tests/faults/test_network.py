@@ -68,7 +68,7 @@ def failing(exporter: Exporter, reason: str) -> str:
     assert set(failures(scrape, "workflows")) == {reason}
     unharmed(exporter, {})
     assert exporter.get("/-/ready") == (200, "ready\n")
-    return str(exporter.events("project is failing", reason=reason)[0]["error"])
+    return str(exporter.events("CircleCI cannot be reached", reason=reason)[0]["error"])
 
 
 def test_an_api_that_is_down_at_the_start_and_up_later_and_down_again_is_told_by_up(tmp_path: Path) -> None:

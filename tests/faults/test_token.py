@@ -64,10 +64,18 @@ def refusals(circle: Circle) -> int:
     return sum(not one.token_ok for one in circle.requests)
 
 
-def test_a_refused_token_is_told_by_up_and_logged_once_for_all(exporter: Exporter, circle: Circle) -> None:
-    before = exporter.scrape()
+def test_a_refused_token_is_told_by_up_and_logged_once_for_all_and_only_its_holder_is_asked_for(
+    exporter: Exporter, circle: Circle
+) -> None:
+    before, asked = exporter.scrape(), len(circle.requests)
     circle.accept("another")
-    scrape = exporter.until(lambda scrape: failures(scrape, "workflows").get("unauthorized", 0) >= 6, "many refusals")
+    wait_until(lambda: sum(one.path == "/me" for one in circle.requests) >= 3, why="the light question")
+    refused = [one.path for one in circle.requests[asked:] if not one.token_ok]
+    began = refused.index("/me")
+    assert began <= len(SLUGS), "each project had one request under way at most"
+    assert set(refused[began:]) == {"/me"}
+    scrape = exporter.scrape()
+    assert 1 <= failures(scrape, "workflows")["unauthorized"] <= len(SLUGS)
     assert scrape.get("up") == 0
     assert scrape.of_project(SLUGS[0]) == before.of_project(SLUGS[0]), "the values stay"
     assert len(exporter.events("CircleCI rejects the token", level="error")) == 1
@@ -76,13 +84,6 @@ def test_a_refused_token_is_told_by_up_and_logged_once_for_all(exporter: Exporte
     exporter.until(lambda scrape: scrape.get("up") == 1, "the token to be taken again")
     exact(exporter, circle)
     wait_until(lambda: len(exporter.events("CircleCI accepts the token again")) == 1)
-
-
-def test_a_refused_token_is_not_asked_for_again_within_a_poll(exporter: Exporter, circle: Circle) -> None:
-    circle.accept("another")
-    exporter.until(lambda scrape: failures(scrape, "workflows").get("unauthorized", 0) >= 4, "refusals")
-    counted = failures(exporter.scrape(), "workflows")["unauthorized"]
-    assert refusals(circle) <= counted + len(SLUGS)
 
 
 def test_a_new_token_in_the_file_is_used_at_once_after_a_refusal_and_no_poll_fails(
@@ -96,6 +97,17 @@ def test_a_new_token_in_the_file_is_used_at_once_after_a_refusal_and_no_poll_fai
     assert failures(scrape, "workflows") == failures(scrape, "jobs") == {}
     assert refusals(circle) <= 4, "each request under way may be refused once"
     assert scrape.get("up") == 1
+
+
+def test_a_new_token_in_the_file_ends_the_wait_for_one_that_is_taken(
+    exporter: Exporter, circle: Circle, token_file: Path
+) -> None:
+    circle.accept(NEXT)
+    exporter.until(lambda scrape: scrape.get("up") == 0, "a refusal")
+    token_file.write_text(f"{NEXT}\n")
+    exporter.until(lambda scrape: scrape.get("up") == 1, "the new token to be taken")
+    exact(exporter, circle)
+    assert len(exporter.events("CircleCI accepts the token again")) == 1
 
 
 def test_a_new_token_in_the_file_is_used_without_a_refusal_too(

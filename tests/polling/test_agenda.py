@@ -31,6 +31,11 @@ def job(name: str) -> Job:
     return Job(name, "workflows", lambda: HOUR, lambda _missing_only: None)
 
 
+class Nothing:
+    def step(self) -> bool:
+        return False
+
+
 def end(agenda: Agenda, turn: Turn, now: float = 0.0, *, more: bool = False) -> Turn | None:
     return agenda.stepped(turn, now, more=more, interval=HOUR, chance=0.5)
 
@@ -43,6 +48,62 @@ def test_a_job_is_taken_when_it_is_due_and_waits_an_interval_after_it() -> None:
     assert (agenda.take(1e9), agenda.next_at()) == ([], None)
     assert end(agenda, turn, 11) is None
     assert agenda.due() == {"a": 10 + HOUR}
+
+
+def test_a_poll_that_ended_while_all_are_held_stays_due_and_is_taken_again_when_they_are_released() -> None:
+    agenda = Agenda()
+    agenda.add(job("a"), 10)
+    agenda.add(job("b"), 20)
+    agenda.add(job("later"), 5000)
+    (turn,) = agenda.take(10)
+    assert agenda.stepped(turn, 11, more=False, interval=HOUR, chance=0.5, held=True) is None
+    (turn,) = agenda.take(21)
+    assert agenda.stepped(turn, 22, more=False, interval=HOUR, chance=0.5, held=True) is None
+    assert agenda.take(1000) == []
+    assert (agenda.late(1000), agenda.next_at()) == (990, 5000)
+    assert agenda.due() == {"a": 10, "b": 20, "later": 5000}
+    agenda.add(job("a"), 900)
+    assert agenda.take(1000) == [], "hurrying does not help"
+    assert agenda.late(1000) == 990
+    assert agenda.release(4000) == []
+    turns = agenda.take(4000)
+    assert [(turn.job.name, turn.due) for turn in turns] == [("a", 10), ("b", 20)]
+    assert agenda.release(4001) == []
+    for turn in turns:
+        end(agenda, turn, 4002)
+    assert agenda.due() == {"a": 4000 + HOUR, "b": 4000 + HOUR, "later": 5000}, "they are done once, not twice"
+
+
+def test_what_is_missing_is_asked_for_when_all_are_released() -> None:
+    agenda = Agenda()
+    for name in ("a", "b"):
+        agenda.add(job(name), 10)
+    for turn in agenda.take(10):
+        agenda.stepped(turn, 11, more=False, interval=HOUR, chance=0.5, held=True)
+    assert agenda.missing("a") is None
+    (turn,) = agenda.release(20)
+    assert (turn.job.name, turn.due) == ("a", None)
+    assert end(agenda, turn, 30) is None
+    assert {turn.job.name for turn in agenda.take(30)} == {"a", "b"}
+
+
+def test_a_light_job_goes_on_while_all_are_held_and_is_never_late() -> None:
+    agenda = Agenda()
+    agenda.add(Job("light", "workflows", lambda: 1.0, lambda _missing_only: None, light=True), 10)
+    (turn,) = agenda.take(10)
+    agenda.stepped(turn, 11, more=False, interval=1.0, chance=0.5, held=True)
+    assert agenda.due() == {"light": 11}
+    assert agenda.late(1000) == 0
+    assert len(agenda.take(11)) == 1
+
+
+def test_a_poll_that_waits_for_a_thread_is_late_too() -> None:
+    agenda = Agenda()
+    agenda.add(job("a"), 10)
+    (turn,) = agenda.take(10)
+    assert agenda.late(70) == 60
+    turn.poll = Nothing()
+    assert agenda.late(70) == 0
 
 
 def test_the_longest_due_comes_first() -> None:

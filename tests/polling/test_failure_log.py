@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from structlog.testing import CapturingLogger
 
+from exporter.errors import ConnectionFailed, RequestTimeout, ServerError, UnauthorizedError
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.polling.failure_log import FailureLog
 from tests.samples import NOW, project
@@ -54,17 +55,55 @@ def test_a_failure_is_told_when_it_starts_and_when_it_ends() -> None:
     }
 
 
-def test_a_refused_token_is_told_once_for_all_projects_and_ends_with_the_first_that_is_good() -> None:
-    told = Told()
+def test_a_refused_token_is_told_once_for_all_projects_and_ends_when_it_is_taken_again() -> None:
+    told, refused = Told(), UnauthorizedError("HTTP 401")
+    told.reports.contact(refused)
     for slug in ("gh/acme/web", "gh/acme/api"):
         told.reports.outcomes(with_outcome(slug=slug), with_outcome("unauthorized", slug))
+    told.reports.contact(refused)
+    told.reports.contact(ConnectionFailed("gone"))
+    told.reports.contact(refused)
     told.reports.outcomes(with_outcome("unauthorized"), with_outcome("connection"))
+    told.reports.contact(None)
     for slug in ("gh/acme/api", "gh/acme/cli"):
         told.reports.outcomes(with_outcome("unauthorized", slug), with_outcome(slug=slug))
-    assert told.events() == [
-        ("error", "CircleCI rejects the token"),
-        ("warning", "project is failing"),
-        ("info", "CircleCI accepts the token again"),
+    told.reports.contact(None)
+    assert told.events() == [("error", "CircleCI rejects the token"), ("info", "CircleCI accepts the token again")]
+
+
+def test_an_unreachable_circleci_is_told_once_and_a_token_that_it_refuses_then_too() -> None:
+    told = Told()
+    told.reports.contact(None)
+    for failure in (ConnectionFailed("refused"), ConnectionFailed("refused"), RequestTimeout("30 s")):
+        told.reports.contact(failure)
+    told.reports.contact(None)
+    assert told.events() == [("warning", "CircleCI cannot be reached"), ("info", "CircleCI answers again")]
+    assert told.fields()[0] == {"reason": "connection", "error": "refused"}
+    told.reports.contact(ServerError("HTTP 502"))
+    told.reports.contact(UnauthorizedError("HTTP 401"))
+    told.reports.contact(None)
+    assert [event for _, event in told.events()[2:]] == [
+        "CircleCI cannot be reached",
+        "CircleCI rejects the token",
+        "CircleCI accepts the token again",
+    ]
+
+
+def test_a_project_that_fails_before_and_after_all_fail_is_told_once_and_others_are_not_told_to_recover() -> None:
+    told, good = Told(), with_outcome()
+    told.reports.outcomes(good, with_outcome("not_found"))
+    told.reports.contact(ConnectionFailed("gone"))
+    told.reports.outcomes(with_outcome("not_found"), with_outcome("connection"))
+    told.reports.outcomes(with_outcome(slug="gh/acme/api"), with_outcome("connection", "gh/acme/api"))
+    told.reports.contact(None)
+    told.reports.outcomes(with_outcome("connection"), with_outcome("not_found"))
+    told.reports.outcomes(with_outcome("connection", "gh/acme/api"), with_outcome(slug="gh/acme/api"))
+    told.reports.outcomes(with_outcome("not_found"), good)
+    assert [event for _, event in told.events()] == [
+        "project is failing",
+        "CircleCI cannot be reached",
+        "CircleCI answers again",
+        "project recovered",
     ]
 
 
@@ -84,23 +123,6 @@ def test_what_is_left_out_is_told_once_while_that_lasts_for_each_project_and_rea
         ("branches", 2),
         ("max_series", 1),
     ]
-
-
-def test_a_token_is_accepted_again_though_every_project_fails_for_another_reason() -> None:
-    told = Told()
-    told.reports.outcomes(with_outcome(), with_outcome("unauthorized"))
-    told.reports.outcomes(with_outcome("unauthorized"), with_outcome("timeout"))
-    assert told.events()[1:] == [("warning", "project is failing")]
-    told.reports.outcomes(with_outcome("unauthorized"), with_outcome("not_found"))
-    assert told.events()[2:] == [("info", "CircleCI accepts the token again")]
-
-
-def test_what_an_earlier_poll_found_is_no_sign_of_an_accepted_token() -> None:
-    told = Told()
-    before = with_outcome()
-    told.reports.outcomes(before, with_outcome("unauthorized"))
-    told.reports.outcomes(before, before)
-    assert told.events() == [("error", "CircleCI rejects the token")]
 
 
 def test_a_removed_project_is_forgotten_so_its_failure_is_told_when_it_comes_back() -> None:

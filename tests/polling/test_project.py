@@ -142,7 +142,7 @@ def test_when_the_token_is_refused_the_rest_of_the_poll_is_given_up() -> None:
         running.asked()
         running.circle.accept("another")
         running.poll()
-        assert len(running.asked()) == 1
+        assert running.asked() == ["/insights/gh/acme/web/workflows", "/me"]
         assert running.samples("circleci_exporter_collector_success") == {
             f'{{collector="{name}",project="{WEB}"}}': 0 for name in ("jobs", "workflows")
         }
@@ -156,10 +156,22 @@ def test_a_refused_token_is_logged_once_for_all_projects_and_once_when_it_is_tak
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
         assert running.logged() == [("error", "CircleCI rejects the token")]
+        assert len(running.asked()) == 2, "one question, and whether it is so of all"
         running.circle.accept(running.circle.token)
+        running.engine.client.ask_lightly()
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
         assert running.logged()[1:] == [("info", "CircleCI accepts the token again")]
+
+
+def test_a_single_question_that_is_answered_401_is_its_projects_failure_alone() -> None:
+    with process(projects="gh/acme/web, gh/acme/api") as running:
+        running.circle.fail("unauthorized", match="/insights/gh/acme/web/")
+        for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
+            running.poll(slug)
+        assert running.logged() == [("warning", "project is failing")]
+        assert running.value("circleci_exporter_up") == 1
+        assert len(running.samples(RUNS, project="gh/acme/api")) > 0
 
 
 def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None:
@@ -339,8 +351,8 @@ def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
         assert poll is not None
         assert poll.step()
         begun = len(running.asked())
-        calls = iter([clock(), *[clock() + 3601] * 50])
-        running.monotonic = lambda: next(calls)
+        first = iter([clock()])
+        running.monotonic = lambda: next(first, clock() + 3601)
         assert not poll.step()
         assert begun > 0
         assert len(running.asked()) == 1

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,30 @@ from tests.processes import Process, process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.polling.agenda import Job
+
+@dataclass
+class Looks:
+    """Looks every second on a clock that stands still between them."""
+
+    running: Process
+    monotonic: float = field(default_factory=lambda: float(int(time.monotonic()) + 1))
+    reached: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.running.monotonic = lambda: self.monotonic
+        self.job = Reachability(self.running.engine.attempts, lambda: self.reached.append(self.monotonic)).job()
+
+    def look(self, seconds: int = 1) -> list[float]:
+        """Look for so many seconds; returns when it asked, counted from now."""
+        began, asked = self.monotonic, []
+        self.running.asked()
+        for _ in range(seconds):
+            self.monotonic += self.job.interval() or 0.0
+            poll = self.job.begin(False)
+            while poll is not None and poll.step():
+                pass
+            asked += [self.monotonic - began for path in self.running.asked() if path == "/me"]
+        return asked
 
 
 @pytest.fixture
@@ -20,57 +45,57 @@ def running() -> Iterator[Process]:
 
 
 @pytest.fixture
-def job(running: Process) -> Job:
-    return Reachability(running.engine.attempts).job()
+def looks(running: Process) -> Looks:
+    return Looks(running)
 
 
-def look(job: Job) -> None:
-    poll = job.begin(False)
-    while poll is not None and poll.step():
-        pass
-
-
-def test_while_circleci_answers_nothing_is_asked(running: Process, job: Job) -> None:
+def test_while_circleci_answers_nothing_is_asked(running: Process, looks: Looks) -> None:
     for up in (None, 1):
         if up is not None:
             running.engine.telemetry.api_up(bool(up))
-        for _ in range(3):
-            look(job)
-    assert running.asked() == []
-    assert job.interval() == 60
+        assert looks.look(600) == []
+    assert len(looks.reached) == 1200
 
 
-def test_after_a_request_without_an_answer_a_light_one_is_made_a_minute_later(running: Process, job: Job) -> None:
+def test_after_a_request_without_an_answer_a_light_one_is_made(running: Process, looks: Looks) -> None:
     running.engine.telemetry.api_up(up=False)
-    look(job)
-    assert running.asked() == []
-    look(job)
-    assert running.asked() == ["/me"]
+    assert looks.look(600) == [2]
     assert running.value("circleci_exporter_up") == 1
-    look(job)
-    assert running.asked() == []
 
 
-def test_as_long_as_there_is_no_answer_it_asks_at_gaps_up_to_five_minutes(running: Process, job: Job) -> None:
-    running.engine.telemetry.api_up(up=False)
+def test_as_long_as_there_is_no_answer_it_asks_at_gaps_up_to_five_minutes(running: Process, looks: Looks) -> None:
     running.circle.accept("another")
-    gaps = []
-    for _ in range(5):
-        look(job)
-        gaps.append(job.interval())
-    assert gaps == [60, 120, 240, 300, 300]
-    assert running.value("circleci_exporter_api_requests_total", endpoint="/me", code="401") == 4
+    running.poll()
+    assert looks.look(1800) == [2, 4, 8, 16, 32, 64, 128, 256, 512, 812, 1112, 1412, 1712]
+    assert running.value("circleci_exporter_api_requests_total", endpoint="/me", code="401") == 14
     assert running.value("circleci_exporter_up") == 0
+    assert looks.reached == []
     running.circle.accept(running.circle.token)
-    look(job)
+    assert looks.look(600) == [212]
     assert running.value("circleci_exporter_up") == 1
-    look(job)
-    assert job.interval() == 60
+    assert len(looks.reached) == 600 - 212
+    running.circle.accept("another")
+    running.poll()
+    assert looks.look(10) == [2, 4, 8], "the gaps begin anew"
 
 
-def test_its_failures_are_no_collectors(running: Process, job: Job) -> None:
+def test_another_token_is_asked_with_at_once(running: Process, looks: Looks) -> None:
+    running.circle.accept("another")
+    running.poll()
+    looks.look(600)
+    settings = running.engine._config.circleci
+    running.engine._environ = {"CIRCLECI_TOKEN": "yet-another"}
+    for changed in (settings.model_copy(update={"timeout": 19.0}), settings):
+        running.engine.prepare(running.engine._config.model_copy(update={"circleci": changed}))()
+        assert looks.look(60) == [1]
+    running.engine._environ = {"CIRCLECI_TOKEN": "another"}
+    running.engine.prepare(running.engine._config.model_copy(update={"circleci": settings.share(2)}))()
+    assert looks.look(60) == [1]
+    assert running.value("circleci_exporter_up") == 1
+
+
+def test_its_failures_are_no_collectors(running: Process, looks: Looks) -> None:
     running.engine.telemetry.api_up(up=False)
     running.circle.accept("another")
-    for _ in range(3):
-        look(job)
+    assert len(looks.look(10)) == 3
     assert not any(running.samples("circleci_exporter_collector_failures_total").values())

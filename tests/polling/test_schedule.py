@@ -167,6 +167,34 @@ def test_a_wall_clock_that_is_set_back_delays_no_poll() -> None:
     schedule.stop()
 
 
+def test_held_polls_end_once_and_go_on_when_they_are_released_as_late_as_they_are() -> None:
+    ahead, lost = [0.0], [True]
+    telemetry = Telemetry("1", ("workflows",))
+    schedule = Schedule(
+        telemetry,
+        cast("Logger", CapturingLogger()),
+        size=4,
+        clocks=Clocks(lambda: time.time() + ahead[0], lambda: time.monotonic() + ahead[0]),
+        held=lambda: lost[0],
+    )
+    looks: list[float] = []
+    works = [Work(name, every=60) for name in ("a", "b")]
+    for work in works:
+        schedule.add(work.job(), time.time())
+    schedule.start(lambda: looks.append(telemetry._delay._value.get()))
+    wait_until(lambda: all(len(work.done) == 1 for work in works))
+    ahead[0] = 1000.0
+    count = len(looks)
+    wait_until(lambda: len(looks) > count + 1)
+    assert 1000 <= looks[-1] < 1000 + PATIENCE
+    assert [work.begun for work in works] == [[False], [False]]
+    lost[0] = False
+    schedule.release()
+    wait_until(lambda: all(len(work.done) >= 2 for work in works))
+    assert telemetry._delay._value.get() >= 1000
+    schedule.stop()
+
+
 def test_what_is_missing_is_asked_at_once_and_the_job_keeps_its_time(scheduled: Scheduled) -> None:
     work, due = Work(), time.time() + 60
     scheduled.schedule.add(work.job(), due)

@@ -119,7 +119,7 @@ def test_the_state_of_the_api_is_told_apart_from_that_of_the_token(
     if up is not None:
         telemetry.api_up(up)
     telemetry.throttled(2.5)
-    view = figures.api_view(telemetry, 3.5)
+    view = figures.api_view(telemetry, 3.5, None)
     assert (view.reachable, view.token_accepted) == (reachable, accepted)
     assert (view.requests_per_second, view.throttled_seconds) == (3.5, 2.5)
     assert view.requests_last_hour == ({code: 1} if code else {})
