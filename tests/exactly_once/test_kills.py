@@ -8,6 +8,7 @@ import pytest
 
 from tests.exactly_once.campaign import Campaign
 from tests.run_counters import read_counters
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,8 @@ def test_every_run_is_counted_once_while_the_exporter_is_killed_and_circleci_fai
     with Campaign(tmp_path, seed=20_261_124) as campaign:
         producing = campaign.let_runs_happen(a_second=100)
         campaign.kill_often(KILLS, within=1.5)
+        wait_until(lambda: campaign.producer.made >= 1000, why="a thousand runs")
         campaign.end([producing])
         assert campaign.falls == []
-        assert campaign.producer.made >= 1000
         assert read_counters(campaign.exporter.scrape().text) == campaign.truth()
         campaign.exporter.hold_secrets()
