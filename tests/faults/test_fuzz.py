@@ -260,6 +260,10 @@ class Answering:
             raise PayloadError("spoilt")
         yield from pages
 
+    def doubt(self, failure: PollError, _began: float) -> None:
+        """What is drawn never is what every question would meet."""
+        assert not failure.of_all
+
 
 @pytest.mark.parametrize("organization", CONFIG.organizations, ids=lambda each: str(each.slug))
 @settings(max_examples=200)
