@@ -117,6 +117,12 @@ class Counting:
         found = self.counted().get((workflow, branch))
         return None if found is None else sum(found.statuses.values())
 
+    def dropped(self) -> float:
+        """The series that the limit has left out so far."""
+        mark = 'circleci_exporter_dropped_series_total{project="gh/acme/web",reason="max_series"} '
+        (value,) = [line.removeprefix(mark) for line in self.text().splitlines() if line.startswith(mark)]
+        return float(value)
+
     def failures(self) -> dict[str, float]:
         """Failed questions by reason."""
         return {

@@ -166,7 +166,9 @@ class ProjectSettings(Section):
         "and the name for `circleci/`.",
     )
     max_series: SeriesLimit = Field(
-        20_000, description="Maximum number of series per project. The rest is left out, counted and logged."
+        20_000,
+        description="Maximum number of series per project. The rest is left out, counted and logged. A counter that is "
+        "shown stays shown as long as it lives, whatever comes later.",
     )
 
     _timeout: float = PrivateAttr(0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -17,6 +18,7 @@ from exporter.counting.ledger import (
     Ledger,
     WorkflowLedger,
 )
+from exporter.counting.room import Room
 from exporter.insights import run_families
 from exporter.insights.collectors import PIPELINES
 from exporter.insights.family import Family
@@ -88,16 +90,18 @@ class RunBook:
         *,
         now: float,
         held_for: float | None = None,
+        limit: int = sys.maxsize,
     ) -> None:
         """`label` gives the label `branch` of a branch; `now` is this machine's time.
 
-        New series are shown at 0 as long as the settings say, or are `held_for` so many seconds.
+        New series are shown at 0 as long as the settings say, or are `held_for` so many seconds, and only where those
+        that are shown leave room: there may be `limit` of them.
 
         What was counted with other settings is fitted to these: a branch that has no name of its own any more goes, a
         histogram whose buckets or durations are others begins at 0 again.
         """
         self._ledger, self.changes = ledger, Changes()
-        self.label, self._project, self.now = label, project, now
+        self.label, self._project, self.now, self._limit = label, project, now, limit
         self._cells = CellBook(ledger.cells, now, hold(project) if held_for is None else held_for)
         self._invented = list(ledger.invented)
         self._shown: set[tuple[str, str]] = set()
@@ -204,6 +208,8 @@ class RunBook:
     def close(self) -> None:
         """Take what has grown into the ledger; call it once, at the end."""
         self._cells.drop_old(self.now - FURTHEST, but=OF_RUNS)
+        if waiting := self._cells.waiting():
+            self._cells.hide(Room(self._project, self.ledger.cells, self._limit).refused(waiting))
         self.changes.cells = self._cells.changed
         self._ledger = replace(self.ledger, cells=self._cells.closed(), invented=tuple(self._invented))
 

@@ -7,7 +7,7 @@ that decides how long: an interval, at most a minute.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -76,12 +76,16 @@ Value = int | float | Distribution
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A counter or histogram as it is shown, since when it is, when it last grew, and what is held back."""
+    """A counter or histogram as it is shown, since when it is, when it last grew, and what is held back.
+
+    One that is `hidden` goes on, but is not shown: there was no room when it began.
+    """
 
     value: Value
     born: float
     grown_at: float
     held: Value | None = None
+    hidden: bool = False
 
     @property
     def risen(self) -> bool:
@@ -95,14 +99,16 @@ _NO_CELLS: Mapping[Key, Cell] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """All cells of one owner; `held` are the keys of those that hold something back."""
+    """All cells of one owner; `held` are the keys of those that hold something back, `hidden` of those not shown."""
 
     values: Mapping[Key, Cell] = field(default_factory=lambda: _NO_CELLS)
     held: frozenset[Key] = frozenset()
+    hidden: frozenset[Key] = frozenset()
 
     @classmethod
     def of(cls, values: Mapping[Key, Cell]) -> Cells:
-        return cls(values, frozenset(key for key, cell in values.items() if cell.held is not None))
+        held = frozenset(key for key, cell in values.items() if cell.held is not None)
+        return cls(values, held, frozenset(key for key, cell in values.items() if cell.hidden))
 
     def rises_at(self, hold: float) -> float | None:
         """When the first of what is held back may be shown, Unix time; None where nothing is."""
@@ -114,7 +120,7 @@ class Cells:
         Nobody may have seen it before: the process may have ended as soon as it was written.
         """
         anew = {key: cell if cell.risen else replace(cell, born=now) for key, cell in self.values.items()}
-        return Cells(anew, self.held)
+        return replace(self, values=anew)
 
 
 class CellBook:
@@ -123,7 +129,7 @@ class CellBook:
     def __init__(self, cells: Cells, now: float, hold: float) -> None:
         """`hold` is for how many seconds a series is shown at 0."""
         self._cells, self._now, self._hold = cells, now, hold
-        self._held = set(cells.held)
+        self._held, self._hidden = set(cells.held), set(cells.hidden)
         self.changed: dict[Key, Cell | None] = {}
 
     def get(self, key: Key) -> Cell | None:
@@ -136,12 +142,26 @@ class CellBook:
     def begin(self, key: Key, zero: Value) -> Cell:
         """Let a series begin at 0, also one that is there."""
         self._held.discard(key)
-        cell = self.changed[key] = Cell(zero, self._now, self._now)
+        cell = self.changed[key] = Cell(zero, self._now, self._now, hidden=key in self._hidden)
         return cell
 
     def drop(self, key: Key) -> None:
         self.changed[key] = None
         self._held.discard(key)
+        self._hidden.discard(key)
+
+    def waiting(self) -> set[Key]:
+        """The series that are new, and those that are hidden: there may be room for them, or not."""
+        new = {key for key, cell in self.changed.items() if cell is not None and key not in self._cells.values}
+        return new | self._hidden
+
+    def hide(self, refused: Collection[Key]) -> None:
+        """Hide these of those that wait for room, and show the others, with what they have come to."""
+        for key in self.waiting():
+            cell = self.get(key)
+            if cell is not None and cell.hidden != (key in refused):
+                self.changed[key] = replace(cell, hidden=key in refused)
+        self._hidden = set(refused)
 
     def drop_where(self, goes: Callable[[Key, Cell], bool]) -> None:
         before, changed = self._cells.values.items(), self.changed.items()
@@ -186,7 +206,7 @@ class CellBook:
                 merged.pop(key, None)
             else:
                 merged[key] = cell
-        return Cells(merged, frozenset(self._held))
+        return Cells(merged, frozenset(self._held), frozenset(self._hidden))
 
     def published(self, cells: Cells, now: float) -> Cells:
         """The cells once they are published, since `now`: what is new is shown at 0 from then on."""

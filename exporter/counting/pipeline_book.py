@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
@@ -31,10 +32,17 @@ class PipelineBook(RunBook):
     """The ledger and the live side of one project while something is added to them."""
 
     def __init__(
-        self, ledger: Ledger, live: Live, project: Project, label: Callable[[str], str], *, now: float
+        self,
+        ledger: Ledger,
+        live: Live,
+        project: Project,
+        label: Callable[[str], str],
+        *,
+        now: float,
+        limit: int = sys.maxsize,
     ) -> None:
         self._live = live
-        super().__init__(ledger, project, label, now=now)
+        super().__init__(ledger, project, label, now=now, limit=limit)
 
     @property
     def live(self) -> Live:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from exporter.config import Project
 from exporter.counting.book import Changes
 from exporter.counting.cells import Key
 from exporter.counting.ledger import Ledger
+from exporter.counting.room import Room, samples
 from exporter.errors import StartError, StateError
 from exporter.history import ledgers
 from exporter.history.files import Files, missing, move
@@ -21,14 +22,12 @@ from exporter.history.reading import Progress, places
 from exporter.history.spool import Known, Spool
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import facts
+from exporter.knowledge.plan import counters_limit
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing import counted_lines
 from exporter.publishing.project_labels import ProjectLabels
 from exporter.runs.branches import labels_of
 from exporter.state import StateStore, Stored
-
-if TYPE_CHECKING:
-    from exporter.publishing.counted_lines import Row
 
 ASSEMBLING = 0.2
 """The share of the time of writing that it takes to put the files together."""
@@ -144,19 +143,21 @@ class Writing:
             raise StartError(str(error)) from None
 
     def _project(self, project: Project, known: Known, files: Files) -> Ledger:
-        label, limit = labels_of(project, facts.default_branch(project, known.facts)), Limit(project)
+        label, limit = labels_of(project, facts.default_branch(project, known.facts)), counters_limit(Snapshot(project))
         lines = Lines({**self._asked.labels, "project": project.name}, self._grid, self._spans)
         invented: tuple[str, ...] = ()
         workflows = {}
         for place in places(self._spool, project):
             began = self._grid.last * self._grid.step if place.began is None else place.began
             grid = self._grid.until(began)  # what has stopped since is not known
-            growth = Growth(place.name, project, grid, label, invented)
+            growth = Growth(place.name, project, grid, label, invented, limit=limit)
             growth.add(self._spool.runs(place))
             ledger, points = growth.close()
-            invented = ledger.invented
+            invented, limit = ledger.invented, Room(project, ledger.cells, limit).left
+            hidden = counted_lines.of_workflows(ledger, project, ledger.workflows, hidden=True)
+            self._cut += sum(samples(value) for rows in hidden.values() for _, _, value in rows)
             for _, rows in sorted(counted_lines.of_workflows(ledger, project, ledger.workflows).items()):
-                for family, own, value in rows if limit.takes(rows) else ():
+                for family, own, value in rows:
                     if family in FAMILIES:
                         rises = points.get(Key(family.name, own), ())
                         for span, text in lines.of(family, own, rises, value, grid.last):
@@ -169,7 +170,6 @@ class Writing:
             self._workflows += 1
             self._runs += growth.counted
             self._tell()
-        self._cut += limit.cut
         return replace(ledgers.of_project(project, known, workflows, start=self._start), invented=invented)
 
     def _tell(self, assembled: float = 0.0) -> None:
@@ -185,27 +185,6 @@ class Writing:
             finished = self._spool.finished(place, workflows[place.name].floor)
             runs[place.name] = {key: (created_at, True) for key, created_at in finished.items()}
         return Changes(whole=True, runs=runs, cells=dict(cells))
-
-
-class Limit:
-    """The series that one project may have, as a scrape limits them; rows are offered in order.
-
-    Window gauges come before run counters in a scrape, and the past does not know how many there are. So this holds
-    back what `run` can never show.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self._name, self._left = project.name, project.max_series
-        self.cut = 0
-
-    def takes(self, rows: Sequence[Row]) -> bool:
-        """Whether `run` shows what is shown or cut together. Once something had no room, nothing else has."""
-        samples = sum(line.samples for line in counted_lines.lines(self._name, (), rows))
-        if self.cut or samples > self._left:
-            self.cut += samples
-            return False
-        self._left -= samples
-        return True
 
 
 def _snapshot(project: Project, known: Known, before: Stored | None, ledger: Ledger) -> Snapshot:

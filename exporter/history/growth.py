@@ -5,6 +5,7 @@ The book that `run` counts with counts here too, and holds nothing back.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from exporter.config import Project
@@ -22,12 +23,22 @@ class Growth:
     """The counters of one workflow, and the bookkeeping of what `run` has yet to count."""
 
     def __init__(
-        self, name: str, project: Project, grid: Grid, label: Callable[[str], str], invented: tuple[str, ...] = ()
+        self,
+        name: str,
+        project: Project,
+        grid: Grid,
+        label: Callable[[str], str],
+        invented: tuple[str, ...] = (),
+        *,
+        limit: int = sys.maxsize,
     ) -> None:
-        """`label` gives the label `branch`; `invented` are the statuses so far that no documentation knows."""
+        """`label` gives the label `branch`; `invented` are the statuses so far that no documentation knows.
+
+        There is room for `limit` series.
+        """
         self._name, self._grid = name, grid
         before = Ledger(0, 0.0, {name: WorkflowLedger(0)}, invented)
-        self._book = RunBook(before, project, label, now=0.0, held_for=0.0)
+        self._book = RunBook(before, project, label, now=0.0, held_for=0.0, limit=limit)
         self._points: dict[Key, list[tuple[int, Value]]] = {}
         self._step: int | None = None
         self.newest: int | None = None

@@ -39,6 +39,6 @@ def of_project(
         if name not in workflows
     }
     read = {name: workflow for name, (workflow, _) in workflows.items()}
-    cells = Cells({key: cell for _, each in workflows.values() for key, cell in each.values.items()})
+    cells = Cells.of({key: cell for _, each in workflows.values() for key, cell in each.values.items()})
     by_stop = PIPELINES in project.collectors
     return Ledger(start, 0.0, {**unread, **read}, by_stop=by_stop, cells=cells)

@@ -136,6 +136,17 @@ def pruned(snapshot: Snapshot) -> Pruned:
     return Pruned(left, gone, snapshot.facts is None or not known <= snapshot.parts.keys())
 
 
+def counters_limit(snapshot: Snapshot) -> int:
+    """How many series the counters of a project may have, beside what else is shown.
+
+    Gauges that could not be read have a half kept for them: they would find no room when they come.
+    """
+    limit, found = snapshot.project.max_series, snapshot.outcomes
+    gauges = [each.name for each in collectors(snapshot.project.collectors)]
+    known = all(name in found and found[name].success for name in gauges)
+    return min(limit - snapshot.beside, limit if known else limit // 2)
+
+
 def missing(snapshot: Snapshot) -> bool:
     """Whether a question has no answer yet."""
     return snapshot.facts is None or not asked(snapshot)[0] <= snapshot.parts.keys()

@@ -71,13 +71,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that is known about one project, with the settings with which it is polled and shown."""
+    """All that is known about one project, with the settings with which it is polled and shown.
+
+    `dropped` are the series left out so far by reason, `beside` those that are shown and are no counters'.
+    """
 
     project: Project
     facts: Facts | None = None
     parts: Mapping[Question, Part] = field(default_factory=lambda: NO_PARTS)
     outcomes: Mapping[str, Outcome] = field(default_factory=lambda: NO_OUTCOMES)
     dropped: Mapping[str, int] = field(default_factory=lambda: NO_DROPS)
+    beside: int = 0
     polled_at: float | None = None
     ledger: Ledger | None = None
     live: Live | None = None

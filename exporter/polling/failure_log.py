@@ -8,6 +8,7 @@ from typing import Final
 
 from exporter.config import Project
 from exporter.errors import PollError, UnauthorizedError
+from exporter.insights.collector import PROJECT_POLL
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.system.logs import Logger
 
@@ -23,7 +24,7 @@ class FailureLog:
         self._lock = threading.Lock()
         self._lost = self._refused = False
         self._failing: dict[str, bool] = {}
-        self._limited: set[tuple[str, str]] = set()
+        self._limited: set[tuple[str, str, str]] = set()
 
     def contact(self, failure: PollError | None) -> None:
         """Log that CircleCI refuses the token or cannot be reached, and the end of that, as the light question found.
@@ -65,11 +66,11 @@ class FailureLog:
         elif logged and not failing:
             self._log.info("project recovered", project=project)
 
-    def dropped(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project that exceeds a limit, once while that lasts."""
+    def dropped(self, before: Snapshot, after: Snapshot, poll: str = PROJECT_POLL) -> None:
+        """Log a project that exceeds a limit with what a kind of poll shows, once while that lasts."""
         project = after.project
         for reason, count in after.dropped.items():
-            dropped, key = count - before.dropped.get(reason, 0), (project.slug, reason)
+            dropped, key = count - before.dropped.get(reason, 0), (project.slug, reason, poll)
             with self._lock:
                 known = key in self._limited
                 (self._limited.add if dropped else self._limited.discard)(key)

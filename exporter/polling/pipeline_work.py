@@ -11,7 +11,7 @@ from exporter.counting.looks import Look
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import ForbiddenError, NotFoundError, PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
-from exporter.knowledge import absence, facts
+from exporter.knowledge import absence, facts, plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt, Held
@@ -43,7 +43,7 @@ class Work:
 
     def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
         self._project, self._ledger, self._live = snapshot.project, snapshot.ledger, snapshot.live
-        self._slug = snapshot.project.slug
+        self._slug, self._limit = snapshot.project.slug, plan.counters_limit(snapshot)
         self._attempt, self._state = attempt, state
         self._postponed, self._coverage = pace.of(self._slug), pace.coverage
         self._met: set[str] = set()
@@ -121,7 +121,7 @@ class Work:
         if ledger is None or live is None:
             attempt.hear_date()  # facts from before a restored backup may ask nothing
             ledger, live = opening.first_look(ledger, project.runs.lookback, date=attempt.date(), now=attempt.now())
-        book = PipelineBook(ledger, live, project, label, now=attempt.now())
+        book = PipelineBook(ledger, live, project, label, now=attempt.now(), limit=self._limit)
         if not known:
             book.begin()
         return book

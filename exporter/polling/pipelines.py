@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import StateError
+from exporter.insights.collector import PIPELINES_POLL
 from exporter.insights.collectors import PIPELINES
 from exporter.knowledge import absence, facts
 from exporter.knowledge.snapshots import Snapshot
@@ -71,9 +72,12 @@ class PipelinesPoll:
             if base is None or base.live is not before.live or base.ledger is not before.ledger:
                 return False  # it was taken out, or is polled in another way
             merged, changed = self._committed(attempt, base, work)
+            last = not work.hurried and (attempt.over() or not work.more)
             if changed or self._pace.tells(base, merged, PIPELINES):
                 with self._unpublished.publishing(self._slug):
-                    self._store.publish([merged], attempt.now())
+                    self._store.publish([merged], attempt.now(), counted=last)
+                if last and (published := self._store.get(self._slug)):
+                    self._failures.dropped(base, published, PIPELINES_POLL)
                 if changed and work.book is not None:
                     self._shown(work.book, attempt.now())
             else:

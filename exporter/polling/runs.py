@@ -15,9 +15,10 @@ from exporter.counting import asking, crediting
 from exporter.counting.book import RunBook, rises_at
 from exporter.counting.ledger import listed
 from exporter.errors import NotFoundError, PollError, StateError
+from exporter.insights.collector import RUNS_POLL
 from exporter.insights.collectors import LISTING, RUNS
 from exporter.insights.payloads import Column, Reading, items, timestamp
-from exporter.knowledge import absence, facts
+from exporter.knowledge import absence, facts, plan
 from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.failure_log import FailureLog
@@ -136,7 +137,7 @@ class RunsPoll:
             return
         label = labels_of(project, facts.default_branch(project, self._facts))
         if ledger is not None:
-            self._book = RunBook(ledger, project, label, now=attempt.now())
+            self._book = RunBook(ledger, project, label, now=attempt.now(), limit=plan.counters_limit(self._snapshot))
         if not self._asks or not self._named(attempt, label) or self._book is None:
             return
         for name in asking.wanted(self._book.ledger, project):
@@ -176,7 +177,7 @@ class RunsPoll:
         names = {name: last for (name,), (last,) in reading.rows}
         if book is None:
             ledger = listed(names, now, read=attempt.earlier(), lookback=project.runs.lookback)
-            book = self._book = RunBook(ledger, project, label, now=now)
+            book = self._book = RunBook(ledger, project, label, now=now, limit=plan.counters_limit(self._snapshot))
         book.list_names(names, now)
         return True
 
@@ -237,10 +238,13 @@ class RunsPoll:
                 merged = self._tried(base, attempt)
                 self._state.commit(merged, (), ())
             with self._unpublished.publishing(slug):
-                self._store.publish([merged], attempt.now())
-            if counted and book is not None:
-                self._shown(book, merged, attempt.now())
+                self._store.publish([merged], attempt.now(), counted=self._asks)
+            published = self._store.get(slug)
+            if counted and book is not None and published is not None:
+                self._shown(book, published, attempt.now())
         self._failures.outcomes(base, merged)
+        if self._asks and published is not None:
+            self._failures.dropped(base, published, RUNS_POLL)
 
     def _shown(self, book: RunBook, published: Snapshot, now: float) -> None:
         """Count from now for how long new series are shown at 0: committing and rendering them took a while."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from exporter.counting.cells import Distribution
+from exporter.counting.room import FAMILIES, wanted
 from exporter.formats.histogram import Exemplar, Histogram, histogram_lines
 from exporter.insights import run_families
 from exporter.insights.questions import reachable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Rows = Mapping[tuple[str, ...], tuple[Row, ...]]
     """What is shown or cut together, by its key; in the order of the keys it keeps its room."""
 
-FAMILIES: Mapping[str, Family] = {family.name: family for family in run_families.COUNTED}
 OF_RUNS = {family.name: place for place, family in enumerate(run_families.RUNS)}
 
 
@@ -67,45 +67,40 @@ def expiries(ledger: Ledger, project: Project, live: Live | None = None) -> Iter
             yield expiry
 
 
-def of_runs(ledger: Ledger, project: Project, now: float, live: Live | None = None) -> Rows:
-    """What is shown of runs at `now`, by workflow and branch."""
-    return of_workflows(ledger, project, dict(shown(ledger, project, now, live)))
+def of_runs(ledger: Ledger, project: Project, now: float, live: Live | None = None, *, hidden: bool = False) -> Rows:
+    """What is shown of runs at `now`, or what of it is hidden, by workflow and branch."""
+    return of_workflows(ledger, project, dict(shown(ledger, project, now, live)), hidden=hidden)
 
 
-def of_workflows(ledger: Ledger, project: Project, workflows: Mapping[str, WorkflowLedger]) -> Rows:
+def of_workflows(
+    ledger: Ledger, project: Project, workflows: Mapping[str, WorkflowLedger], *, hidden: bool = False
+) -> Rows:
     """Counters, histogram and newest run of these workflows, by workflow and branch."""
-    wanted = {name for name in OF_RUNS if project.metrics.match(name)}
+    chosen = {name for name in OF_RUNS if project.metrics.match(name)}
     rows: defaultdict[tuple[str, ...], list[Row]] = defaultdict(list)
     for key, cell in ledger.cells.values.items():
-        if key.family in OF_RUNS and key.labels[-1] in workflows:
+        if key.family in OF_RUNS and cell.hidden is hidden and key.labels[-1] in workflows:
             group = rows[key.labels[-1], key.labels[0]]
-            if key.family in wanted:
+            if key.family in chosen:
                 group.append((FAMILIES[key.family], key.labels, cell.value))
     for (workflow, branch), group in rows.items():
         facts = workflows[workflow].branches.get(branch)
         group.sort(key=lambda row: (OF_RUNS[row[0].name], row[1]))
-        group += [row for row in _newest(facts, (branch, workflow)) if row[0].name in wanted]
+        group += [row for row in _newest(facts, (branch, workflow)) if row[0].name in chosen]
     return {key: tuple(group) for key, group in rows.items()}
 
 
 def of_pipelines(
-    ledger: Ledger, project: Project, now: float, live: Live
+    ledger: Ledger, project: Project, now: float, live: Live, *, hidden: bool = False
 ) -> Mapping[Family, Mapping[tuple[str, ...], Value]]:
-    """What else is counted and shown: by family, the values by their own labels.
-
-    Without `jobs` those of jobs do not go on, so they are not shown; they come back with what they had.
-    """
+    """What else is counted and shown, or hidden: by family, the values by their own labels."""
     found: dict[str, dict[tuple[str, ...], Value]] = {
-        name: {}
-        for name, family in FAMILIES.items()
-        if name not in OF_RUNS
-        and project.metrics.match(name)
-        and (project.pipelines.jobs or "job_name" not in family.labels)
+        name: {} for name, family in FAMILIES.items() if name not in OF_RUNS and wanted(project, family)
     }
     if now < counters_expire_at(live, project):
         for key, cell in ledger.cells.values.items():
             values = found.get(key.family)
-            if values is not None:
+            if values is not None and cell.hidden is hidden:
                 values[key.labels] = cell.value
     return {FAMILIES[name]: values for name, values in found.items()}
 

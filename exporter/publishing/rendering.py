@@ -1,7 +1,7 @@
 """A project's snapshot, rendered once for all scrapes until what it was rendered from changes.
 
-Pure: snapshot, time and the publication before in, sample lines by section out. Workflows come before jobs, and rows
-are kept by their labels, so that what `max_series` cuts off is the same at every publication.
+Pure: snapshot, time and the publication before in, sample lines by section out. Counters that are shown keep their room
+within `max_series`; gauges have the rest, those of workflows before those of jobs, and in the order of their labels.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from exporter.counting.room import samples
 from exporter.insights import own_families, run_families
 from exporter.insights.collectors import COLLECTORS, PIPELINES, RUNS, counts
 from exporter.publishing import counted_lines, live_lines, own_lines
@@ -21,7 +22,7 @@ from exporter.publishing.sections import NO_TEXTS, Room, of_rows
 from exporter.publishing.tables import table_section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from exporter.counting.ledger import Ledger
     from exporter.insights.family import Family
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = sys.maxsize
 MAX_SERIES, BRANCHES = "max_series", "branches"
+JOBS_IN_PROGRESS = "jobs in progress"
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
@@ -50,14 +52,15 @@ FAMILIES: Mapping[str, Family] = {
 class Publication(NamedTuple):
     """What one project shows: its sections, series by collector, and when the first of them are too old.
 
-    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out. `texts` are the
-    lines of all sections that were rendered anew, by family.
+    `dropped` counts the series left out so far by reason, `cut` those that this publication leaves out. `beside` are
+    shown and are not counted. `texts` are the lines of all sections that were rendered anew, by family.
     """
 
     sections: Mapping[str, Section]
     series: Mapping[str, int]
     dropped: Mapping[str, int]
     cut: int
+    beside: int
     figures: PageFigures
     expires_at: float | None
     texts: Mapping[str, FamilyText] = NO_TEXTS
@@ -72,80 +75,108 @@ class Publication(NamedTuple):
         return Publication(*self[:-1])
 
 
-UNPUBLISHED = Publication(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), 0, PageFigures(), None)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+UNPUBLISHED = Publication(_NOTHING, _NOTHING, _NOTHING, 0, 0, PageFigures(), None)
 """What a project showed before it was published."""
 
 
-def render(snapshot: Snapshot, now: float, *, polled: bool, before: Publication = UNPUBLISHED) -> Publication:
+def render(
+    snapshot: Snapshot,
+    now: float,
+    *,
+    polled: bool = False,
+    counted: bool = False,
+    before: Publication = UNPUBLISHED,
+) -> Publication:
     """Render what is young enough at `now`, in Unix seconds, and is not as it was `before`.
 
-    What the limit leaves out counts once a poll.
+    What the limit leaves out counts once a poll: of gauges where these were `polled`, else where it was `counted`.
     """
-    project, ledger = snapshot.project, snapshot.ledger
-    limited = Room(project.max_series, before.sections)
-    series: dict[str, int] = {}
-    page = before.figures
+    counters = Room(snapshot.project.max_series, before.sections)
+    series, hidden, expiries = _counters(counters, snapshot, now)
+    gauges = Room(counters.left, before.sections)
+    page = _gauges(gauges, snapshot, now, before.figures, series)
+    dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
+    dropped[MAX_SERIES] += (gauges.cut if polled else 0) + (hidden if counted else 0)
+    own, jobs = _own(snapshot, dropped, before.sections), counters.sections.get(JOBS_IN_PROGRESS)
+    expiries += [expires_at for _, _, expires_at in snapshot.fresh(now)]
+    return Publication(
+        {**counters.sections, **gauges.sections, **own.sections},
+        {name: count for name, count in series.items() if count},
+        dropped,
+        gauges.cut + hidden,
+        gauges.series + (jobs.series if jobs else 0),
+        page,
+        min(expiries, default=None),
+        {**counters.texts, **gauges.texts, **own.texts},
+    )
+
+
+def _gauges(room: Room, snapshot: Snapshot, now: float, page: PageFigures, series: dict[str, int]) -> PageFigures:
+    """Add the tables of what was read; returns the page's figures, and counts `series` by collector."""
+    project = snapshot.project
     fresh: defaultdict[str, list[tuple[Question, Part]]] = defaultdict(list)
-    expiries = []
-    for question, part, expires_at in snapshot.fresh(now):
+    for question, part, _ in snapshot.fresh(now):
         fresh[question.collector].append((question, part))
-        expiries.append(expires_at)
     for collector in COLLECTORS.values():
         if collector.name not in project.collectors:
             continue
         parts = fresh[collector.name]
         basis = project, *chain.from_iterable((question, part.rows) for question, part in parts)
-        series[collector.name] = 0
         for table in collector.tables:
-            name = f"{collector.name} {table.name}"
-            render_table = partial(table_section, project, table, parts)
-            series[collector.name] += limited.add(name, basis, render_table).series
+            added = room.add(f"{collector.name} {table.name}", basis, partial(table_section, project, table, parts))
+            series[collector.name] = series.get(collector.name, 0) + added.series
         if collector.page:
             page = PageFigures(project, parts, page)
-    if ledger is not None and counts(project.collectors):
-        live = snapshot.live
-        runs = project, counted_lines.of_runs(ledger, project, now, live)
-        series[RUNS] = _label_sets(limited, RUNS, runs, partial(counted_lines.lines, project.name))
-        expiries += [at for at in counted_lines.expiries(ledger, project, live) if at > now]
-    if ledger is not None and snapshot.live is not None:
-        series[PIPELINES] = _live(limited, snapshot, ledger, snapshot.live, now)
-        expiries += [at for at in live_lines.expiries(snapshot.live, project) if at > now]
-    cut = sum(section.cut for section in limited.sections.values())
-    dropped = {MAX_SERIES: 0, BRANCHES: 0, **snapshot.dropped}
-    if polled:
-        dropped[MAX_SERIES] += cut
-    own = _own(snapshot, dropped, before.sections)
-    return Publication(
-        {**limited.sections, **own.sections},
-        {name: count for name, count in series.items() if count},
-        dropped,
-        cut,
-        page,
-        min(expiries, default=None),
-        {**limited.texts, **own.texts},
-    )
+    return page
 
 
-def _live(limited: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: float) -> int:
-    """Add what happens now, then the counters of jobs, then their histograms; returns how many series they are."""
+def _counters(room: Room, snapshot: Snapshot, now: float) -> tuple[dict[str, int], int, list[float]]:
+    """Add what is counted, and what is in progress, in the order in which it keeps its room.
+
+    Returns how many series each collector has, how many are left out, and when something is too old.
+    """
+    project, ledger, live = snapshot.project, snapshot.ledger, snapshot.live
+    if ledger is None or not counts(project.collectors):
+        return {}, 0, []
+    lines = partial(counted_lines.lines, project.name)
+    runs = counted_lines.of_runs(ledger, project, now, live)
+    hidden = counted_lines.of_runs(ledger, project, now, live, hidden=True) if ledger.cells.hidden else {}
+    cut = sum(samples(value) for rows in hidden.values() for _, _, value in rows)
+    series = {RUNS: _label_sets(room, RUNS, (project, runs), lines)}
+    expiries = [*counted_lines.expiries(ledger, project, live)]
+    if live is not None:
+        series[PIPELINES], more = _live(room, snapshot, ledger, live, now, hidden.keys())
+        cut += more
+        expiries += live_lines.expiries(live, project)
+    return series, cut + room.cut, [at for at in expiries if at > now]
+
+
+def _live(  # noqa: PLR0917  what is shown, when and where
+    room: Room, snapshot: Snapshot, ledger: Ledger, live: Live, now: float, hidden: Collection[tuple[str, ...]]
+) -> tuple[int, int]:
+    """Add what happens now, then the counters of jobs, then their histograms; returns their series, and the hidden."""
     project = snapshot.project
     complete = live_lines.is_complete(live, project, now)
     workflows = counted_lines.shown(ledger, project, now, live) if complete else ()
-    shown = [(name, branch) for name, each in workflows for branch in sorted(each.branches)]
+    branches = [(name, branch) for name, each in workflows for branch in sorted(each.branches)]
     fresh, stale = live_lines.under_way(live, project, now)
-    runs = project, live_lines.runs_in_progress(snapshot, shown, fresh, stale)
+    runs, row = live_lines.runs_in_progress(snapshot, branches, fresh, stale), partial(live_lines.runs_row, project)
+    shown = {key: found for key, found in runs.items() if key not in hidden}
+    cut = sum(each.samples for key in runs.keys() - shown.keys() for each in row(key, runs[key]))
     known = complete and not stale
     jobs = project, known, tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
-    added = [
-        _label_sets(limited, "runs in progress", runs, partial(live_lines.runs_row, project)),
-        limited.add(
-            "jobs in progress", jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, known=known))
-        ).series,
-    ]
+    series = _label_sets(room, "runs in progress", (project, shown), row)
+    series += room.add(
+        JOBS_IN_PROGRESS, jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, known=known))
+    ).series
     for family, values in counted_lines.of_pipelines(ledger, project, now, live).items():
         write = partial(counted_lines.series, project.name, family)
-        added.append(_label_sets(limited, family.name, (project, values), write))
-    return sum(added)
+        series += _label_sets(room, family.name, (project, values), write)
+    if ledger.cells.hidden:
+        others = counted_lines.of_pipelines(ledger, project, now, live, hidden=True)
+        cut += sum(samples(value) for values in others.values() for value in values.values())
+    return series, cut
 
 
 def _label_sets(

@@ -73,23 +73,33 @@ class Room:
 
     def __init__(self, limit: int, before: Mapping[str, Section]) -> None:
         """Start with all of it, and with the sections that were published last."""
-        self._left, self._before = limit, before
+        self.left, self._before = limit, before
         self.sections: dict[str, Section] = {}
         self.texts: dict[str, FamilyText] = {}
         """The lines of all sections that are rendered anew, by family."""
 
+    @property
+    def series(self) -> int:
+        """How many series are shown so far."""
+        return sum(section.series for section in self.sections.values())
+
+    @property
+    def cut(self) -> int:
+        """How many series had no room so far."""
+        return sum(section.cut for section in self.sections.values())
+
     def add(self, name: str, basis: Basis, render: Callable[[int], Rendered]) -> Section:
         """Add a section: as it was published, or, where its basis or its room is another, rendered anew."""
         known = self._before.get(name)
-        if known is not None and known.stands(basis, self._left):
-            section = Section(basis, self._left, known.series, known.cut, known.families)
+        if known is not None and known.stands(basis, self.left):
+            section = Section(basis, self.left, known.series, known.cut, known.families)
         else:
-            texts, series, cut = render(self._left)
+            texts, series, cut = render(self.left)
             self.texts.update(texts)
-            section = Section(basis, self._left, series, cut, _names(frozenset(texts)))
+            section = Section(basis, self.left, series, cut, _names(frozenset(texts)))
         self.sections[name] = section
         # Once one row did not fit, no other does, so that what is left out is always the end.
-        self._left = 0 if section.cut else self._left - section.series
+        self.left = 0 if section.cut else self.left - section.series
         return section
 
 

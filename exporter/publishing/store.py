@@ -65,7 +65,9 @@ class SnapshotStore:
         found = self.published.get(slug) or self.organizations.get(slug)
         return found[0] if found else None
 
-    def publish(self, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False) -> None:
+    def publish(
+        self, snapshots: Iterable[Snapshot], now: float, *, polled: bool = False, counted: bool = False
+    ) -> None:
         """Render snapshots as of `now`, in Unix seconds, and show all of them at once, or none where one fails.
 
         What is new is still to be compressed: whoever comes first does it, be it `settle` or a scrape.
@@ -75,7 +77,7 @@ class SnapshotStore:
             if self._labels:
                 snapshots = map(self._labels.labeled, snapshots)
             for snapshot in snapshots:
-                change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled)
+                change.publish(snapshot, self._slot(snapshot.project.slug), now, polled=polled, counted=counted)
             self._show(change)
 
     def settle(self) -> None:
@@ -134,18 +136,19 @@ class _Change:
         self.series = Counter(store.exposition.series)
         self.families, self.marked = dict(store.exposition.known), dict(store.exposition.marked)
 
-    def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool) -> None:
+    def publish(self, snapshot: Snapshot, slot: int, now: float, *, polled: bool, counted: bool) -> None:
         """Render what is new of one project."""
         slug = snapshot.project.slug
         home = self.organizations if of_organization(snapshot.project.collectors) else self.published
         before = home[slug][1] if slug in home else UNPUBLISHED
-        publication = render(snapshot, now, polled=polled, before=before)
+        publication = render(snapshot, now, polled=polled, counted=counted, before=before)
         self._count(before.series, publication.series)
         for family in before.families - publication.families:
             self._put(family, slot, NO_TEXT)
         for family, text in publication.texts.items():
             self._put(family, slot, text)
-        home[slug] = (replace(snapshot, dropped=publication.dropped), publication.shown())
+        shown = replace(snapshot, dropped=publication.dropped, beside=publication.beside)
+        home[slug] = (shown, publication.shown())
 
     def withdraw(self, slug: str, slot: int) -> None:
         """Leave out one project."""

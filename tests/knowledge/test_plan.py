@@ -127,3 +127,13 @@ def test_a_collector_that_is_no_longer_polled_has_no_outcome() -> None:
     names = ("workflows", "jobs", "runs", "flaky_tests", "one of another version")
     known = Snapshot(project("collectors: [jobs, runs]"), outcomes=dict.fromkeys(names, outcome))
     assert set(plan.pruned(known)[0].outcomes) == {"workflows", "jobs", "runs"}
+
+
+def test_counters_leave_the_gauges_what_they_have_and_half_while_they_are_not_known() -> None:
+    good, bad = Outcome(True, 1.0, NOW, NOW), Outcome(False, 1.0, NOW, None, error="HTTP 500")
+    known = Snapshot(project("max_series: 100\ncollectors: [workflows, jobs, runs]"), beside=30)
+    assert plan.counters_limit(known) == 50
+    assert plan.counters_limit(replace(known, outcomes={"workflows": good, "jobs": good})) == 70
+    assert plan.counters_limit(replace(known, outcomes={"workflows": good, "jobs": bad})) == 50
+    assert plan.counters_limit(replace(known, beside=60)) == 40
+    assert plan.counters_limit(Snapshot(project("max_series: 100\ncollectors: [runs]"))) == 100

@@ -125,6 +125,15 @@ def test_what_is_left_out_is_told_once_while_that_lasts_for_each_project_and_rea
     ]
 
 
+def test_what_one_kind_of_poll_leaves_out_is_told_apart_from_what_another_does() -> None:
+    told, start = Told(), with_outcome()
+    more = replace(start, dropped={"max_series": 5})
+    for _ in range(3):
+        told.reports.dropped(start, more)
+        told.reports.dropped(more, more, "runs")
+    assert len(told.fields()) == 1
+
+
 def test_a_removed_project_is_forgotten_so_its_failure_is_told_when_it_comes_back() -> None:
     told, good, bad = Told(), with_outcome(), with_outcome("server")
     more = replace(bad, dropped={"max_series": 5})

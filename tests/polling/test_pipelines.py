@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -865,3 +866,21 @@ def test_runs_alone_ask_for_a_project_that_is_not_found_at_growing_gaps_too() ->
         assert running.value("circleci_exporter_collector_success", collector="runs") == 1
         running.circle.fail("not_found", SLUG)
         assert len(live_through(running, DAY, RUNS_POLL)) <= 24
+
+
+def test_what_the_limit_leaves_out_counts_also_where_nothing_new_is_seen() -> None:
+    with watching(settings="max_series: 60") as running:
+        running.begin()
+        running.end(running.start())
+        running.looks(3)
+        dropped = [running.value("circleci_exporter_dropped_series_total", reason="max_series")]
+        for _ in range(3):
+            running.look(900)
+            dropped.append(running.value("circleci_exporter_dropped_series_total", reason="max_series"))
+        steps = {after - before for before, after in pairwise(dropped) if before is not None and after is not None}
+        assert len(steps) == 1
+        assert steps.pop() > 0
+        assert running.runs() == 1
+        assert running.samples("circleci_job_run_wait_seconds_count") == {}
+        logged = [str(call.args[0]) for call in running.log.calls]
+        assert logged.count("limit exceeded, data dropped") == 1

@@ -189,7 +189,7 @@ def test_a_publication_holds_the_counters_and_knows_when_they_expire() -> None:
 def test_what_exceeds_the_limit_of_series_is_left_out_in_whole_branches() -> None:
     known = polled(ledger(), run(1), run(2, branch="develop"))
     settings = "collectors: [runs]\nbranches: [develop]\nmax_series: 20"
-    publication = render(Snapshot(project(settings), ledger=known), NOW, polled=True)
+    publication = render(Snapshot(project(settings), ledger=known), NOW, counted=True)
     assert publication.series == {"runs": 14}
     assert publication.dropped["max_series"] == 14
 

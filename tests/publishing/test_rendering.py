@@ -10,6 +10,8 @@ from exporter.insights.collectors import COLLECTORS
 from exporter.insights.own_families import COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.publishing.rendering import BRANCHES, FAMILIES, MAX_SERIES, Publication, render
+from tests.counting.making import ledger, run
+from tests.counting.making import polled as counted_after
 from tests.samples import NOW, part, project, snapshot, workflow_row
 
 RUNS = "circleci_insights_workflow_runs"
@@ -242,3 +244,15 @@ def test_room_that_an_earlier_table_leaves_is_used_by_a_later_one_though_its_own
 
 def test_every_family_that_is_rendered_is_one_of_the_known() -> None:
     assert render(snapshot(), LATER, polled=True).families <= FAMILIES.keys()
+
+
+def test_counters_that_are_shown_keep_their_room_when_more_gauges_come() -> None:
+    counted = counted_after(ledger(), run(1))
+    settings = "collectors: [workflows, runs]\nmax_series: 60"
+    known = replace(snapshot(settings), ledger=counted)
+    question = next(iter(known.parts))
+    many = part("workflows", [workflow_row(f"a-{number}") for number in range(9)])
+    before, after = render(known, LATER), render(replace(known, parts={question: many}), LATER, polled=True)
+    assert before.series["runs"] == after.series["runs"] > 0
+    assert after.beside == after.series["workflows"] <= 60 - after.series["runs"]
+    assert after.cut == after.dropped["max_series"] == 9 * ALL - after.series["workflows"]
