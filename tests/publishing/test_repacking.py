@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
 WINDOW = (("branch", "main"), ("reporting-window", "last-7-days"))
 
 
-def of(number: int, runs: int = 82) -> Snapshot:
+def of(number: int, runs: int = 82, **more: float) -> Snapshot:
     slug = f"gh/acme/service-{number:04}"
     question = Question("workflows", COLLECTORS["workflows"].endpoint, slug, "", WINDOW)
-    rows = [workflow_row(name, total_runs=runs + number, mttr=number * 1.5) for name in ("build", "deploy", "release")]
+    rows = [
+        workflow_row(name, total_runs=runs + number, mttr=number * 1.5, **more)
+        for name in ("build", "deploy", "release")
+    ]
     return Snapshot(project(slug=slug), FACTS, {question: part("workflows", rows)})
 
 
@@ -126,6 +131,43 @@ def test_a_scrape_that_comes_before_the_thread_compresses_what_it_sends(store: S
     store.publish([of(3, runs=99)], NOW)
     assert store.fresh.is_set()
     assert b" 102.0" in gzip.decompress(member(store))
+
+
+def test_each_scrape_has_all_projects_and_each_of_them_as_one_publication_left_it(store: SnapshotStore) -> None:
+    stop, scraped = threading.Event(), threading.Event()
+
+    def publish(number: int) -> None:
+        for runs in itertools.count(1000, 100):
+            if scraped.wait(0.0005):
+                break
+            store.publish([of(number, runs, successful_runs=runs + number)], NOW)
+
+    def runs_by_project() -> dict[str, set[str]]:
+        found = defaultdict(set)
+        for line in gzip.decompress(member(store)).decode().splitlines():
+            if line.startswith(("circleci_insights_workflow_runs{", "circleci_insights_workflow_successful_runs{")):
+                found[line.split('project="')[1].split('"')[0]].add(line.rpartition(" ")[2])
+        return found
+
+    store.publish([of(number, successful_runs=82 + number) for number in range(12)], NOW)
+    publishers = [threading.Thread(target=publish, args=(number,)) for number in (0, 5, 11)]
+    Repacker(store, silent(), look_every=0.001).start(stop)
+    for each in publishers:
+        each.start()
+    try:
+        last: dict[str, float] = {}
+        for _ in range(100):
+            found = runs_by_project()
+            assert len(found) == 12
+            assert {len(values) for values in found.values()} == {1}, "of each project one publication"
+            now = {project: float(*values) for project, values in found.items()}
+            assert all(value >= last.get(project, 0) for project, value in now.items()), "no older one after a newer"
+            last = now
+    finally:
+        scraped.set()
+        for each in publishers:
+            each.join()
+        stop.set()
 
 
 def test_an_unexpected_error_is_logged_and_counted_and_the_next_look_is_as_good(store: SnapshotStore) -> None:
