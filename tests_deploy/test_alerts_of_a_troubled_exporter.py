@@ -22,7 +22,6 @@ projects: [gh/acme/web, gh/acme/gone]
 ALWAYS = {("CircleCIProjectFailing", "")}
 TROUBLE = {
     ("CircleCITokenRefused", ""),
-    ("CircleCIUnreachable", ""),
     ("CircleCIProjectFailing", "shop"),
     ("CircleCIReloadFailed", ""),
 }
