@@ -98,12 +98,16 @@ def test_the_demo_shows_runs_that_begin_and_end_while_somebody_looks(demo: Demo)
     def of_lists() -> float:
         return demo.scrape().get("api_requests_total", endpoint="/pipeline", code="200") or 0
 
+    def in_progress() -> float:
+        return sum(
+            value
+            for name, value in demo.scrape().values.items()
+            if name.startswith("circleci_workflow_runs_in_progress{")
+        )
+
     before = counted()
     wait_until(lambda: counted() > before, interval=0.5, why="a run to end")
-    in_progress = [
-        value for name, value in demo.scrape().values.items() if name.startswith("circleci_workflow_runs_in_progress{")
-    ]
-    assert sum(in_progress) > 0
+    wait_until(lambda: in_progress() > 0, interval=0.5, why="all that is under way to be looked at once")
     assert of_lists() > 0  # its projects share organizations
     with OPEN(f"http://{demo.address()}/", timeout=PATIENCE) as page:
         assert b'id="now"' in page.read()
