@@ -10,7 +10,7 @@ from exporter.errors import PollError, RequestTimeout, Stopped, TruncatedError
 from exporter.state.usage_store import StoredJobRun, UsageStore
 from exporter.usage.api import UsageApi
 from exporter.usage.counting import JobRun, Sums
-from exporter.usage.unpacking import records, unpacked
+from exporter.usage.unpacking import records
 
 TRIES = 3
 """How often a file is asked for at the same URL, where it was cut or slow."""
@@ -44,7 +44,7 @@ class Files:
 
     def _file(self, slug: str, export: int, url: str, sums: Sums) -> None:
         with self._api.download(url) as body:
-            for batch in _batches(sums.read(records(unpacked(body.chunks, bounded=body.bounded)))):
+            for batch in _batches(sums.read(records(body.chunks, bounded=body.bounded))):
                 if self._stop.is_set():
                     raise Stopped
                 first: dict[int, JobRun] = {}

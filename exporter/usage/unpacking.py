@@ -1,109 +1,84 @@
-"""From the bytes of a file to lines of CSV, never more than a megabyte of them at once. Pure."""
+"""From the bytes of a file to records of CSV: the standard library's gzip and csv, never with more than a megabyte."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import zlib
 from collections.abc import Iterable, Iterator
-from io import StringIO
-from itertools import chain
+from typing import TYPE_CHECKING
 
 from exporter.errors import PayloadError, TooLargeError, TruncatedError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 LIMIT = 1 << 20
-"""Bytes of a line, characters of a field."""
+"""Bytes of a record, characters of a field."""
 PIECE = 256 * 1024
 """Bytes that are unpacked at once."""
 MAGIC, BYTE_ORDER_MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
 
 
-def unpacked(chunks: Iterable[bytes], *, bounded: bool = True) -> Iterator[bytes]:
-    """The bytes of gzip members, one after the other; what is not gzip is taken as it is.
+def records(chunks: Iterable[bytes], *, bounded: bool = True) -> Iterator[list[str]]:
+    """The records of CSV, with quoted fields unquoted; nothing is an escape character. What is not gzip is plain text.
 
-    Raises TruncatedError unless the last member's end was seen, or where the end of what is not gzip cannot be told
-    since it is not `bounded`: a file that is cut at the end of a row looks whole. Raises PayloadError for damage.
+    Raises TruncatedError unless the end of the last gzip member was seen, or where the end of what is not gzip cannot
+    be told since it is not `bounded`: a file that is cut at the end of a row looks whole. Raises TooLargeError for a
+    record or field beyond the limit, PayloadError for what is neither gzip nor CSV.
     """
-    pieces = iter(chunks)
-    first = b""
-    while len(first) < len(MAGIC) and (piece := next(pieces, b"")):
-        first += piece
-    rest = chain([first], pieces)
-    if first.startswith(MAGIC):
-        yield from _members(rest)
-        return
-    yield from rest
-    if not bounded:
-        raise TruncatedError("whether a file of the export is whole cannot be told")
-
-
-def _members(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    untouched = True
-    for chunk in chunks:
-        data = chunk
-        while data:
-            if inflater.eof:  # another member follows, or the zeros that some programs pad a file with
-                if not data.strip(b"\0"):
-                    break
-                inflater, untouched = zlib.decompressobj(zlib.MAX_WBITS | 16), True
-            try:
-                piece = inflater.decompress(data, PIECE)
-            except zlib.error:
-                raise PayloadError("a file of the export is not valid gzip") from None
-            untouched = False
-            if piece:
-                yield piece
-            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-    if not inflater.eof and not untouched:
-        raise TruncatedError("a file of the export ended early")
-
-
-def records(chunks: Iterable[bytes]) -> Iterator[list[str]]:
-    """The records of CSV, with quoted fields unquoted; nothing is an escape character.
-
-    Raises TooLargeError for a line or field beyond the limit, PayloadError for what is no CSV. A field that ends
-    with the bytes, inside its quotes, was cut.
-    """
-    lines = _Lines(chunks)
+    packed = io.BufferedReader(_Stream(chunks), PIECE)
+    is_gzip = packed.peek().startswith(MAGIC)
+    lines = _Lines(io.BufferedReader(gzip.GzipFile(fileobj=packed), PIECE) if is_gzip else packed)
     csv.field_size_limit(LIMIT)  # of the process: nothing else here reads CSV
-    reader = csv.reader(chain.from_iterable(lines), strict=True)
     try:
-        for record in reader:
+        for record in csv.reader(lines, strict=True):
             lines.pending = 0
             yield record
+    except EOFError:
+        raise TruncatedError("a file of the export ended early") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise PayloadError("a file of the export is not valid gzip") from None
     except csv.Error as error:
         if "field limit" in str(error):
             raise TooLargeError(f"a field is larger than {LIMIT} characters") from None
         raise PayloadError("a file of the export is no CSV") from None
+    if not (is_gzip or bounded):
+        raise TruncatedError("whether a file of the export is whole cannot be told")
+
+
+class _Stream(io.RawIOBase):
+    """A file as it comes."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks, self._rest = iter(chunks), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer with at least two bytes, unless the file ends: they tell whether it is gzip."""
+        place = memoryview(buffer)
+        while len(self._rest) < len(MAGIC) and (chunk := next(self._chunks, b"")):
+            self._rest += chunk
+        taken = self._rest[: len(place)]
+        place[: len(taken)], self._rest = taken, self._rest[len(taken) :]
+        return len(taken)
 
 
 class _Lines:
-    """Whole lines of a stream, in blocks. `pending` counts the bytes since the last record was complete."""
+    """The lines of a file; only a newline ends one. `pending` counts the bytes since the last record was complete."""
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = chunks
-        self.pending = self.blocks = 0
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file = file
+        self.pending = 0
 
-    def __iter__(self) -> Iterator[StringIO]:
-        rest = b""
-        for data in self._chunks:
-            end = data.rfind(b"\n") + 1
-            if len(rest) + (data.find(b"\n") + 1 or len(data)) > LIMIT:
-                raise TooLargeError(f"a line is larger than {LIMIT} bytes")
-            if not end:
-                rest += data
-                continue
-            yield self._block(rest + data[:end])
-            rest = data[end:]
-        if rest:
-            yield self._block(rest)
-
-    def _block(self, data: bytes) -> StringIO:
-        if not self.blocks:
-            data = data.removeprefix(BYTE_ORDER_MARK)
-        self.blocks += 1
-        self.pending += len(data)
-        if self.pending > LIMIT + 2 * PIECE:
-            raise TooLargeError(f"a record is larger than {LIMIT} bytes")
-        # Only \n ends a line, as only it does for whoever wrote the file.
-        return StringIO(data.decode("utf-8", "surrogateescape"), newline="\n")
+    def __iter__(self) -> Iterator[str]:
+        line = self._file.readline(LIMIT + 1).removeprefix(BYTE_ORDER_MARK)
+        while line:
+            self.pending += len(line)
+            if self.pending > LIMIT:
+                raise TooLargeError(f"a record is larger than {LIMIT} bytes")
+            yield line.decode("utf-8", "surrogateescape")
+            line = self._file.readline(LIMIT + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import PayloadError, TooLargeError, TruncatedError
-from exporter.usage.unpacking import LIMIT, records, unpacked
+from exporter.usage.unpacking import LIMIT, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def pieces(content: bytes, size: int) -> Iterator[bytes]:
 
 
 def read(content: bytes, size: int = 7, *, bounded: bool = True) -> list[list[str]]:
-    return list(records(unpacked(pieces(content, size), bounded=bounded)))
+    return list(records(pieces(content, size), bounded=bounded))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 1000])
@@ -99,6 +100,24 @@ def test_damaged_gzip_is_no_payload() -> None:
         read(gzip.compress(TEXT) + b"rest")
 
 
+@pytest.mark.parametrize("place", [-8, -1], ids=["checksum", "length"])
+def test_a_wrong_checksum_or_length_is_no_payload(place: int) -> None:
+    content = bytearray(gzip.compress(TEXT))
+    content[place] ^= 1
+    with pytest.raises(PayloadError):
+        read(bytes(content))
+
+
+def test_a_bomb_of_one_line_is_too_large_before_it_is_unpacked() -> None:
+    bomb = gzip.compress(b"x" * 64 * LIMIT, 1)
+    tracemalloc.start()
+    with pytest.raises(TooLargeError):
+        list(records([bomb]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * LIMIT
+
+
 def test_a_plain_file_whose_end_cannot_be_told_is_not_trusted() -> None:
     with pytest.raises(TruncatedError):
         read(TEXT, bounded=False)
@@ -127,7 +146,7 @@ def test_a_record_that_never_ends_is_too_large() -> None:
 def test_a_bomb_is_read_in_pieces() -> None:
     bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 5_000_000)
     assert len(bomb) < 200_000
-    assert sum(1 for _ in records(unpacked([bomb]))) == 5_000_001
+    assert sum(1 for _ in records([bomb])) == 5_000_001
 
 
 def test_quotes_that_do_not_close_are_no_csv() -> None:
