@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.counting.cells import Key
-from exporter.formats.exposition import sample_line
-from exporter.formats.histogram import Histogram, histogram_lines
+from exporter.counting.cells import Distribution, Key, Value
 from exporter.insights.family import Family
+from exporter.publishing.counted_lines import line
 from exporter.usage.cells import Amounts, merged
 from exporter.usage.columns import MILLION
 from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
@@ -67,7 +66,7 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
                 else:
                     ratios.setdefault(key, value)
         if each.newest:
-            days.append(sample_line(DAY.name, LABELS[DAY], (each.organization,), start_of(each.newest)))
+            days.append(_line(DAY, (each.organization,), start_of(each.newest)))
     written = [(family, _family(family, cells, ratios, bounds)) for family in LABELS if family is not DAY]
     written.append((DAY, "".join(days)))
     return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
@@ -104,20 +103,21 @@ def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[tuple[int, dict[K
 def _family(
     family: Family, counted: Mapping[Key, Amounts], ratios: Mapping[Key, float], bounds: tuple[float, ...]
 ) -> str:
-    names = LABELS[family]
-    if family in RATIOS:
-        found = sorted((key.labels, value) for key, value in ratios.items() if key.family == family.name)
-        return "".join(sample_line(family.name, names, labels, value) for labels, value in found)
-    cells = sorted((key.labels, amounts) for key, amounts in counted.items() if key.family == family.name)
+    values: dict[tuple[str, ...], Value] = {
+        key.labels: each for key, each in ratios.items() if key.family == family.name
+    }
+    values |= {key.labels: _value(family, each, bounds) for key, each in counted.items() if key.family == family.name}
+    return "".join(_line(family, labels, values[labels]) for labels in sorted(values))
+
+
+def _line(family: Family, labels: tuple[str, ...], value: Value) -> str:
+    return line(family, dict(zip(LABELS[family], labels, strict=True)), value).text
+
+
+def _value(family: Family, amounts: Amounts, bounds: tuple[float, ...]) -> Value:
     if family is QUEUE:
-        return "".join(
-            histogram_lines(family.name, names, labels, Histogram(bounds, counts, total / MILLION)).text
-            for labels, (*counts, total) in cells
-        )
-    return "".join(
-        sample_line(family.name, names, labels, _number(amount, UNITS[family])) for labels, (amount,) in cells
-    )
-
-
-def _number(amount: int, unit: int) -> float:
+        *counts, total = amounts
+        return Distribution(bounds, tuple(counts), total / MILLION)
+    (amount,) = amounts
+    unit = UNITS[family]
     return amount // unit if amount % unit == 0 else amount / unit
