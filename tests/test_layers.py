@@ -85,7 +85,6 @@ PURE_MODULES = {
     "exporter.cli.remedies",
     "exporter.history.grid",
     "exporter.history.growth",
-    "exporter.history.ledgers",
     "exporter.history.lines",
     "exporter.polling.agenda",
     "exporter.publishing.blocks",

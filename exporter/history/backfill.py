@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from exporter.config import Project
 from exporter.counting.book import Changes
-from exporter.counting.cells import Key
-from exporter.counting.ledger import Ledger
+from exporter.counting.cells import Cell, Cells, Key
+from exporter.counting.ledger import Ledger, WorkflowLedger
 from exporter.counting.room import Room, samples
 from exporter.errors import StartError, StateError
-from exporter.history import ledgers
 from exporter.history.files import Files, missing, move
 from exporter.history.grid import Grid
 from exporter.history.growth import Growth
@@ -146,7 +145,11 @@ class Writing:
         label, limit = labels_of(project, facts.default_branch(project, known.facts)), counters_limit(Snapshot(project))
         lines = Lines({**self._asked.labels, "project": project.name}, self._grid, self._spans)
         invented: tuple[str, ...] = ()
-        workflows = {}
+        workflows = {
+            name: WorkflowLedger(0, baseline=True, newest=None if last is None else int(last))
+            for name, last in known.names.items()
+        }
+        cells: dict[Key, Cell] = {}
         for place in places(self._spool, project):
             began = self._grid.last * self._grid.step if place.began is None else place.began
             grid = self._grid.until(began)  # what has stopped since is not known
@@ -163,14 +166,14 @@ class Writing:
                         for span, text in lines.of(family, own, rises, value, grid.last):
                             files.write(FAMILIES.index(family), span, text)
             lookback = project.runs.lookback
-            workflow = ledgers.of_workflow(
-                ledger.workflows[place.name], growth, start=self._start, began=began, lookback=lookback
-            )
-            workflows[place.name] = workflow, ledger.cells
+            workflows[place.name] = growth.to_go_on_from(start=self._start, began=began, lookback=lookback)
+            cells |= ledger.cells.values
             self._workflows += 1
             self._runs += growth.counted
             self._tell()
-        return replace(ledgers.of_project(project, known, workflows, start=self._start), invented=invented)
+        # Its first poll asks for new workflows, which count from their first run since the start.
+        by_stop = PIPELINES in project.collectors
+        return Ledger(self._start, 0.0, workflows, invented, by_stop, Cells.of(cells))
 
     def _tell(self, assembled: float = 0.0) -> None:
         share = (1 - ASSEMBLING) * self._workflows / max(self._total, 1) + ASSEMBLING * assembled

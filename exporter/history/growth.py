@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from exporter.config import Project
 from exporter.counting.book import RunBook
@@ -15,6 +16,8 @@ from exporter.counting.ledger import FinishedRun, Ledger, WorkflowLedger
 from exporter.history.grid import Grid
 from exporter.runs.reading import Run
 
+LATEST = 3 * 86_400.0
+"""Seconds by which Insights may list a run late, with room: it takes up to a day."""
 Points = Mapping[Key, list[tuple[int, Value]]]
 """What each series shows from a step on, by the steps at which it rises."""
 
@@ -65,6 +68,19 @@ class Growth:
         self._reach(self._grid.last + 1)
         self._book.close()
         return self._book.ledger, self._points
+
+    def to_go_on_from(self, *, start: int, began: float, lookback: float) -> WorkflowLedger:
+        """The workflow as `run` goes on with it; it was read from `start` on, since `began` by CircleCI's clock.
+
+        `run` reads it from its `floor` on at first, and counts what is not remembered: runs that Insights had not
+        listed, or that had not ended. So all that was counted and created since the floor is remembered by its key.
+        """
+        newest = began if self.newest is None else min(self.newest, began)
+        floor = max(start, int(newest - max(lookback, LATEST)))
+        if self.oldest_under_way is not None:
+            floor = min(floor, self.oldest_under_way)
+        grown = self._book.ledger.workflows[self._name]
+        return replace(grown, since=floor, floor=floor, newest=self.newest)
 
     def _reach(self, step: int) -> None:
         """Note what the counters show until the step before; nothing is noted of steps after the last."""
