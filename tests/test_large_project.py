@@ -73,6 +73,9 @@ class Watched:
         self.fleet = Fleet(self.engine, schedule)
 
     def delay(self) -> float | None:
+        snapshot = self.engine.store.get(SLUG)
+        assert snapshot is not None
+        self.engine.kinds[PIPELINES_POLL].interval(snapshot)  # as the schedule asks after each step
         self.fleet.count_watched()
         return self.running.value("circleci_exporter_poll_delay_seconds")
 

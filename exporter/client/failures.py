@@ -57,13 +57,14 @@ def translate(error: Exception, *, in_body: bool, host: str) -> PollError:
 
 
 def root(error: BaseException) -> BaseException:
-    """The innermost error that was wrapped, whichever way it was."""
+    """The innermost error that was wrapped, whichever way it was; one of ours was only being handled meanwhile."""
     seen = []
     inner: BaseException | None = error
     while inner is not None and inner not in seen:
         seen.append(inner)
         candidates = (inner.__cause__, getattr(inner, "reason", None), *reversed(inner.args), inner.__context__)
-        inner = next((found for found in candidates if isinstance(found, BaseException)), None)
+        foreign = (each for each in candidates if not isinstance(each, PollError))
+        inner = next((found for found in foreign if isinstance(found, BaseException)), None)
     return seen[-1]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as uniform
@@ -38,7 +39,13 @@ class Condition(Protocol):
 
 
 class Waiter:
-    """The waits on the clock; a test with a clock of its own puts its own in their place."""
+    """The waits on the clock, and the threads that wait; a test with a clock of its own puts its own in their place."""
+
+    def event(self) -> threading.Event:
+        return threading.Event()
+
+    def threads(self, most: int) -> Executor:
+        return ThreadPoolExecutor(most)
 
     def condition(self, lock: threading.Lock) -> Condition:
         return threading.Condition(lock)

@@ -38,11 +38,15 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A poll under way. `due` is None when it asks only what is missing, `poll` until its first step."""
+    """A poll under way. `due` is None when it asks only what is missing, `poll` until its first step begins.
+
+    `stepped` says that its first step has ended: until then it may wait for its turn to ask.
+    """
 
     job: Job
     due: float | None
     poll: Poll | None = None
+    stepped: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -128,9 +132,9 @@ class Agenda:
         return turns
 
     def late(self, now: float) -> float:
-        """For how long the poll has waited that waits longest, 0 where none does."""
+        """For how long the poll is due that is due longest and has not done its first step, 0 where none is."""
         entries = [entry for entry in self._entries.values() if not entry.job.light]
-        waiting = (entry for entry in entries if entry.running is None or entry.running.poll is None)
+        waiting = (entry for entry in entries if entry.running is None or not entry.running.stepped)
         return max((now - entry.due for entry in waiting), default=0.0)
 
     def stepped(
@@ -142,6 +146,7 @@ class Agenda:
         in vain: it stays due.
         """
         entry = self._entries[turn.job.name]
+        turn.stepped = True
         if more:
             return turn
         entry.running = None

@@ -46,20 +46,23 @@ class FailureLog:
             self._log.warning("CircleCI cannot be reached", reason=failure.reason, error=str(failure))
 
     def outcomes(self, before: Snapshot, after: Snapshot) -> None:
-        """Log a project that starts to fail, or that recovers: once, not at every poll, and not while all fail."""
+        """Log a project that starts to fail, or that recovers: once, not at every poll, and not while all fail.
+
+        A collector that failed before and was not asked since may have failed while all did: that is no news.
+        """
         failing, failed = _failures(after), _failures(before)
         slug, project = after.project.slug, after.project.name
+        news = [pair for pair in failing if pair not in failed]
         with self._lock:  # two polls of one project may end at the same time: one of them logs
             if self._lost:
                 return
             logged = self._failing.get(slug)
-            self._failing[slug] = bool(failing)
-        if logged is None:
-            logged = any(outcome.reason not in OF_ALL for _, outcome in failed)
-            if failing:
-                logged = False  # by another process, at most
-        if failing and not logged:
-            name, outcome = failing[0]
+            if logged is None:  # by another process, at most
+                logged = not failing and any(outcome.reason not in OF_ALL for _, outcome in failed)
+            if news or not failing:
+                self._failing[slug] = bool(failing)
+        if news and not logged:
+            name, outcome = news[0]
             self._log.warning(
                 "project is failing", project=project, collector=name, reason=outcome.reason, error=outcome.error
             )

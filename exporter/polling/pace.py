@@ -30,7 +30,7 @@ class Postponed:
     failed: dict[str, PollError] = field(default_factory=dict)
     """What failed when it was last asked, and why."""
     waiting: float | None = None
-    """Since when the pipeline that waits longest for its look has waited, Unix time."""
+    """When the pipeline whose turn comes next is to be looked at, or should have been, Unix time."""
     answered_at: float = 0.0
     """When CircleCI last answered something of the project, Unix time."""
     shown_at: float = 0.0
@@ -68,6 +68,10 @@ class Postponed:
         self.tries.pop(what, None)
         self.failed.pop(what, None)
 
+    def acquit(self) -> None:
+        """CircleCI answers nobody: what met that has not failed by itself."""
+        self.failed = {what: failure for what, failure in self.failed.items() if not failure.of_all}
+
     def failure(self, of: Iterable[str]) -> PollError | None:
         """Why the first of these failed that did when it was last asked."""
         return next((self.failed[what] for what in of if what in self.failed), None)
@@ -104,7 +108,7 @@ class Pace:
         return max(self.due(snapshot) - self._wall(), SOON)
 
     def due(self, snapshot: Snapshot) -> float:
-        """When something of a project is due, in Unix seconds."""
+        """When something of a project is due, in Unix seconds; notes when a pipeline is."""
         now, project, live, ledger = self._wall(), snapshot.project, snapshot.live, snapshot.ledger
         postponed, settings, ahead = self.of(project.slug), project.pipelines, self._ahead()
         hinted = self.inbox.next_due(project.slug)
@@ -120,11 +124,11 @@ class Pace:
         moments = [postponed.due(LIST, listed)]
         if covered and live is not None:  # what is known stays current, though it costs no call
             moments.append(max(live.listed_at or 0.0, live.covered_at or 0.0) + settings.longest)
-        if live is not None:
-            for pipeline in live.pipelines.values():
-                due = watching.look_due(pipeline, settings, project.runs.lookback, now, ahead)
-                if due is not None:
-                    moments.append(postponed.due(pipeline.id, due))
+        watched = () if live is None else live.pipelines.values()
+        dues = ((each.id, watching.look_due(each, settings, project.runs.lookback, now, ahead)) for each in watched)
+        looks = [postponed.due(id_, due) for id_, due in dues if due is not None]
+        postponed.waiting = min(looks, default=None)  # it waits, too, while the poll does that is to look at it
+        moments += looks
         if live is not None and ledger is not None:
             moments.append(postponed.due(NAMES, crediting.names_due(ledger, project, now)))
             sweeps = crediting.sweeps(ledger, project, postponed.vain, now)

@@ -186,7 +186,6 @@ class Work:
         found = book.live.pipelines.values()
         due = watching.in_turn(found, project.pipelines, project.runs.lookback, now, ahead)
         due = [(moment, pipeline) for moment, pipeline in due if self._due(pipeline.id, moment)]
-        self._postponed.waiting = min((moment for moment, _ in due), default=None)
         for _, pipeline in due[:LOOKS_A_STEP]:
             if self._attempt.over():
                 return
@@ -199,7 +198,6 @@ class Work:
             self._looked(book, pipeline, held.error)
             if watching.is_set_aside(book.live.pipelines[pipeline.id]):
                 self._attempt.error = before
-        self._postponed.waiting = min((moment for moment, _ in due[LOOKS_A_STEP:]), default=None)
         self.more = len(due) > LOOKS_A_STEP
 
     def _looked(self, book: PipelineBook, pipeline: WatchedPipeline, error: PollError | None) -> None:

@@ -59,6 +59,8 @@ class PipelinesPoll:
         work = Work(attempt, snapshot, self._state, self._pace)
         with attempt.guard("the project's pipelines"):
             work.do(resume=self._slug in self._unpublished, hurry=not self._hurried and PIPELINES in snapshot.outcomes)
+        if self._attempts.client.lost is not None:
+            self._pace.of(self._slug).acquit()
         self._hurried = work.hurried
         there = self._publish(attempt, snapshot, work)
         if attempt.over() or work.book is None:

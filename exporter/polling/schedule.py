@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -47,8 +48,20 @@ def first_poll(index: int, total: int, now: float) -> float:
     return now + index / total * min(FIRST_POLLS_WITHIN, total / FIRST_POLLS_PER_SECOND)
 
 
+class _Threads(BasePoolExecutor):  # type: ignore[misc]
+    """Runs jobs on given threads."""
+
+    def __init__(self, pool: Executor) -> None:
+        super().__init__(pool)
+
+
 class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
     """Accepts that a job is gone already: the scheduler may stop while it hands one to its thread."""
+
+    def __init__(self, event: threading.Event, **options: object) -> None:
+        """`event` is what it waits on for the time to come."""
+        super().__init__(**options)
+        self._event = event
 
     def remove_job(self, job_id: str, jobstore: str | None = None) -> None:
         with suppress(JobLookupError):
@@ -81,14 +94,11 @@ class Schedule:
         self._stopped = threading.Event()
         self._wakes_at: float | None = None
         self._time = SteadyTime(clocks.monotonic)
+        sizes = {"default": size, CLOCK: 1, EXPIRY: 1, HURRIED: HURRIED_THREADS}
         self._scheduler = _Scheduler(
+            clocks.waiter.event(),
             timezone=self._time,
-            executors={
-                "default": ThreadPoolExecutor(size),
-                CLOCK: ThreadPoolExecutor(1),
-                EXPIRY: ThreadPoolExecutor(1),
-                HURRIED: ThreadPoolExecutor(HURRIED_THREADS),
-            },
+            executors={name: _Threads(clocks.waiter.threads(most)) for name, most in sizes.items()},
             job_defaults={"misfire_grace_time": None, "max_instances": MAX_THREADS},
         )
 

@@ -61,7 +61,7 @@ class Engine:
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
-        tokens = TokenSource(circleci, environ)
+        tokens = TokenSource(circleci, environ, clocks.monotonic)
         self.limiter = Limiter(
             circleci.requests_per_second,
             circleci.burst,
@@ -133,7 +133,7 @@ class Engine:
             raise ConfigError(problems)
         circleci, ask_anew = config.circleci.share(self._total_shards), None
         if config.circleci != self._config.circleci:
-            ask_anew = self.client.prepare(circleci, TokenSource(circleci, self._environ))
+            ask_anew = self.client.prepare(circleci, TokenSource(circleci, self._environ, self.clocks.monotonic))
 
         def adopt() -> None:
             if ask_anew is not None:

@@ -117,6 +117,7 @@ def api_view(telemetry: Telemetry, rate: float, lost: PollError | None) -> ApiVi
         rate_limit_remaining=telemetry.remaining.value,
         rate_limit_limit=telemetry.limit.value,
         throttled_seconds=telemetry.throttled_seconds,
+        throttled=newest == "429",
     )
 
 

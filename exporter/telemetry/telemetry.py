@@ -58,7 +58,8 @@ class Telemetry:
             "collector_failures_total", "Failed requests of polls, by collector and reason.", "collector", "reason"
         )
         self._delay = own.gauge(
-            "poll_delay_seconds", "How late the last poll started, or the pipeline that waits longest for its look is."
+            "poll_delay_seconds",
+            "How late the last poll started, or what has waited longest for its first answer is: a poll or a look.",
         )
         self._late_poll = self._late_look = 0.0
         self._requests = requests.counter(

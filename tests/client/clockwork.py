@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.client import Waiter
 
@@ -25,8 +27,11 @@ class Wait:
 class Clockwork(Waiter):
     """Takes the place of the limiter's waits. `run` runs what waits on it."""
 
-    def __init__(self, now: float = 1_000_000.0) -> None:
-        self.now = now
+    def __init__(
+        self, now: float = 1_000_000.0, *, lateness: float = 0.001, moved: Callable[[float], object] = lambda _: None
+    ) -> None:
+        """`moved` is told each new time; a wait on an event ends late, so that a time that was rounded has come."""
+        self.now, self.moved, self.lateness = now, moved, lateness
         self.slept: list[float] = []
         self.changed = threading.Condition()
         self._waits: list[Wait] = []
@@ -70,6 +75,25 @@ class Clockwork(Waiter):
             raise errors[0]
         return [result for _, result in sorted(results, key=lambda pair: pair[0])]
 
+    def event(self) -> FakeEvent:
+        return FakeEvent(self)
+
+    def threads(self, most: int) -> Executor:  # noqa: ARG002  none is to wait for another
+        return FakeThreads(self)
+
+    def end(self) -> None:
+        """Let every wait end, and the clock stand still from now on."""
+        with self.changed:
+            self._running += 1
+            for wait in [*self._waits]:
+                self.wake(wait)
+
+    def counted(self, change: int) -> None:
+        """So many threads more are at work."""
+        with self.changed:
+            self._running += change
+            self._advance()
+
     def begin(self, seconds: float) -> Wait:
         wait = Wait(self.now + seconds)
         self._waits.append(wait)
@@ -91,7 +115,9 @@ class Clockwork(Waiter):
     def _advance(self) -> None:
         if self._running == 0 and self._waits:
             first = min(self._waits, key=lambda wait: wait.until)
-            self.now = max(self.now, first.until)
+            if first.until > self.now:
+                self.now = first.until
+                self.moved(self.now)
             self.wake(first)
 
 
@@ -115,3 +141,49 @@ class FakeCondition:
         with self.clockwork.changed:
             if self.waiting:
                 self.clockwork.wake(self.waiting)
+
+
+class FakeEvent(threading.Event):
+    """An event on the clockwork, for one thread, which is at work from the start."""
+
+    def __init__(self, clockwork: Clockwork) -> None:
+        super().__init__()
+        self._clockwork = clockwork
+        self._waiting: Wait | None = None
+        clockwork.counted(1)
+
+    def set(self) -> None:
+        with self._clockwork.changed:
+            super().set()
+            if self._waiting:
+                self._clockwork.wake(self._waiting)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with self._clockwork.changed:
+            if self.is_set():
+                return True
+            seconds = self._clockwork.lateness + (inf if timeout is None else timeout)
+            self._waiting = wait = self._clockwork.begin(seconds)
+        self._clockwork.finish(wait)
+        self._waiting = None
+        return self.is_set()
+
+
+class FakeThreads(Executor):
+    """As many threads as there is work for; the clock does not move while one is at work."""
+
+    def __init__(self, clockwork: Clockwork) -> None:
+        self._clockwork, self._pool = clockwork, ThreadPoolExecutor(64)
+
+    def submit(self, work: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        def counted() -> T:
+            try:
+                return work(*given, **named)
+            finally:
+                self._clockwork.counted(-1)
+
+        self._clockwork.counted(1)
+        return self._pool.submit(counted)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)

@@ -97,13 +97,15 @@ def test_a_light_job_goes_on_while_all_are_held_and_is_never_late() -> None:
     assert len(agenda.take(11)) == 1
 
 
-def test_a_poll_that_waits_for_a_thread_is_late_too() -> None:
+def test_a_poll_that_waits_for_a_thread_or_to_ask_is_late_until_its_first_step_has_ended() -> None:
     agenda = Agenda()
     agenda.add(job("a"), 10)
     (turn,) = agenda.take(10)
     assert agenda.late(70) == 60
     turn.poll = Nothing()
-    assert agenda.late(70) == 0
+    assert agenda.late(80) == 70
+    assert agenda.stepped(turn, 90, more=True, interval=HOUR, chance=0.5) is turn
+    assert agenda.late(90) == 0
 
 
 def test_the_longest_due_comes_first() -> None:

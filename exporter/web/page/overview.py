@@ -103,6 +103,7 @@ class ApiView:
     """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count.
 
     `requests_per_second` is what the limiter allows now, `throttled_seconds` the wait for CircleCI's limit in all.
+    `throttled` says that CircleCI answered 429 to the newest request, so nothing is known that was not before.
     """
 
     reachable: bool | None
@@ -112,6 +113,7 @@ class ApiView:
     rate_limit_remaining: float | None
     rate_limit_limit: float | None
     throttled_seconds: float
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

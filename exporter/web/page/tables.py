@@ -63,6 +63,8 @@ def verdict(api: ApiView) -> tuple[str, Health]:
         return "not reachable", Health.FAILING
     if api.token_accepted is False:
         return "token refused", Health.FAILING
+    if api.throttled:
+        return "rate limited, the last answer was 429", Health.STALE
     if api.reachable is None:
         return "no request yet", Health.PENDING
     if api.token_accepted is None:
