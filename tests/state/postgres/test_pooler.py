@@ -108,7 +108,7 @@ def test_replicas_take_turns_through_a_pooler_of_transactions(
         circle.organization.roster.add("gh/acme/web")
         text = (
             f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
-            f"state: {{url: '{url}', lease: 3s}}\n"
+            f"state: {{url: '{url}', lease: 1m}}\n"
             "projects: [{slug: gh/acme/web, collectors: [pipelines]}]\n"
         )
         first, second, third = (
@@ -119,6 +119,7 @@ def test_replicas_take_turns_through_a_pooler_of_transactions(
             leader = leader_of(first, second, third)
             leader.until(has_polled, "its polls to be committed")
             leader.kill()
+            end_lease(database)
         leader_of(first, second, third).until(has_polled, "what is known")
         assert database.run("SELECT epoch FROM lease") == [(3,)]
 
