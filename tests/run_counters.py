@@ -15,6 +15,7 @@ from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
+from tests.skipping import Skipping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +59,8 @@ class Counting:
             f"projects: [{{slug: {SLUG}, collectors: [runs], {self.settings}}}]"
         )
         self.project = config.projects[0]
-        environ, clocks = {"CIRCLECI_TOKEN": self.circle.token}, Clocks(lambda: self.now)
+        waits, environ = Skipping(), {"CIRCLECI_TOKEN": self.circle.token}
+        clocks = Clocks(lambda: self.now, waits.clock, waits)
         self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
         stored = {found.slug: found for found in engine.state.load()}
         snapshot = Snapshot(self.project)

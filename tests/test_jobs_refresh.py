@@ -22,6 +22,7 @@ from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
 from tests.samples import workflow_row
+from tests.skipping import Skipping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +109,8 @@ def unseen(api: Refreshing, every: float, until: float, settings: str = "") -> d
             f"circleci: {{url: '{url}', requests_per_second: 1000, burst: 10000}}\n"
             f"projects: [{{slug: {SLUG}, interval: {every:.0f}s, {settings}}}]"
         )
-        log, clocks = cast("Logger", CapturingLogger()), Clocks(lambda: api.now)
+        log, waits = cast("Logger", CapturingLogger()), Skipping()
+        clocks = Clocks(lambda: api.now, waits.clock, waits)
         engine = Engine(config, log, environ={"CIRCLECI_TOKEN": "token"}, clocks=clocks)
         engine.store.publish(map(Snapshot, config.projects), api.now)
         try:

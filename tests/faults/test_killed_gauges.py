@@ -18,6 +18,7 @@ from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.faults.campaign import slug_of
 from tests.processes import NOON
+from tests.skipping import Skipping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,9 @@ class Life:
             f"projects: [{', '.join(SLUGS)}]"
         )
         log, environ = cast("Logger", CapturingLogger()), {"CIRCLECI_TOKEN": self.circle.token}
-        reign = Reign(config, Options(), log, environ, webhooks=False, clocks=Clocks(lambda: self.now))
+        waits = Skipping()
+        clocks = Clocks(lambda: self.now, waits.clock, waits)
+        reign = Reign(config, Options(), log, environ, webhooks=False, clocks=clocks)
         reign.restore()
         return reign
 

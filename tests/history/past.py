@@ -11,6 +11,7 @@ from structlog.testing import CapturingLogger
 from exporter.cli import backfill
 from exporter.config import parse
 from exporter.polling.attempt import Clocks
+from tests.skipping import Skipping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,8 @@ def make(circle: Circle, state: Path, output: Path, *, now: float, settings: str
     )
     given = {"days": 90, "step": 3600.0, "labels": (), "restart_counters": False, "prometheus": None, **flags}
     environ, log = {"CIRCLECI_TOKEN": circle.token}, cast("Logger", CapturingLogger())
-    clocks = Clocks(lambda: now)
+    waits = Skipping()
+    clocks = Clocks(lambda: now, waits.clock, waits)
     return backfill.backfill(
         config, backfill.Flags(output=output, **given), log, plain=False, environ=environ, clocks=clocks
     )
