@@ -1,4 +1,7 @@
-"""What a server can answer that is no good: each fault alone, on one project, beside two that nothing happens to."""
+"""What a server can answer that is no good: each fault alone, on one project, beside one that nothing happens to.
+
+`test_wire` has some of them as an operator meets them, in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
-from tests.faults.campaign import (
-    WORKFLOWS,
-    Case,
-    Scene,
-    configuration,
-    failures,
-    last_success,
-    polled,
-    slug_of,
-    still_polled,
-    unharmed,
-)
-from tests.faults.conftest import TOKEN
-from tests.running import Exporter
-from tests.waiting import wait_until
+from exporter.insights.collector import RUNS_POLL
+from tests.faults.campaign import Case, slug_of
+from tests.faults.stage import Stage, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.circleci import RemoteCircle
-    from tests.running import Scrape
-
-VICTIMS, BYSTANDERS = [slug_of(number) for number in range(8)], [slug_of(8), slug_of(9)]
-"""So many victims that no case waits for the recovery of the one before, nor long for a poll."""
+VICTIM, BYSTANDER = slug_of(0), slug_of(1)
 JOBS = r"/workflows/workflow-000/jobs\?"
 
 FAILING = [
@@ -118,132 +104,124 @@ HARMLESS = [
     Case("keys that nobody knows yet", "put", "", options={"path": "items.0.novelty", "value": [{}]}),
     Case("a good body that comes late", "delay", "", options={"seconds": 0.5}),
 ]
+FIRST = [
+    Case("a project that is not found", "not_found", "not_found", "$"),
+    Case("a project's document that is no JSON", "invalid_json", "payload", "$"),
+    Case(
+        "a default branch that is a number",
+        "put",
+        "payload",
+        "$",
+        options={"path": "vcs_info.default_branch", "value": 7},
+    ),
+    Case("a project without a default branch", "put", "payload", "$", options={"path": "vcs_info.default_branch"}),
+    Case("a project without anything about its repository", "drop", "payload", "$", options={"path": "vcs_info"}),
+    Case("branches without their list", "drop", "payload", "/branches$", options={"path": "branches"}),
+    Case("runs without their list", "missing_items", "payload", r"/workflows/workflow-000\?", "runs"),
+    Case("runs that are refused", "forbidden", "forbidden", r"/workflows/workflow-000\?", "runs"),
+    Case("flaky tests without their list", "drop", "payload", "/flaky-tests", "flaky_tests", {"path": "flaky_tests"}),
+    Case("tests that are a list", "body", "payload", "/workflows/workflow-000/test-metrics", "tests", {"text": "[]"}),
+    Case("a summary in HTML", "html_200", "payload", r"/workflows/workflow-000/summary", "workflow_summary"),
+    Case("buckets that are not found", "not_found", "not_found", "/workflows/.*granularity", "job_trend"),
+    Case("a project's summary that is refused", "bad_request", "client", "pages/.*/summary", "project"),
+]
 
 
 @pytest.fixture(scope="module")
-def bystanders(circle: RemoteCircle) -> dict[str, dict[str, float]]:
-    return {slug: truth.of_project(circle, slug, WORKFLOWS) for slug in BYSTANDERS}
-
-
-@pytest.fixture(scope="module")
-def daemon(circle: RemoteCircle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
-    folder = tmp_path_factory.mktemp("answers")
-    config = configuration(circle, [*VICTIMS, *BYSTANDERS], state=folder / "state.db")
-    with Exporter(folder, config, token=TOKEN) as exporter:
-        yield exporter
+def running() -> Iterator[Stage]:
+    with stage(f"  - {VICTIM}\n  - {BYSTANDER}\n") as begun:
+        yield begun
 
 
 @pytest.fixture
-def scene(daemon: Exporter, circle: RemoteCircle, bystanders: dict[str, dict[str, float]]) -> Iterator[Scene]:
-    """Everything in order before a case, and in order again soon after it."""
-
-    def in_order(scrape: Scrape) -> list[str]:
-        return [slug for slug in VICTIMS if polled(scrape, [slug])] if polled(scrape, BYSTANDERS) else []
-
-    scrape = daemon.until(lambda scrape: len(in_order(scrape)) >= 2, "good polls")
-    # The one that is polled next may be under way already; the one after it meets the fault soonest.
-    victim = sorted(in_order(scrape), key=lambda slug: last_success(scrape, slug, "jobs"))[1]
-    yield Scene(daemon, circle, victim, truth.of_project(circle, victim, WORKFLOWS), bystanders)
-    circle.heal()
+def scene(running: Stage) -> Stage:
+    """Everything in order before a case, so also after the one before."""
+    running.circle.heal()
+    running.poll(VICTIM, BYSTANDER)
+    assert [running.success(slug, name) for slug in (VICTIM, BYSTANDER) for name in ("workflows", "jobs")] == [1] * 4
+    assert running.shown(VICTIM) == running.known(VICTIM)
+    running.log.calls.clear()
+    return running
 
 
-def success(scrape: Scrape, victim: str, collector: str = "workflows") -> float | None:
-    return scrape.get("collector_success", project=victim, collector=collector)
-
-
-def unreadable(scrape: Scrape, case: Case) -> float:
-    return scrape.get("unreadable_fields_total", collector=case.collector, field=case.names) or 0.0
+def poll(scene: Stage) -> dict[tuple[str, str], float]:
+    """Poll both: the one to which nothing happens is exact; what failed meanwhile, by collector and reason."""
+    before = scene.failures()
+    scene.poll(VICTIM, BYSTANDER)
+    assert scene.shown(BYSTANDER) == scene.known(BYSTANDER)
+    assert scene.success(BYSTANDER) == scene.success(BYSTANDER, "jobs") == 1
+    after = scene.failures()
+    return {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key)}
 
 
 @pytest.mark.parametrize("case", FAILING, ids=str)
-def test_a_bad_answer_fails_one_question_by_its_name_and_harms_nothing_else(case: Case, scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    before, asked_before = failures(exporter.scrape(), case.collector), len(circle.requests())
-
-    def told() -> list[tuple[str, str]]:
-        return [(one["collector"], one["reason"]) for one in exporter.events("project is failing", project=victim)]
-
-    known = len(told())
-    circle.fail(case.kind, case.match(victim), **case.options)
-    exporter.until(lambda scrape: success(scrape, victim, case.collector) == 0, "the fault to show")
-
-    scrape = unharmed(exporter, scene.bystanders)
-    after = failures(scrape, case.collector)
-    assert after[case.names] > before.get(case.names, 0)
-    assert wait_until(lambda: told()[known:], why="a line in the log") == [(case.collector, case.names)]
-    assert truth.shown(scrape.of_project(victim)) == scene.good, "a failed part keeps its rows"
-    if case.asked is not None:
-        faulty = [one for one in circle.requests(asked_before) if one["fault"] == case.kind and victim in one["path"]]
-        polls = after[case.names] - before.get(case.names, 0)
-        assert 0 < len(faulty) <= (polls + 1) * case.asked, "it is not asked again"
+def test_a_bad_answer_fails_one_question_by_its_name_and_harms_nothing_else(case: Case, scene: Stage) -> None:
+    fault = scene.circle.fail(case.kind, case.match(VICTIM), **case.options)
+    assert poll(scene) == {(case.collector, case.names): 1}
+    assert scene.success(VICTIM, case.collector) == 0
+    assert [(line["collector"], line["reason"]) for line in scene.told("project is failing", project=VICTIM)] == [
+        (case.collector, case.names)
+    ]
+    assert scene.shown(VICTIM) == scene.known(VICTIM), "a failed part keeps its rows"
+    assert case.asked in {None, fault.hits}
 
 
 @pytest.mark.parametrize("case", UNREADABLE, ids=str)
-def test_a_field_that_cannot_be_read_is_counted_and_costs_nothing_else(case: Case, scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    before = unreadable(exporter.scrape(), case)
-    of_the_row = sum('workflow="workflow-000"' in name for name in scene.good)
-    size = len(scene.good) - {"name": of_the_row, "window_end": 0}.get(case.names, 1)
-    circle.fail(case.kind, case.match(victim), **case.options)
-
-    def told(scrape: Scrape) -> bool:
-        left = truth.shown(scrape.of_project(victim))
-        return unreadable(scrape, case) > before and left.items() <= scene.good.items() and len(left) == size
-
-    exporter.until(told, "a row to go that has no name, or a single number that is none")
-    scrape = unharmed(exporter, scene.bystanders)
-    assert success(scrape, victim) == success(scrape, victim, "jobs") == 1
+def test_a_field_that_cannot_be_read_is_counted_and_costs_nothing_else(case: Case, scene: Stage) -> None:
+    labels = {"collector": case.collector, "field": case.names}
+    before, good = scene.scrape().get("unreadable_fields_total", **labels) or 0, scene.known(VICTIM)
+    of_the_row = sum('workflow="workflow-000"' in name for name in good)
+    scene.circle.fail(case.kind, case.match(VICTIM), **case.options)
+    assert poll(scene) == {}
+    left = scene.shown(VICTIM)
+    assert (scene.scrape().get("unreadable_fields_total", **labels) or 0) > before
+    assert left.items() <= good.items()
+    assert len(good) - len(left) == {"name": of_the_row, "window_end": 0}.get(case.names, 1)
+    assert scene.success(VICTIM) == scene.success(VICTIM, "jobs") == 1
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=str)
-def test_an_unusual_answer_that_is_good_is_taken(case: Case, scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    counted, asked_before = failures(exporter.scrape(), "workflows"), len(circle.requests())
-    circle.fail(case.kind, case.match(victim), **case.options)
-    seen = last_success(exporter.scrape(), victim)
-    exporter.until(
-        lambda scrape: (
-            case.kind in {one["fault"] for one in circle.requests(asked_before)} and last_success(scrape, victim) > seen
-        ),
-        "a poll that met it",
-    )
-
-    scrape = unharmed(exporter, scene.bystanders)
-    assert truth.shown(scrape.of_project(victim)) == scene.good
-    assert failures(scrape, "workflows") == counted
+def test_an_unusual_answer_that_is_good_is_taken(case: Case, scene: Stage) -> None:
+    fault = scene.circle.fail(case.kind, case.match(VICTIM), **case.options)
+    assert poll(scene) == {}
+    assert fault.hits
+    assert scene.success(VICTIM) == 1
+    assert scene.shown(VICTIM) == scene.known(VICTIM)
 
 
-def test_pages_that_never_end_are_given_up_after_a_thousand(scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    before, asked_before = failures(exporter.scrape(), "workflows"), len(circle.requests())
-    circle.fail("endless_pages", rf"{victim}/workflows\?", times=1100)
-    exporter.until(lambda scrape: success(scrape, victim) == 0, "the pages to be given up")
-    scrape = unharmed(exporter, scene.bystanders)
-    assert failures(scrape, "workflows")["pagination"] == before.get("pagination", 0) + 1
-    assert [one["fault"] for one in circle.requests(asked_before)].count("endless_pages") >= 1000
-    assert truth.shown(scrape.of_project(victim)) == scene.good
+def test_a_project_logs_once_that_it_fails_and_once_that_it_recovered(scene: Stage) -> None:
+    scene.circle.fail("not_found", rf"{VICTIM}/workflows\?")
+    for _ in range(3):
+        assert poll(scene) == {("workflows", "not_found"): 1}
+    assert len(scene.told("project is failing")) == 1
+    assert scene.told("project recovered") == []
+    scene.circle.heal()
+    for _ in range(2):
+        assert poll(scene) == {}
+    assert scene.told("project recovered") == [{"project": VICTIM}]
 
 
-def test_the_others_are_polled_on_while_one_project_fails(scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    circle.fail("html_200", victim)
-    exporter.until(lambda scrape: success(scrape, victim) == 0, "the fault to show")
-    still_polled(exporter, BYSTANDERS)
+EVERY = "workflows, jobs, runs, flaky_tests, tests, project, job_trend, workflow_summary"
 
 
-def test_a_project_logs_once_that_it_fails_and_once_that_it_recovered(scene: Scene) -> None:
-    exporter, circle, victim = scene.exporter, scene.circle, scene.victim
-    failed = len(exporter.events("project is failing", project=victim))
-    recovered = len(exporter.events("project recovered", project=victim))
-    before = failures(exporter.scrape(), "workflows").get("not_found", 0)
-    circle.fail("not_found", rf"{victim}/workflows\?")
-    exporter.until(lambda scrape: failures(scrape, "workflows").get("not_found", 0) >= before + 3, "three failed polls")
-    assert len(exporter.events("project is failing", project=victim)) == failed + 1
-    circle.heal()
-    exporter.until(lambda scrape: success(scrape, victim) == 1, "a good poll")
-    assert len(exporter.events("project recovered", project=victim)) == recovered + 1
-
-
-def test_no_fault_of_all_these_was_a_defect_of_the_exporter(daemon: Exporter) -> None:
-    assert "internal" not in {reason for name in ("workflows", "jobs") for reason in failures(daemon.scrape(), name)}
-    assert "Traceback" not in daemon.log
+@pytest.mark.parametrize("case", FIRST, ids=str)
+def test_a_fault_from_the_first_poll_on_is_named_and_the_next_good_poll_is_complete(case: Case) -> None:
+    collectors = EVERY if case.collector not in {"workflows", "jobs"} else "workflows, jobs"
+    branches = ', branches: ["release/*"]' if "branches" in str(case) else ""
+    with stage(f"  - {{slug: {VICTIM}, collectors: [{collectors}]{branches}}}\n  - {BYSTANDER}\n") as scene:
+        match = case.path.replace(".*", VICTIM) if case.path.startswith("pages/") else VICTIM + case.path
+        scene.circle.fail(case.kind, match, **case.options)
+        scene.poll(VICTIM, kind=RUNS_POLL)
+        failed = poll(scene)
+        assert {reason for name, reason in scene.failures() if name == case.collector} == {case.names}
+        assert "internal" not in {reason for _, reason in scene.failures()}
+        assert failed or case.collector == "runs"
+        assert scene.success(VICTIM, case.collector) == 0
+        assert scene.told("project is failing", project=VICTIM)[0]["reason"] == case.names
+        if case.collector != "workflows":
+            assert scene.known(VICTIM).items() <= scene.shown(VICTIM).items(), "the project's own gauges"
+        scene.circle.heal()
+        scene.poll(VICTIM, kind=RUNS_POLL)
+        assert poll(scene) == {}
+        assert scene.success(VICTIM, case.collector) == 1
+        assert scene.known(VICTIM).items() <= scene.shown(VICTIM).items()

@@ -52,6 +52,9 @@ CASES = [
         "jobs",
         {"interval": 0.3},
     ),
+    Case("a body that is no JSON", "invalid_json", "payload", asked=4),
+    Case("a project's list that is not found", "not_found", "not_found", asked=1),
+    Case("a body of 40 MiB with its length", "oversize", "too_large", asked=1),
     Case("jobs that end early", "truncated", "truncated", r"/workflows/workflow-000/jobs\?", "jobs"),
 ]
 VICTIMS = {case: slug_of(number) for number, case in enumerate(map(str, CASES))}
@@ -88,9 +91,8 @@ def test_a_broken_connection_fails_one_question_by_its_name_and_harms_nothing_el
     (told,) = wait_until(lambda: exporter.events("project is failing", project=slug), why="a line in the log")
     assert (told["collector"], told["reason"]) == (case.collector, case.names)
     assert failures(scrape, case.collector)[case.names] >= 1
-    retried = scrape.get("api_retries_total", reason=case.names)
-    assert retried is not None
-    assert retried >= 3, "it was asked again"
+    if case.asked != 1:
+        assert (scrape.get("api_retries_total", reason=case.names) or 0) >= 3, "it was asked again"
     assert truth.shown(scrape.of_project(slug)) == truth.of_project(circle, slug, WORKFLOWS), (
         "a failed part keeps its rows"
     )
@@ -99,7 +101,7 @@ def test_a_broken_connection_fails_one_question_by_its_name_and_harms_nothing_el
         assert len(asked) >= case.asked
 
 
-def test_the_others_are_polled_on_while_eighteen_fail(exporter: Exporter) -> None:
+def test_the_others_are_polled_on_while_many_fail(exporter: Exporter) -> None:
     still_polled(exporter, BYSTANDERS)
 
 
