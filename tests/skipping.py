@@ -1,4 +1,4 @@
-"""A clock for one thread that goes on by itself and leaps over each wait of the limiter: no test waits for a back-off."""
+"""A clock for one thread that leaps over each wait of the limiter, so that no test waits for a back-off."""
 
 from __future__ import annotations
 

@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from exporter.client import Waiter
 from tests.usage.reading import Exporter, values
 
 
-class FastClock:
+class FastClock(Waiter):
     """Time that stands still up to a common moment and then runs `speed` times as fast, the same in every process."""
 
     def __init__(self, real: float, start: float, speed: float) -> None:
@@ -25,7 +26,7 @@ class FastClock:
     def wall(self) -> float:
         return self._start + max(0.0, time.time() - self._real) * self._speed
 
-    monotonic = wall
+    clock = monotonic = wall
 
     def advance(self, seconds: float) -> None:
         """Wait for so many seconds of this clock, at most a tenth of a real one."""

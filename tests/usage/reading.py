@@ -14,9 +14,10 @@ from exporter.publishing.exposition import beside
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
-from exporter.usage.api import BURST, CONCURRENCY, RATE, UsageApi
+from exporter.usage.api import CONCURRENCY, UsageApi
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import Means, OrganizationExports
+from tests.skipping import Skipping
 from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import NOON
 
@@ -24,20 +25,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestClock:
-    """Real time, moved on by the test."""
+class TestClock(Skipping):
+    """Real time, moved on by the test, and by whoever waits for the limiter."""
 
     __test__ = False
 
     def __init__(self, now: float = NOON) -> None:
+        super().__init__()
         self._began, self._start = time.monotonic(), now
-        self.moved = 0.0
 
     def advance(self, seconds: float) -> None:
-        self.moved += seconds
+        self.skipped += seconds
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.moved
+        return self.clock()
 
     def wall(self) -> float:
         return self._start + self.monotonic() - self._began
@@ -78,7 +79,7 @@ class Exporter:
         self.config = parse(text)
         clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic)
         log: Any = self.log
-        limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.monotonic)
+        limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.clock, waiter=clock)
         environ = {"CIRCLECI_TOKEN": TOKEN}
         self.client = Client(
             self.config.circleci,
@@ -91,7 +92,11 @@ class Exporter:
         )
         self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
         self.usage_api = UsageApi(
-            self.config.circleci, environ, Limiter(RATE, BURST, CONCURRENCY, stop=self.stop), self.telemetry, self.stop
+            self.config.circleci,
+            environ,
+            Limiter(1000, 1000, CONCURRENCY, stop=self.stop),
+            self.telemetry,
+            self.stop,
         )
         means = Means(
             Attempts(self.client, clocks, self.telemetry, log),
