@@ -55,6 +55,8 @@ SINCE, UNTIL = START + (DAYS - 1) * DAY, START + DAYS * DAY
 class Direct:
     """Answers questions from the synthetic CircleCI without a network, and counts them."""
 
+    lost = None
+
     def __init__(self, organization: Organization) -> None:
         """Nothing was asked yet."""
         self.organization = organization
