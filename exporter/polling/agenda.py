@@ -26,7 +26,8 @@ class Job:
 
     `interval` gives the seconds from one poll to the next, `begin` starts a poll of everything or of
     what is missing; both give None when the job is no longer wanted. Its failures count for `collector`.
-    One that is `light` goes on while the others are held, and says nothing of how late they are.
+    One that is `light` goes on while the others are held, and says nothing of how late they are. `in_vain` says
+    whether a poll that ended while they were has asked, which had no answer then.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Job:
     interval: Callable[[], float | None]
     begin: Callable[[bool], Poll | None]
     light: bool = False
+    in_vain: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True, eq=False)

@@ -84,7 +84,7 @@ class Schedule:
     ) -> None:
         """Make a scheduler that does not run yet; `late` gets how late polls are, by default for all to see.
 
-        While CircleCI cannot be asked, polls are `held`: each ends in vain once, and is due until it is released.
+        While CircleCI cannot be asked, polls are `held`: each asks in vain once, and is due until it is released.
         """
         self._telemetry, self._log, self._clocks, self._chance = telemetry, log, clocks, chance
         self._late, self._held = late or telemetry.poll_late, held
@@ -191,18 +191,18 @@ class Schedule:
 
     def _step(self, turn: Turn) -> None:
         """Do one step of a poll; what comes after it queues behind every other job that is due."""
-        job, more, interval = turn.job, False, None
+        job, more, interval, in_vain = turn.job, False, None, True
         try:
             with self._guard(job.collector, job.name):
                 more = self._advance(turn)
             with self._guard(job.collector, job.name):
                 interval = DEFECT_PAUSE
-                interval = job.interval()
+                interval, in_vain = job.interval(), job.in_vain()
         except Stopped:
             return
         with self._changed:
             now, chance = self._clocks.monotonic(), self._chance()
-            held = self._held()
+            held = self._held() and in_vain
             self._submit(self._agenda.stepped(turn, now, more=more, interval=interval, chance=chance, held=held))
             self._wait_for_what_is_due()
 

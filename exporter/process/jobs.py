@@ -51,7 +51,13 @@ class ProjectJobs:
             poll = kind.begin(slug, missing_only=missing_only)
             return poll and _Watched(poll, lambda: self._default_branch(slug), lambda: self._renamed(slug))
 
-        return Job(job_name(slug, name), kind.collector, interval, begin)
+        def in_vain() -> bool:
+            """A poll that only showed what was held back did not fail: the next one has to ask."""
+            snapshot = self._store.get(slug)
+            outcome = snapshot.outcomes.get(name) if snapshot else None
+            return name == PROJECT_POLL or outcome is None or not outcome.success
+
+        return Job(job_name(slug, name), kind.collector, interval, begin, in_vain=in_vain)
 
     def _default_branch(self, slug: str) -> str:
         snapshot = self._store.get(slug)

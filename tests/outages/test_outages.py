@@ -214,3 +214,14 @@ def test_while_circleci_answers_429_it_is_asked_seldom_and_every_figure_tells_ho
     alerts = fires(running, promtool, tmp_path)
     assert alerts.keys() == {"CircleCIRateLimited"}
     assert alerts["CircleCIRateLimited"][1] <= back + 30
+
+
+def test_a_collector_fails_in_an_outage_though_its_first_poll_there_had_nothing_to_ask(tmp_path: Path) -> None:
+    with night(tmp_path) as running:
+        running.until(10, lambda minute: running.run(WEB, "build") if minute % 5 == 0 else None)
+        running.circle.accept("another")
+        running.reign.engine.client.ask_lightly()
+        running.until(14)
+        asked = {path for minute, path, _ in running.asked if minute > 10}
+        assert asked == {"/me"}
+        assert (WEB, "pipelines") in failing(running.looks[-1])
