@@ -31,7 +31,6 @@ LAYERS = (
     "exporter.runners",
     "exporter.usage",
     "exporter.history",
-    "exporter.replicas",
     "exporter.web",
     "exporter.process",
     "exporter.demo",
@@ -45,7 +44,6 @@ UNSEEN_BY_WEB = {
     "exporter.polling",
     "exporter.runners",
     "exporter.usage",
-    "exporter.replicas",
     "exporter.process",
 }
 
@@ -95,7 +93,6 @@ PURE_MODULES = {
     "exporter.publishing.counted_lines",
     "exporter.publishing.sections",
     "exporter.publishing.tables",
-    "exporter.replicas.tenure",
     "exporter.runners.answers",
     "exporter.runners.families",
     "exporter.runners.lines",

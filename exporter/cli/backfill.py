@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.history.reading import Progress
-    from exporter.replicas import SharedState
+    from exporter.process.lease import Lease
     from exporter.system.logs import Logger
 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -67,11 +67,11 @@ def backfill(
     Raises ConfigError, StartError, and Stopped after a signal; then nothing is written, and what was read is kept.
     """
     asked = _asked(config, flags)
-    with _leading(config, flags, log) as shared:
-        if shared is not None:
-            clocks = Clocks(shared.keeper.wall.wall, clocks.monotonic)
+    with _leading(config, flags, log) as lease:
+        if lease is not None:
+            clocks = Clocks(lease.keeper.time.wall, clocks.monotonic)
         shard, shards = flags.shard, flags.total_shards
-        engine = Engine(config, log, shard=shard, total_shards=shards, environ=environ, clocks=clocks, shared=shared)
+        engine = Engine(config, log, shard=shard, total_shards=shards, environ=environ, clocks=clocks, lease=lease)
         signaled = threading.Event()
         on_signals(dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda: _stop(signaled, engine)))
         try:
@@ -92,7 +92,7 @@ def _stop(signaled: threading.Event, engine: Engine) -> None:
     engine.stop.set()
 
 
-def _leading(config: Config, flags: Flags, log: Logger) -> AbstractContextManager[SharedState | None]:
+def _leading(config: Config, flags: Flags, log: Logger) -> AbstractContextManager[Lease | None]:
     """The lease of a shared state; nothing where the state is a file. Raises StartError without the driver."""
     if config.state.url is None:
         return nullcontext()

@@ -1,1 +1,1 @@
-"""One running exporter: what starts, reloads and stops it."""
+"""One running exporter: what starts, reloads and stops it, and whether it leads."""

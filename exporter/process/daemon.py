@@ -31,8 +31,8 @@ from exporter.web.webhooks import Webhooks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from exporter.process.lease import Lease
     from exporter.process.replica import Replica
-    from exporter.replicas import SharedState
     from exporter.system.file_watch import FileWatch
     from exporter.system.logs import Logger
 
@@ -79,7 +79,7 @@ class Daemon:
         )
         self.addresses = self._web.bind()
         if self._replica:
-            self._replica.reach()
+            self._replica.keeper.reach()
         else:
             self._only = self._begin()
 
@@ -123,8 +123,8 @@ class Daemon:
         self._serve()
         replica.stop()
         self._web.stop()
-        if replica.failure is not None:
-            raise replica.failure
+        if replica.keeper.failure is not None:
+            raise replica.keeper.failure
 
     def _serve(self) -> None:
         """Reload when asked, until the end."""
@@ -138,15 +138,15 @@ class Daemon:
         self._ready = False
         self._stopping.set()
 
-    def _begin_restored(self, shared: SharedState) -> Reign:
-        reign = self._begin(shared)
+    def _begin_restored(self, lease: Lease) -> Reign:
+        reign = self._begin(lease)
         reign.restore()
         return reign
 
-    def _begin(self, shared: SharedState | None = None) -> Reign:
+    def _begin(self, lease: Lease | None = None) -> Reign:
         clocks = self._clocks
-        if shared is not None:
-            clocks = Clocks(wall=shared.keeper.wall.wall, monotonic=clocks.monotonic)
+        if lease is not None:
+            clocks = Clocks(wall=lease.keeper.time.wall, monotonic=clocks.monotonic)
         return Reign(
             self._config,
             self._options,
@@ -154,17 +154,14 @@ class Daemon:
             self._environ,
             webhooks=bool(self._secrets),
             clocks=clocks,
-            shared=shared,
+            lease=lease,
             inbox=self._replica.watch if self._replica else None,
         )
 
     @property
     def _reign(self) -> Reign | None:
         """What leads now: with a file always the same, None on a standby."""
-        if self._replica is None:
-            return self._only
-        reign = self._replica.succession.current
-        return reign if reign is not None and reign.leads() else None
+        return self._replica.leader.shown if self._replica else self._only
 
     def _webhooks(self) -> Webhooks | None:
         if self._secrets is None:
@@ -220,7 +217,7 @@ class Daemon:
 
     def _adopt(self, config: Config) -> None:
         """Change what leads now, and what will. Raises ConfigError, StartError or Stopped."""
-        with self._replica.succession.steady if self._replica else nullcontext():
+        with self._replica.leader.steady if self._replica else nullcontext():
             problems = fixed.changes(self._config, config)
             if problems:
                 raise ConfigError(problems)

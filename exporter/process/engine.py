@@ -31,7 +31,7 @@ from exporter.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from exporter.replicas import SharedState
+    from exporter.process.lease import Lease
     from exporter.state.postgres.database import Postgres
     from exporter.system.logs import Logger
 
@@ -49,15 +49,15 @@ class Engine:
         environ: Mapping[str, str] = os.environ,
         keep_state: bool = True,
         clocks: Clocks = SYSTEM_CLOCKS,
-        shared: SharedState | None = None,
+        lease: Lease | None = None,
     ) -> None:
         """Build everything. Raises ConfigError without a token, StartError if the state file cannot be used.
 
-        With a `shared` state there is no file, and everything stops when its lease does not hold.
+        With a lease there is no file, and everything stops when it does not hold.
         """
         self._config, self._total_shards, self._environ = config, total_shards, environ
         self.clocks, self.log = clocks, log
-        self.stop: threading.Event = shared.ended if shared else threading.Event()
+        self.stop: threading.Event = lease.stop_event() if lease else threading.Event()
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
@@ -88,12 +88,12 @@ class Engine:
         self.labels = ProjectLabels(log)
         self.store = SnapshotStore(self.labels)
         self.database: Postgres | None = None  # and the state last: what is opened has to be closed again
-        if shared is None:
+        if lease is None:
             path = config.state.path if keep_state else None
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         else:
-            self.state, self.database = shared.open(self.telemetry, log)
-            self.limiter.begin_empty(shared.taken.paused_until)
+            self.state, self.database = lease.open(self.telemetry, log)
+            self.limiter.begin_empty(lease.taken.paused_until)
             self.telemetry.leads()
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self._means = Means(self.attempts, self.store, self.state, self.failures)

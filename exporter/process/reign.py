@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from exporter.config import Config
     from exporter.process.fixed import Options
     from exporter.process.inbox_watch import InboxWatch
-    from exporter.replicas import SharedState
+    from exporter.process.lease import Lease
     from exporter.system.logs import Logger
     from exporter.web.page.overview import ApiView
 
@@ -55,17 +55,17 @@ class Reign:
         *,
         webhooks: bool,
         clocks: Clocks = SYSTEM_CLOCKS,
-        shared: SharedState | None = None,
+        lease: Lease | None = None,
         inbox: Inbox | None = None,
     ) -> None:
         """Build everything; nothing runs yet, and no project is known. Raises ConfigError, StartError or StateError.
 
-        One of several replicas has a `shared` state, and `inbox` makes its watch on what they share of webhooks.
+        One of several replicas has a lease, and `inbox` makes its watch on what they share of webhooks.
         """
         shard, total = options.shard, options.total_shards
-        self._log, self._shared = log, shared
+        self._log, self.lease = log, lease
         self.engine = engine = Engine(
-            config, log, shard=shard, total_shards=total, environ=environ, clocks=clocks, shared=shared
+            config, log, shard=shard, total_shards=total, environ=environ, clocks=clocks, lease=lease
         )
         with ExitStack() as undo:
             undo.callback(engine.close)
@@ -100,19 +100,15 @@ class Reign:
         """Why the database may hold something else than this reign knows; empty while it does not."""
         return self.engine.database.stale if self.engine.database is not None else ""
 
-    def leads(self) -> bool:
-        """Whether what it knows may be shown; with a file always."""
-        return self._shared is None or self._shared.leads()
-
     def restore(self) -> None:
         """Read and show what the state knows; once, before the start. Raises StateError."""
         with ExitStack() as undo:
             undo.callback(self.engine.close)
             self._fleet.restore(self._wanted)
-            with nullcontext() if self._shared else suppress(StateError):  # of a file, what it has is shown later
+            with nullcontext() if self.lease else suppress(StateError):  # of a file, what it has is shown later
                 for source in self._sources:
                     source.restore()
-            if self._shared:  # what was read is of one database, and that has the newest commit
+            if self.lease:  # what was read is of one database, and that has the newest commit
                 self.engine.state.verify()
             undo.pop_all()
         self._wanted = ()
@@ -167,6 +163,6 @@ class Reign:
         self._fleet.expire()
         self._fleet.count_watched()
         self.lifecycle_log.look()
-        if self._shared is not None and self.engine.database is not None:
-            self.engine.database.show_reachable(self._shared.keeper.reachable)
-            self._shared.keeper.note_pause(self.engine.limiter.state().paused_until)
+        if self.lease is not None and self.engine.database is not None:
+            self.engine.database.show_reachable(self.lease.keeper.reachable)
+            self.lease.keeper.note_pause(self.engine.limiter.state().paused_until)

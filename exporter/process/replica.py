@@ -10,10 +10,11 @@ from exporter.errors import StartError
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.inbox_watch import InboxWatch
+from exporter.process.keeper import Keeper
+from exporter.process.leading import Leader
+from exporter.process.lease import Lease
 from exporter.process.reign import Reign
 from exporter.process.shared_door import SharedDoor
-from exporter.process.succession import Succession
-from exporter.replicas import Keeper, SharedState
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
@@ -33,40 +34,28 @@ class Replica:
         self,
         config: Callable[[], Config],
         options: Options,
-        begin: Callable[[SharedState], Reign],
+        begin: Callable[[Lease], Reign],
         log: Logger,
         *,
         webhooks: bool,
     ) -> None:
         """Connect to nothing yet. `config` gives the newest configuration, `begin` makes a reign."""
-        login = Login.of(config().state)
-        self.keeper = _keeper(config(), login, options.shard, options.total_shards, log)
-        self.succession = Succession(self.keeper, login, config().state.lease, begin, log)
+        self.keeper = _keeper(config(), options.shard, options.total_shards, log)
+        self.leader = Leader(self.keeper, begin, log)
         self.door: SharedDoor | None = None
-        self.failure: StartError | None = None
-        """Why this replica can never lead."""
         if webhooks:
-            self._arrivals = Arrivals(Link(login, WEBHOOK_SECONDS), config().circleci.api_url)
-            self.door = SharedDoor(self._arrivals, config, self._look, self.keeper.wall.wall)
-
-    def reach(self) -> None:
-        self.keeper.reach()
+            self._arrivals = Arrivals(Link(self.keeper.login, WEBHOOK_SECONDS), config().circleci.api_url)
+            self.door = SharedDoor(self._arrivals, config, self._look, self.keeper.time.wall)
 
     def start(self, stop: Callable[[], None]) -> None:
         """Ask for the lease, and take webhooks. `stop` ends the process where this replica can never lead."""
-
-        def failed(error: StartError) -> None:
-            self.failure = error
-            stop()
-
-        self.keeper.failed = failed
-        self.succession.start()
+        self.leader.start(stop)
         if self.door is not None:
             self.door.start()
 
     def stop(self) -> None:
         """Lead no longer, give the lease back, and let go of the database."""
-        self.succession.stop()
+        self.leader.stop()
         if self.door is not None:
             self.door.stop()
 
@@ -77,39 +66,36 @@ class Replica:
         return InboxWatch(engine, self._arrivals, counted)
 
     def _look(self) -> None:
-        reign = self.succession.current
+        reign = self.leader.current
         if reign is not None:
             reign.look_into_inbox()
 
 
 @contextmanager
-def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Iterator[SharedState]:
+def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Iterator[Lease]:
     """Lead a shard while a command works on its state: the lease is taken once, kept, and given back at the end.
 
     Raises StartError where the database cannot be used, or another process leads.
     """
-    url, login, seconds = config.state.url, Login.of(config.state), config.state.lease
-    keeper = _keeper(config, login, shard, total_shards, log)
-    taken: list[SharedState] = []
-    keeper.taken = lambda lease: taken.append(SharedState(keeper, lease, login, seconds))
+    url, keeper = config.state.url, _keeper(config, shard, total_shards, log)
     try:
+        if not keeper.reach():
+            raise StartError(f"{url}: the database cannot be reached")
         try:
-            reached = keeper.reach() and (keeper.take() or True)
+            lease = keeper.acquire_once()
         except UnreachableError as error:
             raise StartError(f"{url}: {error}") from None
-        if not reached:
-            raise StartError(f"{url}: the database cannot be reached")
-        if not taken:
+        if lease is None:
             raise StartError(
-                f"{url}: another process leads; stop all replicas, and wait {seconds:g} s if one was killed"
+                f"{url}: another process leads; stop all replicas, and wait {keeper.seconds:g} s if one was killed"
             )
         keeper.start()
-        yield taken[0]
+        yield lease
     finally:
         keeper.stop()
 
 
-def _keeper(config: Config, login: Login, shard: int, total_shards: int, log: Logger) -> Keeper:
-    seconds = config.state.lease
+def _keeper(config: Config, shard: int, total_shards: int, log: Logger) -> Keeper:
+    login, seconds = Login.of(config.state), config.state.lease
     table = LeaseTable(Link(login, max(1.0, seconds * STATEMENT_SHARE)), seconds)
-    return Keeper(table, Place(config.circleci.api_url, shard, total_shards), log)
+    return Keeper(table, Place(config.circleci.api_url, shard, total_shards), login, log)

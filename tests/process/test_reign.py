@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import trustme
@@ -13,10 +12,11 @@ from exporter.counting.cells import Key
 from exporter.errors import ConfigError, StartError, StateError
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
+from exporter.process.keeper import Keeper
+from exporter.process.lease import Lease
 from exporter.process.reign import Reign
-from exporter.replicas import SharedState
-from exporter.replicas.commits import Commits
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
+from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
 from exporter.usage.cells import Cell
@@ -34,12 +34,18 @@ if TYPE_CHECKING:
     from tests.postgres import Address
 
 
+def keeper_of(config: Config) -> Keeper:
+    """A keeper that has asked for no lease yet."""
+    login = Login.of(config.state)
+    return Keeper(LeaseTable(Link(login, 1.0), 30.0), PLACE, login, cast("Logger", CapturingLogger()))
+
+
 def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
     config = parse(f"state: {{url: 'postgresql://u@127.0.0.1:{free_port()}/db'}}\nprojects: [gh/acme/web]")
-    keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), reachable=True)
+    keeper = keeper_of(config)
     before = {*threading.enumerate()}
     for epoch in (1, 2, 3):
-        shared = SharedState(keeper, Taken(Hold(PLACE, "one", epoch), NOW, None), Login.of(config.state), 30.0)
+        lease = Lease(keeper, Taken(Hold(PLACE, "one", epoch), NOW, None), keeper.clock())
         with pytest.raises(StateError):
             Reign(
                 config,
@@ -47,7 +53,7 @@ def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
                 cast("Logger", CapturingLogger()),
                 {"CIRCLECI_TOKEN": "t"},
                 webhooks=False,
-                shared=shared,
+                lease=lease,
             )
     wait_until(lambda: {*threading.enumerate()} <= before, why="no thread of theirs")
 
@@ -102,12 +108,12 @@ def test_what_the_state_knows_of_usage_is_shown_with_the_first_scrape(tmp_path: 
 
 def test_what_was_read_while_the_database_fell_back_is_not_shown(database: Address) -> None:
     config = parse(f"state: {{url: '{database.url}'}}\nprojects: [gh/acme/web]")
-    keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), commits=Commits())
+    keeper = keeper_of(config)
     with linked(database) as link:
         taken = LeaseTable(link, 30.0).take(Place(config.circleci.api_url, 0, 1), "one")
         assert taken is not None
-        shared, log = SharedState(keeper, taken, Login.of(config.state), 30.0), cast("Logger", CapturingLogger())
-        reign = Reign(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, shared=shared)
+        lease, log = Lease(keeper, taken, keeper.clock()), cast("Logger", CapturingLogger())
+        reign = Reign(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, lease=lease)
         database.run("UPDATE lease SET commits = commits - 1")
         with pytest.raises(StateError, match="has to be read again"):
             reign.restore()
@@ -119,9 +125,9 @@ def test_an_engine_that_cannot_be_made_leaves_nothing_behind(database: Address, 
     trustme.CA().cert_pem.write_to_path(str(authorities))
     config = parse(f"circleci: {{ca_file: {authorities}}}\nstate: {{url: '{database.url}'}}\nprojects: [gh/a/b]")
     authorities.unlink()
-    keeper: Any = SimpleNamespace(leads=lambda _hold: True, wall=SimpleNamespace(wall=lambda: NOW), reachable=True)
-    shared = SharedState(keeper, Taken(Hold(PLACE, "one", 1), NOW, None), Login.of(config.state), 30.0)
+    keeper = keeper_of(config)
+    lease = Lease(keeper, Taken(Hold(PLACE, "one", 1), NOW, None), keeper.clock())
     before = {*threading.enumerate()}
     with pytest.raises(StartError, match="ca_file"):
-        Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"}, shared=shared)
+        Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"}, lease=lease)
     assert {*threading.enumerate()} <= before

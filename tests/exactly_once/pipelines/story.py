@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config import Config, Project
-    from exporter.replicas import SharedState
+    from exporter.process.lease import Lease
     from exporter.state.records import Stored
     from exporter.system.logs import Logger
     from tests.exactly_once.pipelines.truth import Facts, Samples
@@ -76,11 +76,11 @@ class Story:
         self.log = CapturingLogger()
         self.engine = self.made()
 
-    def made(self, shared: SharedState | None = None) -> Engine:
+    def made(self, lease: Lease | None = None) -> Engine:
         """An engine that shows what the state knows."""
         config = self._config()
         environ, clocks = {"CIRCLECI_TOKEN": self.circle.token}, Clocks(lambda: self.now)
-        engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks, shared=shared)
+        engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks, lease=lease)
         found = {each.slug: each for each in engine.state.load()}
         engine.store.publish(
             [self._restored(project, found.get(project.slug)) for project in config.projects], self.now

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from exporter.errors import StateError
+from exporter.process.contact import DatabaseClock
 from exporter.process.engine import Engine
-from exporter.process.succession import Succession
-from exporter.replicas import Keeper
-from exporter.replicas.clock import DatabaseClock
+from exporter.process.keeper import Keeper
+from exporter.process.leading import Leader
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
@@ -26,8 +26,8 @@ from tests.waiting import PATIENCE, wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from exporter.process.lease import Lease
     from exporter.process.reign import Reign
-    from exporter.replicas import SharedState
     from exporter.system.logs import Logger
     from tests.exactly_once.pipelines.truth import Samples
     from tests.postgres import Address
@@ -78,7 +78,7 @@ class Led:
 class SharedStory(Story):
     """What happens to one of several replicas, which leads."""
 
-    succession: Succession | None = None
+    leader: Leader | None = None
 
     def __init__(self, database: Address, seed: int) -> None:
         self.database = database
@@ -86,21 +86,21 @@ class SharedStory(Story):
 
     def open(self) -> None:
         """Take the lease, and lead."""
-        if self.succession is None:
+        if self.leader is None:
             self.log = CapturingLogger()
             login = Login(self.database.url, None, PATIENCE)
             place = Place(f"{self.circle.url}/api/v2", 0, 1)
             log = cast("Logger", self.log)
-            keeper = Keeper(LeaseTable(Link(login, PATIENCE), LEASE), place, log, wall=StoryClock(self))
-            begin = cast("Callable[[SharedState], Reign]", self.begin_reign)
-            self.succession = Succession(keeper, login, LEASE, begin, log)
+            keeper = Keeper(LeaseTable(Link(login, PATIENCE), LEASE), place, login, log, time=StoryClock(self))
+            begin = cast("Callable[[Lease], Reign]", self.begin_reign)
+            self.leader = Leader(keeper, begin, log)
             assert keeper.reach()
-            self.succession.start()
+            self.leader.start(lambda: None)
         self.lead()
 
-    def begin_reign(self, shared: SharedState) -> Led:
+    def begin_reign(self, lease: Lease) -> Led:
         """Read what the database knows."""
-        engine = self.made(shared)
+        engine = self.made(lease)
         engine.state.verify()
         return Led(engine)
 
@@ -121,22 +121,22 @@ class SharedStory(Story):
 
     def lead(self) -> None:
         """Wait for another reign."""
-        assert self.succession is not None
-        before, succession = getattr(self, "engine", None), self.succession
+        assert self.leader is not None
+        before, leader = getattr(self, "engine", None), self.leader
 
         def begun() -> bool:
-            current: Any = succession.current
+            current: Any = leader.current
             return current is not None and current.engine is not before
 
         wait_until(begun, why="another reign")
-        current: Any = succession.current
+        current: Any = leader.current
         self.engine = current.engine
 
     def stop(self) -> None:
         """End the process; another may begin."""
-        assert self.succession is not None
-        self.succession.stop()
-        self.succession = None
+        assert self.leader is not None
+        self.leader.stop()
+        self.leader = None
 
     def close(self) -> None:
         self.stop()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.errors import StartError
-from exporter.replicas import Keeper
-from exporter.replicas.clock import steady
+from exporter.process.contact import steady
+from exporter.process.keeper import Keeper
 from exporter.state.postgres.lease_table import LeaseTable, Taken
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login, UnreachableError
@@ -23,6 +23,7 @@ from tests.waiting import AT_ONCE, PATIENCE, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.process.lease import Lease
     from tests.postgres import Address, Server
 
 LEASE = 3.0
@@ -35,21 +36,23 @@ class Kept:
         self.log = Log()
         log: Any = self.log
         self.ahead = 0.0
+        login = Login(url, None, 2.0)
         self.keeper = Keeper(
-            LeaseTable(Link(Login(url, None, 2.0), limit), lease), PLACE, log, clock=lambda: steady() + self.ahead
+            LeaseTable(Link(login, limit), lease), PLACE, login, log, clock=lambda: steady() + self.ahead
         )
-        self.taken: list[Taken] = []
-        self.losses = 0
-        self.outdated: list[str] = []
-        self.failures: list[StartError] = []
-        self.keeper.taken, self.keeper.lost, self.keeper.outdated = self.taken.append, self._lost, self.outdated.append
-        self.keeper.failed = self.failures.append
 
-    def _lost(self) -> None:
-        self.losses += 1
+    def lease(self) -> Lease:
+        """The lease, once it was acquired."""
+        found = self.keeper.acquire()
+        assert found is not None
+        return found
 
     def leads(self) -> bool:
-        return bool(self.taken) and self.keeper.leads(self.taken[-1].hold)
+        lease = self.keeper.lease
+        return lease is not None and lease.holds()
+
+    def losses(self) -> int:
+        return self.log.told().count("not leading any more; standing by")
 
 
 @contextmanager
@@ -82,7 +85,6 @@ def test_a_lease_is_taken_and_renewed_until_the_end_and_then_given_back(database
         assert not found.leads()
         assert until(database) == 0
     assert found.log.told() == ["leading"]
-    assert found.losses == 0
 
 
 def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
@@ -91,23 +93,25 @@ def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
         found.keeper.start()
         wait_until(lambda: found.keeper.reached)
         time.sleep(1.2)
-        assert not found.taken
+        assert found.keeper.lease is None
         end_lease(database)
         wait_until(found.leads)
-        assert found.taken[0].hold.epoch == 2
+        assert found.lease().taken.hold.epoch == 2
 
 
 def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Address) -> None:
     with linked(database) as link, kept(database.url) as found:
         found.keeper.start()
-        wait_until(found.leads)
+        first = found.lease()
         end_lease(database)
         other = hold(link, "another")
-        wait_until(lambda: found.losses == 1)
-        assert not found.leads()
+        wait_until(lambda: found.losses() == 1)
+        assert first.over
         LeaseTable(link, LEASE).give_back(other)
-        wait_until(found.leads)
-        assert [each.hold.epoch for each in found.taken] == [1, 3]
+        second = found.lease()
+        assert [each.taken.hold.epoch for each in (first, second)] == [1, 3]
+        assert second.holds()
+        assert not first.holds(), "though this replica leads again"
 
 
 def test_a_silent_database_ends_leading_before_the_lease_ends(postgres: Server, database: Address) -> None:
@@ -117,7 +121,7 @@ def test_a_silent_database_ends_leading_before_the_lease_ends(postgres: Server, 
         wire.fall_silent()
         wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until <= lease_now()"), interval=0.01)
         assert not found.leads()
-        wait_until(lambda: found.losses == 1)
+        wait_until(lambda: found.losses() == 1)
         assert "the database cannot be reached" in found.log.told()
         wire.heal()
         wait_until(found.leads)
@@ -134,7 +138,7 @@ def test_a_short_silence_is_lived_through(postgres: Server, database: Address) -
         before = until(database)
         wait_until(lambda: until(database) > before)
         assert found.leads()
-        assert (len(found.taken), found.losses) == (1, 0)
+        assert (found.lease().taken.hold.epoch, found.losses()) == (1, 0)
 
 
 def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapsed(database: Address) -> None:
@@ -144,7 +148,9 @@ def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapse
         found.ahead = 0.95 * LEASE
         assert not found.leads()
         wait_until(found.leads)
-        assert (found.outdated, found.losses, len(found.taken)) == (["the lease was renewed late"], 0, 1)
+        lease = found.lease()
+        wait_until(lambda: lease.outdated == "the lease was renewed late")
+        assert (lease.taken.hold.epoch, found.losses()) == (1, 0)
 
 
 def test_a_leader_finds_by_a_renewal_that_the_database_lacks_commits_and_takes_the_lease_again(
@@ -152,17 +158,14 @@ def test_a_leader_finds_by_a_renewal_that_the_database_lacks_commits_and_takes_t
 ) -> None:
     with kept(database.url) as found:
         found.keeper.start()
-        wait_until(found.leads)
-        found.keeper.commits.saw(found.taken[0].hold, 7)
-        wait_until(lambda: found.outdated)
-        assert set(found.outdated) == {"the database lacks commits"}
-        found.keeper.begin_anew()
-        wait_until(lambda: len(found.taken) > 1)
-        assert (found.taken[-1].commits, found.taken[-1].lacking) == (7, True)
-        told = len(found.outdated)
+        lease = found.lease()
+        found.keeper.commits.saw(lease.taken.hold, 7)
+        wait_until(lambda: lease.outdated == "the database lacks commits")
+        found.keeper.acquire_again(lease)
+        assert (lease.taken.hold.epoch, lease.taken.commits, lease.taken.lacking, lease.holds()) == (2, 7, True, True)
         first = until(database)
         wait_until(lambda: until(database) > first)
-        assert len(found.outdated) == told, "whoever begins with it knows"
+        assert not lease.outdated, "whoever begins with it knows"
 
 
 def test_a_standby_that_has_seen_more_lets_the_leader_know(database: Address) -> None:
@@ -189,9 +192,9 @@ def test_a_standby_that_takes_over_from_nobody_finds_what_is_lacking(database: A
         found.keeper.start()
         wait_until(lambda: found.keeper.commits.newest.commits == 7)
         database.run("DELETE FROM lease")
-        wait_until(found.leads)
-        assert found.taken[0] == Taken(found.taken[0].hold, found.taken[0].now, None, 7, lacking=True)
-        assert found.taken[0].hold.epoch == 5
+        taken = found.lease().taken
+        assert taken == Taken(taken.hold, taken.now, None, 7, lacking=True)
+        assert taken.hold.epoch == 5
 
 
 def test_the_end_of_a_leader_does_not_wait_for_a_silent_database(postgres: Server, database: Address) -> None:
@@ -210,7 +213,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for() -> None:
         assert not found.keeper.reach()
         assert not found.keeper.reached
         with pytest.raises(UnreachableError):
-            found.keeper.take()
+            found.keeper.acquire_once()
         found.keeper.start()
         time.sleep(0.2)
         assert found.log.told() == ["the database cannot be reached"]
@@ -223,8 +226,8 @@ def test_a_newer_database_is_no_place_for_an_older_program(database: Address) ->
             with pytest.raises(StartError, match="has version"):
                 found.keeper.reach()
             found.keeper.start()
-            wait_until(lambda: found.failures)
-            assert not found.taken
+            assert found.keeper.acquire() is None
+            assert "has version" in str(found.keeper.failure)
         finally:
             database.run("UPDATE circleci_exporter_schema SET version = version - 1")
 
@@ -240,16 +243,15 @@ def test_a_pause_of_circleci_s_is_kept_with_the_lease_at_once(database: Address)
         wait_until(lambda: database.run("SELECT paused_until FROM lease") == [(1_800_000_000.0,)])
     with kept(database.url) as found:
         found.keeper.start()
-        wait_until(found.leads)
-        assert found.taken[0].paused_until == 1_800_000_000.0
+        assert found.lease().taken.paused_until == 1_800_000_000.0
 
 
 def test_one_command_may_hold_the_lease(database: Address) -> None:
     with kept(database.url) as one, kept(database.url) as two:
         assert one.keeper.reach()
         assert two.keeper.reach()
-        assert one.keeper.take()
-        assert not two.keeper.take()
+        assert one.keeper.acquire_once()
+        assert two.keeper.acquire_once() is None
         one.keeper.start()
         one.keeper.stop()
-        assert two.keeper.take()
+        assert two.keeper.acquire_once()

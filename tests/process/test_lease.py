@@ -1,4 +1,4 @@
-"""What a reign may do is a question of its lease."""
+"""A lease says by the clock alone whether it may be relied on, and what is done under it is refused after it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.errors import StateError
-from exporter.replicas import Keeper, SharedState
+from exporter.process.keeper import Keeper
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
@@ -18,8 +18,8 @@ from tests.state.postgres.making import PLACE, end_lease, hold, linked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.process.lease import Lease
     from exporter.state import StateStore
-    from exporter.state.postgres.lease_table import Taken
     from tests.postgres import Address
 
 LEASE = 30.0
@@ -28,18 +28,16 @@ LEASE = 30.0
 class Kept:
     """A lease that was taken once, by a clock that a test moves."""
 
-    def __init__(self, database: Address, place: Place = PLACE) -> None:
-        self.now, self._login = 100.0, database.login()
+    def __init__(self, database: Address, place: Place = PLACE, seconds: float = LEASE) -> None:
+        self.now, login = 100.0, database.login()
         log: Any = Log()
         log.warning = log.error
-        self.keeper = Keeper(LeaseTable(Link(self._login, 5.0), LEASE), place, log, clock=lambda: self.now)
-        self.taken: list[Taken] = []
-        self.keeper.taken = self.taken.append
+        table = LeaseTable(Link(login, 5.0), seconds)
+        self.keeper = Keeper(table, place, login, log, clock=lambda: self.now)
         assert self.keeper.reach()
-        assert self.keeper.take()
-
-    def shared(self) -> SharedState:
-        return SharedState(self.keeper, self.taken[0], self._login, LEASE)
+        lease = self.keeper.acquire_once()
+        assert lease is not None
+        self.lease = lease
 
 
 @pytest.fixture
@@ -49,25 +47,50 @@ def kept(database: Address) -> Iterator[Kept]:
     found.keeper.stop()
 
 
-def opened(shared: SharedState) -> StateStore:
+def opened(lease: Lease) -> StateStore:
     log: Any = Log()
-    return shared.open(Telemetry("1", []), log)[0]
+    return lease.open(Telemetry("1", []), log)[0]
 
 
-def test_everything_stops_by_the_clock_once_the_lease_may_be_another_s(kept: Kept) -> None:
-    shared = kept.shared()
-    assert shared.leads()
-    assert not shared.ended.is_set()
-    kept.now += 0.9 * LEASE
-    assert not shared.leads()
-    assert shared.ended.is_set()
-    kept.now -= 1.0
-    shared.ended.set()
-    assert shared.ended.is_set()
+@pytest.mark.parametrize(("passed", "holds"), [(0.0, True), (26.9, True), (27.0, False), (1e9, False)])
+def test_everything_stops_by_the_clock_once_the_lease_may_be_another_s(
+    kept: Kept, passed: float, *, holds: bool
+) -> None:
+    stop = kept.lease.stop_event()
+    kept.now += passed
+    assert kept.lease.holds() == holds
+    assert stop.is_set() != holds
+
+
+def test_a_renewal_counts_from_when_it_was_sent(kept: Kept) -> None:
+    kept.now += 20.0
+    kept.keeper._step()
+    kept.now += 26.9
+    assert kept.lease.holds()
+    kept.now += 0.1
+    assert not kept.lease.holds()
+
+
+def test_it_is_renewed_at_every_third_and_tried_again_each_second_at_most(kept: Kept, database: Address) -> None:
+    assert (kept.lease.pause, kept.lease.retry) == (10.0, 1.0)
+    shortest = Kept(database, Place(SERVER, 1, 1), 3.0)
+    assert (shortest.lease.pause, shortest.lease.retry) == (1.0, 0.3)
+    shortest.keeper.stop()
+
+
+def test_work_may_be_stopped_while_the_lease_holds(kept: Kept) -> None:
+    one, two = kept.lease.stop_event(), kept.lease.stop_event()
+    one.set()
+    assert (one.is_set(), two.is_set()) == (True, False)
+
+
+def test_nothing_is_done_under_a_lease_once_it_is_given_back(kept: Kept) -> None:
+    kept.keeper.stop()
+    assert not kept.lease.holds()
 
 
 def test_a_commit_after_that_is_not_even_tried(kept: Kept) -> None:
-    state = opened(kept.shared())
+    state = opened(kept.lease)
     state.commit_counts(known(ledger=NOW_LEDGER), whole())
     kept.now += 0.9 * LEASE
     with pytest.raises(StateError, match="does not lead"):
@@ -76,7 +99,7 @@ def test_a_commit_after_that_is_not_even_tried(kept: Kept) -> None:
 
 
 def test_a_commit_under_a_lease_that_another_has_taken_is_refused(kept: Kept, database: Address) -> None:
-    state = opened(kept.shared())
+    state = opened(kept.lease)
     end_lease(database)
     with linked(database) as link:
         hold(link, "another")
@@ -86,7 +109,7 @@ def test_a_commit_under_a_lease_that_another_has_taken_is_refused(kept: Kept, da
 
 
 def test_what_looks_damaged_to_a_leader_of_the_past_stays(kept: Kept, database: Address) -> None:
-    state = opened(kept.shared())
+    state = opened(kept.lease)
     state.commit_counts(known(ledger=NOW_LEDGER), whole())
     database.run("UPDATE ledger SET facts = 'damaged'")
     end_lease(database)
@@ -102,7 +125,7 @@ def test_what_looks_damaged_to_a_leader_of_the_past_stays(kept: Kept, database: 
 
 def test_a_shard_takes_care_of_its_own_projects_and_of_every_organization(database: Address) -> None:
     shards = [Kept(database, Place(SERVER, number, 2)) for number in range(2)]
-    states = [opened(each.shared()) for each in shards]
+    states = [opened(each.lease) for each in shards]
     slugs = [f"gh/acme/project-{number}" for number in range(8)]
     for slug in slugs:
         states[0].commit(known(slug=slug), [], [])
@@ -117,11 +140,11 @@ def test_a_shard_takes_care_of_its_own_projects_and_of_every_organization(databa
 
 
 def test_a_ledger_is_kept_for_a_day_while_two_configurations_take_turns(kept: Kept) -> None:
-    state = opened(kept.shared())
-    kept.keeper.wall.measured(NOW, kept.now, kept.now)
+    state = opened(kept.lease)
+    kept.keeper.time.measured(NOW, kept.now, kept.now)
     state.commit_counts(known(ledger=NOW_LEDGER), whole())
     state.forget(["gh/acme/web"])
     kept.now += 86_000.0
-    kept.keeper.tenure = kept.keeper.tenure and kept.keeper.tenure.renewed(kept.now)
+    kept.lease.sent_at = kept.now
     assert state.resume("gh/acme/web", 300.0)[0] is not None
     state.close()

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter.errors import ConfigError, Problem, StateError
-from exporter.process.succession import Succession
-from exporter.replicas import Keeper
-from exporter.replicas.clock import steady
+from exporter.process.contact import steady
+from exporter.process.keeper import Keeper
+from exporter.process.leading import Leader
 from exporter.state.postgres.database import Refused
 from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
 from tests.state.making import Log
 from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.replicas import SharedState
+    from exporter.process.lease import Lease
     from tests.postgres import Address
 
 LEASE = 3.0
@@ -30,8 +31,9 @@ LEASE = 3.0
 class Brief:
     """A reign of nothing."""
 
-    def __init__(self, shared: SharedState) -> None:
-        self.shared, self.stale, self.steps = shared, "", ["made"]
+    def __init__(self, lease: Lease) -> None:
+        self.lease, self.stale, self.steps = lease, "", ["made"]
+        self.taken, self.ended = lease.taken, lease.stop_event()
 
     def start(self) -> None:
         self.steps.append("started")
@@ -44,7 +46,7 @@ class Brief:
 
 
 class Following:
-    """A succession, and the reigns that it began. What is in `troubles` comes before the next ones."""
+    """A leader, and the reigns that it began. What is in `troubles` comes before the next ones."""
 
     def __init__(self, database: Address) -> None:
         self.log = Log()
@@ -57,20 +59,24 @@ class Following:
         self.ahead = 0.0
         """By so many seconds its clock is ahead of others."""
         table = LeaseTable(Link(database.login(), 1.0), LEASE)
-        keeper = Keeper(table, PLACE, log, clock=lambda: steady() + self.ahead)
+        self.keeper = Keeper(table, PLACE, database.login(), log, clock=lambda: steady() + self.ahead)
         begin: Any = self._begin
-        self.succession = Succession(keeper, database.login(), LEASE, begin, log)
+        self.leader = Leader(self.keeper, begin, log)
+        self.ended = threading.Event()
 
-    def _begin(self, shared: SharedState) -> Brief:
+    def start(self) -> None:
+        self.leader.start(self.ended.set)
+
+    def _begin(self, lease: Lease) -> Brief:
         if self.troubles:
             raise self.troubles.pop(0)
         time.sleep(self.reading)
-        self.reigns.append(Brief(shared))
+        self.reigns.append(Brief(lease))
         return self.reigns[-1]
 
     def leads(self) -> bool:
-        current: Any = self.succession.current
-        return current is not None and current.steps[-1] == "started" and current.shared.leads()
+        shown: Any = self.leader.shown
+        return shown is not None and shown.steps[-1] == "started"
 
 
 @pytest.fixture
@@ -78,18 +84,18 @@ def following(database: Address) -> Iterator[Following]:
     with linked(database):
         found = Following(database)
         yield found
-        found.succession.stop()
+        found.leader.stop()
 
 
 def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following: Following, database: Address) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     with linked(database) as link:
         end_lease(database)
         other = hold(link, "another")
-        wait_until(lambda: following.succession.current is None)
+        wait_until(lambda: following.leader.current is None)
         assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
-        assert following.reigns[0].shared.ended.is_set()
+        assert following.reigns[0].ended.is_set()
         LeaseTable(link, LEASE).give_back(other)
     wait_until(following.leads)
     assert len(following.reigns) == 2
@@ -105,7 +111,7 @@ def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following:
 )
 def test_a_reign_that_cannot_begin_is_tried_again(following: Following, trouble: Exception, said: str) -> None:
     following.troubles.append(trouble)
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     assert said in following.log.told()
 
@@ -114,12 +120,12 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
     following: Following, database: Address
 ) -> None:
     following.reading = 1.5 * LEASE
-    following.succession.start()
-    wait_until(lambda: following.succession._keeper.tenure is not None, why="the lease")
+    following.start()
+    wait_until(lambda: following.keeper.lease is not None, why="the lease")
 
     def is_read() -> bool:
         has_read = bool(following.reigns)
-        shown.append(following.succession.current)
+        shown.append(following.leader.shown)
         return has_read
 
     shown: list[object] = []
@@ -130,50 +136,50 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
 
 
 def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     first = following.reigns[0]
     following.troubles.append(StateError("the database: gone"))
     first.stale = "a commit has an unknown end"
     wait_until(lambda: not following.troubles)
-    current: Any = following.succession.current
-    assert current is first
+    shown: Any = following.leader.shown
+    assert shown is first
     wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert first.steps == ["made", "started", "stopped", "closed"]
-    before, after = first.shared.hold, following.reigns[1].shared.hold
+    before, after = first.taken.hold, following.reigns[1].taken.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
 
 
 def test_after_a_failure_all_is_read_under_a_lease_that_was_taken_again(following: Following) -> None:
     following.troubles += [StateError("the database: it is an older copy")] * 2
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
-    assert following.reigns[0].shared.hold.epoch == 3
+    assert following.reigns[0].taken.hold.epoch == 3
 
 
 def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_told(
     following: Following, database: Address
 ) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     first = following.reigns[0]
     with linked(database) as link:
-        postgres = made(link, first.shared.hold)
-        postgres._seen = first.shared._saw
+        postgres = made(link, first.taken.hold)
+        postgres._seen = lambda commits: following.keeper.commits.saw(first.taken.hold, commits)
         database.run("UPDATE lease SET commits = commits - 1")
         with pytest.raises(Refused, match="older copy"), postgres.transaction():
             postgres.execute("SELECT 1")
         first.stale = postgres.stale
     wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert ("warning", "reading the database again", {"why": "the database lacks commits"}) in following.log.events
-    assert [reign.shared.taken.lacking for reign in following.reigns] == [False, True]
+    assert [reign.taken.lacking for reign in following.reigns] == [False, True]
 
 
 def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Following, database: Address) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     following.ahead = 0.95 * LEASE
-    assert following.reigns[0].shared.ended.is_set()
+    assert following.reigns[0].ended.is_set()
     wait_until(lambda: len(following.reigns) == 2 and following.leads())
     assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
     assert database.run("SELECT epoch FROM lease") == [(2,)]
@@ -183,11 +189,11 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Follo
 def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again(
     following: Following, database: Address
 ) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
     first = following.reigns[0]
     with linked(database) as link:
-        postgres = made(link, first.shared.hold)
+        postgres = made(link, first.taken.hold)
         with postgres.transaction():
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")
@@ -206,8 +212,10 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
 
 
 def test_the_end_ends_the_reign_and_gives_the_lease_back(following: Following, database: Address) -> None:
-    following.succession.start()
+    following.start()
     wait_until(following.leads)
-    following.succession.stop()
+    following.leader.stop()
     assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
     assert database.run("SELECT until FROM lease") == [(0.0,)]
+    assert following.leader.shown is None
+    assert following.ended.wait(PATIENCE)
