@@ -15,9 +15,9 @@ from exporter.errors import ConfigError, StartError
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process import figures, fixed
 from exporter.process.fixed import Options
-from exporter.process.reign import Reign
 from exporter.process.reloads import Reloads
 from exporter.process.standby import Standby
+from exporter.process.term import Term
 from exporter.process.webhook_door import WebhookDoor
 from exporter.process.wishes import Wishes
 from exporter.system.garbage import collection_paused
@@ -65,7 +65,7 @@ class Daemon:
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
         self._started_at = time.time()
         self._ready = False
-        self._reloads = Reloads(options.config_file, self._adopt, lambda: self._reign, log)
+        self._reloads = Reloads(options.config_file, self._adopt, lambda: self._term, log)
         self._replica = self._as_replica() if config.state.url else None
         self._web = WebServer(
             self,
@@ -75,7 +75,7 @@ class Daemon:
             log=log,
             counted=self._count_incident,
             webhooks=self._webhooks(),
-            leader=(lambda: self._reign is not None) if self._replica else None,
+            leader=(lambda: self._term is not None) if self._replica else None,
         )
         self.addresses = self._web.bind()
         if self._replica:
@@ -99,21 +99,21 @@ class Daemon:
         if self._replica:
             self._run_replica(self._replica)
             return
-        reign = self._only
+        term = self._only
         try:
             with self._reloads.steady:
                 with collection_paused():
-                    reign.restore()
-                reign.lifecycle_log.starting()
+                    term.restore()
+                term.lifecycle_log.starting()
                 self._web.start()  # from now on a scrape finds everything; until then it waits
-                reign.lifecycle_log.adopted(self._config)
-                reign.start()
+                term.lifecycle_log.adopted(self._config)
+                term.start()
             self._ready = True
             self._serve()
-            reign.stop()
+            term.stop()
         finally:
             self._web.stop()
-        reign.close()
+        term.close()
 
     def _run_replica(self, replica: Replica) -> None:
         self._log.info("starting", version=__version__, config=self._config.file, state=self._config.state.url)
@@ -138,16 +138,16 @@ class Daemon:
         self._ready = False
         self._stopping.set()
 
-    def _begin_restored(self, lease: Lease) -> Reign:
-        reign = self._begin(lease)
-        reign.restore()
-        return reign
+    def _begin_restored(self, lease: Lease) -> Term:
+        term = self._begin(lease)
+        term.restore()
+        return term
 
-    def _begin(self, lease: Lease | None = None) -> Reign:
+    def _begin(self, lease: Lease | None = None) -> Term:
         clocks = self._clocks
         if lease is not None:
             clocks = Clocks(wall=lease.keeper.time.wall, monotonic=clocks.monotonic)
-        return Reign(
+        return Term(
             self._config,
             self._options,
             self._log,
@@ -159,7 +159,7 @@ class Daemon:
         )
 
     @property
-    def _reign(self) -> Reign | None:
+    def _term(self) -> Term | None:
         """What leads now: with a file always the same, None on a standby."""
         return self._replica.leader.shown if self._replica else self._only
 
@@ -175,12 +175,12 @@ class Daemon:
         self._wishes.stop()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
-        shown = self._reign or self._standby
+        shown = self._term or self._standby
         return shown.exposition(openmetrics=openmetrics, gzip=gzip)
 
     def overview(self) -> Overview:
-        reign = self._reign
-        projects, workflows, now = reign.figures.read() if reign else ((), (), None)
+        term = self._term
+        projects, workflows, now = term.figures.read() if term else ((), (), None)
         return Overview(
             version=__version__,
             started_at=self._started_at,
@@ -189,11 +189,11 @@ class Daemon:
             config_file=str(self._options.config_file) if self._options.config_file else None,
             reloaded_at=self._reloads.good_at,
             reload_ok=self._reloads.good,
-            api=reign.api() if reign else figures.NO_API,
+            api=term.api() if term else figures.NO_API,
             projects=projects,
             workflows=workflows,
             now=now,
-            stands_by=reign is None,
+            stands_by=term is None,
         )
 
     def ready(self) -> bool:
@@ -206,9 +206,9 @@ class Daemon:
 
     def _count_incident(self, kind: str) -> None:
         """Count what a client of the web side did; a standby shows no such number."""
-        reign = self._reign
-        if reign is not None:
-            reign.engine.telemetry.web_incident(kind)
+        term = self._term
+        if term is not None:
+            term.engine.telemetry.web_incident(kind)
 
     def _count_webhook(self, event: str, result: str) -> None:
         count = self._only.count_webhook
@@ -221,9 +221,9 @@ class Daemon:
             problems = fixed.changes(self._config, config)
             if problems:
                 raise ConfigError(problems)
-            reign = self._reign
-            if reign is not None:
-                reign.change(config)
+            term = self._term
+            if term is not None:
+                term.change(config)
             else:
                 read_token(config.circleci, self._environ)  # as at the start of a standby
             self._config = config

@@ -27,7 +27,7 @@ class InboxWatch:
             self._count()  # so that the first scrape has the totals
 
     def start(self) -> None:
-        """Look from now on, until the reign ends."""
+        """Look from now on, until the term ends."""
         threading.Thread(target=self._run, name="inbox", daemon=True).start()
 
     def hurry(self) -> None:
@@ -56,6 +56,6 @@ class InboxWatch:
             totals = self._arrivals.totals()
         if self._counted:
             for (event, result), requests in totals.items():
-                # Fewer than before are those of an older copy, which this reign will not outlive.
+                # Fewer than before are those of an older copy, which this term will not outlive.
                 self._counted(event, result, max(0, requests - self._totals.get((event, result), 0)))
         self._totals = totals

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from exporter.errors import ConfigError, ExporterError
 from exporter.process.keeper import Keeper
 from exporter.process.lease import Lease
-from exporter.process.reign import Reign
+from exporter.process.term import Term
 from exporter.system.logs import Logger
 
 RETRY = 1.0
@@ -18,19 +18,19 @@ LONGEST_RETRY = 8.0
 class Leader:
     """Leads whenever this replica has the lease; a thread of its own acquires, reads, serves and releases."""
 
-    def __init__(self, keeper: Keeper, begin: Callable[[Lease], Reign], log: Logger) -> None:
-        """`begin` reads the state and makes a reign that does not run yet."""
+    def __init__(self, keeper: Keeper, begin: Callable[[Lease], Term], log: Logger) -> None:
+        """`begin` reads the state and makes a term that does not run yet."""
         self._keeper, self._begin, self._log = keeper, begin, log
         self.steady = threading.RLock()
-        """Whoever holds it has the reign of now until it lets go."""
-        self.current: Reign | None = None
+        """Whoever holds it has the term of now until it lets go."""
+        self.current: Term | None = None
         """What was read under the newest lease; whether it may be shown now, `shown` says."""
 
     @property
-    def shown(self) -> Reign | None:
+    def shown(self) -> Term | None:
         """What may be shown, and changed: None once another may lead, also right after a pause of this process."""
-        reign = self.current
-        return reign if reign is not None and reign.lease is not None and reign.lease.holds() else None
+        term = self.current
+        return term if term is not None and term.lease is not None and term.lease.holds() else None
 
     def start(self, ended: Callable[[], None]) -> None:
         """Ask for the lease from now on. `ended` is called when this replica leads never again."""
@@ -38,7 +38,7 @@ class Leader:
         threading.Thread(target=self._run, args=(ended,), name="leading", daemon=True).start()
 
     def stop(self) -> None:
-        """Lead no longer, end the reign, and give the lease back."""
+        """Lead no longer, end the term, and give the lease back."""
         self._keeper.stop()
         self._show(None)
 
@@ -59,12 +59,12 @@ class Leader:
         ended()
 
     def _read(self, lease: Lease) -> bool:
-        """Read the state and begin a reign in place of the one before; False where that failed."""
+        """Read the state and begin a term in place of the one before; False where that failed."""
         if lease.lapsed:
             return False
         with self.steady:
             try:
-                reign = self._begin(lease)
+                term = self._begin(lease)
             except ConfigError as error:
                 self._log.error("the configuration cannot be used", error=str(error))
                 return False
@@ -74,10 +74,10 @@ class Leader:
             except Exception:  # noqa: BLE001  a defect ends one attempt, not the replica
                 self._log.exception("unexpected error while the database was read")
                 return False
-            self._show(reign)
+            self._show(term)
             if lease.over:
                 return False
-            reign.start()
+            term.start()
         return True
 
     def _serve(self, lease: Lease) -> None:
@@ -89,9 +89,9 @@ class Leader:
                 return
             self._keeper.wait(lease, RETRY)
 
-    def _show(self, reign: Reign | None) -> None:
-        """End the reign of before, now that another can be shown, or none."""
-        before, self.current = self.current, reign
+    def _show(self, term: Term | None) -> None:
+        """End the term of before, now that another can be shown, or none."""
+        before, self.current = self.current, term
         if before is not None:
             before.stop()
             before.close()

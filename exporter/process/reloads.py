@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from exporter.process.reign import Reign
+    from exporter.process.term import Term
     from exporter.system.logs import Logger
 
 
@@ -21,7 +21,7 @@ class Reloads:
     """Whether the newest reload succeeded, and when the newest good one was, in Unix seconds; a start is one."""
 
     def __init__(
-        self, file: Path | None, adopt: Callable[[Config], None], leading: Callable[[], Reign | None], log: Logger
+        self, file: Path | None, adopt: Callable[[Config], None], leading: Callable[[], Term | None], log: Logger
     ) -> None:
         """`adopt` changes the process, or raises ConfigError, StartError or Stopped; `leading` is what leads then."""
         self._file, self._adopt, self._leading, self._log = file, adopt, leading, log
@@ -57,17 +57,17 @@ class Reloads:
             self.reload()
 
     def _tell(self, config: Config) -> None:
-        reign, event = self._leading(), "configuration reloaded"
-        if reign is None:
+        term, event = self._leading(), "configuration reloaded"
+        if term is None:
             self._log.info(event, organizations=len(config.organizations))
             return
-        reign.engine.telemetry.reloaded(good=True)
-        self._log.info(event, projects=len(reign.engine.store.published), organizations=len(config.organizations))
-        reign.lifecycle_log.adopted(config)
+        term.engine.telemetry.reloaded(good=True)
+        self._log.info(event, projects=len(term.engine.store.published), organizations=len(config.organizations))
+        term.lifecycle_log.adopted(config)
 
     def _failed(self, why: str) -> tuple[bool, str]:
         self.good = False
-        reign = self._leading()
-        if reign is not None:
-            reign.engine.telemetry.reloaded(good=False)
+        term = self._leading()
+        if term is not None:
+            term.engine.telemetry.reloaded(good=False)
         return False, why

@@ -1,4 +1,4 @@
-"""What a process has only as one of several replicas: the lease, the reigns, and the inbox in the database."""
+"""What a process has only as one of several replicas: the lease, the terms, and the inbox in the database."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from exporter.process.inbox_watch import InboxWatch
 from exporter.process.keeper import Keeper
 from exporter.process.leading import Leader
 from exporter.process.lease import Lease
-from exporter.process.reign import Reign
 from exporter.process.shared_door import SharedDoor
+from exporter.process.term import Term
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
@@ -34,12 +34,12 @@ class Replica:
         self,
         config: Callable[[], Config],
         options: Options,
-        begin: Callable[[Lease], Reign],
+        begin: Callable[[Lease], Term],
         log: Logger,
         *,
         webhooks: bool,
     ) -> None:
-        """Connect to nothing yet. `config` gives the newest configuration, `begin` makes a reign."""
+        """Connect to nothing yet. `config` gives the newest configuration, `begin` makes a term."""
         self.keeper = _keeper(config(), options.shard, options.total_shards, log)
         self.leader = Leader(self.keeper, begin, log)
         self.door: SharedDoor | None = None
@@ -60,15 +60,15 @@ class Replica:
             self.door.stop()
 
     def watch(self, engine: Engine, counted: Callable[[str, str, int], None] | None) -> InboxWatch | None:
-        """What looks into the database's inbox for a reign."""
+        """What looks into the database's inbox for a term."""
         if self.door is None:
             return None
         return InboxWatch(engine, self._arrivals, counted)
 
     def _look(self) -> None:
-        reign = self.leader.current
-        if reign is not None:
-            reign.look_into_inbox()
+        term = self.leader.current
+        if term is not None:
+            term.look_into_inbox()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.polling.attempt import Clocks
 from exporter.process.fixed import Options
-from exporter.process.reign import Reign
+from exporter.process.term import Term
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.faults.campaign import slug_of
@@ -41,7 +41,7 @@ class Life:
     random: Random
     now: float = NOON
 
-    def start(self, number: int) -> Reign:
+    def start(self, number: int) -> Term:
         config = parse(
             f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
             f"state: {{path: '{self.folder / str(number) / 'state.db'}'}}\n"
@@ -51,9 +51,9 @@ class Life:
         log, environ = cast("Logger", CapturingLogger()), {"CIRCLECI_TOKEN": self.circle.token}
         waits = Skipping()
         clocks = Clocks(lambda: self.now, waits.clock, waits)
-        reign = Reign(config, Options(), log, environ, webhooks=False, clocks=clocks)
-        reign.restore()
-        return reign
+        term = Term(config, Options(), log, environ, webhooks=False, clocks=clocks)
+        term.restore()
+        return term
 
     def leave(self, number: int) -> None:
         """Take what a process leaves on the disk that is killed at this moment."""
@@ -69,19 +69,19 @@ class Life:
                 path, value = self.random.choice(NUMBERS), self.random.choice([None, None, self.random.randrange(99)])
                 self.circle.fail("put", f"{slug}{endpoint}", path=f"items.*.metrics.{path}", value=value)
 
-    def work(self, reign: Reign) -> Poll | None:
+    def work(self, term: Term) -> Poll | None:
         """Poll some projects, each once and an hour after the one before; returns a poll that is not at its end."""
         for slug in self.random.sample(SLUGS, self.random.randrange(1, len(SLUGS))):
             self.now += 3600 / len(SLUGS)
-            poll = reign.engine.begin(slug)
+            poll = term.engine.begin(slug)
             while poll is not None and poll.step():
                 if self.random.random() < 1 / len(SLUGS):
                     return poll
         return None
 
 
-def gauges(reign: Reign) -> dict[str, str]:
-    pieces, _ = reign.exposition(openmetrics=False, gzip=False)
+def gauges(term: Term) -> dict[str, str]:
+    pieces, _ = term.exposition(openmetrics=False, gzip=False)
     lines = [line.rpartition(" ") for line in b"".join(pieces).decode().splitlines()]
     return {name: value for name, _, value in lines if name.startswith("circleci_insights_")}
 
@@ -93,19 +93,19 @@ def test_a_start_after_a_kill_shows_all_gauges_as_they_were_at_the_kill(seed: in
     with Circle(projects=fleet(1, len(SLUGS), 2, 2), start=NOON, speed=0) as circle:
         life = Life(circle, tmp_path, random)
         (tmp_path / "0").mkdir()
-        reign = life.start(0)
+        term = life.start(0)
         for number in range(KILLS):
             for _ in range(3):
                 life.change_answers()
-                if life.work(reign) is not None:
+                if life.work(term) is not None:
                     cut_short += 1
                     break
-            shown = gauges(reign)
+            shown = gauges(term)
             counts.add(len(shown))
             life.leave(number)
-            reign.engine.close()
-            reign = life.start(number + 1)
-            assert gauges(reign) == shown
-        reign.engine.close()
+            term.engine.close()
+            term = life.start(number + 1)
+            assert gauges(term) == shown
+        term.engine.close()
     assert len(counts) > KILLS / 2, "nulls came and went"
     assert cut_short, "some polls were killed between their steps"

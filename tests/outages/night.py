@@ -1,6 +1,6 @@
 """A whole exporter and its CircleCI on a clock that a test moves: hours of a night pass in seconds.
 
-Everything of a reign runs, with its threads; time passes only while all of them wait. Each half a minute is scraped.
+Everything of a term runs, with its threads; time passes only while all of them wait. Each half a minute is scraped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from exporter.config import parse
 from exporter.polling.attempt import Clocks
 from exporter.process.fixed import Options
-from exporter.process.reign import Reign
+from exporter.process.term import Term
 from exporter.web.page.tables import verdict
 from tests.circleci import Circle
 from tests.client.clockwork import Clockwork
@@ -90,7 +90,7 @@ class Night:
 
     clockwork: Clockwork
     circle: Circle
-    reign: Reign
+    term: Term
     token: Path
     log: list[tuple[float, str, str, dict[str, Any]]]
     """Minute, level, event and fields."""
@@ -114,15 +114,15 @@ class Night:
             self.looks.append(self.look())
 
     def look(self) -> Look:
-        pieces, _ = self.reign.exposition(openmetrics=False, gzip=False)
+        pieces, _ = self.term.exposition(openmetrics=False, gzip=False)
         samples = {}
         for line in b"".join(pieces).decode().splitlines():
             if not line.startswith("#"):
                 series, _, value = line.rpartition(" ")
                 samples[series] = float(value)
-        projects, _, _ = self.reign.figures.read()
+        projects, _, _ = self.term.figures.read()
         health = {each.slug: {one.name: one.state.value for one in each.collectors} for each in projects}
-        return Look(round(self.minute, 3), samples, verdict(self.reign.api())[0], health)
+        return Look(round(self.minute, 3), samples, verdict(self.term.api())[0], health)
 
     def between(self, begin: float, end: float) -> list[Look]:
         """What was seen within these minutes, both included."""
@@ -215,16 +215,16 @@ def night(folder: Path) -> Iterator[Night]:
     config = parse(CONFIGURATION.format(url=circle.url, token=token))
     clocks = Clocks(lambda: NOON + clockwork.now - began, clockwork.clock, clockwork)
     with circle:
-        reign = Reign(config, Options(), cast("Logger", log), {}, webhooks=False, clocks=clocks)
-        running = Night(clockwork, circle, reign, token, log.lines)
+        term = Term(config, Options(), cast("Logger", log), {}, webhooks=False, clocks=clocks)
+        running = Night(clockwork, circle, term, token, log.lines)
         running.began = began
         circle.told = lambda path, status: running.asked.append((running.minute, path, status))
         clockwork.counted(1)  # this thread: no time passes while it looks
-        reign.restore()
-        reign.start()
+        term.restore()
+        term.start()
         try:
             yield running
         finally:
-            reign.stop()
+            term.stop()
             clockwork.end()
-            reign.close()
+            term.close()

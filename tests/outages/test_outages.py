@@ -106,7 +106,7 @@ def success_is_claimed_by_nobody(running: Night, back: float) -> None:
 def what_is_stale_is_not_shown(running: Night, back: float) -> None:
     """Each figure stays as it is until its age is too great, is then gone, and comes back with the answers."""
     for (slug, collector), name in SHOWN.items():
-        snapshot = running.reign.engine.store.get(slug)
+        snapshot = running.term.engine.store.get(slug)
         assert snapshot is not None
         longest, seen = snapshot.project.staleness(collector), running.at(BEGIN + 1).of(name, project=slug)
         assert seen
@@ -220,7 +220,7 @@ def test_a_collector_fails_in_an_outage_though_its_first_poll_there_had_nothing_
     with night(tmp_path) as running:
         running.until(10, lambda minute: running.run(WEB, "build") if minute % 5 == 0 else None)
         running.circle.accept("another")
-        running.reign.engine.client.ask_lightly()
+        running.term.engine.client.ask_lightly()
         running.until(14)
         asked = {path for minute, path, _ in running.asked if minute > 10}
         assert asked == {"/me"}

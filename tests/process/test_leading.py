@@ -1,4 +1,4 @@
-"""Reigns follow one another, whatever goes wrong while one begins."""
+"""Terms follow one another, whatever goes wrong while one begins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEASE = 3.0
 
 
 class Brief:
-    """A reign of nothing."""
+    """A term of nothing."""
 
     def __init__(self, lease: Lease) -> None:
         self.lease, self.stale, self.steps = lease, "", ["made"]
@@ -46,13 +46,13 @@ class Brief:
 
 
 class Following:
-    """A leader, and the reigns that it began. What is in `troubles` comes before the next ones."""
+    """A leader, and the terms that it began. What is in `troubles` comes before the next ones."""
 
     def __init__(self, database: Address) -> None:
         self.log = Log()
         self.log.exception = self.log.error  # type: ignore[attr-defined]
         log: Any = self.log
-        self.reigns: list[Brief] = []
+        self.terms: list[Brief] = []
         self.troubles: list[Exception] = []
         self.reading = 0.0
         """Seconds for which the state is read."""
@@ -71,8 +71,8 @@ class Following:
         if self.troubles:
             raise self.troubles.pop(0)
         time.sleep(self.reading)
-        self.reigns.append(Brief(lease))
-        return self.reigns[-1]
+        self.terms.append(Brief(lease))
+        return self.terms[-1]
 
     def leads(self) -> bool:
         shown: Any = self.leader.shown
@@ -87,18 +87,18 @@ def following(database: Address) -> Iterator[Following]:
         found.leader.stop()
 
 
-def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following: Following, database: Address) -> None:
+def test_a_term_ends_with_its_lease_and_another_begins_with_the_next(following: Following, database: Address) -> None:
     following.start()
     wait_until(following.leads)
     with linked(database) as link:
         end_lease(database)
         other = hold(link, "another")
         wait_until(lambda: following.leader.current is None)
-        assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
-        assert following.reigns[0].ended.is_set()
+        assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
+        assert following.terms[0].ended.is_set()
         LeaseTable(link, LEASE).give_back(other)
     wait_until(following.leads)
-    assert len(following.reigns) == 2
+    assert len(following.terms) == 2
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_reign_ends_with_its_lease_and_another_begins_with_the_next(following:
         (RuntimeError("a defect"), "unexpected error while the database was read"),
     ],
 )
-def test_a_reign_that_cannot_begin_is_tried_again(following: Following, trouble: Exception, said: str) -> None:
+def test_a_term_that_cannot_begin_is_tried_again(following: Following, trouble: Exception, said: str) -> None:
     following.troubles.append(trouble)
     following.start()
     wait_until(following.leads)
@@ -124,7 +124,7 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
     wait_until(lambda: following.keeper.lease is not None, why="the lease")
 
     def is_read() -> bool:
-        has_read = bool(following.reigns)
+        has_read = bool(following.terms)
         shown.append(following.leader.shown)
         return has_read
 
@@ -138,15 +138,15 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
 def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -> None:
     following.start()
     wait_until(following.leads)
-    first = following.reigns[0]
+    first = following.terms[0]
     following.troubles.append(StateError("the database: gone"))
     first.stale = "a commit has an unknown end"
     wait_until(lambda: not following.troubles)
     shown: Any = following.leader.shown
     assert shown is first
-    wait_until(lambda: len(following.reigns) == 2 and following.leads())
+    wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert first.steps == ["made", "started", "stopped", "closed"]
-    before, after = first.taken.hold, following.reigns[1].taken.hold
+    before, after = first.taken.hold, following.terms[1].taken.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
 
 
@@ -154,7 +154,7 @@ def test_after_a_failure_all_is_read_under_a_lease_that_was_taken_again(followin
     following.troubles += [StateError("the database: it is an older copy")] * 2
     following.start()
     wait_until(following.leads)
-    assert following.reigns[0].taken.hold.epoch == 3
+    assert following.terms[0].taken.hold.epoch == 3
 
 
 def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_told(
@@ -162,7 +162,7 @@ def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_tol
 ) -> None:
     following.start()
     wait_until(following.leads)
-    first = following.reigns[0]
+    first = following.terms[0]
     with linked(database) as link:
         postgres = made(link, first.taken.hold)
         postgres._seen = lambda commits: following.keeper.commits.saw(first.taken.hold, commits)
@@ -170,18 +170,18 @@ def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_tol
         with pytest.raises(Refused, match="older copy"), postgres.transaction():
             postgres.execute("SELECT 1")
         first.stale = postgres.stale
-    wait_until(lambda: len(following.reigns) == 2 and following.leads())
+    wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert ("warning", "reading the database again", {"why": "the database lacks commits"}) in following.log.events
-    assert [reign.taken.lacking for reign in following.reigns] == [False, True]
+    assert [term.taken.lacking for term in following.terms] == [False, True]
 
 
-def test_work_that_saw_the_lease_lapse_goes_on_in_another_reign(following: Following, database: Address) -> None:
+def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Following, database: Address) -> None:
     following.start()
     wait_until(following.leads)
     following.ahead = 0.95 * LEASE
-    assert following.reigns[0].ended.is_set()
-    wait_until(lambda: len(following.reigns) == 2 and following.leads())
-    assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
+    assert following.terms[0].ended.is_set()
+    wait_until(lambda: len(following.terms) == 2 and following.leads())
+    assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
     assert database.run("SELECT epoch FROM lease") == [(2,)]
     assert ("warning", "reading the database again", {"why": "the lease was renewed late"}) in following.log.events
 
@@ -191,7 +191,7 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
 ) -> None:
     following.start()
     wait_until(following.leads)
-    first = following.reigns[0]
+    first = following.terms[0]
     with linked(database) as link:
         postgres = made(link, first.taken.hold)
         with postgres.transaction():
@@ -204,18 +204,18 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
             assert following.leads()
             assert not {"the database cannot be reached", "not leading any more; standing by"} & {*following.log.told()}
             assert following.log.told().count("waiting for what is under way in the database") == 1
-            assert len(following.reigns) == 1
-        wait_until(lambda: len(following.reigns) == 2 and following.leads())
+            assert len(following.terms) == 1
+        wait_until(lambda: len(following.terms) == 2 and following.leads())
         with pytest.raises(Refused), postgres.transaction():
             postgres.execute("SELECT 1")
     assert database.run("SELECT url FROM server") == [("late",)]
 
 
-def test_the_end_ends_the_reign_and_gives_the_lease_back(following: Following, database: Address) -> None:
+def test_the_end_ends_the_term_and_gives_the_lease_back(following: Following, database: Address) -> None:
     following.start()
     wait_until(following.leads)
     following.leader.stop()
-    assert following.reigns[0].steps == ["made", "started", "stopped", "closed"]
+    assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
     assert database.run("SELECT until FROM lease") == [(0.0,)]
     assert following.leader.shown is None
     assert following.ended.wait(PATIENCE)

@@ -30,7 +30,7 @@ class Refused(psycopg.OperationalError):
 
 
 class Postgres:
-    """The database during one reign. One thread at a time may use it.
+    """The database during one term. One thread at a time may use it.
 
     Statements of a transaction are sent with the next one that returns rows, or with the commit.
     """
@@ -192,7 +192,7 @@ class Postgres:
         return found
 
     def _judge(self, lease: Rows) -> None:
-        """Go on only if the lease is this reign's, and the newest commit too."""
+        """Go on only if the lease is this term's, and the newest commit too."""
         if not lease:
             raise Refused("another replica has taken the lease")
         [(commits, lacking)] = lease

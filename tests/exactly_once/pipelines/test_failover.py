@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from exporter.process.lease import Lease
-    from exporter.process.reign import Reign
+    from exporter.process.term import Term
     from exporter.system.logs import Logger
     from tests.exactly_once.pipelines.truth import Samples
     from tests.postgres import Address
@@ -55,7 +55,7 @@ class StoryClock(DatabaseClock):
 
 
 class Led:
-    """What one reign has of the story."""
+    """What one term has of the story."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -92,13 +92,13 @@ class SharedStory(Story):
             place = Place(f"{self.circle.url}/api/v2", 0, 1)
             log = cast("Logger", self.log)
             keeper = Keeper(LeaseTable(Link(login, PATIENCE), LEASE), place, login, log, time=StoryClock(self))
-            begin = cast("Callable[[Lease], Reign]", self.begin_reign)
+            begin = cast("Callable[[Lease], Term]", self.begin_term)
             self.leader = Leader(keeper, begin, log)
             assert keeper.reach()
             self.leader.start(lambda: None)
         self.lead()
 
-    def begin_reign(self, lease: Lease) -> Led:
+    def begin_term(self, lease: Lease) -> Led:
         """Read what the database knows."""
         engine = self.made(lease)
         engine.state.verify()
@@ -120,7 +120,7 @@ class SharedStory(Story):
             self.look(after)
 
     def lead(self) -> None:
-        """Wait for another reign."""
+        """Wait for another term."""
         assert self.leader is not None
         before, leader = getattr(self, "engine", None), self.leader
 
@@ -128,7 +128,7 @@ class SharedStory(Story):
             current: Any = leader.current
             return current is not None and current.engine is not before
 
-        wait_until(begun, why="another reign")
+        wait_until(begun, why="another term")
         current: Any = leader.current
         self.engine = current.engine
 

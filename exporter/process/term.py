@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 CLOSING_SECONDS = 0.5
 
 
-class Reign:
+class Term:
     """What asks CircleCI and what is shown of it."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Reign:
 
     @property
     def stale(self) -> str:
-        """Why the database may hold something else than this reign knows; empty while it does not."""
+        """Why the database may hold something else than this term knows; empty while it does not."""
         return self.engine.database.stale if self.engine.database is not None else ""
 
     def restore(self) -> None:

@@ -14,7 +14,7 @@ from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.keeper import Keeper
 from exporter.process.lease import Lease
-from exporter.process.reign import Reign
+from exporter.process.term import Term
 from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
@@ -40,14 +40,14 @@ def keeper_of(config: Config) -> Keeper:
     return Keeper(LeaseTable(Link(login, 1.0), 30.0), PLACE, login, cast("Logger", CapturingLogger()))
 
 
-def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
+def test_a_term_that_cannot_read_its_state_leaves_nothing_behind() -> None:
     config = parse(f"state: {{url: 'postgresql://u@127.0.0.1:{free_port()}/db'}}\nprojects: [gh/acme/web]")
     keeper = keeper_of(config)
     before = {*threading.enumerate()}
     for epoch in (1, 2, 3):
         lease = Lease(keeper, Taken(Hold(PLACE, "one", epoch), NOW, None), keeper.clock())
         with pytest.raises(StateError):
-            Reign(
+            Term(
                 config,
                 Options(),
                 cast("Logger", CapturingLogger()),
@@ -60,9 +60,9 @@ def test_a_reign_that_cannot_read_its_state_leaves_nothing_behind() -> None:
 
 def test_a_close_does_not_wait_for_what_holds_up_the_state() -> None:
     config, environ = parse("projects: [gh/acme/web]"), {"CIRCLECI_TOKEN": "t"}
-    reign = Reign(config, Options(), cast("Logger", CapturingLogger()), environ, webhooks=False)
-    with reign.engine.state._access.lock:
-        reign.close()
+    term = Term(config, Options(), cast("Logger", CapturingLogger()), environ, webhooks=False)
+    with term.engine.state._access.lock:
+        term.close()
         closing = [thread for thread in threading.enumerate() if thread.name == "closing"]
         assert closing
     wait_until(lambda: not any(thread.is_alive() for thread in closing), why="the state to be closed")
@@ -75,30 +75,30 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
     def settings(projects: list[str], more: str = "") -> Config:
         return parse(f"circleci: {{token_file: {token}}}\nprojects: [{', '.join(projects)}]\n{more}")
 
-    reign = Reign(settings(["gh/acme/web"]), Options(), cast("Logger", CapturingLogger()), {}, webhooks=False)
-    reign.restore()
+    term = Term(settings(["gh/acme/web"]), Options(), cast("Logger", CapturingLogger()), {}, webhooks=False)
+    term.restore()
     token.unlink()
     with pytest.raises(ConfigError, match="token"):
-        reign.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
-    assert reign.engine.store.published.keys() == {"gh/acme/web"}
+        term.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
+    assert term.engine.store.published.keys() == {"gh/acme/web"}
     token.write_text("t")
-    reign.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
-    assert reign.engine.store.published.keys() == {"gh/acme/other"}
-    reign.stop()
-    reign.close()
+    term.change(settings(["gh/acme/other"], "runners: {namespaces: [acme]}"))
+    assert term.engine.store.published.keys() == {"gh/acme/other"}
+    term.stop()
+    term.close()
 
 
 def test_what_the_state_knows_of_usage_is_shown_with_the_first_scrape(tmp_path: Path) -> None:
     config = parse(f"state: {{path: {tmp_path / 'state.db'}}}\nusage: {{organizations: [gh/acme]}}")
 
-    def reign() -> Reign:
-        return Reign(config, Options(), cast("Logger", CapturingLogger()), {"CIRCLECI_TOKEN": "t"}, webhooks=False)
+    def term() -> Term:
+        return Term(config, Options(), cast("Logger", CapturingLogger()), {"CIRCLECI_TOKEN": "t"}, webhooks=False)
 
-    before = reign()
+    before = term()
     spent = Key(CREDITS.name, ("compute", "gh/acme"))
     before.engine.state.usage.count("gh/acme", Progress(exports=1), {spent: Cell((7_000_000,), (0,), 1)}, 0)
     before.close()
-    after = reign()
+    after = term()
     after.restore()
     assert b'circleci_usage_credits_total{kind="compute",organization="gh/acme"} 7' in b"".join(
         after.exposition(openmetrics=False, gzip=False)[0]
@@ -113,10 +113,10 @@ def test_what_was_read_while_the_database_fell_back_is_not_shown(database: Addre
         taken = LeaseTable(link, 30.0).take(Place(config.circleci.api_url, 0, 1), "one")
         assert taken is not None
         lease, log = Lease(keeper, taken, keeper.clock()), cast("Logger", CapturingLogger())
-        reign = Reign(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, lease=lease)
+        term = Term(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, lease=lease)
         database.run("UPDATE lease SET commits = commits - 1")
         with pytest.raises(StateError, match="has to be read again"):
-            reign.restore()
+            term.restore()
         assert keeper.commits.newest.commits > 0, "for the next attempt it lacks commits"
 
 
