@@ -68,8 +68,7 @@ def _collected() -> Iterator[Entry]:
 def _own() -> Iterator[Entry]:
     about = "the exporter itself"
     for family in own_families.OWN:
-        labels = ["project", "reason"] if family is own_families.DROPPED_SERIES else ["project", "collector"]
-        yield _entry(family, labels, about)
+        yield _entry(family, list(family.labels or ("collector", "project")), about)
     telemetry = Telemetry(__version__, NAMES)
     telemetry.webhooks(EVENTS, RESULTS)
     telemetry.leads()

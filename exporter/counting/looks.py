@@ -167,7 +167,7 @@ class _Adding:
         if not after.counted:
             self._count(run, after, _stop(run, jobs))
         if self._counts_jobs and jobs is None:  # they are still to be read
-            return replace(after, counted=True, jobs=(), waiting_since=None)
+            return replace(after, counted=True, jobs=(), waiting_since=None, waiting_job="")
         if self._counts_jobs and jobs is not None:
             self._book.path(run, self._branch, jobs)
         return None
@@ -205,8 +205,8 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
         return after
     read = job_runs.by_id(jobs)
     counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
-    waiting = job_runs.oldest_wait(read, run.created_at) if run.dated else None
-    return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=waiting)
+    since, name = job_runs.oldest_wait(read, run.created_at) if run.dated else (None, "")
+    return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=since, waiting_job=name)
 
 
 def _is_past(look: Look, book: PipelineBook, run: WorkflowRun, stopped_at: float | None) -> bool:

@@ -14,10 +14,24 @@ COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_INTERVA
     ("", "last_success_timestamp_seconds", "Time of the collector's last successful poll."),
     ("", "interval_seconds", "Longest time between two polls of the collector, as configured."),
 )
+COLLECTOR_FAILING = Family(
+    "",
+    "circleci_exporter_collector_failing",
+    "1 while the collector's last poll has failed, with the reason of its first failure.",
+    labels=("collector", "project", "reason"),
+)
 DROPPED_SERIES = Family(
     "",
     "circleci_exporter_dropped_series_total",
     "Series dropped beyond max_series and branches dropped beyond the glob limit, counted at each poll.",
     kind="counter",
+    labels=("project", "reason"),
 )
-OWN = (COLLECTOR_SUCCESS, COLLECTOR_DURATION, COLLECTOR_LAST_SUCCESS, COLLECTOR_INTERVAL, DROPPED_SERIES)
+OWN = (
+    COLLECTOR_SUCCESS,
+    COLLECTOR_FAILING,
+    COLLECTOR_DURATION,
+    COLLECTOR_LAST_SUCCESS,
+    COLLECTOR_INTERVAL,
+    DROPPED_SERIES,
+)

@@ -115,7 +115,7 @@ RUNS_IN_PROGRESS, OLDEST_RUN_IN_PROGRESS, JOBS_IN_PROGRESS, OLDEST_WAITING_JOB =
         "started_at",
         "circleci_oldest_waiting_job_timestamp_seconds",
         "Time since when the job that has waited longest for an executor could have started.",
-        labels=("project",),
+        labels=("job_name", "project", "workflow"),
     ),
 )
 LIVE = (PIPELINES_TOTAL, *IN_PROGRESS, *[each for each in COUNTED if each not in {*RUNS, PIPELINES_TOTAL}])

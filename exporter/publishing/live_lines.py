@@ -128,9 +128,10 @@ def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
         counts.update(dict(run.jobs))
     for status in JOB_STATUSES:
         yield _of(run_families.JOBS_IN_PROGRESS, (project, status), counts[status])
-    waiting = [run.waiting_since for run in runs if run.waiting_since is not None]
+    waiting = [(run.waiting_since, run.waiting_job, run.name) for run in runs if run.waiting_since is not None]
     if waiting:
-        yield _of(run_families.OLDEST_WAITING_JOB, (project,), min(waiting))
+        since, job, workflow = min(waiting)
+        yield _of(run_families.OLDEST_WAITING_JOB, (job, project, workflow), since)
 
 
 def _wanted(project: Project, lines: Iterable[FamilyLines]) -> list[FamilyLines]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from exporter.publishing.sections import FamilyLines, Rendered
 
     Times = tuple[str, float, float | None]
+    Result = tuple[str, int, str]
 
 
 def poll_times(outcomes: Mapping[str, Outcome]) -> tuple[Times, ...]:
@@ -24,9 +25,9 @@ def poll_times(outcomes: Mapping[str, Outcome]) -> tuple[Times, ...]:
     return tuple([(name, each.duration, each.last_success) for name, each in sorted(outcomes.items())])
 
 
-def poll_results(outcomes: Mapping[str, Outcome]) -> tuple[tuple[str, int], ...]:
-    """Whether the newest poll of each collector succeeded."""
-    return tuple([(name, int(each.success)) for name, each in sorted(outcomes.items())])
+def poll_results(outcomes: Mapping[str, Outcome]) -> tuple[Result, ...]:
+    """Whether the newest poll of each collector succeeded, or why not."""
+    return tuple([(name, int(each.success), each.reason) for name, each in sorted(outcomes.items())])
 
 
 def times_section(project: str, times: Iterable[Times], room: int) -> Rendered:
@@ -40,15 +41,18 @@ def times_section(project: str, times: Iterable[Times], room: int) -> Rendered:
 
 
 def about_section(
-    project: Project, facts: Facts | None, results: Iterable[tuple[str, int]], dropped: Mapping[str, int], room: int
+    project: Project, facts: Facts | None, results: Iterable[Result], dropped: Mapping[str, int], room: int
 ) -> Rendered:
     """The lines of what most polls leave as it is: who the project is, results and intervals, what was dropped."""
     rows = [[line] for line in _identity(project, facts)]
-    for name, success in results:
+    for name, success, reason in results:
         rows.append([_of(own_families.COLLECTOR_SUCCESS, project.name, name, success)])
+        if reason:
+            failing = own_families.COLLECTOR_FAILING
+            rows.append([sample(failing.name, failing.labels, (name, project.name, reason), 1)])
         if name in COLLECTORS:
             rows.append([_of(own_families.COLLECTOR_INTERVAL, project.name, name, project.polled_every(name))])
-    family, names = own_families.DROPPED_SERIES.name, ("project", "reason")
+    family, names = own_families.DROPPED_SERIES.name, own_families.DROPPED_SERIES.labels
     rows += [[sample(family, names, (project.name, reason), count)] for reason, count in sorted(dropped.items())]
     return of_rows(rows, room)
 

@@ -165,7 +165,11 @@ def _live(  # noqa: PLR0917  what is shown, when and where
     shown = {key: found for key, found in runs.items() if key not in hidden}
     cut = sum(each.samples for key in runs.keys() - shown.keys() for each in row(key, runs[key]))
     known = complete and not stale
-    jobs = project, known, tuple((run.jobs, run.waiting_since) for each in fresh for run in each.runs)
+    jobs = (
+        project,
+        known,
+        tuple((run.jobs, run.waiting_since, run.waiting_job, run.name) for each in fresh for run in each.runs),
+    )
     series = _label_sets(room, "runs in progress", (project, shown), row)
     series += room.add(
         JOBS_IN_PROGRESS, jobs, partial(of_rows, live_lines.jobs_rows(project, fresh, known=known))

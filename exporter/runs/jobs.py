@@ -121,15 +121,15 @@ def under_way(jobs: Iterable[Job]) -> dict[str, int]:
     return dict(counts)
 
 
-def oldest_wait(jobs: Mapping[str, Job], created_at: float) -> float | None:
-    """Since when the job that has waited longest for an executor could have started; None when none waits."""
+def oldest_wait(jobs: Mapping[str, Job], created_at: float) -> tuple[float | None, str]:
+    """Since when the job that has waited longest could have started, and its name; None if none waits."""
     return min(
         (
-            ready_at(job, jobs, created_at)
+            (ready_at(job, jobs, created_at), job.name)
             for job in jobs.values()
             if job.status in WAITING and not job.approval and not behind_approval(job, jobs)
         ),
-        default=None,
+        default=(None, ""),
     )
 
 

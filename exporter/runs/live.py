@@ -18,8 +18,9 @@ class WatchedRun:
     """A workflow run that is under way, or that ended and has not settled.
 
     `jobs` counts its jobs under way by status, `waiting_since` is since when the job that has waited longest
-    could have started. `ended_seen_at` is when its end was first seen, `unlisted_at` since when its pipeline does
-    not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who told of it first.
+    could have started, `waiting_job` its name. `ended_seen_at` is when its end was first seen, `unlisted_at` since when
+    its pipeline does not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who
+    told of it first.
     `unread` says that its jobs were never read, `missing` how often CircleCI did not know them after its end.
     """
 
@@ -36,6 +37,7 @@ class WatchedRun:
     told_by: str = "pipelines"
     unread: bool = False
     missing: int = 0
+    waiting_job: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def test_a_run_under_way_is_watched_with_what_its_jobs_are_at() -> None:
     )
     [watching] = after.runs
     assert (watching.name, watching.status, watching.jobs) == ("build", "running", (("queued", 1),))
-    assert watching.waiting_since == CREATED + 60
+    assert (watching.waiting_since, watching.waiting_job) == (CREATED + 60, "test")
     assert after.settled_at is None
     assert watched.counted().runs["success"] == 0
     assert watched.value(JOB_RUNS, "main", "test", "success", "build") == 0

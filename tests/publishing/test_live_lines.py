@@ -73,7 +73,23 @@ def test_jobs_in_progress_are_counted_by_status_those_of_canceled_runs_too() -> 
         )
     ]
     [oldest] = lines(shown, "circleci_oldest_waiting_job_timestamp_seconds")
-    assert float(oldest.split()[-1]) == CREATED
+    labels, _, since = oldest.rpartition(" ")
+    assert labels.endswith('{job_name="a",project="gh/acme/web",workflow="build"}')
+    assert float(since) == CREATED
+
+
+def test_the_oldest_waiting_job_changes_its_name_with_the_run_that_waits() -> None:
+    watched = Watched(project("collectors: [pipelines]"))
+    waiting = [job("a", None, None, status="queued")]
+    watched.look(pipeline(), [run("running")], {1: waiting})
+    before = render(snapshot(watched), watched.now, polled=True)
+    assert watched.live is not None
+    [known] = watched.live.pipelines.values()
+    renamed = replace(known, runs=(replace(known.runs[0], name="deploy"),))
+    other = replace(snapshot(watched), live=replace(watched.live, listed_at=watched.now, pipelines={known.id: renamed}))
+    after = render(other, watched.now, polled=True, before=before.shown())
+    [oldest] = lines(after, "circleci_oldest_waiting_job_timestamp_seconds")
+    assert 'workflow="deploy"' in oldest
 
 
 def test_where_nothing_runs_everything_in_progress_is_0_and_nothing_is_oldest() -> None:

@@ -140,6 +140,9 @@ def test_a_poll_says_how_it_went() -> None:
         'circleci_exporter_collector_success{collector="jobs",project="gh/acme/web"} 0.0',
         'circleci_exporter_collector_success{collector="workflows",project="gh/acme/web"} 1.0',
     ]
+    assert lines(publication, "circleci_exporter_collector_failing") == [
+        'circleci_exporter_collector_failing{collector="jobs",project="gh/acme/web",reason="server"} 1.0'
+    ]
     assert lines(publication, "circleci_exporter_collector_duration_seconds") == [
         'circleci_exporter_collector_duration_seconds{collector="jobs",project="gh/acme/web"} 0.25',
         'circleci_exporter_collector_duration_seconds{collector="workflows",project="gh/acme/web"} 1.5',

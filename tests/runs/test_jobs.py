@@ -139,7 +139,7 @@ def test_an_attempt_that_waits_has_waited_since_the_one_before_was_given_up() ->
     known = jobs(
         job("a", 1, 1800, status="retried", identifier="1"), job("a", None, None, status="queued", identifier="2")
     )
-    assert oldest_wait(known, CREATED) == CREATED + 1800
+    assert oldest_wait(known, CREATED) == (CREATED + 1800, "a")
 
 
 def test_the_wait_behind_an_approval_or_of_a_job_that_never_started_is_not_known() -> None:
@@ -155,12 +155,10 @@ def test_the_oldest_wait_is_that_of_the_job_that_could_have_started_first() -> N
         job("early", None, None, status="not_running"),
         job("blocked", None, None, "late", status="blocked"),
     )
-    assert oldest_wait(known, CREATED) == CREATED
+    assert oldest_wait(known, CREATED) == (CREATED, "early")
     assert ready_at(known["late"], known, CREATED) == CREATED + 10
-    assert (
-        oldest_wait(jobs(approval("hold", status="on_hold"), job("b", None, None, "hold", status="queued")), CREATED)
-        is None
-    )
+    behind = jobs(approval("hold", status="on_hold"), job("b", None, None, "hold", status="queued"))
+    assert oldest_wait(behind, CREATED) == (None, "")
 
 
 def test_of_a_job_that_is_listed_twice_the_entry_that_has_ended_serves() -> None:
