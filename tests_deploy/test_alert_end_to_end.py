@@ -56,7 +56,7 @@ def routes(folder: Path, url: str) -> Path:
     return path
 
 
-def test_a_workflow_that_fails_too_often_reaches_its_team(receiver: tuple[str, Received], tmp_path: Path) -> None:
+def test_a_default_branch_that_fails_reaches_its_team(receiver: tuple[str, Received], tmp_path: Path) -> None:
     url, received = receiver
     demo, alertmanager = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     config = configuration(tmp_path, demo, alertmanager, impatient=True)
@@ -75,7 +75,7 @@ def test_a_workflow_that_fails_too_often_reaches_its_team(receiver: tuple[str, R
         prometheus(tmp_path, config),
     ):
         ((path, alert), *_) = wait_until(
-            lambda: [each for each in received if each[1]["labels"]["alertname"] == "CircleCISuccessRatioLow"],
+            lambda: [each for each in received if each[1]["labels"]["alertname"] == "CircleCIDefaultBranchFailing"],
             240,
             why="the alert",
         )
@@ -83,7 +83,7 @@ def test_a_workflow_that_fails_too_often_reaches_its_team(receiver: tuple[str, R
     assert path == "/shop"
     assert alert["status"] == "firing"
     assert alert["labels"]["team"] == "demo"
-    assert alert["labels"].keys() >= {"project", "workflow", "branch", "window", "severity"}
+    assert alert["labels"].keys() >= {"project", "workflow", "branch", "severity"}
     assert alert["labels"]["workflow"] in alert["annotations"]["summary"]
-    assert re.search(r"\d+(\.\d+)?% of the runs of .* were successful", alert["annotations"]["description"])
-    assert alert["annotations"]["runbook_url"].endswith("#circlecisuccessratiolow")
+    assert re.search(r"The last run of .* failed, and no run has succeeded", alert["annotations"]["description"])
+    assert alert["annotations"]["runbook_url"].endswith("#circlecidefaultbranchfailing")

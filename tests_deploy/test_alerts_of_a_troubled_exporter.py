@@ -18,8 +18,8 @@ circleci: {{url: "{url}", requests_per_second: 100, burst: 100, token_file: toke
 defaults: {{interval: 1s, labels: {{team: shop}}}}
 projects: [gh/acme/web, gh/acme/gone]
 """
-# gh/acme/gone was never there.
-ALWAYS = {("CircleCIProjectFailing", "")}
+# gh/acme/gone was never there, and nobody asked for run counters.
+ALWAYS = {("CircleCIProjectFailing", ""), ("CircleCINoRunCounters", "")}
 TROUBLE = {
     ("CircleCITokenRefused", ""),
     ("CircleCIProjectFailing", "shop"),

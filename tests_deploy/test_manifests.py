@@ -280,8 +280,8 @@ def test_the_charts_rules_are_those_of_prometheus_with_the_thresholds_and_the_ru
     text = json.dumps(rule["spec"]["groups"])
     shipped = [*documents(RULES / "recording.yml")["groups"], *documents(RULES / "alerts.yml")["groups"]]
 
-    assert text.count("0.85  # success_ratio") == json.dumps(shipped).count("0.8  # success_ratio") == 1
-    text = text.replace("0.85  # success_ratio", "0.8  # success_ratio")
+    assert text.count("0.85  # success_objective") == json.dumps(shipped).count("0.9  # success_objective") == 3
+    text = text.replace("0.85  # success_objective", "0.9  # success_objective")
     assert "https://wiki.example.org/circleci#circlecitokenrefused" in text
     assert (
         json.loads(text.replace("wiki.example.org/circleci", "runbooks.example.com/circleci-insights-exporter"))
@@ -306,7 +306,7 @@ def test_a_project_and_an_organization_have_thresholds_of_their_own_by_values() 
             "expr": "vector(100000)",
             "labels": {"organization": "gh/acme"},
         },
-        {"record": "circleci:threshold:success_ratio", "expr": "vector(0.5)", "labels": {"project": "gh/acme/web"}},
+        {"record": "circleci:threshold:success_objective", "expr": "vector(0.5)", "labels": {"project": "gh/acme/web"}},
     ]
 
 

@@ -30,6 +30,7 @@ EVIDENCE = {
     "CircleCIReplicaDown": {"up", "circleci_exporter_leader"},
     "CircleCINoProjects": {"circleci_exporter_projects"},
     "CircleCINoData": {"circleci_exporter_projects"},
+    "CircleCINoRunCounters": {"circleci_exporter_projects"},
     "CircleCIProjectsLost": {"circleci_exporter_discovered_projects"},
     "CircleCITokenRefused": {"circleci_exporter_up", "circleci_exporter_api_requests_total"},
     "CircleCIUnreachable": {"circleci_exporter_up"},
@@ -66,10 +67,8 @@ EVIDENCE = {
     "CircleCIConfigurationError": {"circleci_pipelines_total"} | BRANCH,
     "CircleCIRunnersGone": {"circleci_runner_unclaimed_tasks", "circleci_runners"},
     "CircleCITasksUnclaimed": {"circleci_runner_unclaimed_tasks"},
-    "CircleCISuccessRatioLow": {"circleci_insights_workflow_success_ratio"} | BRANCH,
     "CircleCIDurationRegression": {"circleci_insights_workflow_duration_p95_seconds"} | BRANCH,
     "CircleCIWorkflowIdle": {"circleci_insights_workflow_last_run_timestamp_seconds"} | BRANCH,
-    "CircleCIRecoverySlow": {"circleci_insights_workflow_mttr_seconds"} | BRANCH,
     "CircleCIFlakyTestsRising": {"circleci_insights_flaky_tests"},
     "CircleCICreditsOverBudget": {"circleci_insights_workflow_credits_used", "circleci_insights_project_credits_used"}
     | BRANCH,

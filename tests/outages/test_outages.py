@@ -145,7 +145,7 @@ def one_alert_tells_that_circleci_is_not_reached(running: Night, promtool: Path,
     alerts = fires(running, promtool, folder)
     assert alerts.keys() == {"CircleCIUnreachable"}
     first, over = alerts["CircleCIUnreachable"]
-    assert first == pytest.approx(BEGIN + 31, abs=1)
+    assert first == pytest.approx(BEGIN + 9, abs=1)
     assert back <= over <= back + 1
 
 
