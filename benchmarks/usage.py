@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from exporter.client import Limiter
-from exporter.config import parse
+from exporter.client import Client, Limiter
+from exporter.config import TokenSource, parse
 from exporter.demo.usage.rows import COLUMNS
 from exporter.state import StateStore
 from exporter.system.logs import configure
@@ -90,8 +90,9 @@ def read(path: Path, state: Path) -> dict[str, float]:
     with serving(path) as url:
         text = f"circleci: {{url: '{url}'}}\nstate: {{path: '{state}'}}\nusage: {{organizations: [{SLUG}]}}\n"
         store = StateStore.open(state, "bench", telemetry, log)
-        limiter = Limiter(RATE, BURST, CONCURRENCY, stop=stop)
-        api = UsageApi(parse(text).circleci, {"CIRCLECI_TOKEN": "none"}, limiter, telemetry, stop)
+        circleci, limiter = parse(text).circleci, Limiter(RATE, BURST, CONCURRENCY, stop=stop)
+        tokens = TokenSource(circleci, {"CIRCLECI_TOKEN": "none"})
+        api = UsageApi(Client(circleci, tokens, limiter, telemetry, stop, "1"), limiter)
         sums = Sums({}, (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0))
         store.usage.write(SLUG, Progress())
         before, began, cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic(), time.process_time()

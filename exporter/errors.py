@@ -83,13 +83,14 @@ class PollError(ExporterError):
     """One question has no usable answer. `ends_poll` says that asking on would be of no use.
 
     `of_all` says that every other question may meet the same. One that was `held` was not even asked, since another
-    had met it.
+    had met it. `retry_after` are the seconds after which CircleCI wants to be asked again, where it said so.
     """
 
     reason: ClassVar[str]
     ends_poll: ClassVar[bool] = False
     of_all: ClassVar[bool] = False
     held = False
+    retry_after: float | None = None
 
 
 class PayloadError(PollError):

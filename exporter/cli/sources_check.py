@@ -35,7 +35,7 @@ def runners(config: Config, engine: Engine) -> list[dict[str, Any]]:
             "reason": finding.reason,
             **({"resource_classes": list(finding.classes)} if finding.is_namespace else {}),
         }
-        for finding in examine(config, engine.telemetry, engine.stop, os.environ)
+        for finding in examine(config, engine.client, engine.stop, os.environ)
     ]
 
 

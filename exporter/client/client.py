@@ -6,18 +6,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from random import random as uniform
-from urllib.parse import quote, urlsplit
 
-from exporter.client import body, headers, retry
-from exporter.client.auth import TokenAuth
+from exporter.client import body, headers
+from exporter.client.access import LONGEST_NAME, Access, Surroundings, named
+from exporter.client.failures import delay, up
 from exporter.client.limiter import Limiter, Slot
-from exporter.client.transport import Answer, Transport
-from exporter.client.verdict import judge, up
+from exporter.client.transport import Answer
 from exporter.config import CircleCI, Secret, TokenSource
 from exporter.errors import (
-    BlockedError,
     DeadlineError,
     GarbledError,
     PaginationError,
@@ -36,17 +33,6 @@ PATIENCE = 60.0
 """Seconds in which the light question is to be answered."""
 MOST_PAGES = 1000
 LONGEST_PAGE_TOKEN = 8192
-LONGEST_NAME = 300
-
-
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """By which settings and connections one request is made."""
-
-    auth: str
-    timeout: float
-    tokens: TokenSource
-    transport: Transport
 
 
 class Client:
@@ -72,10 +58,9 @@ class Client:
 
         Raises StartError when the proxy of the environment or `ca_file` cannot be used.
         """
-        self._path = urlsplit(settings.api_url).path
-        self._limiter, self._telemetry, self._version, self._stop = limiter, telemetry, version, stop
-        self._clock, self._wall, self._random, self._told = clock, wall, random, told
-        self._access = self._opened(settings, tokens)
+        self._around = Surroundings(telemetry, stop, version, clock, wall)
+        self._limiter, self._clock, self._random, self._told = limiter, clock, random, told
+        self._access = self.opened(settings, tokens)
         self._dated: tuple[float, float] | None = None
 
     def prepare(self, settings: CircleCI, tokens: TokenSource) -> Callable[[], None]:
@@ -83,13 +68,22 @@ class Client:
 
         Requests under way then end by the old ones.
         """
-        access = self._opened(settings, tokens)
+        access = self.opened(settings, tokens)
 
         def adopt() -> None:
             before, self._access = self._access, access
-            before.transport.close()
+            before.close()
 
         return adopt
+
+    def opened(self, settings: CircleCI, tokens: TokenSource, other_url: str = "") -> Access:
+        """Access by some settings, also to another host than theirs. Raises StartError, as above."""
+        return Access.opened(settings, tokens, self._around, other_url)
+
+    @property
+    def access(self) -> Access:
+        """By what CircleCI is asked now; whoever asks by a limiter of its own takes it anew each time."""
+        return self._access
 
     def pages(
         self, question: Question, *, deadline: float, ahead: bool = False, after: str | None = None
@@ -121,7 +115,7 @@ class Client:
         self, question: Question, deadline: float, page_token: str | None, *, ahead: bool
     ) -> tuple[object, float]:
         """One page, and the deadline of the next."""
-        target = self._target(question, page_token)
+        target = self._access.target(question, page_token)
         failures, renewed, refused = Counter[bool](), False, False
         failure: PollError | None = None
         while True:
@@ -130,10 +124,10 @@ class Client:
                     deadline = slot.deadline
                     access = self._access
                     token = access.tokens.current()
-                    answer, failure = self._ask(question, target, access, token, slot, deadline)
+                    answer, failure = self._ask(access, question, target, token, slot)
             except PollError as error:
                 if error.held and failure is not None:  # it was asked, and that failed
-                    raise _named(failure, question) from None
+                    raise named(failure, question.path) from None
                 raise
             if failure is None:
                 try:
@@ -148,7 +142,7 @@ class Client:
                 case _:
                     failures[answer.stale] += 1  # a stale connection never reached CircleCI: counted apart
                     self._rest_before_retry(failures[answer.stale], failure, answer, question, deadline)
-            self._telemetry.retry(failure.reason)
+            self._around.telemetry.retry(failure.reason)
 
     @property
     def lost(self) -> PollError | None:
@@ -181,11 +175,10 @@ class Client:
 
     def _met_lightly(self) -> tuple[PollError | None, bool]:
         """What the light question met, if anything, and whether that tells something."""
-        access, target = self._access, self._target(LIGHT, None)
-        deadline = self._clock() + PATIENCE
+        access, deadline = self._access, self._clock() + PATIENCE
         try:
             with self._limiter.slot(LIGHT.slug, deadline, patient=True, ahead=True, light=True) as slot:
-                answer, failure = self._ask(LIGHT, target, access, access.tokens.current(), slot, slot.deadline)
+                answer, failure = self._ask(access, LIGHT, access.target(LIGHT), access.tokens.current(), slot)
         except (DeadlineError, ThrottledError):
             return None, False
         verdict = up(answer, failure)
@@ -193,7 +186,7 @@ class Client:
             return None, verdict is not None
         if failure is None or not failure.of_all:  # a web page, whatever its status
             failure = GarbledError(f"HTTP {answer.status} that is not JSON: something else than CircleCI's API answers")
-        return _named(failure, LIGHT), True
+        return named(failure, LIGHT.path), True
 
     def date(self) -> float | None:
         """What CircleCI's clock says now, in Unix seconds, going by its newest answer; None before the first one."""
@@ -204,45 +197,20 @@ class Client:
 
     def close(self) -> None:
         """Close the kept connections; requests under way end by themselves."""
-        self._access.transport.close()
+        self._access.close()
 
-    def _opened(self, settings: CircleCI, tokens: TokenSource) -> _Access:
-        transport = Transport(
-            settings.api_url,
-            ca_file=settings.ca_file,
-            size=settings.concurrency,
-            version=self._version,
-            stop=self._stop,
-        )
-        return _Access(settings.auth, settings.timeout, tokens, transport)
-
-    def _ask(  # noqa: PLR0917  what one request consists of
-        self, question: Question, target: str, access: _Access, token: Secret, slot: Slot, deadline: float
+    def _ask(
+        self, access: Access, question: Question, target: str, token: Secret, slot: Slot
     ) -> tuple[Answer, PollError | None]:
-        """One attempt, and what its answer says to the limiter and to the exporter's own metrics."""
-        began = self._clock()
-        timeout = min(access.timeout, deadline - began)
-        answer = access.transport.get(target, TokenAuth(access.auth, token), timeout)
-        failure = judge(answer, token.reveal())
-        if failure is not None:  # a server may echo what it was sent
-            failure = type(failure)(body.hidden(str(failure), token.reveal()))
-        code = "error" if answer.status is None else str(answer.status)
-        self._telemetry.request(question.endpoint, code, self._clock() - began)
+        """One attempt, and what its answer says of whether CircleCI can be asked."""
+        answer, failure = access.request(question, target, token, slot)
         if (date := headers.date(answer.headers)) is not None:
             self._dated = date, self._clock()
-        found = headers.quotas(answer.headers)
-        if low := headers.lowest(found):
-            slot.quota(found)
-            self._telemetry.quota(low.remaining, low.limit)
+        if low := headers.lowest(headers.quotas(answer.headers)):
+            self._around.telemetry.quota(low.remaining, low.limit)
         state = up(answer, failure)
         if state is not None and (slot.light or self._limiter.lost is None):
-            self._telemetry.api_up(state)
-        if isinstance(failure, ThrottledError):
-            slot.refused(headers.retry_after(answer.headers, self._wall()))
-        elif isinstance(failure, BlockedError):
-            slot.blocked(headers.retry_after(answer.headers, self._wall()))
-        elif state:
-            slot.succeeded()
+            self._around.telemetry.api_up(state)
         return answer, failure
 
     def _is_another_now(self, token: Secret) -> bool:
@@ -256,30 +224,10 @@ class Client:
         """Wait for a retry, or raise the failure when there is none."""
         if isinstance(failure, RequestTimeout) and self._clock() >= deadline:
             raise DeadlineError(f"{_name(question)}: the poll's deadline passed before the answer came")
-        seconds = retry.delay(
-            failure,
-            retry_number,
-            stale=answer.stale,
-            retry_after=headers.retry_after(answer.headers, self._wall()),
-            random=self._random,
-        )
+        seconds = delay(failure, retry_number, stale=answer.stale, random=self._random)
         if seconds is None or self._clock() + seconds >= deadline:
-            raise _named(failure, question)
+            raise named(failure, question.path)
         self._limiter.rest(seconds)
-
-    def _target(self, question: Question, page_token: str | None) -> str:
-        params = question.params if page_token is None else (*question.params, ("page-token", page_token))
-        try:
-            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params)
-            path = f"{self._path}{question.path}"
-        except UnicodeEncodeError:
-            raise PayloadError("a name or a page token is not valid Unicode") from None
-        return f"{path}?{query}" if query else path
-
-
-def _named(failure: PollError, question: Question) -> PollError:
-    """A failure whose text names what was asked."""
-    return type(failure)(f"{_name(question)}: {failure}")
 
 
 def _name(question: Question) -> str:

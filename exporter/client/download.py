@@ -13,10 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 
 from exporter.client import deadline
-from exporter.client.failures import CAUGHT, root, translate
+from exporter.client.failures import CAUGHT, CLASSES, OWN_CLASS, root, translate
 from exporter.client.transport import Adapter, Reply, proxy_of
 from exporter.client.trust import tls_context
-from exporter.client.verdict import CLASSES, OWN_CLASS
 from exporter.config.values import is_loopback
 from exporter.errors import ConnectionFailed, PayloadError, PollError, RedirectError, ServerError, StartError
 

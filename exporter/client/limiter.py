@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from random import random as uniform
 from typing import Protocol
 
-from exporter.client.contact import Contact
 from exporter.client.headers import Quota
-from exporter.client.pace import NEVER, Pace
+from exporter.client.pace import NEVER, Contact, Pace
 from exporter.errors import DeadlineError, PollError, Stopped, ThrottledError
 
 News = Callable[[Pace, Contact, float], None]
@@ -118,19 +117,20 @@ class Limiter:
         wall: Callable[[], float] = time.time,
         random: Callable[[], float] = uniform,
         waiter: Waiter | None = None,
+        steady: bool = False,
     ) -> None:
         """Start with the whole burst at hand.
 
         `rate` is requests per second; every wait ends at `stop`; `throttled` is told the seconds in which
         everything was paused, or a request waited since the API's quota runs low. `clock` is monotonic and is
-        that of every deadline, `wall` tells seconds since 1970.
+        that of every deadline, `wall` tells seconds since 1970. A `steady` one stays as it is, whatever answers say.
         """
         self._lock = threading.Lock()
         self._waiter = waiter or Waiter()
         self._stop = stop
         self._throttled = throttled
         self._clock, self._wall = clock, wall
-        self._concurrency = concurrency
+        self._concurrency, self._steady = concurrency, steady
         self._pace, self._contact = Pace(rate, burst, clock(), random), Contact()
         self._queue: list[Slot] = []
         self._next: Slot | None = None
@@ -243,6 +243,8 @@ class Limiter:
 
     def _tell(self, news: News) -> None:
         """Note what an answer said."""
+        if self._steady:
+            return
         with self._lock:
             before = self._pace.ready
             news(self._pace, self._contact, self._settle())

@@ -1,8 +1,11 @@
-"""How fast requests may follow each other: rate, burst, pauses, and a quota that runs low. Pure.
+"""When requests may go: how fast they may follow each other, and whether CircleCI can be asked at all. Pure.
 
 Rate and burst are the generic cell rate algorithm (the leaky bucket as a meter): one moment, `_due`, stands for
 the whole bucket. A pause halves the rate, which then grows back by the same amount each second (AIMD). Every
 `now` is the same monotonic clock, in seconds.
+
+One light question speaks for every other: a failure that every question may meet is no more than a doubt, until the
+light question has failed too. Then contact is lost, and nothing else is asked before that question is answered again.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from exporter.client.headers import Quota
-from exporter.client.retry import full_jitter
+from exporter.errors import PollError, UnauthorizedError
 
 LONGEST_PAUSE = 3600.0
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 300.0
@@ -24,6 +27,12 @@ LONGEST_GAP = 60.0
 LEAST_SHARE = 0.1
 BLOCK_WINDOW = 300.0
 NEVER = float("-inf")
+
+
+def full_jitter(attempt: int, first: float, last: float, random: Callable[[], float]) -> float:
+    """Seconds between `first` and a ceiling of `first` doubled `attempt` times, at most `last`."""
+    ceiling = min(last, first * 2.0 ** min(attempt, 64))
+    return first + random() * (ceiling - first)
 
 
 class Pace:
@@ -137,3 +146,51 @@ class Pace:
         base = max(now, self.paused_until)
         self._due = base + (self._due - base) * self.rate / rate
         self.rate = rate
+
+
+class Contact:
+    """Held at first; `doubted` while the light question is asked, `lost` with the failure that it met."""
+
+    def __init__(self) -> None:
+        self.doubted = False
+        self.lost: PollError | None = None
+        self._answered = self._confirmed = NEVER
+
+    @property
+    def held(self) -> bool:
+        """Whether any question may be asked, not only the light one."""
+        return not self.doubted and self.lost is None
+
+    def answered(self, now: float) -> None:
+        """CircleCI answered a question."""
+        self._answered = now
+
+    def doubt(self, failure: PollError, began: float) -> bool:
+        """Whether a failure of a question that began then is to be looked into, by asking the light question now.
+
+        It is not where another question was answered meanwhile. But some answers need no token: a refused one is
+        doubted until the light question was answered.
+        """
+        meanwhile = self._confirmed if isinstance(failure, UnauthorizedError) else self._answered
+        if not failure.of_all or not self.held or meanwhile >= began:
+            return False
+        self.doubted = True
+        return True
+
+    def found(self, failure: PollError | None, now: float) -> None:
+        """The light question was answered, or met a failure."""
+        self.doubted, self.lost = False, failure
+        if failure is None:
+            self._answered = self._confirmed = now
+
+    def unknown(self) -> None:
+        """The light question could not be asked: nothing is known that was not before."""
+        self.doubted = False
+
+    def failure(self) -> PollError | None:
+        """What a question meets that is not asked, since contact is lost."""
+        if self.lost is None:
+            return None
+        failure = type(self.lost)(str(self.lost))
+        failure.held = True
+        return failure

@@ -6,7 +6,9 @@ environment. Proxies are taken from the environment, once.
 
 from __future__ import annotations
 
+import re
 import time
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -23,7 +26,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from exporter.client import body, deadline
 from exporter.client.failures import CAUGHT, translate
 from exporter.client.trust import tls_context
-from exporter.errors import ConnectionFailed, PollError, StartError
+from exporter.errors import ConnectionFailed, PollError, StartError, UnauthorizedError
 
 if TYPE_CHECKING:
     import ssl
@@ -33,12 +36,44 @@ if TYPE_CHECKING:
 
     from urllib3._base_connection import BaseHTTPConnection
 
-    from exporter.client.auth import TokenAuth
+    from exporter.config import Secret
 
 LONGEST_IDLE = 30.0
 """Seconds after which a kept connection is not used again: something on the way may have dropped it silently."""
 HEAD_SIZE = 1024 * 1024
 EXCERPT_SIZE = 64 * 1024
+PRINTABLE = re.compile(r"[\x21-\x7e]+")
+
+
+class TokenAuth(AuthBase):
+    """Sets the header at the moment of sending, in the way that `circleci.auth` names.
+
+    An auth callable also keeps requests from asking `.netrc`.
+    """
+
+    def __init__(self, kind: str, token: Secret) -> None:
+        """`kind` is circle-token, bearer or basic. Raises UnauthorizedError for what no header can hold."""
+        if not PRINTABLE.fullmatch(token.reveal()):
+            raise UnauthorizedError("the token is empty or contains a space or an invalid character")
+        self.kind, self.token = kind, token
+        self.header = "Circle-Token" if kind == "circle-token" else "Authorization"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self.header] = self._value(self.token.reveal())
+        return request
+
+    def forget(self, request: requests.PreparedRequest) -> None:
+        """Take the header away again, so that nothing that keeps the request keeps the token."""
+        del request.headers[self.header]
+
+    def _value(self, token: str) -> str:
+        match self.kind:
+            case "basic":
+                return "Basic " + b64encode(f"{token}:".encode()).decode()
+            case "bearer":
+                return f"Bearer {token}"
+            case _:
+                return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +200,16 @@ class Transport:
         self._proxies = {parts.scheme: proxy} if proxy else {}
         self._adapter = Adapter(self._origin, proxy, tls_context(ca_file), size)
 
-    def get(self, target: str, auth: TokenAuth, seconds: float) -> Answer:
+    def send(self, target: str, auth: TokenAuth, seconds: float, document: object = None) -> Answer:
         """Ask for `target`, path and query as they are to be sent, and read the answer within so many seconds.
 
-        Only Stopped is raised.
+        A `document` is posted as JSON. Only Stopped is raised.
         """
-        request = requests.PreparedRequest()  # nothing else of it is sent: to prepare it takes a while
-        request.method, request.headers = "GET", CaseInsensitiveDict(self._headers)
-        return self._send(request, target, auth, seconds)
-
-    def post(self, target: str, auth: TokenAuth, document: object, seconds: float) -> Answer:
-        """Send a JSON document to `target`, and read the answer as `get` does."""
-        request = requests.Request("POST", self._origin, headers=self._headers, json=document).prepare()
-        return self._send(request, target, auth, seconds)
-
-    def _send(self, request: requests.PreparedRequest, target: str, auth: TokenAuth, seconds: float) -> Answer:
+        if document is None:
+            request = requests.PreparedRequest()  # nothing else of it is sent: to prepare it takes a while
+            request.method, request.headers = "GET", CaseInsensitiveDict(self._headers)
+        else:
+            request = requests.Request("POST", self._origin, headers=self._headers, json=document).prepare()
         request.url = self._origin + target  # set afterwards, so that nothing normalizes it
         auth(request)
         budget = deadline.Budget(time.monotonic() + seconds, body.LIMIT + HEAD_SIZE, self._stop)

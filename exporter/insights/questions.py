@@ -21,7 +21,7 @@ class Question(NamedTuple):
 
     `endpoint` is the path's template below /api/v2, such as `/insights/{slug}/workflows/{workflow}/jobs`;
     `params` are the query's parameters in the order in which they are sent, without the page token;
-    `id` is that of a pipeline or workflow run, where the path has one.
+    `id` is that of a pipeline, workflow run or organization, and `job` that of a Usage export, where the path has one.
     """
 
     collector: str
@@ -30,13 +30,13 @@ class Question(NamedTuple):
     workflow: str = ""
     params: Params = ()
     id: str = ""
+    job: str = ""
 
     @property
     def path(self) -> str:
         """The path with the slug's slashes literal and the workflow's name fully percent-encoded."""
-        return self.endpoint.format(
-            slug=quote(self.slug, safe="/"), workflow=quote(self.workflow, safe=""), id=quote(self.id, safe="")
-        )
+        workflow, id_, job = (quote(value, safe="") for value in (self.workflow, self.id, self.job))
+        return self.endpoint.format(slug=quote(self.slug, safe="/"), workflow=workflow, id=id_, job=job)
 
     @property
     def branch(self) -> str:

@@ -18,14 +18,6 @@ def sources(config: Config, engine: Engine, shard: int, environ: Mapping[str, st
     if shard:
         return ()
     return (
-        RunnerCounts(
-            config,
-            engine.telemetry,
-            engine.log,
-            engine.stop,
-            environ=environ,
-            clocks=engine.clocks,
-            lost=lambda: engine.client.lost,
-        ),
-        UsageExports(config, engine.attempts, engine.store, engine.state.usage, engine.stop, environ),
+        RunnerCounts(config, engine.attempts, engine.stop, environ),
+        UsageExports(config, engine.attempts, engine.store, engine.state.usage, engine.stop),
     )

@@ -11,29 +11,43 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from structlog.stdlib import BoundLogger
-
-from exporter.client import Limiter
-from exporter.config import Config
+from exporter.client import Access, Client, Limiter
+from exporter.config import Config, TokenSource
 from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
 from exporter.polling.agenda import Job
-from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
+from exporter.polling.attempt import Attempts, Clocks
 from exporter.polling.schedule import Schedule
 from exporter.publishing.exposition import Beside, beside
 from exporter.runners import questions
 from exporter.runners.answers import read
-from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
 from exporter.runners.families import RUNNING, UNCLAIMED
 from exporter.runners.lines import sample_lines
 from exporter.runners.questions import CLASSES_PATH, COLLECTOR
-from exporter.telemetry import Telemetry
 
 STALE_AFTER = 3
 """Intervals for which an answer is shown."""
 FIELDS = (UNCLAIMED.path, RUNNING.path, "resource_class", "version", "last_connected")
+RATE, BURST, CONCURRENCY = 10.0, 20, 16
+"""Requests per second, at once after a quiet time, and under way: enough that some that hang hold up no others."""
 POLLS_AT_ONCE = 2 * CONCURRENCY
+ROOT = "/api/v3"
+
+
+def access(config: Config, client: Client, environ: Mapping[str, str]) -> Access:
+    """Access to the runner API. Raises ConfigError without a token, StartError if the proxy or `ca_file` is unusable.
+
+    Its host, rate and failures say nothing about the API of projects.
+    """
+    settings = config.circleci.model_copy(update={"auth": "circle-token", "concurrency": CONCURRENCY})
+    return client.opened(settings, TokenSource(config.circleci, environ), f"{config.runners.url}{ROOT}")
+
+
+def limiter(stop: threading.Event, clocks: Clocks) -> Limiter:
+    """The limiter of the runner API."""
+    clock, wall, waiter = clocks.monotonic, clocks.wall, clocks.waiter
+    return Limiter(RATE, BURST, CONCURRENCY, stop=stop, clock=clock, wall=wall, waiter=waiter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +66,17 @@ class RunnerCounts:
     """Asks on a schedule and threads of its own, so that neither CircleCI's API nor projects can hold it up."""
 
     def __init__(
-        self,
-        config: Config,
-        telemetry: Telemetry,
-        log: BoundLogger,
-        stop: threading.Event,
-        *,
-        environ: Mapping[str, str] = os.environ,
-        clocks: Clocks = SYSTEM_CLOCKS,
-        lost: Callable[[], PollError | None] = lambda: None,
+        self, config: Config, attempts: Attempts, stop: threading.Event, environ: Mapping[str, str] = os.environ
     ) -> None:
-        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does.
-
-        `lost` gives why CircleCI's other API cannot be asked, if it cannot: a token that it refuses is not sent.
-        """
-        self._telemetry, self._log, self._stop = telemetry, log, stop
-        self._environ, self._clocks, self._lost = environ, clocks, lost
+        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does."""
+        self._client, self._clocks, self._telemetry, self._log = (
+            attempts.client,
+            attempts.clocks,
+            attempts.telemetry,
+            attempts.log,
+        )
+        self._environ, self._limiter = environ, limiter(stop, attempts.clocks)
         self._lock = threading.RLock()
-        self._limiter: Limiter | None = None
         self._schedule: Schedule | None = None
         self._asked: dict[Question, Job] = {}
         self._found: dict[str, tuple[str, ...]] = {}
@@ -106,7 +113,7 @@ class RunnerCounts:
             api = self._opened(config)
         return lambda: self._adopt(config, api)
 
-    def _adopt(self, config: Config, api: RunnerApi | None) -> None:
+    def _adopt(self, config: Config, api: Access | None) -> None:
         """What is no longer asked is no longer shown."""
         with self._lock:
             before, self._config = self._config, config
@@ -128,13 +135,13 @@ class RunnerCounts:
             self._schedule.stop()
 
     def ask(self, question: Question) -> None:
-        api, lost = self._api, self._lost()
+        api, lost = self._api, self._client.lost
         if api is None or question not in self._asked:
             return
         try:
-            if isinstance(lost, UnauthorizedError):
+            if isinstance(lost, UnauthorizedError):  # a token that CircleCI refuses is not sent
                 raise UnauthorizedError(str(lost))
-            payload, date = api.ask(question)
+            payload, date = api.ask(question, self._limiter)
             reading = read(question, payload, self._clocks.wall() if date is None else date)
         except PollError as error:
             self._failed(question, error)
@@ -160,12 +167,8 @@ class RunnerCounts:
             if gone:
                 self._publish()
 
-    def _opened(self, config: Config) -> RunnerApi | None:
-        if not config.runners.wanted:
-            return None
-        if self._limiter is None:
-            self._limiter = Limiter(RATE, BURST, CONCURRENCY, stop=self._stop)
-        return RunnerApi(config, self._environ, self._limiter, self._telemetry, self._stop)
+    def _opened(self, config: Config) -> Access | None:
+        return access(config, self._client, self._environ) if config.runners.wanted else None
 
     def _settle(self) -> None:
         """Ask exactly what settings and known classes say; called with the lock held."""

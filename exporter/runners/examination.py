@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from exporter.client import Limiter
+from exporter.client import Client
 from exporter.config import Config
 from exporter.errors import PollError
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
+from exporter.polling.attempt import SYSTEM_CLOCKS
 from exporter.runners import questions
 from exporter.runners.answers import read
-from exporter.runners.api import BURST, CONCURRENCY, RATE, RunnerApi
-from exporter.telemetry import Telemetry
+from exporter.runners.counts import CONCURRENCY, access, limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +30,50 @@ class Finding:
     reason: str = ""
 
 
-def examine(config: Config, telemetry: Telemetry, stop: threading.Event, environ: Mapping[str, str]) -> list[Finding]:
+Ask = Callable[[Question], tuple[object, float | None]]
+
+
+def examine(config: Config, client: Client, stop: threading.Event, environ: Mapping[str, str]) -> list[Finding]:
     """Ask about all that the configuration names. Raises ConfigError, StartError or Stopped."""
     settings = config.runners
     if not settings.wanted:
         return []
-    api = RunnerApi(config, environ, Limiter(RATE, BURST, CONCURRENCY, stop=stop), telemetry, stop)
+    api, by = access(config, client, environ), limiter(stop, SYSTEM_CLOCKS)
+
+    def ask(question: Question) -> tuple[object, float | None]:
+        return api.ask(question, by)
+
     with ThreadPoolExecutor(CONCURRENCY) as pool:
-        of_namespaces = pool.map(lambda each: _namespace(api, each), settings.namespaces)
-        of_classes = pool.map(lambda each: _listed(api, each), settings.resource_classes)
+        of_namespaces = pool.map(lambda each: _namespace(ask, each), settings.namespaces)
+        of_classes = pool.map(lambda each: _listed(ask, each), settings.resource_classes)
         return [*of_namespaces, *of_classes]
 
 
-def _namespace(api: RunnerApi, namespace: str) -> Finding:
+def _namespace(ask: Ask, namespace: str) -> Finding:
     found = Finding(namespace, is_namespace=True)
     try:
-        labels = [labels for labels, _ in _rows(api, questions.classes(namespace))]
+        labels = [labels for labels, _ in _rows(ask, questions.classes(namespace))]
         found = replace(found, classes=tuple(name for (name,) in labels))
         for each in found.classes[:1]:  # the counts of all classes come from the same place
-            _count(api, each)
+            _count(ask, each)
     except PollError as error:
         return replace(found, error=str(error), reason=error.reason)
     return found
 
 
-def _listed(api: RunnerApi, resource_class: str) -> Finding:
+def _listed(ask: Ask, resource_class: str) -> Finding:
     try:
-        _count(api, resource_class)
+        _count(ask, resource_class)
     except PollError as error:
         return Finding(resource_class, is_namespace=False, error=str(error), reason=error.reason)
     return Finding(resource_class, is_namespace=False)
 
 
-def _count(api: RunnerApi, resource_class: str) -> None:
+def _count(ask: Ask, resource_class: str) -> None:
     for question in (questions.unclaimed(resource_class), questions.running(resource_class)):
-        _rows(api, question)
+        _rows(ask, question)
 
 
-def _rows(api: RunnerApi, question: Question) -> list[Row]:
-    payload, _ = api.ask(question)
+def _rows(ask: Ask, question: Question) -> list[Row]:
+    payload, _ = ask(question)
     return read(question, payload, time.time()).rows

@@ -1,24 +1,17 @@
-"""CircleCI's API of Usage exports over HTTP: start an export, look at one, download its files."""
+"""CircleCI's API of Usage exports: start an export, look at one, download its files."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass
 
-from exporter import __version__
-from exporter.client import Limiter, body, headers
-from exporter.client.auth import TokenAuth
-from exporter.client.download import Body, Downloads
-from exporter.client.transport import Answer, Transport
-from exporter.client.verdict import judge
-from exporter.config import CircleCI, TokenSource
-from exporter.errors import NotFoundError, PayloadError, ServerError, ThrottledError, UnauthorizedError
+from exporter.client import Client, Limiter, body
+from exporter.client.download import Body
+from exporter.errors import NotFoundError, PayloadError, ServerError, ThrottledError
 from exporter.insights.payloads import Unreadable
+from exporter.insights.questions import Question
 from exporter.runs.pipelines import identifier
-from exporter.telemetry import Telemetry
+from exporter.usage.families import COLLECTOR
 from exporter.usage.planning import HOUR, Start, written
 
 EXPORTS = "/organizations/{id}/usage_export_job"
@@ -32,11 +25,12 @@ UNDER_WAY = ("created", "processing")
 
 
 class HeldBackError(ThrottledError):
-    """CircleCI refuses calls for this organization for some seconds."""
+    """CircleCI refuses calls for this organization."""
 
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
+    @property
+    def seconds(self) -> float:
+        """For how long: as long as CircleCI names, at most a day, or an hour."""
+        return HOUR if self.retry_after is None else min(self.retry_after, 24 * HOUR)
 
 
 class LostError(NotFoundError):
@@ -47,80 +41,44 @@ class FailedError(ServerError):
     """CircleCI says that an export failed."""
 
 
+@dataclass(frozen=True, slots=True)
 class UsageApi:
-    """Asks about exports, from any number of threads. Nothing is asked again: a start twice would be two exports."""
+    """Asks about exports, from any number of threads, at the rate of its own limiter.
 
-    def __init__(
-        self,
-        settings: CircleCI,
-        environ: Mapping[str, str],
-        limiter: Limiter,
-        telemetry: Telemetry,
-        stop: threading.Event,
-    ) -> None:
-        """Read the token. Raises ConfigError without one, StartError if the proxy or `ca_file` is unusable."""
-        self.settings = circleci = settings
-        self._auth, self._timeout, self._tokens = circleci.auth, circleci.timeout, TokenSource(circleci, environ)
-        self._limiter, self._telemetry, self._root = limiter, telemetry, urlsplit(circleci.api_url).path
-        self._transport = Transport(
-            circleci.api_url, ca_file=circleci.ca_file, size=CONCURRENCY, version=__version__, stop=stop
-        )
-        self._downloads = Downloads(ca_file=circleci.ca_file, timeout=circleci.timeout, version=__version__, stop=stop)
+    Nothing is asked again: a start twice would be two exports.
+    """
+
+    client: Client
+    limiter: Limiter
 
     def start(self, organization: str, window: Start) -> str:
         """Start an export of some days of an organization, by its UUID; returns the export's id. Raises PollError."""
         document = {"start": written(window.first), "end": written(window.end)}
-        path = EXPORTS.format(id=quote(organization, safe=""))
-        return _id_of(self._ask("POST", EXPORTS, path, organization, document))
+        question = Question(COLLECTOR, EXPORTS, organization, id=organization)
+        return _id_of(self._ask(question, document))
 
     def look(self, organization: str, export: str) -> tuple[str, ...] | None:
         """The URLs of a completed export's files, which are credentials; None while it is under way.
 
         Raises LostError or FailedError for an export that comes to nothing, or another PollError.
         """
-        path = EXPORT.format(id=quote(organization, safe=""), job=quote(export, safe=""))
+        question = Question(COLLECTOR, EXPORT, organization, id=organization, job=export)
         try:
-            return _urls(self._ask("GET", EXPORT, path, organization))
+            return _urls(self._ask(question))
         except NotFoundError as error:
             raise LostError(str(error)) from None
 
     def download(self, url: str) -> AbstractContextManager[Body]:
         """Open a file. Raises PollError, also while it is read."""
-        began = time.monotonic()
-        return self._downloads.open(
-            url, lambda code: self._telemetry.request(FILE, code, time.monotonic() - began, beside=True)
-        )
+        return self.client.access.download(url, FILE)
 
-    def close(self) -> None:
-        """Close the kept connections; requests under way end by themselves."""
-        self._transport.close()
-
-    def _ask(self, method: str, endpoint: str, path: str, of: str, document: object = None) -> object:
-        target = f"{self._root}{path}"
-        with self._limiter.slot(of, time.monotonic() + self._timeout, patient=True) as slot:
-            began, token = time.monotonic(), self._tokens.current()
-            auth, timeout = TokenAuth(self._auth, token), min(self._timeout, slot.deadline - began)
-            answer = (
-                self._transport.get(target, auth, timeout)
-                if document is None
-                else self._transport.post(target, auth, document, timeout)
-            )
-        code = "error" if answer.status is None else str(answer.status)
-        self._telemetry.request(endpoint, code, time.monotonic() - began)
-        secret = token.reveal()
-        failure = judge(answer, secret)
-        if failure is None:
-            return body.decode(answer.body)
-        if isinstance(failure, UnauthorizedError):
-            self._tokens.refresh()  # for the next call
-        words = f"{method} {endpoint}: {body.hidden(str(failure), secret)}"
-        raise HeldBackError(words, _pause(answer)) if isinstance(failure, ThrottledError) else type(failure)(words)
-
-
-def _pause(answer: Answer) -> float:
-    """Seconds for which CircleCI wants no more calls: those that it names, at most a day, or an hour."""
-    named = headers.retry_after(answer.headers, time.time())
-    return HOUR if named is None else min(named, 24 * HOUR)
+    def _ask(self, question: Question, document: object = None) -> object:
+        try:
+            return self.client.access.ask(question, self.limiter, document)[0]
+        except ThrottledError as error:
+            held_back = HeldBackError(str(error))
+            held_back.retry_after = error.retry_after
+            raise held_back from None
 
 
 def _id_of(payload: object) -> str:

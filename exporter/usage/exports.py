@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from exporter.client import Limiter
 from exporter.config import Config
@@ -28,29 +27,35 @@ STEPS_AT_ONCE, EXPORTS_AT_ONCE = 4, 2
 class UsageExports:
     """What a scrape has of Usage exports; `shown` is swapped whole."""
 
-    def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
+    def __init__(
         self,
         config: Config,
         attempts: Attempts,
         store: SnapshotStore,
         state: UsageStore,
         stop: threading.Event,
-        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Ask nothing yet; every wait ends at `stop`. Raises ConfigError or StartError, as the client does."""
-        self._config, self._attempts, self._stop, self._environ = config, attempts, stop, environ
+        """Ask nothing yet; every wait ends at `stop`."""
+        self._config, self._attempts = config, attempts
         self._lock = threading.RLock()
         self._schedule: Schedule | None = None
         self._organizations: dict[str, OrganizationExports] = {}
         self._dropped: dict[str, int] = {}
         self.shown = Beside()
-        self._limiter = Limiter(RATE, BURST, CONCURRENCY, stop=stop)
-        self._api: UsageApi | None = None
-        self._api = self._opened(config)
-        reading = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
-        self._means = Means(
-            attempts, store, state, stop, self._current_api, lambda: self._config, self._publish, reading
+        clocks = attempts.clocks
+        limiter = Limiter(
+            RATE,
+            BURST,
+            CONCURRENCY,
+            stop=stop,
+            clock=clocks.monotonic,
+            wall=clocks.wall,
+            waiter=clocks.waiter,
+            steady=True,  # a refusal holds back only the organization that met it
         )
+        reading = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
+        api = UsageApi(attempts.client, limiter)
+        self._means = Means(attempts, store, state, stop, api, lambda: self._config, self._publish, reading)
 
     def restore(self) -> None:
         """Read and show what the state knows, before the start. Raises StateError."""
@@ -78,16 +83,13 @@ class UsageExports:
             self._schedule.start(lambda: None)
 
     def prepare(self, config: Config) -> Callable[[], None]:
-        """Make ready for other settings, which the call of what is returned adopts. Raises as above."""
-        api = self._opened(config)
-        return lambda: self._adopt(config, api)
+        """Make ready for other settings, which the call of what is returned adopts; the client has its own."""
+        return lambda: self._adopt(config)
 
-    def _adopt(self, config: Config, api: UsageApi | None) -> None:
+    def _adopt(self, config: Config) -> None:
         """An organization that is no longer listed is no longer shown."""
         with self._lock:
-            if self._api is not None and self._api is not api:
-                self._api.close()
-            self._config, self._api = config, api
+            self._config = config
             self._settle()
             self.start()
             self._publish()
@@ -96,19 +98,6 @@ class UsageExports:
         """Ask no more. Requests under way end with the stop event."""
         if self._schedule is not None:
             self._schedule.stop()
-
-    def _current_api(self) -> UsageApi:
-        api = self._api
-        if api is None:
-            raise RuntimeError("no organization was ever listed")
-        return api
-
-    def _opened(self, config: Config) -> UsageApi | None:
-        """What asks by these settings: as now, if they ask as now, or if there is no organization to ask about."""
-        api = self._api
-        if not config.usage.organizations or (api is not None and api.settings == config.circleci):
-            return api
-        return UsageApi(config.circleci, self._environ, self._limiter, self._attempts.telemetry, self._stop)
 
     def _settle(self) -> None:
         """Read exactly the organizations of the settings; called with the lock held."""

@@ -38,7 +38,7 @@ class Means:
     store: SnapshotStore
     state: UsageStore
     stop: threading.Event
-    api: Callable[[], UsageApi]
+    api: UsageApi
     config: Callable[[], Config]
     publish: Callable[[], None]
     reading: threading.Semaphore
@@ -134,7 +134,7 @@ class OrganizationExports:
         interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
         self._write(planning.starting(self._progress, clock(), interval))
         try:
-            export = self._means.api().start(self._progress.id, window)
+            export = self._means.api.start(self._progress.id, window)
         except HeldBackError as error:
             now = clock()
             self._write(replace(self._progress, not_before=now, paused_until=now + error.seconds))
@@ -151,7 +151,7 @@ class OrganizationExports:
         self._restarted = False
         self._write(planning.looking(self._progress, clock()))
         try:
-            urls = self._means.api().look(self._progress.id, export.id)
+            urls = self._means.api.look(self._progress.id, export.id)
             if urls is not None:
                 self._read(urls)
             elif planning.too_old(export, clock()):
@@ -167,7 +167,7 @@ class OrganizationExports:
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
         sums = Sums(identity.labels(self._means.store), self._progress.bounds)
-        files = Files(self._means.api(), self._means.state, self._means.stop, self.failed)
+        files = Files(self._means.api, self._means.state, self._means.stop, self.failed)
         files.read(self.slug, self._progress.exports, urls, sums)
         self._count(sums)
         if self._failing:

@@ -51,6 +51,7 @@ class Tokens:
 class Aimed:
     """A client, its parts, and what its metrics say."""
 
+    settings: CircleCI
     client: Client
     limiter: Limiter
     telemetry: Telemetry
@@ -152,7 +153,7 @@ def aim(stop: threading.Event) -> Iterator[Callable[..., Aimed]]:
             clock=clock,
             random=lambda: random,
         )
-        made.append(Aimed(client, limiter, telemetry, source, stop, clock))
+        made.append(Aimed(settings, client, limiter, telemetry, source, stop, clock))
         return made[-1]
 
     yield make

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.client import client as client_module
+from exporter.client.access import LONGEST_NAME
 from exporter.config import Secret
 from exporter.errors import (
     BlockedError,
@@ -716,7 +716,7 @@ def test_the_token_shows_in_no_error_log_or_repr(aim: Aim, caplog: pytest.LogCap
 def test_a_long_name_is_cut_in_an_error(aim: Aim) -> None:
     with Server(answering(message("no", 404))) as server, pytest.raises(NotFoundError) as raised:
         aim(server.url).fetch(Question("jobs", JOBS, "gh/acme/web", "x" * 5000))
-    assert len(str(raised.value)) < client_module.LONGEST_NAME + 50
+    assert len(str(raised.value)) < LONGEST_NAME + 50
 
 
 def test_secrets_compare_by_their_text() -> None:

@@ -555,3 +555,12 @@ def test_a_patient_wait_for_the_light_question_does_not_count_against_the_deadli
 
     clockwork.run(look, ask)
     assert timed.elapsed == 50
+
+
+def test_a_steady_limiter_goes_on_as_before_whatever_answers_say(clockwork: Clockwork, stop: threading.Event) -> None:
+    limiter = Limiter(10, 5, 2, stop=stop, clock=clockwork.clock, waiter=clockwork, steady=True)
+    with limiter.slot("gh/acme", FOREVER) as slot:
+        slot.refused(60)
+        slot.quota([Quota(0, 300, 60)])
+        slot.blocked(60)
+    assert (limiter.state().rate, limiter.state().paused_until) == (10, None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import pickle
 import socket
 import ssl
 import threading
@@ -9,13 +10,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.client import body
 from exporter.client import transport as transport_module
-from exporter.client.auth import TokenAuth
-from exporter.client.transport import Answer, Transport, proxy_of
+from exporter.client.transport import Answer, TokenAuth, Transport, proxy_of
 from exporter.config import Secret
 from exporter.errors import (
     ConnectionFailed,
@@ -27,6 +28,7 @@ from exporter.errors import (
     Stopped,
     TooLargeError,
     TruncatedError,
+    UnauthorizedError,
 )
 from tests.client.conftest import TOKEN, tls_for
 from tests.client.servers import Peer, Script, Server, answering, close, refused_port, response
@@ -45,7 +47,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 def ask(made: Transport, target: str = "/api/v2/x", seconds: float = PATIENCE) -> Answer:
-    return made.get(target, AUTH, seconds)
+    return made.send(target, AUTH, seconds)
 
 
 def saying(data: bytes) -> Script:
@@ -594,3 +596,34 @@ def test_nothing_that_stays_holds_the_token(transport: Make) -> None:
     for answer in answers:
         failure = answer.failure
         assert failure is None or (failure.__cause__, failure.__context__) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "value"),
+    [
+        ("circle-token", "Circle-Token", "t0ken"),
+        ("bearer", "Authorization", "Bearer t0ken"),
+        ("basic", "Authorization", "Basic dDBrZW46"),
+    ],
+)
+def test_each_kind_of_authentication_has_its_header(kind: str, header: str, value: str) -> None:
+    auth = TokenAuth(kind, Secret("t0ken"))
+    request = requests.Request("GET", "http://127.0.0.1/", auth=auth).prepare()
+    assert request.headers == {header: value}
+    auth.forget(request)
+    assert request.headers == {}
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "caf\u00e9", "\ud800"])
+def test_a_token_that_no_header_can_hold_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(UnauthorizedError) as raised:
+        TokenAuth("bearer", Secret(token))
+    assert not token or token not in str(raised.value)
+
+
+def test_the_token_does_not_show_in_what_holds_it() -> None:
+    auth = TokenAuth("circle-token", Secret(TOKEN))
+    assert TOKEN not in repr(auth)
+    assert TOKEN not in repr(vars(auth))
+    with pytest.raises(TypeError):
+        pickle.dumps(auth)

@@ -11,9 +11,11 @@ import pytest
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.config import parse
+from exporter.client import Client, Limiter
+from exporter.config import TokenSource, parse
 from exporter.demo.messages import Reply
 from exporter.formats import deflate
+from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts
 from exporter.runners import RunnerCounts
 from exporter.telemetry import Telemetry
 from tests.runners.fake import GONE, RESOURCE, RUNNERS, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
@@ -46,10 +48,12 @@ def settings(api: FakeRunnerApi, runners: str, circleci: str = "timeout: 30s", e
 class Shown:
     """What one process shows of runners."""
 
-    def __init__(self, config: Config) -> None:
-        self.telemetry, self.stop = Telemetry("1", ()), threading.Event()
-        log = structlog.get_logger()
-        self.counts = RunnerCounts(config, self.telemetry, log, self.stop, environ={"CIRCLECI_TOKEN": TOKEN})
+    def __init__(self, config: Config, token: str = TOKEN) -> None:
+        self.telemetry, self.stop, environ = Telemetry("1", ()), threading.Event(), {"CIRCLECI_TOKEN": token}
+        tokens, limiter = TokenSource(config.circleci, environ), Limiter(1, 1, 1, stop=self.stop)
+        client = Client(config.circleci, tokens, limiter, self.telemetry, self.stop, "1")
+        attempts = Attempts(client, SYSTEM_CLOCKS, self.telemetry, structlog.get_logger())
+        self.counts = RunnerCounts(config, attempts, self.stop, environ)
 
     def samples(self) -> dict[tuple[str, ...], float]:
         text = deflate.inflate(self.counts.shown.text.deflated).decode()
@@ -71,8 +75,8 @@ class Shown:
 
 
 @contextmanager
-def running(config: Config) -> Iterator[Shown]:
-    shown = Shown(config)
+def running(config: Config, token: str = TOKEN) -> Iterator[Shown]:
+    shown = Shown(config, token)
     try:
         shown.counts.start()
         yield shown
@@ -220,21 +224,9 @@ def test_an_answer_that_is_none_is_counted_once_a_poll_and_never_retried(
 
 def test_a_refused_token_shows_nothing_and_says_so(api: FakeRunnerApi) -> None:
     api.resource_class(A)
-    shown = Shown(settings(api, f"resource_classes: [{A}]"))
-    other = RunnerCounts(
-        settings(api, f"resource_classes: [{A}]"),
-        shown.telemetry,
-        structlog.get_logger(),
-        shown.stop,
-        environ={"CIRCLECI_TOKEN": "another"},
-    )
-    other.start()
-    try:
+    with running(settings(api, f"resource_classes: [{A}]"), "another") as shown:
         wait_until(lambda: shown.failures().get("unauthorized"))
-        assert other.shown.text.size == 0
-    finally:
-        shown.stop.set()
-        other.stop()
+        assert shown.counts.shown.text.size == 0
 
 
 def test_a_new_token_in_its_file_is_used_after_the_old_one_is_refused(api: FakeRunnerApi, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Exporter:
             f"usage: {{organizations: [{api.slug}], interval: {interval}}}\n{more}"
         )
         self.config = parse(text)
-        clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic)
+        clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic, clock)
         log: Any = self.log
         limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.clock, waiter=clock)
         environ = {"CIRCLECI_TOKEN": TOKEN}
@@ -91,19 +91,13 @@ class Exporter:
             clock=clock.monotonic,
         )
         self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
-        self.usage_api = UsageApi(
-            self.config.circleci,
-            environ,
-            Limiter(1000, 1000, CONCURRENCY, stop=self.stop),
-            self.telemetry,
-            self.stop,
-        )
+        usage_limiter = Limiter(1000, 1000, CONCURRENCY, stop=self.stop, clock=clock.clock, waiter=clock, steady=True)
         means = Means(
             Attempts(self.client, clocks, self.telemetry, log),
             SnapshotStore(),
             self.state.usage,
             self.stop,
-            lambda: self.usage_api,
+            UsageApi(self.client, usage_limiter),
             lambda: self.config,
             self._published,
             threading.Semaphore(),
@@ -117,7 +111,6 @@ class Exporter:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self.client.close()
-        self.usage_api.close()
         self.state.close()
 
     def run(self, seconds: float) -> None:

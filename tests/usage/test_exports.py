@@ -10,7 +10,7 @@ import pytest
 
 from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
-from exporter.errors import ConfigError, StateError
+from exporter.errors import StateError, UnauthorizedError
 from exporter.formats.deflate import inflate
 from exporter.polling.attempt import Attempts, Clocks
 from exporter.publishing.store import SnapshotStore
@@ -62,13 +62,13 @@ class Shown:
         self.clock, log = clock, Log()
         anything: Any = log
         stop, telemetry, environ = threading.Event(), Telemetry("1", ()), {"CIRCLECI_TOKEN": TOKEN}
-        clocks = Clocks(clock.wall, clock.monotonic)
+        clocks = Clocks(clock.wall, clock.monotonic, clock)
         limiter = Limiter(1000, 1000, 4, stop=stop, clock=clock.monotonic)
         tokens = TokenSource(config.circleci, environ)
         self.client = Client(config.circleci, tokens, limiter, telemetry, stop, "1", clock=clock.monotonic)
         self.state = StateStore.open(config.state.path, config.circleci.api_url, telemetry, anything, wall=clock.wall)
         attempts, self.stop = Attempts(self.client, clocks, telemetry, anything), stop
-        self.exports = UsageExports(config, attempts, SnapshotStore(), self.state.usage, stop, environ)
+        self.exports = UsageExports(config, attempts, SnapshotStore(), self.state.usage, stop)
 
     def run(self, slug: str, steps: int = 10) -> None:
         """Take some steps of an organization."""
@@ -156,24 +156,13 @@ def test_while_two_exports_are_read_a_third_neither_waits_in_a_thread_nor_uses_u
         assert reading.acquire(blocking=False), "it has let go"
 
 
-def test_an_organization_that_comes_back_is_asked_about_by_the_settings_of_then(
+def test_exports_are_asked_about_by_the_newest_settings_of_the_client(
     api: FakeUsageApi, clock: TestClock, tmp_path: Path
 ) -> None:
     with showing(settings(api, tmp_path, ACME), clock) as shown:
-        first = shown.exports._current_api()
-        shown.exports.prepare(settings(api, tmp_path, ACME, *OTHERS))()
-        assert shown.exports._current_api() is first
-        for slugs in ((), (ACME,)):
-            shown.exports.prepare(settings(api, tmp_path, *slugs, circleci=", auth: bearer"))()
-        assert shown.exports._current_api().settings.auth == "bearer"
-
-
-def test_settings_that_cannot_be_used_change_nothing(api: FakeUsageApi, clock: TestClock, tmp_path: Path) -> None:
-    with showing(settings(api, tmp_path, ACME), clock) as shown:
-        shown.exports.restore()
-        first, before = shown.exports._current_api(), {*threading.enumerate()}
-        with pytest.raises(ConfigError, match="token_file"):
-            shown.exports.prepare(settings(api, tmp_path, *OTHERS, circleci=f", token_file: '{tmp_path / 'none'}'"))
-        assert shown.exports._current_api() is first
-        assert [*shown.exports._organizations] == [ACME]
-        assert {*threading.enumerate()} <= before
+        circleci = settings(api, tmp_path, ACME, circleci=", auth: bearer").circleci
+        shown.client.prepare(circleci, TokenSource(circleci, {"CIRCLECI_TOKEN": TOKEN}))()
+        with pytest.raises(UnauthorizedError):
+            shown.exports._means.api.look(api.ident, job_id(1))
+        ((_, request),) = api.requests
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
