@@ -41,7 +41,8 @@ VALUES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 FOLDERS = ("base", "overlays/sharded", "overlays/replicas", "overlays/prometheus-operator", "overlays/webhooks")
 SOURCES = [*VALUES, *FOLDERS]
 CONFIGURED = [source for source in SOURCES if source != "token-by-variable"]
-WITH_VOLUME = {"full", "sharded", "created-secret", "community", "overlays/sharded", "overlays/webhooks"}
+WITH_VOLUME = {"full", "sharded", "created-secret", "community"}
+WITH_VOLUME |= {"base", "overlays/sharded", "overlays/webhooks", "overlays/prometheus-operator"}
 SHARDED = {"sharded": 3, "sharded-in-memory": 2, "overlays/sharded": 3}
 REPLICATED = {"replicas", "overlays/replicas"}
 

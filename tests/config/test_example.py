@@ -33,8 +33,12 @@ def keys(value: object, path: str = "") -> Iterator[str]:
             yield from keys(entry, f"{path.removesuffix('.')}[].")
 
 
-def test_the_example_is_valid_and_shows_the_defaults() -> None:
-    example, plain = load(EXAMPLE), parse("projects: [gh/acme/web]")
+def test_the_example_is_valid_and_shows_the_defaults_but_for_a_state_and_the_run_counters_that_alerts_need() -> None:
+    example = load(EXAMPLE)
+    plain = parse(
+        "state: {path: state.sqlite}\ndefaults: {collectors: [workflows, jobs, pipelines]}\nprojects: [gh/acme/web]",
+        directory=EXAMPLE.parent,
+    )
 
     assert {**dict(example), "projects": plain.projects} == dict(plain)
     assert example.projects[0] == plain.projects[0]
