@@ -10,6 +10,7 @@ from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
@@ -134,16 +135,23 @@ class Known:
         return self._organization.job_metrics(project, workflow, job, branch, window)
 
 
-def small_circle(token: str, **more: Any) -> Circle:
-    """A synthetic CircleCI of two projects in this process, whose clock stands still."""
-    return Circle(projects=fleet(1, 2, 2, 2), start=1_790_000_000, speed=0, token=token, **more)
+def small_circle(token: str, *, projects: int = 2, **more: Any) -> Circle:
+    """A synthetic CircleCI of few projects in this process, whose clock stands still."""
+    return Circle(projects=fleet(1, projects, 2, 2), start=1_790_000_000, speed=0, token=token, **more)
 
 
-def small_config(url: str, circleci: str = "", *, timeout: str = "20s", token_file: Path | None = None) -> str:
-    """A configuration for the two projects; `circleci` are further keys of that section."""
+def small_config(
+    url: str,
+    circleci: str = "",
+    *,
+    timeout: str = "20s",
+    token_file: Path | None = None,
+    projects: Iterable[str] = (slug_of(0), slug_of(1)),
+) -> str:
+    """A configuration for these projects; `circleci` are further keys of that section."""
     keys = f'url: "{url}", requests_per_second: 1000, burst: 100, timeout: {timeout}'
     keys += f', token_file: "{token_file}"' if token_file else ""
     keys += f", {circleci}" if circleci else ""
     defaults = "interval: 1s, stale_after: 1h, jobs: {max_age: 1s}"
-    projects = "".join(f"  - {slug_of(number)}\n" for number in range(2))
-    return f"circleci: {{{keys}}}\ndefaults: {{{defaults}}}\nprojects:\n{projects}"
+    lines = "".join(f"  - {slug}\n" for slug in projects)
+    return f"circleci: {{{keys}}}\ndefaults: {{{defaults}}}\nprojects:\n{lines}"

@@ -77,12 +77,12 @@ class Stage:
 
 
 @contextmanager
-def stage(projects: str, *, count: int = 2) -> Iterator[Stage]:
-    """Start both; `projects` are the lines of the configuration, of a fleet with so many."""
+def stage(projects: str, *, count: int = 2, circleci: str = "") -> Iterator[Stage]:
+    """Start both; `projects` are the lines of the configuration, of a fleet with so many; `circleci` has more keys."""
     clockwork, log = Clockwork(NOON), CapturingLogger()
     with Circle(projects=fleet(1, count, 2, 2), start=NOON, speed=0) as circle:
         config = parse(
-            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
+            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s{circleci}}}\n"
             f"defaults: {{interval: 1h, stale_after: 30d, jobs: {{max_age: 1h}}}}\nprojects:\n{projects}"
         )
         clocks = Clocks(clockwork.clock, clockwork.clock, clockwork)
