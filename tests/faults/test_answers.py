@@ -104,6 +104,11 @@ HARMLESS = [
     Case("keys that nobody knows yet", "put", "", options={"path": "items.0.novelty", "value": [{}]}),
     Case("a good body that comes late", "delay", "", options={"seconds": 0.5}),
 ]
+GONE = [
+    Case("a listing that is empty", "body", "", options={"text": '{"items": [], "next_page_token": null}'}),
+    Case("a listing without a workflow", "drop", 'workflow="workflow-001"', options={"path": "items.1"}),
+    Case("jobs without one of them", "drop", 'workflow="workflow-000"', JOBS, "jobs", {"path": "items.1"}),
+]
 FIRST = [
     Case("a project that is not found", "not_found", "not_found", "$"),
     Case("a project's document that is no JSON", "invalid_json", "payload", "$"),
@@ -187,6 +192,17 @@ def test_an_unusual_answer_that_is_good_is_taken(case: Case, scene: Stage) -> No
     assert fault.hits
     assert scene.success(VICTIM) == 1
     assert scene.shown(VICTIM) == scene.known(VICTIM)
+
+
+@pytest.mark.parametrize("case", GONE, ids=str)
+def test_what_circleci_no_longer_returns_is_gone_with_the_poll(case: Case, scene: Stage) -> None:
+    scene.circle.fail(case.kind, case.match(VICTIM), **case.options)
+    assert poll(scene) == {}
+    known = scene.known(VICTIM)
+    gone = {name for name in known if case.names in name and (case.collector == "workflows" or "job-001" in name)}
+    assert gone
+    assert scene.shown(VICTIM) == {name: value for name, value in known.items() if name not in gone}
+    assert scene.success(VICTIM) == scene.success(VICTIM, "jobs") == 1
 
 
 def test_a_project_logs_once_that_it_fails_and_once_that_it_recovered(scene: Stage) -> None:
