@@ -1,4 +1,7 @@
-"""What happens to the state file: kills, a full disk, a read-only one, a broken file, a second process."""
+"""What happens to the state file of a process: restarts, kills, disks, damage, a second process. Each once, end to end.
+
+What a file can be and what is read of it is told in tests/state, what a start makes of it in tests/process/test_fleet.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.campaign import configuration, polled, slug_of
+from tests import truth
+from tests.faults.campaign import WORKFLOWS, configuration, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
 from tests.running import Exporter, Scrape
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +28,20 @@ if TYPE_CHECKING:
 
 SLUGS = [slug_of(number) for number in range(6)]
 COUNTED = SLUGS[0]
+
+# Holds the reading of the state until a file is there; another one tells that it has begun.
+HELD = """
+import time
+from pathlib import Path
+from exporter.process.fleet import Fleet
+restore = Fleet.restore
+def held(*known):
+    Path("reading").touch()
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return restore(*known)
+Fleet.restore = held
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +91,13 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-@pytest.mark.timeout(900)
-def test_twenty_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path) -> None:
+def test_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path) -> None:
     random = Random(20)  # noqa: S311  nothing secret hangs on it
     config = counting(circle, tmp_path / "state.db")
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
         last = exporter.until(settled, "all to be polled")
         exporter.kill()
-    for _ in range(20):
+    for _ in range(5):
         with Exporter(tmp_path, config, token=TOKEN) as exporter:
             first = exporter.scrape()
             assert told(last).keys() <= told(first).keys()
@@ -89,16 +106,44 @@ def test_twenty_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path
             exporter.kill()
 
 
-def test_a_restart_asks_nothing_before_the_interval_is_over(circle: RemoteCircle, tmp_path: Path) -> None:
+def test_a_restart_shows_everything_at_once_and_asks_nothing_before_the_interval_is_over(
+    circle: RemoteCircle, tmp_path: Path
+) -> None:
     config = counting(circle, tmp_path / "state.db", "10m")
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
         before = exporter.until(settled, "all to be polled")
-        exporter.kill()
+        assert exporter.stop()[0] == 0
     circle.reset()
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
-        assert told(exporter.scrape()) == told(before)
+        first = exporter.scrape()
+        assert told(first) == told(before)
+        gone = before.values.keys() - first.values.keys()
+        assert gone == {name for name in gone if "_api_" in name}, "only what this process itself counted is new"
+        assert [last_success(first, slug) for slug in SLUGS] == [last_success(before, slug) for slug in SLUGS]
+        assert first.get("up") == 1
         exporter.until(lambda scrape: scrape.get("projects") == len(SLUGS), "it to be ready")
-        assert circle.requests() == []
+        unharmed(exporter, {slug: truth.of_project(circle, slug, WORKFLOWS) for slug in SLUGS})
+        assert exporter.stop()[0] == 0
+    assert circle.requests() == []
+
+
+def test_nothing_is_served_before_the_state_is_read_and_a_stop_meanwhile_ends_it_as_soon_as_it_is(
+    circle: RemoteCircle, tmp_path: Path
+) -> None:
+    config, environ = counting(circle, tmp_path / "state.db"), {"PYTHONPATH": str(tmp_path)}
+    (tmp_path / "sitecustomize.py").write_text(HELD)
+    circle.reset()
+    exporter = Exporter(tmp_path, config, token=TOKEN, environ=environ)
+    try:
+        wait_until((tmp_path / "reading").exists)
+        assert exporter.events("listening") == []
+        exporter.process.terminate()
+        (tmp_path / "go").touch()
+        assert exporter.process.wait(PATIENCE) == 0
+    finally:
+        exporter.end()
+    assert "Traceback" not in exporter.log
+    assert circle.requests() == []
 
 
 def test_a_full_disk_costs_nothing_but_new_counts_and_those_only_until_there_is_room(
@@ -162,19 +207,17 @@ def test_a_disk_that_became_read_only_is_read_and_told(
         )
 
 
-@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(100), b"this is not a database\n" * 500])
-def test_a_file_that_is_no_state_is_moved_aside_and_never_deleted(
-    circle: RemoteCircle, tmp_path: Path, content: bytes
-) -> None:
-    state = tmp_path / "state.db"
+def test_a_file_that_is_no_state_is_moved_aside_and_never_deleted(circle: RemoteCircle, tmp_path: Path) -> None:
+    state, content = tmp_path / "state.db", b"this is not a database\n" * 500
     state.write_bytes(content)
     with Exporter(tmp_path, configuration(circle, SLUGS, state=state), token=TOKEN) as exporter:
         scrape = exporter.until(lambda scrape: polled(scrape, SLUGS), "all to be polled")
         moved = [path.read_bytes() for path in tmp_path.glob("state.db.corrupt-*")]
-        assert moved == ([content] if content else [])
-        assert scrape.get("state_moved_aside_total") == len(moved)
+        assert moved == [content]
+        assert scrape.get("state_moved_aside_total") == 1
         assert scrape.get("state_writable") == 1
-        assert len(exporter.events("the state file cannot be used and was moved aside")) == len(moved)
+        (said,) = exporter.events("the state file cannot be used and was moved aside")
+        assert said["level"] == "error"
 
 
 def test_a_second_process_on_the_same_file_ends_with_1_and_harms_nothing(circle: RemoteCircle, tmp_path: Path) -> None:
