@@ -129,6 +129,11 @@ pictures: $(SETUP) $(DEPLOY_SETUP) ## Take the pictures of the dashboards for th
 image-test: ## Build the container image and run it
 	scripts/image-test.sh $(ARGS)
 
+.PHONY: publish-as
+publish-as: $(SETUP) ## Write who publishes this, and where, wherever it stands: REPOSITORY=https://..., see publish.env
+	@$(BIN)/python -m scripts.publish_as $(foreach name,REPOSITORY IMAGE RUNBOOK CONTACT SIGNER PROMETHEUS GRAFANA,$(if $($(name)),'$(name)=$($(name))'))
+	@$(BIN)/python -m scripts.sync_deploy
+
 .PHONY: release
 release: $(SETUP) $(DEPLOY_SETUP) ## Make everything of a release into dist; publishes nothing. ARGS=--twice compares two of them
 	@scripts/deploy-tools.sh $(DEPLOY_VENV)/tools

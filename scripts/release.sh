@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# release.sh [--without-image] [--twice] [DIR]
+# release.sh [--rehearsal] [--without-image] [--twice] [DIR]
 # Makes everything of a release from the newest commit into DIR (dist): wheel, sdist, chart, image, SBOM, notes, checksums; and tries
 # the wheel in an empty environment. Nothing is published. --twice makes it a second time and compares the bytes.
+# It refuses placeholders in publish.env, and a changelog without a section for the version; --rehearsal only names them.
 #   BASE_IMAGE   base of the image, by its digest if you know it; without it, a stand-in from Debian's packages (needs root)
-#   SOURCE_URL   address of the repository, for the chart and the image; without it, that of the remote origin, if it has one on the web
-#   SIGNING_KEY  SSH key that signs the checksums; without it they are not signed
+#   SIGNING_KEY  SSH key that signs the checksums, the one of SIGNER in publish.env; without it they are not signed
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-image=yes twice=
+image=yes twice= rehearsal=
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --without-image) image= ;;
         --twice) twice=yes ;;
+        --rehearsal) rehearsal=yes ;;
         *) echo "release: unknown option $1" >&2; exit 2 ;;
     esac
     shift
@@ -32,17 +33,10 @@ fail() {
 source scripts/docker.sh
 trap 'end_docker; rm -rf "$work"' EXIT
 
-# The address for people: https, without a user or a token.
-web_address() {
-    sed -nE -e 's#^git@([^:]+):(.+)$#https://\1/\2#' -e 's#^ssh://git@#https://#' -e 's#^https://[^/@]*@#https://#' \
-        -e 's#\.git$##' -e '/^https:/p' <<<"$1"
-}
-
 version=$(sed -nE 's/^__version__ = "(.+)"$/\1/p' exporter/__init__.py)
 revision=$(git rev-parse HEAD)
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C.UTF-8
-source_url=$(web_address "${SOURCE_URL:-$(git remote get-url origin 2>/dev/null || true)}")
 tag=${CIRCLE_TAG:-}
 [[ -z $tag || $tag == "v$version" ]] || fail "the tag is $tag, but exporter/__init__.py says $version"
 git diff --quiet HEAD || echo "release: changes that are not committed are left out" >&2
@@ -54,6 +48,16 @@ git archive HEAD | tar --extract --directory "$work/source"
 find "$work/source" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 (cd "$work/source" && "$python" -m scripts.sync_deploy --check) || fail "run make dashboards and commit"
 
+# What a person must do first, all of it at once.
+source_url=$(sed -n 's/^REPOSITORY=//p' "$work/source/publish.env")
+"$python" "$work/source/scripts/release_notes.py" "$version" >"$work/NOTES.md" || fail "no notes"
+unready=$(
+    (cd "$work/source" && "$python" -m scripts.publish_as) || true
+    grep -q "^## \[$version\]" "$work/source/CHANGELOG.md" || echo "CHANGELOG.md: [Unreleased] is not yet named [$version]"
+)
+[[ -z $unready || -n $rehearsal ]] || fail "not ready (see publish.env; --rehearsal goes on all the same):"$'\n'"$unready"
+[[ -z $unready ]] || printf 'release: a rehearsal only:\n%s\n' "$unready" >&2
+
 python_packages() {
     (cd "$work/source" && "$python" -m hatchling build --target wheel --target sdist --directory "$1" 2>&1) >"$work/log" \
         || fail "$(cat "$work/log")"
@@ -64,7 +68,6 @@ chart() {
     rm -rf "$work/chart"
     mkdir "$work/chart"
     cp --archive "$work/source/deploy/helm/$name" "$copy"
-    [[ -z $source_url ]] || printf 'home: %s\nsources: [%s]\n' "$source_url" "$source_url" >>"$copy/Chart.yaml"
     find "$copy" -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
     "$deploy/tools/bin/helm" package "$copy" --version "$version" --app-version "$version" --destination "$1" >/dev/null
 }
@@ -87,7 +90,7 @@ rehearse() {
 container_image() {
     local saved=$work/saved.tar said
     (cd "$work/source" && build_image --quiet --no-cache --build-arg VERSION="$version" --build-arg REVISION="$revision" \
-        --build-arg CREATED="$(date --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE="${source_url:-unknown}" \
+        --build-arg CREATED="$(date --date="@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)" --build-arg SOURCE="$source_url" \
         --tag "$name:$version" . >/dev/null)
     docker save --output "$saved" "$name:$version"
     "$python" "$root/scripts/reproducible_image.py" "$saved" "$1/$name-$version.image.tar" "$SOURCE_DATE_EPOCH"
@@ -106,7 +109,7 @@ make_release() {
     chart "$1"
     rehearse "$1"
     [[ -z $image ]] || container_image "$1"
-    "$python" "$work/source/scripts/release_notes.py" "$version" >"$1/NOTES.md"
+    cp "$work/NOTES.md" "$1/NOTES.md"
     (cd "$1" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
 }
 
@@ -119,5 +122,8 @@ if [[ -n $twice ]]; then
 fi
 if [[ -n ${SIGNING_KEY:-} ]]; then
     ssh-keygen -q -Y sign -f "$SIGNING_KEY" -n "$name" "$dist/SHA256SUMS" 2>/dev/null || fail "SIGNING_KEY: cannot sign with it"
+    sed -n 's/^SIGNER=/release /p' "$work/source/publish.env" >"$work/signers"
+    ssh-keygen -q -Y verify -f "$work/signers" -I release -n "$name" -s "$dist/SHA256SUMS.sig" <"$dist/SHA256SUMS" >/dev/null 2>&1 \
+        || [[ -n $rehearsal ]] || fail "SIGNING_KEY is not the key of SIGNER in publish.env"
 fi
 (cd "$dist" && ls -l --human-readable -- *)
