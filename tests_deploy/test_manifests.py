@@ -583,6 +583,25 @@ def test_the_notes_say_what_happens_to_counters_without_a_state(
     assert ("`runs` and `pipelines` begin at 0" in release["info"]["notes"]) is not kept
 
 
+@pytest.mark.parametrize(
+    ("config", "counts"),
+    [
+        ({"projects": ["gh/acme/web"]}, False),
+        ({"projects": ["gh/acme/web"], "defaults": {"collectors": ["workflows", "pipelines"]}}, True),
+        ({"projects": ["gh/acme/web", {"slug": "gh/acme/api", "collectors": ["runs"]}]}, True),
+    ],
+)
+def test_the_notes_say_that_no_runs_are_counted_and_where_to_read_on(
+    config: dict[str, object], counts: bool, tmp_path: Path
+) -> None:
+    minimal = yaml.safe_load((CHART / "ci/minimal.yaml").read_text(encoding="utf-8"))
+
+    release = upgraded({**minimal, "config": config}, folder=tmp_path)
+
+    assert ("It counts no runs" in release["info"]["notes"]) is not counts
+    assert f"{values(ROOT)['REPOSITORY']}/blob/main/deploy/prometheus/README.md" in release["info"]["notes"]
+
+
 @pytest.mark.parametrize("values", VALUES)
 def test_helm_test_asks_the_service_for_readiness_as_the_image_asks_for_health(values: str) -> None:
     found = rendered(values)
