@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Final, NoReturn
 from exporter.config.document import file_error
 from exporter.config.file import CircleCI
 from exporter.errors import ConfigError
-from exporter.system.file_watch import LOOK_EVERY, FileWatch
+from exporter.system.file_watch import FileWatch, WatchedFile
 
 VARIABLE: Final = "CIRCLECI_TOKEN"
 LONGEST: Final = 4096
@@ -58,46 +57,18 @@ def read_token(circleci: CircleCI, environ: Mapping[str, str]) -> Secret:
     raise ConfigError.of("environment", VARIABLE, "no API token", "set it, or circleci.token_file in the configuration")
 
 
-class TokenSource:
-    """The token as it is now: its file is looked at once a second when asked, and read again when it changed.
-
-    A file that is missing, empty or unreadable, as one may be in the middle of a rotation, leaves the last token in
-    use. `clock` gives seconds that never go back. Safe to be asked by several threads.
-    """
+class TokenSource(WatchedFile[Secret]):
+    """The token as it is now."""
 
     def __init__(
         self, circleci: CircleCI, environ: Mapping[str, str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._circleci, self._environ, self._clock = circleci, environ, clock
-        self._lock = threading.Lock()
-        self._watch = FileWatch(*([circleci.token_file] if circleci.token_file else []))
-        self._token = read_token(circleci, environ)
-        self._looked = clock()
+        """Raises ConfigError where there is no token."""
+        self._circleci, self._environ = circleci, environ
+        super().__init__(FileWatch(*([circleci.token_file] if circleci.token_file else [])), clock)
 
-    def current(self) -> Secret:
-        """Return the newest good token."""
-        with self._lock:
-            now = self._clock()
-            if now - self._looked >= LOOK_EVERY:
-                self._looked = now
-                self._look()
-            return self._token
-
-    def refresh(self) -> bool:
-        """Read the file at once, as after a token was refused. Return whether the token is another one now."""
-        with self._lock:
-            before = self._token
-            self._watch.forget()
-            self._look()
-            return self._token != before
-
-    def _look(self) -> None:
-        if not self._watch.changed():
-            return
-        try:
-            self._token = read_token(self._circleci, self._environ)
-        except ConfigError:
-            self._watch.forget()  # until it is good again
+    def _read(self) -> Secret:
+        return read_token(self._circleci, self._environ)
 
 
 def _of_file(file: Path) -> Secret:

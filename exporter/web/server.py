@@ -95,7 +95,7 @@ class WebServer:
         self._running.wait()
         if self._ended_badly:
             raise StartError("could not start the web server")
-        tls = self._settings.current.context is not None
+        tls = self._settings.newest.context is not None
         for sock in self._sockets:
             self._log.info("listening", address=listening(sock), tls=tls)
 
@@ -136,7 +136,7 @@ class WebServer:
             self._source,
             self._page,
             telemetry_path=self._telemetry_path,
-            settings=lambda: self._settings.current,
+            settings=lambda: self._settings.newest,
             limits=self._limits,
             incidents=self.incidents,
             pages=self._pages,
@@ -170,7 +170,7 @@ class WebServer:
         ]
         acceptor = Acceptor(
             self._connections,
-            lambda: self._settings.current.context,
+            lambda: self._settings.newest.context,
             lambda connection: Protocol(self._config, self._state, self._loop, connection, self._connections),
         )
         acceptor.start(self._sockets)
@@ -186,7 +186,7 @@ class WebServer:
         self._connections.sweep()
 
     async def _watch(self) -> None:
-        await self._loop.run_in_executor(self._files, self._settings.check)
+        await self._loop.run_in_executor(self._files, self._settings.look)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config import file_error
-from exporter.errors import ConfigError, StartError
-from exporter.system.file_watch import FileWatch
+from exporter.errors import StartError
+from exporter.system.file_watch import FileWatch, WatchedFile
 from exporter.web.http.incidents import Incidents, Log
 from exporter.web.logins import Logins
 from exporter.web.settings_file import TlsFiles, WebConfig, read_web_config
@@ -24,37 +24,32 @@ class WebSettings:
     context: ssl.SSLContext | None = None
 
 
-class LiveSettings:
-    """`current` is the newest good reading; a bad one changes nothing."""
+class LiveSettings(WatchedFile[WebSettings]):
+    """The settings now. A look reads files, so it is not for the event loop."""
 
     def __init__(self, path: Path | None, executor: Executor, log: Log, incidents: Incidents) -> None:
         self._path, self._executor, self._log, self._incidents = path, executor, log, incidents
-        self.current = WebSettings(WebConfig(), Logins({}, executor))
+        self._users, self._logins = dict[str, str](), Logins({}, executor)
         # A certificate that is gone is worth an error before the restart that would fail without it.
-        self._watch = FileWatch(*([path] if path else []), absence=True)
-        if path is not None:
-            self.current = self._read(path)
+        super().__init__(FileWatch(*([path] if path else []), absence=True))
 
-    def check(self) -> None:
-        """Take the files as they are now, if they have changed. It reads files, so it is not for the event loop."""
-        if self._path is None or not self._watch.changed():
-            return
-        try:
-            self.current = self._read(self._path)
-        except (ConfigError, StartError) as error:
-            self._incidents.count("web_config_refused")
-            self._log.error("web configuration not reloaded", file=str(self._path), error=str(error))
-        else:
-            self._log.info("web configuration reloaded", file=str(self._path))
-
-    def _read(self, path: Path) -> WebSettings:
-        config = read_web_config(path)
+    def _read(self) -> WebSettings:
+        if self._path is None:
+            return WebSettings(WebConfig(), self._logins)
+        config = read_web_config(self._path)
         # Each file is watched before it is used, so a change in between is seen at the next look.
-        self._watch.watch(path, *(config.tls.paths() if config.tls else ()))
+        self._watch.watch(self._path, *(config.tls.paths() if config.tls else ()))
         context = tls_context(config.tls) if config.tls else None
-        old = self.current
-        logins = old.logins if old.config.users == config.users else Logins(config.users, self._executor)
-        return WebSettings(config, logins, context)
+        if config.users != self._users:
+            self._users, self._logins = config.users, Logins(config.users, self._executor)
+        return WebSettings(config, self._logins, context)
+
+    def _was_read(self) -> None:
+        self._log.info("web configuration reloaded", file=str(self._path))
+
+    def _was_refused(self, error: Exception) -> None:
+        self._incidents.count("web_config_refused")
+        self._log.error("web configuration not reloaded", file=str(self._path), error=str(error))
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:

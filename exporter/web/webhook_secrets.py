@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Final
 
 from exporter.config import Secret, file_error
 from exporter.errors import ConfigError
-from exporter.system.file_watch import FileWatch
+from exporter.system.file_watch import FileWatch, WatchedFile
 from exporter.web.http.incidents import Log
 
 VARIABLE: Final = "CIRCLECI_WEBHOOK_SECRET"
@@ -18,7 +17,6 @@ KEY: Final = "webhooks.secret_file"
 LARGEST_FILE: Final = 64 * 1024
 MOST: Final = 16
 """Secrets at once: an unsigned body is compared with each."""
-LOOK_EVERY: Final = 1.0
 HINT: Final = f"it must hold 1 to {MOST} secrets, one per line, in UTF-8"
 
 
@@ -27,40 +25,26 @@ def webhook_secrets(file: Path | None, environ: Mapping[str, str], log: Log) -> 
     return WebhookSecrets(file, environ, log) if file or VARIABLE in environ else None
 
 
-class WebhookSecrets:
-    """The secrets as they are now: a file is read again after it has changed, at most once a second.
-
-    A file that is missing, empty or unreadable, as one may be in the middle of a rotation, leaves the last good
-    secrets in use. Safe from any thread.
-    """
+class WebhookSecrets(WatchedFile[tuple[Secret, ...]]):
+    """Every secret that is valid now."""
 
     def __init__(
         self, file: Path | None, environ: Mapping[str, str], log: Log, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Read the file, or CIRCLECI_WEBHOOK_SECRET without one. Raise ConfigError where neither has a secret."""
-        self._file, self._log, self._clock = file, log, clock
-        self._lock = threading.Lock()
-        self._watch = FileWatch(*([file] if file else []))
-        self._secrets = _of_file(file) if file else _of_text(environ.get(VARIABLE, ""), "environment", VARIABLE)
-        self._looked = clock()
+        self._file, self._environ, self._log = file, environ, log
+        super().__init__(FileWatch(*([file] if file else [])), clock)
 
-    def current(self) -> tuple[Secret, ...]:
-        """Return every secret that is valid now. It may read a file."""
-        with self._lock:
-            now = self._clock()
-            if self._file and now - self._looked >= LOOK_EVERY:
-                self._looked = now
-                if self._watch.changed():
-                    self._read(self._file)
-            return self._secrets
+    def _read(self) -> tuple[Secret, ...]:
+        return (
+            _of_file(self._file) if self._file else _of_text(self._environ.get(VARIABLE, ""), "environment", VARIABLE)
+        )
 
-    def _read(self, file: Path) -> None:
-        try:
-            self._secrets = _of_file(file)
-        except ConfigError as error:
-            self._log.error("webhook secrets not reloaded", error=str(error))
-        else:
-            self._log.info("webhook secrets reloaded", file=str(file), secrets=len(self._secrets))
+    def _was_read(self) -> None:
+        self._log.info("webhook secrets reloaded", file=str(self._file), secrets=len(self.newest))
+
+    def _was_refused(self, error: Exception) -> None:
+        self._log.error("webhook secrets not reloaded", error=str(error))
 
 
 def _of_file(file: Path) -> tuple[Secret, ...]:

@@ -120,50 +120,6 @@ def test_a_path_that_looks_like_a_token_is_not_shown(tmp_path: Path) -> None:
     assert refusal(reach(tmp_path / name), {}).startswith(f"{tmp_path}/***: circleci.token_file: no such file")
 
 
-def test_a_changed_file_is_read_within_a_second(tmp_path: Path) -> None:
-    clock, file = Clock(), tmp_path / "token"
-    file.write_text("first")
-    source = TokenSource(reach(file), {}, clock)
-    file.write_text("second!")
-
-    clock.now = 0.9
-    early = source.current().reveal()
-    clock.now = 1.0
-    late = source.current().reveal()
-
-    assert (early, late) == ("first", "second!")
-
-
-def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
-    clock, file = Clock(), tmp_path / "token"
-    file.write_text("first")
-    os.utime(file, ns=(1, 1))
-    source = TokenSource(reach(file), {}, clock)
-    accessed = file.stat().st_atime_ns
-
-    clock.now = 5.0
-
-    assert source.current().reveal() == "first"
-    assert file.stat().st_atime_ns == accessed
-
-
-def test_a_swapped_symbolic_link_is_noticed(tmp_path: Path) -> None:
-    clock, link = Clock(), tmp_path / "token"
-    for name, content in (("v1", "old-one"), ("v2", "new-one")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "token").write_text(content)
-        os.utime(tmp_path / name / "token", ns=(7, 7))
-    (tmp_path / "data").symlink_to("v1")
-    link.symlink_to("data/token")
-    source = TokenSource(reach(link), {}, clock)
-
-    (tmp_path / "next").symlink_to("v2")
-    (tmp_path / "next").rename(tmp_path / "data")
-    clock.now = 1.0
-
-    assert source.current().reveal() == "new-one"
-
-
 def test_a_file_that_vanishes_empties_or_breaks_leaves_the_last_token(tmp_path: Path) -> None:
     clock, file = Clock(), tmp_path / "token"
     file.write_text("first")
@@ -178,21 +134,6 @@ def test_a_file_that_vanishes_empties_or_breaks_leaves_the_last_token(tmp_path: 
         seen.append(source.current().reveal())
 
     assert seen == ["first", "first", "first", "second"]
-
-
-def test_a_refresh_reads_at_once_and_tells_whether_the_token_is_new(tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_text("first")
-    source = TokenSource(reach(file), {}, Clock())
-
-    unchanged = source.refresh()
-    file.write_text("second")
-    changed = source.refresh()
-    file.unlink()
-    gone = source.refresh()
-
-    assert (unchanged, changed, gone) == (False, True, False)
-    assert source.current().reveal() == "second"
 
 
 def test_a_token_of_the_environment_stays(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.system.file_watch import FileWatch
+from exporter.errors import StartError
+from exporter.system.file_watch import FileWatch, WatchedFile
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -192,3 +193,65 @@ def test_a_pipe_is_never_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     watch = FileWatch(tmp_path / "pipe")  # reading it would wait for a writer
     assert not watch.changed()
+
+
+class Text(WatchedFile[str]):
+    """The text of a file, on a clock that a test moves. What is in `troubles` comes before the next readings."""
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.now = file, 0.0
+        self.troubles, self.told = list[str](), list[str]()
+        super().__init__(FileWatch(file), lambda: self.now)
+
+    def _read(self) -> str:
+        if self.troubles:
+            raise StartError(self.troubles.pop(0))
+        return self.file.read_text()
+
+    def _was_read(self) -> None:
+        self.told.append(self.newest)
+
+    def _was_refused(self, error: Exception) -> None:
+        self.told.append(f"not read: {error}")
+
+
+def test_who_asks_looks_once_a_second_and_others_can_look_at_once(file: Path) -> None:
+    found = Text(file)
+    found.file.write_text("two")
+    found.now = 0.9
+    assert found.current() == "one"
+    found.now = 1.0
+    assert (found.newest, found.current(), found.newest) == ("one", "two", "two")
+    found.file.write_text("three")
+    found.look()
+    assert found.current() == "three"
+    assert found.told == ["two", "three"]
+
+
+def test_what_could_not_be_read_is_read_again_until_it_can_though_the_file_stays_the_same(file: Path) -> None:
+    found = Text(file)
+    found.file.write_text("two")
+    found.troubles += ["torn"] * 2
+    seen = []
+    for _ in range(4):
+        found.look()
+        seen.append(found.newest)
+    assert seen == ["one", "one", "two", "two"]
+    assert found.told == ["not read: torn", "two"]
+
+
+def test_what_is_wrong_is_told_once_until_it_is_something_else_or_was_good(file: Path) -> None:
+    found = Text(file)
+    found.troubles += ["empty", "empty", "torn"]
+    for _ in range(4):
+        found.refresh()
+    found.troubles.append("torn")
+    found.refresh()
+    assert found.told == ["not read: empty", "not read: torn", "one", "not read: torn"]
+
+
+def test_a_refresh_says_whether_the_file_says_something_else(file: Path) -> None:
+    found = Text(file)
+    unchanged = found.refresh()
+    found.file.write_text("two")
+    assert (unchanged, found.refresh(), found.refresh()) == (False, True, False)

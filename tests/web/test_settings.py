@@ -31,7 +31,7 @@ class Reading:
         self.live = LiveSettings(path, executor, self.log, self.incidents)
 
     def encrypted(self) -> bool:
-        return self.live.current.context is not None
+        return self.live.newest.context is not None
 
     @property
     def refusals(self) -> int:
@@ -46,10 +46,10 @@ def read() -> Iterator[Callable[..., Reading]]:
 
 def test_without_a_file_there_is_neither_tls_nor_login(read: Callable[..., Reading]) -> None:
     live = read().live
-    live.check()
-    assert live.current.context is None
-    assert not live.current.logins
-    assert live.current.config.headers == {}
+    live.look()
+    assert live.newest.context is None
+    assert not live.newest.logins
+    assert live.newest.config.headers == {}
 
 
 def test_a_mistake_at_the_start_is_a_mistake_of_the_configuration(read: Callable[..., Reading], tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_a_key_with_a_password_prevents_the_start_instead_of_asking_for_it(
 
 def test_a_file_that_is_the_same_is_not_taken_again(read: Callable[..., Reading], certificates: Certificates) -> None:
     reading = read(certificates.web_config())
-    before = reading.live.current
+    before = reading.live.newest
     certificates.web_config()
-    reading.live.check()
-    assert reading.live.current is before
+    reading.live.look()
+    assert reading.live.newest is before
     assert reading.log.entries == []
 
 
@@ -115,18 +115,18 @@ def test_a_renewed_certificate_is_taken_once_both_of_its_files_fit(
     read: Callable[..., Reading], certificates: Certificates
 ) -> None:
     reading = read(certificates.web_config())
-    first = reading.live.current
+    first = reading.live.newest
     old_key = certificates.key.read_bytes()
     certificates.renew("localhost")
     new_key = certificates.key.read_bytes()
     certificates.key.write_bytes(old_key)
     for _ in range(3):
-        reading.live.check()
-    assert reading.live.current is first
+        reading.live.look()
+    assert reading.live.newest is first
     assert (reading.refusals, len(reading.log.events("web configuration not reloaded"))) == (1, 1)
     certificates.key.write_bytes(new_key)
-    reading.live.check()
-    assert reading.live.current.context is not first.context
+    reading.live.look()
+    assert reading.live.newest.context is not first.context
     assert len(reading.log.events("web configuration reloaded")) == 1
 
 
@@ -134,18 +134,18 @@ def test_a_bad_new_file_keeps_the_old_one_and_is_told_once(read: Callable[..., R
     path = tmp_path / "web.yml"
     path.write_text(f"basic_auth_users: {{alice: {HASH}}}")
     reading = read(path)
-    first = reading.live.current
+    first = reading.live.newest
     path.write_text("basic_auth_users: {alice: secret}")
     for _ in range(3):
-        reading.live.check()
-    assert reading.live.current is first
+        reading.live.look()
+    assert reading.live.newest is first
     [line] = reading.log.events("web configuration not reloaded")
     assert line["file"] == str(path)
     assert "basic_auth_users.alice" in line["error"]
     assert "secret" not in line["error"]
     path.unlink()
-    reading.live.check()
-    assert reading.live.current is first
+    reading.live.look()
+    assert reading.live.newest is first
     assert reading.refusals == 2
 
 
@@ -156,11 +156,11 @@ def test_a_file_that_a_bad_configuration_names_is_looked_for_until_it_is_there(
     reading = read(path)
     certificate = certificates.cert.read_bytes()
     certificates.web_config(cert_file="new.pem")
-    reading.live.check()
+    reading.live.look()
     assert reading.refusals == 1
     (certificates.folder / "new.pem").write_bytes(certificate)
-    reading.live.check()
-    tls = reading.live.current.config.tls
+    reading.live.look()
+    tls = reading.live.newest.config.tls
     assert tls is not None
     assert tls.cert_file.name == "new.pem"
 
@@ -170,14 +170,14 @@ def test_tls_and_logins_can_be_switched_on_and_off(read: Callable[..., Reading],
     path.write_text("")
     reading = read(path)
     certificates.web_config(f"basic_auth_users: {{alice: {HASH}}}")
-    reading.live.check()
+    reading.live.look()
     assert reading.encrypted()
-    assert reading.live.current.logins
+    assert reading.live.newest.logins
     path.write_text("http_server_config: {headers: {X-Frame-Options: sameorigin}}")
-    reading.live.check()
+    reading.live.look()
     assert not reading.encrypted()
-    assert not reading.live.current.logins
-    assert reading.live.current.config.headers == {"X-Frame-Options": "sameorigin"}
+    assert not reading.live.newest.logins
+    assert reading.live.newest.config.headers == {"X-Frame-Options": "sameorigin"}
 
 
 def test_verified_logins_are_kept_when_something_else_changes_and_dropped_with_a_new_password(
@@ -186,10 +186,10 @@ def test_verified_logins_are_kept_when_something_else_changes_and_dropped_with_a
     path = tmp_path / "web.yml"
     path.write_text(f"basic_auth_users: {{alice: {HASH}}}")
     reading = read(path)
-    first = reading.live.current.logins
+    first = reading.live.newest.logins
     path.write_text(f"basic_auth_users: {{alice: {HASH}}}\nhttp_server_config: {{headers: {{X-XSS-Protection: '0'}}}}")
-    reading.live.check()
-    assert reading.live.current.logins is first
+    reading.live.look()
+    assert reading.live.newest.logins is first
     path.write_text(f"basic_auth_users: {{alice: {OTHER_HASH}}}")
-    reading.live.check()
-    assert reading.live.current.logins is not first
+    reading.live.look()
+    assert reading.live.newest.logins is not first
