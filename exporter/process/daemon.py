@@ -19,7 +19,6 @@ from exporter.process.reloads import Reloads
 from exporter.process.standby import Standby
 from exporter.process.term import Term
 from exporter.process.webhook_door import WebhookDoor
-from exporter.process.wishes import Wishes
 from exporter.system.garbage import collection_paused
 from exporter.system.heap import share_one_heap
 from exporter.system.signals import on_signals
@@ -58,14 +57,13 @@ class Daemon:
         """
         share_one_heap()  # before any thread starts
         self._options, self._log, self._watch = options, log, watch
-        self._wishes, self._stopping = Wishes(), threading.Event()
-        self._standby = Standby()
-        on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._wishes.reload})
+        self._standby, self._stopping = Standby(), threading.Event()
+        self._reloads = Reloads(options.config_file, self._adopt, lambda: self._term, log)
+        on_signals({signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self._reloads.ask})
         self._config, self._environ, self._clocks = config, environ, clocks
         self._secrets = webhook_secrets(config.webhooks.secret_file, environ, log)
         self._started_at = time.time()
         self._ready = False
-        self._reloads = Reloads(options.config_file, self._adopt, lambda: self._term, log)
         self._replica = self._as_replica() if config.state.url else None
         self._web = WebServer(
             self,
@@ -129,14 +127,12 @@ class Daemon:
     def _serve(self) -> None:
         """Reload when asked, until the end."""
         if self._watch:
-            self._watch.start(self._wishes.reload, self._stopping)
+            self._watch.start(self._reloads.ask, self._stopping)
         # A thread of its own, so that no stop waits for a large fleet.
-        wait = self._wishes.wait_for_reload
-        threading.Thread(target=self._reloads.run, args=(wait,), name="reload", daemon=True).start()
-        self._wishes.wait_for_stop()
+        threading.Thread(target=self._reloads.run, args=(self._stopping,), name="reload", daemon=True).start()
+        self._stopping.wait()
         self._log.info("stopping")
         self._ready = False
-        self._stopping.set()
 
     def _begin_restored(self, lease: Lease) -> Term:
         term = self._begin(lease)
@@ -172,7 +168,8 @@ class Daemon:
 
     def stop(self) -> None:
         """End `run`, as SIGTERM does."""
-        self._wishes.stop()
+        self._stopping.set()
+        self._reloads.ask()  # so that nobody waits for another
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         shown = self._term or self._standby

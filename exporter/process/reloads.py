@@ -27,6 +27,7 @@ class Reloads:
         self._file, self._adopt, self._leading, self._log = file, adopt, leading, log
         self.steady = threading.Lock()
         """Whoever holds it sees no reload."""
+        self._asked = threading.Event()
         self.good, self.good_at = True, time.time()
 
     def reload(self) -> tuple[bool, str]:
@@ -51,9 +52,16 @@ class Reloads:
             self._tell(config)
             return True, "configuration reloaded"
 
-    def run(self, wait: Callable[[], bool]) -> None:
-        """Reload each time that `wait` says so, until it says no."""
-        while wait():
+    def ask(self) -> None:
+        """Have `run` reload; a reload that has not begun yet serves for this too."""
+        self._asked.set()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Reload when asked, until somebody asks during a stop."""
+        while self._asked.wait():
+            self._asked.clear()
+            if stopping.is_set():
+                return
             self.reload()
 
     def _tell(self, config: Config) -> None:

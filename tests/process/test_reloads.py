@@ -8,6 +8,7 @@ import pytest
 from exporter.errors import ConfigError, Problem, StartError, Stopped
 from exporter.process.reloads import Reloads
 from tests.process.test_lifecycle_log import Lines
+from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +101,18 @@ def test_nobody_reloads_while_the_process_is_to_stay_as_it_is(file: Path) -> Non
     assert len(process.adopted) == 1
 
 
-def test_it_reloads_each_time_that_it_is_asked_until_the_end(file: Path) -> None:
-    process, asked = Process(file), iter([True, True, False])
-    process.reloads.run(lambda: next(asked))
+def test_reloads_that_wait_are_one_and_a_stop_goes_before_those_that_wait(file: Path) -> None:
+    process, stopping = Process(file), threading.Event()
+    for _ in range(200):
+        process.reloads.ask()
+    thread = threading.Thread(target=process.reloads.run, args=(stopping,))
+    thread.start()
+    wait_until(lambda: process.adopted)
+    with process.reloads.steady:  # until then nobody reloads
+        process.reloads.ask()
+        wait_until(lambda: not process.reloads._asked.is_set(), why="a reload to wait")
+        process.reloads.ask()
+        stopping.set()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
     assert len(process.adopted) == 2
