@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 CHART = ROOT / "deploy" / "helm" / "circleci-insights-exporter"
 KUSTOMIZE = ROOT / "deploy" / "kubernetes"
 NODE = ROOT / "tests_deploy" / "node"
-OPERATOR = "monitoring.coreos.com/v1"
+MODELS = {
+    "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1",
+    "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
+}
 
 Object = dict[str, Any]
 
@@ -48,10 +51,10 @@ def objects(text: str) -> list[Object]:
 
 
 def problems(found: list[Object]) -> list[str]:
-    """What three versions of Kubernetes and the operator's CRDs would refuse; unknown kinds among it."""
-    own = [each for each in found if each["apiVersion"] == OPERATOR]
-    core = [each for each in found if each["apiVersion"] != OPERATOR]
-    return [*_kubernetes(core), *_operator(own)]
+    """What three versions of Kubernetes and the CRDs of others would refuse; unknown kinds among it."""
+    own = [each for each in found if each["apiVersion"] in MODELS]
+    core = [each for each in found if each["apiVersion"] not in MODELS]
+    return [*_kubernetes(core), *_modeled(own)]
 
 
 def _kubernetes(found: list[Object]) -> list[str]:
@@ -61,7 +64,7 @@ def _kubernetes(found: list[Object]) -> list[str]:
     return done.stdout.splitlines()
 
 
-def _operator(found: list[Object]) -> list[str]:
+def _modeled(found: list[Object]) -> list[str]:
     """The models refuse wrong values, the compiler refuses fields that they do not have."""
     if not found:
         return []
@@ -70,9 +73,9 @@ def _operator(found: list[Object]) -> list[str]:
     lines = done.stdout.splitlines()
     # Beside the packages that it imports.
     source = NODE / f"objects-{uuid4().hex}.ts"
-    module = "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1"
+    kinds = sorted({(each["kind"], MODELS[each["apiVersion"]]) for each in found})
     source.write_text(
-        "".join(f"import type {{ I{kind} }} from '{module}/{kind}';\n" for kind in sorted({o["kind"] for o in found}))
+        "".join(f"import type {{ I{kind} }} from '{module}/{kind}';\n" for kind, module in kinds)
         + "".join(
             f"export const object{index}: I{each['kind']} = {json.dumps(each)};\n" for index, each in enumerate(found)
         ),

@@ -403,6 +403,12 @@ def test_dashboards_are_config_maps_with_the_sidecars_label(source: str) -> None
             "webhooks.existingSecret",
         ),
         (["--values", "sharded", "--set", "ingress.enabled=true,ingress.host=a.example.com"], "ingress.enabled"),
+        (
+            ["--values", "sharded", "--set", "httpRoute.enabled=true,httpRoute.parentRefs[0].name=a"],
+            "httpRoute.enabled",
+        ),
+        (["--values", "minimal", "--set", "httpRoute.enabled=true"], "webhooks.existingSecret"),
+        (["--values", "full", "--set-json", "httpRoute.parentRefs=[]"], "httpRoute.parentRefs"),
         (["--values", "renamed", "--set", "prometheusRule.disabled={CircleCIDown}"], "there is no alert CircleCIDown"),
         (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.for=1m"], "there is no alert Circle"),
         (["--values", "renamed", "--set", "prometheusRule.overrides.Circle.fort=1m"], "'fort' not allowed"),
@@ -486,6 +492,60 @@ def test_the_ingress_lets_in_webhooks_alone(source: str) -> None:
 
     assert [(each["path"], each["pathType"]) for each in rule["http"]["paths"]] == [("/webhooks/circleci", "Exact")]
     assert all(not of_kind(rendered(source), "Ingress") for source in VALUES if source != "community")
+
+
+def test_a_route_of_the_gateway_api_lets_in_webhooks_alone() -> None:
+    found = rendered("full")
+    (route,) = of_kind(found, "HTTPRoute")
+    (rule,) = route["spec"]["rules"]
+    (service,) = of_kind(found, "Service")
+
+    assert rule["matches"] == [{"path": {"type": "Exact", "value": "/webhooks/circleci"}}]
+    assert rule["backendRefs"] == [{"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}]
+    assert all(not of_kind(rendered(source), "HTTPRoute") for source in VALUES if source != "full")
+
+
+@pytest.mark.parametrize(
+    ("registry", "repository", "image"),
+    [
+        ("", "registry.example.org/a/b", "registry.example.org/a/b:v1"),
+        ("mirror.example.org", "registry.example.org:5000/a/b", "mirror.example.org/a/b:v1"),
+        ("mirror.example.org", "a/b", "mirror.example.org/a/b:v1"),
+        ("mirror.example.org", "b", "mirror.example.org/b:v1"),
+    ],
+)
+def test_a_registry_takes_the_place_of_the_one_of_the_image(registry: str, repository: str, image: str) -> None:
+    chosen = f"image.registry={registry},image.repository={repository},image.tag=v1"
+
+    assert container(template("--values", CHART / "ci/minimal.yaml", "--set", chosen))["image"] == image
+
+
+@pytest.mark.parametrize("source", ["sharded-in-memory", "replicas", "base", "overlays/prometheus-operator"])
+def test_a_network_policy_lets_in_its_own_namespace_and_monitoring_and_not_the_whole_cluster(source: str) -> None:
+    (policy,) = of_kind(rendered(source), "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+
+    assert {"podSelector": {}} in rule["from"]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert monitoring in rule["from"]
+    assert {"namespaceSelector": {}} not in rule["from"]
+
+
+def test_scraping_goes_through_a_proxy_and_lets_the_targets_labels_win_where_the_values_say_so() -> None:
+    found = template("--values", CHART / "ci/full.yaml", "--set", "serviceMonitor.honorLabels=false")
+    ((endpoint,),) = (each["spec"]["endpoints"] for each in of_kind(found, "ServiceMonitor"))
+
+    assert endpoint["honorLabels"] is False
+    assert endpoint["proxyUrl"] == "http://proxy.monitoring:3128"
+
+
+def test_every_service_of_the_chart_has_the_ip_families_of_the_values() -> None:
+    families = "service.ipFamilyPolicy=RequireDualStack,service.ipFamilies={IPv6,IPv4}"
+    services = of_kind(template("--values", CHART / "ci/sharded.yaml", "--set", families), "Service")
+
+    assert len(services) == 2
+    assert {each["spec"]["ipFamilyPolicy"] for each in services} == {"RequireDualStack"}
+    assert all(each["spec"]["ipFamilies"] == ["IPv6", "IPv4"] for each in services)
 
 
 @pytest.mark.parametrize("source", ["full", "overlays/webhooks"])

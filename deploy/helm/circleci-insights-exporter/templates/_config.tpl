@@ -53,11 +53,14 @@
 {{- end -}}
 
 {{- /* Fails where webhooks are let in that no secret can verify: the exporter would have no such route. */ -}}
-{{- define "exporter.requireWebhookSecret" -}}
+{{- define "exporter.requireWebhooks" -}}
+{{- if and (gt (int .Values.shards) 1) (not (dig "state" "url" "" .Values.config)) -}}
+{{- fail "ingress.enabled, httpRoute.enabled: a webhook must reach the shard that has its project; take one shard, or config.state.url" -}}
+{{- end -}}
 {{- $variable := false -}}
 {{- range .Values.extraEnv -}}{{- if eq .name "CIRCLECI_WEBHOOK_SECRET" -}}{{- $variable = true -}}{{- end -}}{{- end -}}
 {{- $file := dig "webhooks" "secret_file" "" .Values.config -}}
 {{- if not (or .Values.webhooks.existingSecret $file $variable .Values.extraEnvFrom .Values.existingConfigMap) -}}
-{{- fail "ingress.enabled: name a Secret with the webhook secret in webhooks.existingSecret" -}}
+{{- fail "ingress.enabled, httpRoute.enabled: name a Secret with the webhook secret in webhooks.existingSecret" -}}
 {{- end -}}
 {{- end -}}

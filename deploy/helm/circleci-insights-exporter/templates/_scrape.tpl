@@ -22,7 +22,10 @@ selector:
   interval: {{ .Values.serviceMonitor.interval }}
   scrapeTimeout: {{ .Values.serviceMonitor.scrapeTimeout }}
   # `project` and `job_name` are the exporter's own labels: a label of the target must not take their place.
-  honorLabels: true
+  honorLabels: {{ .Values.serviceMonitor.honorLabels }}
+  {{- with .Values.serviceMonitor.proxyUrl }}
+  proxyUrl: {{ . | quote }}
+  {{- end }}
   relabelings:
     {{- if gt (int .Values.replicaCount) 1 }}
     # What a replica says of itself has its pod's name.
