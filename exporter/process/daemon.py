@@ -15,10 +15,10 @@ from exporter.errors import ConfigError, StartError
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.process import figures, fixed
 from exporter.process.fixed import Options
+from exporter.process.leading import Standby
+from exporter.process.own_inbox import OwnInbox
 from exporter.process.reloads import Reloads
-from exporter.process.standby import Standby
 from exporter.process.term import Term
-from exporter.process.webhook_door import WebhookDoor
 from exporter.system.garbage import collection_paused
 from exporter.system.heap import share_one_heap
 from exporter.system.signals import on_signals
@@ -162,9 +162,9 @@ class Daemon:
     def _webhooks(self) -> Webhooks | None:
         if self._secrets is None:
             return None
-        if self._replica is not None and self._replica.door is not None:
-            return Webhooks(self._replica.door, self._secrets.current, self._replica.door.count)
-        return Webhooks(WebhookDoor(lambda: self._only.engine), self._secrets.current, self._count_webhook)
+        if self._replica is not None and self._replica.inbox is not None:
+            return Webhooks(self._replica.inbox, self._secrets.current, self._replica.inbox.count)
+        return Webhooks(OwnInbox(lambda: self._only.engine), self._secrets.current, self._count_webhook)
 
     def stop(self) -> None:
         """End `run`, as SIGTERM does."""

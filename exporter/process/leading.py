@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from exporter import __version__
 from exporter.errors import ConfigError, ExporterError
-from exporter.process.keeper import Keeper
-from exporter.process.lease import Lease
-from exporter.process.term import Term
-from exporter.system.logs import Logger
+from exporter.formats.deflate import Joined, fragment
+from exporter.formats.exposition import EOF
+from exporter.telemetry import StandbyTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from exporter.process.keeper import Keeper
+    from exporter.process.lease import Lease
+    from exporter.process.term import Term
+    from exporter.system.logs import Logger
 
 RETRY = 1.0
 LONGEST_RETRY = 8.0
@@ -95,3 +103,17 @@ class Leader:
         if before is not None:
             before.stop()
             before.close()
+
+
+class Standby:
+    """What a replica shows while it does not lead: its own process, and nothing of CircleCI."""
+
+    def __init__(self) -> None:
+        self._telemetry = StandbyTelemetry(__version__)
+
+    def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
+        body = self._telemetry.render(openmetrics=openmetrics) + (EOF if openmetrics else b"")
+        if not gzip:
+            return (body,), len(body)
+        pieces = Joined().followed_by([fragment(body)]).member()
+        return pieces, sum(map(len, pieces))

@@ -9,11 +9,10 @@ from exporter.config import Config
 from exporter.errors import StartError
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
-from exporter.process.inbox_watch import InboxWatch
 from exporter.process.keeper import Keeper
 from exporter.process.leading import Leader
 from exporter.process.lease import Lease
-from exporter.process.shared_door import SharedDoor
+from exporter.process.shared_inbox import InboxWatch, SharedInbox
 from exporter.process.term import Term
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.lease_table import LeaseTable, Place
@@ -42,26 +41,26 @@ class Replica:
         """Connect to nothing yet. `config` gives the newest configuration, `begin` makes a term."""
         self.keeper = _keeper(config(), options.shard, options.total_shards, log)
         self.leader = Leader(self.keeper, begin, log)
-        self.door: SharedDoor | None = None
+        self.inbox: SharedInbox | None = None
         if webhooks:
             self._arrivals = Arrivals(Link(self.keeper.login, WEBHOOK_SECONDS), config().circleci.api_url)
-            self.door = SharedDoor(self._arrivals, config, self._look, self.keeper.time.wall)
+            self.inbox = SharedInbox(self._arrivals, config, self._look, self.keeper.time.wall)
 
     def start(self, stop: Callable[[], None]) -> None:
         """Ask for the lease, and take webhooks. `stop` ends the process where this replica can never lead."""
         self.leader.start(stop)
-        if self.door is not None:
-            self.door.start()
+        if self.inbox is not None:
+            self.inbox.start()
 
     def stop(self) -> None:
         """Lead no longer, give the lease back, and let go of the database."""
         self.leader.stop()
-        if self.door is not None:
-            self.door.stop()
+        if self.inbox is not None:
+            self.inbox.stop()
 
     def watch(self, engine: Engine, counted: Callable[[str, str, int], None] | None) -> InboxWatch | None:
         """What looks into the database's inbox for a term."""
-        if self.door is None:
+        if self.inbox is None:
             return None
         return InboxWatch(engine, self._arrivals, counted)
 

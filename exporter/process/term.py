@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from exporter.config import Config
     from exporter.process.fixed import Options
-    from exporter.process.inbox_watch import InboxWatch
     from exporter.process.lease import Lease
+    from exporter.process.shared_inbox import InboxWatch
     from exporter.system.logs import Logger
     from exporter.web.page.overview import ApiView
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.process.webhook_door import WebhookDoor
+from exporter.process.own_inbox import OwnInbox
 from exporter.runs.hints import Hint as Waiting
 from exporter.web.webhooks import Hint
 from tests.watching import NOON, SLUG, Watching, watching
@@ -29,21 +29,21 @@ def running() -> Iterator[Watching]:
 
 
 def test_a_hint_is_taken_by_slug_and_by_the_id_that_circleci_names_for_the_project(running: Watching) -> None:
-    door = WebhookDoor(lambda: running.engine, lambda: NOON)
+    inbox = OwnInbox(lambda: running.engine, lambda: NOON)
     snapshot = running.engine.store.get(SLUG)
     assert snapshot is not None
     assert snapshot.facts is not None
     assert len(snapshot.facts.id) == 36
     for hint in (told(SLUG), told("gh/acme/renamed", snapshot.facts.id)):
-        assert door.knows(hint)
-        assert door.accept(hint)
+        assert inbox.knows(hint)
+        assert inbox.accept(hint)
     assert running.engine.state.hints() == [(Waiting(SLUG, WORKFLOW, PIPELINE, ended=True, taken_at=NOON), 1)]
 
 
 def test_a_project_that_is_not_polled_here_or_without_its_pipelines_is_not_known(running: Watching) -> None:
-    door = WebhookDoor(lambda: running.engine)
-    assert not door.knows(told("gh/acme/api"))
-    assert not door.knows(told("", "7d2f6b84-1c3e-4a55-8f90-6e5d4c3b2a19"))
-    assert not door.knows(told())
+    inbox = OwnInbox(lambda: running.engine)
+    assert not inbox.knows(told("gh/acme/api"))
+    assert not inbox.knows(told("", "7d2f6b84-1c3e-4a55-8f90-6e5d4c3b2a19"))
+    assert not inbox.knows(told())
     running.restart(collectors="runs")
-    assert not door.knows(told(SLUG))
+    assert not inbox.knows(told(SLUG))

@@ -1,4 +1,4 @@
-"""What the webhook route of every replica hands in, leading or not: hints go into the database."""
+"""The inbox in the database: every replica writes hints of its webhook route into it, and the leader looks there."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from exporter.config import Config, ProjectSettings
+from exporter.errors import StateError, Stopped
 from exporter.insights.collectors import PIPELINES
 from exporter.polling.inbox import MOST_WAITING
-from exporter.process.webhook_door import WORKFLOW_ENDED
+from exporter.process.engine import Engine
+from exporter.process.own_inbox import WORKFLOW_ENDED
 from exporter.runs import hints
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.login import UnreachableError, reach
 from exporter.web.webhooks import Hint
 
-FLUSH_EVERY = 1.0
+FLUSH_EVERY = LOOK_EVERY = 1.0
 
 
-class SharedDoor:
-    """The inbox as the web side of one replica knows it."""
+class SharedInbox:
+    """The inbox as the web side of one replica knows it, leading or not."""
 
     def __init__(
         self, arrivals: Arrivals, config: Callable[[], Config], written: Callable[[], None], wall: Callable[[], float]
@@ -103,3 +105,50 @@ class SharedDoor:
         except UnreachableError:  # they are written later
             with self._lock:
                 self._counts.update(counts)
+
+
+class InboxWatch:
+    """The leader's look: every second, or when it is hurried. The state logs that the database cannot be reached."""
+
+    def __init__(self, engine: Engine, arrivals: Arrivals, counted: Callable[[str, str, int], None] | None) -> None:
+        """`counted` gets event, result and how many webhooks came since the last look; None shows no such numbers."""
+        self._inbox, self._store, self._arrivals = engine.inbox, engine.store, arrivals
+        self._stop, self._log, self._counted = engine.stop, engine.log, counted
+        self._totals: dict[tuple[str, str], int] = {}
+        self._hurry = threading.Event()
+        if counted:
+            self._count()  # so that the first scrape has the totals
+
+    def start(self) -> None:
+        """Look from now on, until the term ends."""
+        threading.Thread(target=self._run, name="inbox", daemon=True).start()
+
+    def hurry(self) -> None:
+        self._hurry.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._hurry.wait(LOOK_EVERY)
+            self._hurry.clear()
+            try:
+                self._look()
+            except (StateError, Stopped, UnreachableError):
+                continue  # it is said elsewhere, and the next look may find it again
+            except Exception:  # noqa: BLE001  a defect ends one look, not the watch
+                self._log.exception("unexpected error", task="inbox")
+
+    def _look(self) -> None:
+        self._inbox.look(
+            {slug for slug, (snapshot, _) in self._store.published.items() if PIPELINES in snapshot.project.collectors}
+        )
+        if self._counted:
+            self._count()
+
+    def _count(self) -> None:
+        with reach():
+            totals = self._arrivals.totals()
+        if self._counted:
+            for (event, result), requests in totals.items():
+                # Fewer than before are those of an older copy, which this term will not outlive.
+                self._counted(event, result, max(0, requests - self._totals.get((event, result), 0)))
+        self._totals = totals

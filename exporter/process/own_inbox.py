@@ -1,4 +1,4 @@
-"""What the webhook route hands in: whose hint it is, and the way to that project's poll."""
+"""Hints of the webhook route of a process alone: whose they are, and the way to that project's poll."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.web.webhooks import Hint
 WORKFLOW_ENDED = "workflow-completed"
 
 
-class WebhookDoor:
+class OwnInbox:
     """The inbox as the web side knows it. The engine is made after the web server, so it is asked for when needed."""
 
     def __init__(self, engine: Callable[[], Engine], wall: Callable[[], float] = time.time) -> None:
