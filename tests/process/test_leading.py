@@ -31,8 +31,9 @@ LEASE = 3.0
 class Brief:
     """A term of nothing."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, leader: Leader) -> None:
         self.lease, self.stale, self.steps = lease, "", ["made"]
+        self.leader, self.followed_by = leader, list[object]()
         self.taken, self.ended = lease.taken, lease.stop_event()
 
     def start(self) -> None:
@@ -40,6 +41,7 @@ class Brief:
 
     def stop(self) -> None:
         self.steps.append("stopped")
+        self.followed_by.append(self.leader.shown)
 
     def close(self) -> None:
         self.steps.append("closed")
@@ -54,6 +56,8 @@ class Following:
         log: Any = self.log
         self.terms: list[Brief] = []
         self.troubles: list[Exception] = []
+        self.may_read, self.reads = threading.Event(), 0
+        self.may_read.set()
         self.reading = 0.0
         """Seconds for which the state is read."""
         self.ahead = 0.0
@@ -70,8 +74,10 @@ class Following:
     def _begin(self, lease: Lease) -> Brief:
         if self.troubles:
             raise self.troubles.pop(0)
+        self.reads += 1
+        assert self.may_read.wait(PATIENCE)
         time.sleep(self.reading)
-        self.terms.append(Brief(lease))
+        self.terms.append(Brief(lease, self.leader))
         return self.terms[-1]
 
     def leads(self) -> bool:
@@ -146,6 +152,7 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     assert shown is first
     wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert first.steps == ["made", "started", "stopped", "closed"]
+    assert first.followed_by == [following.terms[1]], "and nothing between"
     before, after = first.taken.hold, following.terms[1].taken.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
 
@@ -179,6 +186,7 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Follow
     following.start()
     wait_until(following.leads)
     following.ahead = 0.95 * LEASE
+    assert following.leader.shown is None
     assert following.terms[0].ended.is_set()
     wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
@@ -209,6 +217,16 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
         with pytest.raises(Refused), postgres.transaction():
             postgres.execute("SELECT 1")
     assert database.run("SELECT url FROM server") == [("late",)]
+
+
+def test_what_was_being_read_when_the_end_came_is_never_started(following: Following) -> None:
+    following.may_read.clear()
+    following.start()
+    wait_until(lambda: following.reads)
+    following.leader.stop()
+    following.may_read.set()
+    wait_until(lambda: following.terms and following.terms[0].steps[-1] == "closed")
+    assert following.terms[0].steps == ["made", "stopped", "closed"]
 
 
 def test_the_end_ends_the_term_and_gives_the_lease_back(following: Following, database: Address) -> None:
