@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from exporter import __version__
+from exporter.config import parse
 from exporter.insights import own_families
-from exporter.insights.collectors import COLLECTORS, NAMES
+from exporter.insights.collectors import COLLECTORS, NAMES, OF_PROJECTS, ORGANIZATIONS, completed
 from exporter.insights.family import Family
 from exporter.runners.families import LABELS as RUNNER_FAMILIES
 from exporter.telemetry import Telemetry
@@ -14,6 +15,9 @@ from exporter.usage.families import LABELS as USAGE_FAMILIES
 from exporter.web.webhooks import EVENTS, RESULTS
 
 Entry = dict[str, str | list[str]]
+RUNNERS, USAGE = "self-hosted runners", "Usage export"
+SETTINGS = {ORGANIZATIONS: "organizations", RUNNERS: "runners", USAGE: "usage"}
+"""What is no collector of a project, by the key that turns it on."""
 
 
 def rows() -> list[Entry]:
@@ -26,7 +30,23 @@ def markdown() -> str:
     sections: dict[str, list[Entry]] = {}
     for row in rows():
         sections.setdefault(str(row["collector"]), []).append(row)
-    return "\n".join(f"### {name[0].upper()}{name[1:]}\n\n{_table(entries)}" for name, entries in sections.items())
+    return "\n".join(
+        f"### {name[0].upper()}{name[1:]}\n\n{_switched_on(name)}{_table(entries)}"
+        for name, entries in sections.items()
+    )
+
+
+def _switched_on(section: str) -> str:
+    """What a section's metrics need in the configuration."""
+    name = section.removeprefix("collector ")
+    if name in SETTINGS:
+        return f"Off by default: needs `{SETTINGS[name]}` in the configuration.\n\n"
+    if name not in OF_PROJECTS:
+        return ""
+    if name in parse("projects: [gh/any/project]").projects[0].collectors:
+        return "On by default.\n\n"
+    adding = [f"`{each}`" for each in OF_PROJECTS if name in completed((each,))]
+    return f"Off by default: add {' or '.join(adding)} to `collectors`.\n\n"
 
 
 def _table(entries: Sequence[Entry]) -> str:
@@ -60,9 +80,9 @@ def _collected() -> Iterator[Entry]:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
     for family, names in RUNNER_FAMILIES.items():
-        yield _entry(family, list(names), "self-hosted runners")
+        yield _entry(family, list(names), RUNNERS)
     for family, names in USAGE_FAMILIES.items():
-        yield _entry(family, list(names), "Usage export")
+        yield _entry(family, list(names), USAGE)
 
 
 def _own() -> Iterator[Entry]:
