@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,22 @@ def test_the_readme_lists_the_thresholds_that_a_project_or_an_organization_can_o
     readme = (DEPLOY / "prometheus" / "README.md").read_text(encoding="utf-8")
 
     assert names == set(re.findall(r"^\| `(\w+)` \| CircleCI", readme, re.MULTILINE))
+
+
+def test_the_three_alerts_to_begin_with_exist_and_alertmanager_takes_their_route(program: Any, tmp_path: Path) -> None:
+    page = (DEPLOY / "prometheus" / "README.md").read_text(encoding="utf-8")
+    section = page.partition("## Begin with three alerts")[2].partition("\n## ")[0]
+    first = re.findall(r"^\| \[(\w+)\]", section, re.MULTILINE)
+    (example,) = re.findall(r"(?ms)```yaml\n(.*?)```", section)
+    (tmp_path / "first.yml").write_text(textwrap.dedent(example), encoding="utf-8")
+
+    assert len(first) == 3
+    assert set(first) <= {alert["alert"] for alert in ALERTS}
+    subprocess.run([program("amtool"), "check-config", tmp_path / "first.yml"], check=True)
+    for name in ("CircleCIShardMissing", *first):
+        routed = [program("amtool"), "config", "routes", "test", f"--config.file={tmp_path / 'first.yml'}"]
+        done = subprocess.run([*routed, f"alertname={name}"], check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == ("platform" if name in first else "nobody")
 
 
 def test_alertmanager_takes_its_example(program: Any) -> None:
