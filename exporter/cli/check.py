@@ -7,6 +7,7 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
+from itertools import chain
 from typing import Any
 
 import click
@@ -54,11 +55,12 @@ def check(config: Config, log: Logger, *, offline: bool, as_json: bool, webhook_
         return False
     projects, _ = found(engine, config, 0, 1)
     findings = _examine(engine, projects, config.circleci, webhook_url)
-    document = _document(config, engine, findings, owner)
+    sources = sources_check.examine(config, engine)
+    document = _document(config, engine, findings, sources, owner)
     if as_json:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        table(config, findings, document)
+        table(config, findings, sources, document)
     return bool(document["ok"])
 
 
@@ -107,24 +109,25 @@ def _examine(engine: Engine, projects: Sequence[Project], circleci: CircleCI, we
     return [examined[project.slug] for project in projects]
 
 
-def _document(config: Config, engine: Engine, findings: Sequence[Finding], owner: str) -> dict[str, Any]:
+def _document(
+    config: Config, engine: Engine, findings: Sequence[Finding], sources: sources_check.Found, owner: str
+) -> dict[str, Any]:
     lists = lists_per_hour(finding.project for finding in findings if not finding.error)
     calls = [_calls(finding, listed=organization_of(finding.project.slug) in lists) for finding in findings]
     searches = [searches_per_hour(organization) for organization in config.organizations]
     projects = [_project(config, *each) for each in zip(findings, calls, strict=True)]
     organizations = [_organization(engine, *each) for each in zip(config.organizations, searches, strict=True)]
-    runners, usage = sources_check.runners(config, engine), sources_check.usage(config, engine)
+    beside = {collector: sources_check.documents(found) for collector, found in sources.items()}
     total = sum((*lists.values(), *calls, *searches), NONE)
     return {
-        "ok": all(entry["ok"] for entry in (*projects, *organizations, *runners, *usage)),
+        "ok": all(entry["ok"] for entry in chain(projects, organizations, *beside.values())),
         "token": {"accepted": True, "login": owner},
         "projects": projects,
         "pipeline_lists": [{"organization": each, "calls_per_hour": of._asdict()} for each, of in lists.items()],
         "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
         "calls_per_hour": {**total._asdict(), "allowed": config.circleci.requests_per_second * HOUR},
         "organizations": organizations,
-        "runners": runners,
-        "usage": usage,
+        **beside,
     }
 
 

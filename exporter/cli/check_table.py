@@ -22,7 +22,7 @@ SHOWN = 5
 LONGEST_NAME = 40
 
 
-def table(config: Config, findings: Sequence[Finding], document: dict[str, Any]) -> None:
+def table(config: Config, findings: Sequence[Finding], sources: sources_check.Found, document: dict[str, Any]) -> None:
     """Print a row a project, what is wrong below it, and what all of it costs."""
     rows = Table(
         box=box.SIMPLE_HEAD, title=f"{config.file} checked against {config.circleci.url}", title_justify="left"
@@ -59,8 +59,7 @@ def table(config: Config, findings: Sequence[Finding], document: dict[str, Any])
     for entry in document["pipeline_lists"]:
         needed = entry["calls_per_hour"]["most"]
         console.print(line(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
-    sources_check.explain_runners(console, document["runners"])
-    sources_check.explain_usage(console, document["usage"])
+    sources_check.explain(console, sources)
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(line(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"

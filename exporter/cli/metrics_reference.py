@@ -9,14 +9,12 @@ from exporter.config import parse
 from exporter.insights import own_families
 from exporter.insights.collectors import COLLECTORS, NAMES, OF_PROJECTS, ORGANIZATIONS, completed
 from exporter.insights.family import Family
-from exporter.runners.families import LABELS as RUNNER_FAMILIES
+from exporter.process.sources import SOURCES
 from exporter.telemetry import Telemetry
-from exporter.usage.families import LABELS as USAGE_FAMILIES
 from exporter.web.webhooks import EVENTS, RESULTS
 
 Entry = dict[str, str | list[str]]
-RUNNERS, USAGE = "self-hosted runners", "Usage export"
-SETTINGS = {ORGANIZATIONS: "organizations", RUNNERS: "runners", USAGE: "usage"}
+SETTINGS = {ORGANIZATIONS: "organizations", **{source.title: source.collector for source in SOURCES}}
 """What is no collector of a project, by the key that turns it on."""
 
 
@@ -79,10 +77,9 @@ def _collected() -> Iterator[Entry]:
         for table in collector.shown:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
-    for family, names in RUNNER_FAMILIES.items():
-        yield _entry(family, list(names), RUNNERS)
-    for family, names in USAGE_FAMILIES.items():
-        yield _entry(family, list(names), USAGE)
+    for source in SOURCES:
+        for family, names in source.families.items():
+            yield _entry(family, list(names), source.title)
 
 
 def _own() -> Iterator[Entry]:

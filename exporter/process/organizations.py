@@ -55,8 +55,12 @@ class Organizations:
         for slug in self._projects.organizations:
             self._schedule.add(self._job(slug), self._due(slug))
 
-    def change(self, config: Config) -> None:
-        """Adopt another configuration; projects that are known already are settled at once."""
+    def prepare(self, config: Config) -> Callable[[], None]:
+        """Make ready for another configuration, which the call of what is returned adopts."""
+        return lambda: self._adopt(config)
+
+    def _adopt(self, config: Config) -> None:
+        """Projects that are known already are settled at once."""
         with self._lock:
             self._projects.adopt(config)
             organizations = self._projects.organizations

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from exporter.config import Config
-from exporter.process.engine import Engine
+from exporter.polling.source import Parts, Source
 from exporter.runners import RunnerCounts
 from exporter.usage import UsageExports
 
-Source = RunnerCounts | UsageExports
-"""Asks nothing, and runs no thread, unless the configuration turns it on."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.process.engine import Engine
+
+SOURCES: tuple[type[Source[Any]], ...] = (RunnerCounts, UsageExports)
 
 
-def sources(config: Config, engine: Engine, shard: int, environ: Mapping[str, str]) -> tuple[Source, ...]:
-    """Every source of a process; only the first shard has some. Raises ConfigError or StartError."""
-    if shard:
-        return ()
-    return (
-        RunnerCounts(config, engine.attempts, engine.stop, environ),
-        UsageExports(config, engine.attempts, engine.store, engine.state.usage, engine.stop),
-    )
+def parts(engine: Engine, environ: Mapping[str, str]) -> Parts:
+    """What the sources of a process may use."""
+    return Parts(engine.attempts, engine.store, engine.state, engine.stop, environ)

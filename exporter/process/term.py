@@ -22,7 +22,7 @@ from exporter.process.fleet import Fleet
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
-from exporter.process.sources import sources
+from exporter.process.sources import SOURCES, parts
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
 from exporter.web.http.incidents import KINDS
@@ -72,7 +72,11 @@ class Term:
             engine.state.show_up()
             for kind in KINDS:
                 engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
-            self._sources = sources(config, engine, shard, environ)
+            self._sources = [
+                source(config, parts(engine, environ))
+                for source in SOURCES
+                if shard == 0  # of several shards one reads what is of no project
+            ]
             self.count_webhook = None
             if webhooks and (inbox is None or shard == 0):  # of several shards one shows what all have counted
                 self.count_webhook = engine.telemetry.webhooks(EVENTS, RESULTS)
@@ -140,11 +144,9 @@ class Term:
 
     def change(self, config: Config) -> None:
         """Adopt another configuration. Raises ConfigError or StartError; then nothing has changed."""
-        adopt, others = self.engine.prepare(config), [source.prepare(config) for source in self._sources]
-        adopt()
-        self._organizations.change(config)
-        for adopt_beside in others:
-            adopt_beside()
+        sources = (source.prepare for source in self._sources)
+        for adopt in [prepare(config) for prepare in (self.engine.prepare, self._organizations.prepare, *sources)]:
+            adopt()
 
     def look_into_inbox(self) -> None:
         """Look at once for hints that this replica has written into the database."""

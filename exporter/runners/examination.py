@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 
-from exporter.client import Client
-from exporter.config import Config
+from exporter.config import RunnerSettings
 from exporter.errors import PollError
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
-from exporter.polling.attempt import SYSTEM_CLOCKS
+from exporter.polling.source import Examined
 from exporter.runners import questions
 from exporter.runners.answers import read
-from exporter.runners.counts import CONCURRENCY, access, limiter
+
+REMEDIES = {
+    "not_found": "It does not exist, or the token's user cannot see it. If every `/runner/tasks` fails so, CircleCI no "
+    "longer counts tasks for anyone: do not scale by them. `circleci_runners` goes on.",
+    "redirect": "`runners.url` redirects: it is not the final address. Use the address that it redirects to.",
+}
+Ask = Callable[[Question], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A namespace with its resource classes, or one listed class; with the error in words and its reason, if any."""
-
-    subject: str
-    is_namespace: bool
-    classes: tuple[str, ...] = ()
-    error: str = ""
-    reason: str = ""
-
-
-Ask = Callable[[Question], tuple[object, float | None]]
-
-
-def examine(config: Config, client: Client, stop: threading.Event, environ: Mapping[str, str]) -> list[Finding]:
-    """Ask about all that the configuration names. Raises ConfigError, StartError or Stopped."""
-    settings = config.runners
-    if not settings.wanted:
-        return []
-    api, by = access(config, client, environ), limiter(stop, SYSTEM_CLOCKS)
-
-    def ask(question: Question) -> tuple[object, float | None]:
-        return api.ask(question, by)
-
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
+def examined(settings: RunnerSettings, ask: Ask, at_once: int) -> list[Examined]:
+    """Ask about all that the settings name, so many at once. Raises Stopped."""
+    with ThreadPoolExecutor(at_once) as pool:
         of_namespaces = pool.map(lambda each: _namespace(ask, each), settings.namespaces)
         of_classes = pool.map(lambda each: _listed(ask, each), settings.resource_classes)
         return [*of_namespaces, *of_classes]
 
 
-def _namespace(ask: Ask, namespace: str) -> Finding:
-    found = Finding(namespace, is_namespace=True)
+def _namespace(ask: Ask, namespace: str) -> Examined:
+    classes: list[str] = []
+    failure = None
     try:
-        labels = [labels for labels, _ in _rows(ask, questions.classes(namespace))]
-        found = replace(found, classes=tuple(name for (name,) in labels))
-        for each in found.classes[:1]:  # the counts of all classes come from the same place
+        classes = [name for (name,), _ in _rows(ask, questions.classes(namespace))]
+        for each in classes[:1]:  # the counts of all classes come from the same place
             _count(ask, each)
     except PollError as error:
-        return replace(found, error=str(error), reason=error.reason)
-    return found
+        failure = error
+    told = f"Runners of {namespace}: {', '.join(classes) or 'no resource class'}"
+    reading = f"Reading runners of {namespace}"
+    return Examined({"namespace": namespace}, reading, {"resource_classes": classes}, told, failure)
 
 
-def _listed(ask: Ask, resource_class: str) -> Finding:
+def _listed(ask: Ask, resource_class: str) -> Examined:
+    failure = None
     try:
         _count(ask, resource_class)
     except PollError as error:
-        return Finding(resource_class, is_namespace=False, error=str(error), reason=error.reason)
-    return Finding(resource_class, is_namespace=False)
+        failure = error
+    told, reading = f"Runners of {resource_class}: readable", f"Reading runners of {resource_class}"
+    return Examined({"resource_class": resource_class}, reading, {}, told, failure)
 
 
 def _count(ask: Ask, resource_class: str) -> None:
@@ -75,5 +60,4 @@ def _count(ask: Ask, resource_class: str) -> None:
 
 
 def _rows(ask: Ask, question: Question) -> list[Row]:
-    payload, _ = ask(question)
-    return read(question, payload, time.time()).rows
+    return read(question, ask(question), time.time()).rows

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from exporter.config import Config
 from exporter.counting.cells import Key, hold_of
 from exporter.errors import DeadlineError, PollError, StateError
-from exporter.polling.attempt import Attempts
-from exporter.publishing.store import SnapshotStore
-from exporter.state.usage_store import UsageStore
+from exporter.polling.source import Source
 from exporter.usage import identity, planning
 from exporter.usage.api import FailedError, HeldBackError, LostError, UsageApi
 from exporter.usage.cells import Cell, grown
@@ -30,35 +26,22 @@ PROJECTS_WITHIN = 120.0
 """Seconds after the start for which projects with a label of their own are waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all organizations are read with. `publish` shows what has changed; who reads an export holds `reading`."""
-
-    attempts: Attempts
-    store: SnapshotStore
-    state: UsageStore
-    stop: threading.Event
-    api: UsageApi
-    config: Callable[[], Config]
-    publish: Callable[[], None]
-    reading: threading.Semaphore
-
-
 class OrganizationExports:
     """What is known of one organization's exports. One thread at a time takes its steps; any may read `shown`."""
 
-    def __init__(self, slug: str, means: Means) -> None:
-        """Nothing is read, nor asked, yet."""
-        self.slug, self._means = slug, means
+    def __init__(self, slug: str, source: Source[str], api: UsageApi, reading: threading.Semaphore) -> None:
+        """Nothing is read, nor asked, yet. Who reads an export holds `reading`."""
+        self.slug, self._source, self._api, self._reading = slug, source, api, reading
+        self._attempts, self._clocks, self._store = source.attempts, source.attempts.clocks, source.parts.store
+        self._state = source.parts.state.usage
         self.shown = Shown(slug)
         self._progress = Progress()
         self._cells: dict[Key, Cell] = {}
         self._loaded = False
         self._restarted = False
-        self._began = self._showing_since = means.attempts.clocks.monotonic()
+        self._began = self._showing_since = self._clocks.monotonic()
         self.wait = 0.0
         """Seconds until the next step."""
-        self._failing = False
 
     def step(self) -> bool:
         """Do what is next, if anything is; returns that there is no more to do."""
@@ -72,13 +55,7 @@ class OrganizationExports:
         return False
 
     def failed(self, error: PollError) -> None:
-        attempts = self._means.attempts
-        attempts.telemetry.failed(COLLECTOR, error.reason)
-        if not self._failing:
-            self._failing = True
-            attempts.log.warning(
-                "the Usage export is failing", organization=self.slug, reason=error.reason, error=str(error)
-            )
+        self._source.failed(self.slug, error)
 
     def _step(self) -> None:
         if not self._loaded:
@@ -86,7 +63,7 @@ class OrganizationExports:
         if self._progress.held:
             self._release()
             return
-        attempts, config = self._means.attempts, self._means.config()
+        attempts, config = self._attempts, self._source.config
         if attempts.client.lost is not None:
             return  # as polls are held; what was started is looked at later
         bounds = config.defaults.pipelines.wait_buckets
@@ -100,23 +77,23 @@ class OrganizationExports:
             match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
                 case Start() as window:
                     self._start(window)
-                case Look() if self._names_known() and self._means.reading.acquire(blocking=False):
+                case Look() if self._names_known() and self._reading.acquire(blocking=False):
                     try:
                         self._look()
                     finally:
-                        self._means.reading.release()
+                        self._reading.release()
         finally:
             self._decide_wait()
 
     def _decide_wait(self) -> None:
-        now = self._means.attempts.clocks.wall()
+        now = self._clocks.wall()
         step = planning.next_step(self._progress, now, self._today(), restarted=self._restarted)
         until = getattr(step, "until", now + 1)
         self.wait = min(max(until - now, 0.05), LONGEST_WAIT)
 
     def load(self) -> None:
         """Read and show what the state knows, once. Raises StateError; then the first step does it."""
-        found = self._means.state.read(self.slug, read_progress, read_cell)
+        found = self._state.read(self.slug, read_progress, read_cell)
         if found is not None:
             self._progress, cells = found
             self._cells = dict(cells)
@@ -124,34 +101,33 @@ class OrganizationExports:
         self._show()
 
     def _identify(self) -> None:
-        means = self._means
-        projects = identity.polled(self.slug, means.config(), means.store)
-        found = identity.find(self.slug, projects, means.attempts)
+        projects = identity.polled(self.slug, self._source.config, self._store)
+        found = identity.find(self.slug, projects, self._attempts)
         if found != self._progress.id:
             self._write(replace(self._progress, id=found))
 
     def _start(self, window: Start) -> None:
-        interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
+        interval, clock = self._source.config.usage.interval, self._clocks.wall
         self._write(planning.starting(self._progress, clock(), interval))
         try:
-            export = self._means.api.start(self._progress.id, window)
+            export = self._api.start(self._progress.id, window)
         except HeldBackError as error:
             now = clock()
             self._write(replace(self._progress, not_before=now, paused_until=now + error.seconds))
             raise
         self._write(replace(self._progress, export=Export(export, window.first, window.end, clock())))
         start, end = planning.written(window.first), planning.written(window.end)
-        self._means.attempts.log.info("Usage export started", organization=self.slug, start=start, end=end)
+        self._attempts.log.info("Usage export started", organization=self.slug, start=start, end=end)
 
     def _look(self) -> None:
         export = self._progress.export
         if export is None:
             return
-        interval, clock = self._means.config().usage.interval, self._means.attempts.clocks.wall
+        interval, clock = self._source.config.usage.interval, self._clocks.wall
         self._restarted = False
         self._write(planning.looking(self._progress, clock()))
         try:
-            urls = self._means.api.look(self._progress.id, export.id)
+            urls = self._api.look(self._progress.id, export.id)
             if urls is not None:
                 self._read(urls)
             elif planning.too_old(export, clock()):
@@ -166,23 +142,21 @@ class OrganizationExports:
 
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
-        sums = Sums(identity.labels(self._means.store), self._progress.bounds)
-        files = Files(self._means.api, self._means.state, self._means.stop, self.failed)
+        sums = Sums(identity.labels(self._store), self._progress.bounds)
+        files = Files(self._api, self._state, self._source.parts.stop, self.failed)
         files.read(self.slug, self._progress.exports, urls, sums)
         self._count(sums)
-        if self._failing:
-            self._failing = False
-            self._means.attempts.log.info("the Usage export recovered", organization=self.slug)
+        self._source.recovered(self.slug)
 
     def _count(self, sums: Sums) -> None:
-        number, attempts = self._progress.exports + 1, self._means.attempts
+        number, attempts = self._progress.exports + 1, self._attempts
         read = planning.counted(self._progress, sums.newest, self._today())
         read = replace(read, exports=number, held=bool(sums.rows))
         added = sums.added(self.slug) if sums.rows else {}
         if self._progress.uncounted:
             added = {key: (0,) * len(amounts) for key, amounts in added.items()}
         changed = grown(self._cells, added, number)
-        self._means.state.count(self.slug, read, changed, planning.next_first(read))
+        self._state.count(self.slug, read, changed, planning.next_first(read))
         self._progress, self._cells = read, {**self._cells, **changed}
         attempts.telemetry.unread(COLLECTOR, sums.unread)
         day = planning.written(read.newest)[:10] if read.newest else None
@@ -191,8 +165,8 @@ class OrganizationExports:
 
     def _release(self) -> None:
         """Show the newest export once its series have been there at 0 for long enough."""
-        clocks = self._means.attempts.clocks
-        hold = hold_of(self._means.config().usage.interval)
+        clocks = self._clocks
+        hold = hold_of(self._source.config.usage.interval)
         left = self._showing_since + hold - clocks.monotonic()
         if left > 0:
             self.wait = left
@@ -210,33 +184,33 @@ class OrganizationExports:
             self.shown = Shown(self.slug, cells, progress.newest, self._use(), progress.bounds)
         else:
             self.shown = replace(self.shown, cells=cells, bounds=progress.bounds)
-        self._showing_since = self._means.attempts.clocks.monotonic()
-        self._means.publish()
+        self._showing_since = self._clocks.monotonic()
+        self._source.publish()
 
     def _use(self) -> list[dict[tuple[str, ...], float]]:
         labels = {series_id(key.labels): key.labels for key in self._cells if key.family == JOB_CREDITS.name}
-        used = self._means.state.use_of(self.slug, self._progress.newest) if self._progress.newest else []
+        used = self._state.use_of(self.slug, self._progress.newest) if self._progress.newest else []
         return [{labels[series]: value for series, value in each.items() if series in labels} for each in used]
 
     def _begin_anew(self, bounds: tuple[float, ...]) -> None:
         """Take other buckets: the histograms begin at 0, and nothing else does."""
         progress = replace(self._progress, bounds=bounds)
-        self._means.state.begin_anew(self.slug, progress, QUEUE.name)
+        self._state.begin_anew(self.slug, progress, QUEUE.name)
         self._progress = progress
         self._cells = {key: cell for key, cell in self._cells.items() if key.family != QUEUE.name}
         self._show()
 
     def _write(self, progress: Progress) -> None:
         """Commit how far the exports are, before anything is done that depends on it."""
-        self._means.state.write(self.slug, progress)
+        self._state.write(self.slug, progress)
         self._progress = progress
 
     def _today(self) -> int:
         """The day by CircleCI's clock: by one that is ahead, an export of the future would be asked for."""
-        attempts = self._means.attempts
+        attempts = self._attempts
         return planning.day_of(attempts.clocks.wall() - attempts.ahead())
 
     def _names_known(self) -> bool:
         """Whether the ids of projects with a name of their own are known, or have been waited for long enough."""
-        waited = self._means.attempts.clocks.monotonic() - self._began
-        return waited > PROJECTS_WITHIN or identity.labels_known(self.slug, self._means.store)
+        waited = self._clocks.monotonic() - self._began
+        return waited > PROJECTS_WITHIN or identity.labels_known(self.slug, self._store)

@@ -241,7 +241,7 @@ def test_a_reload_that_brings_an_organization_searches_it_at_once(circle: Circle
         running.organizations.restore(running.config)
         running.search(ACME)
         running.now[0] += 60
-        running.organizations.change(configuration(circle, f"{ACME}, {INITECH}"))
+        running.organizations.prepare(configuration(circle, f"{ACME}, {INITECH}"))()
         assert running.schedule.due == {INITECH: NOON + 60}
         assert running.slugs() == ACMES
         running.search(INITECH)
@@ -254,7 +254,7 @@ def test_a_reload_that_takes_an_organization_out_forgets_it(circle: Circle, tmp_
         running.organizations.restore(running.config)
         running.organizations.start()
         running.search(ACME)
-        running.organizations.change(configuration(circle, "", "gh/acme/web", path))
+        running.organizations.prepare(configuration(circle, "", "gh/acme/web", path))()
         assert running.slugs() == {"gh/acme/web"}
         assert running.samples(RUNS) == {}
         assert running.samples("circleci_exporter_discovered_projects") == {}
@@ -269,7 +269,7 @@ def test_a_reload_that_changes_settings_reaches_found_projects_without_a_search(
         running.organizations.restore(running.config)
         running.search(ACME)
         circle.forget_requests()
-        running.organizations.change(configuration(circle, f"{{slug: {ACME}, interval: 2h, exclude: ['odd*']}}"))
+        running.organizations.prepare(configuration(circle, f"{{slug: {ACME}, interval: 2h, exclude: ['odd*']}}"))()
         assert {project.interval for project in running.settled[-1]} == {7200}
         assert running.slugs() == ACMES - {"gh/acme/odd.names_1"}
         assert running.samples("circleci_exporter_discovered_projects") == {'{organization="gh/acme"}': 3}
@@ -283,9 +283,9 @@ def test_a_reload_that_changes_nothing_leaves_the_next_search_where_it_was(circl
         running.search(ACME)
         due = dict(running.schedule.due)
         running.now[0] += 60
-        running.organizations.change(configuration(circle, ACME))
+        running.organizations.prepare(configuration(circle, ACME))()
         assert running.schedule.due == due
-        running.organizations.change(configuration(circle, f"{{slug: {ACME}, discovery_interval: 2h}}"))
+        running.organizations.prepare(configuration(circle, f"{{slug: {ACME}, discovery_interval: 2h}}"))()
         assert running.schedule.due == {ACME: NOON + 2 * HOUR}
 
 
@@ -313,7 +313,7 @@ def test_an_organization_that_is_taken_out_during_its_search_is_not_shown(circle
         search = threading.Thread(target=running.search, args=(ACME,))
         search.start()
         wait_until(lambda: circle.requests, why="the search's request")
-        running.organizations.change(configuration(circle, "", "gh/acme/web"))
+        running.organizations.prepare(configuration(circle, "", "gh/acme/web"))()
         search.join(PATIENCE)
         assert running.samples(RUNS) == {}
         assert running.engine.store.organizations == {}
@@ -338,7 +338,7 @@ def test_the_schedule_searches_and_polls_what_is_found(circle: Circle) -> None:
         circle.organization.roster.add(f"{INITECH}/payroll")
         wait_until(lambda: engine.store.published.keys() == {f"{INITECH}/payroll"}, why="the projects to change")
         assert engine.telemetry.failures.labels(ORGANIZATIONS, "internal")._value.get() == 0
-        organizations.change(configuration(circle, "", "gh/acme/web"))
+        organizations.prepare(configuration(circle, "", "gh/acme/web"))()
         wait_until(lambda: engine.store.published.keys() == {"gh/acme/web"}, why="the organization to go")
         assert INITECH not in schedule.due
     finally:

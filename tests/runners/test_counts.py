@@ -16,7 +16,10 @@ from exporter.config import TokenSource, parse
 from exporter.demo.messages import Reply
 from exporter.formats import deflate
 from exporter.polling.attempt import SYSTEM_CLOCKS, Attempts
+from exporter.polling.source import Parts
+from exporter.publishing.store import SnapshotStore
 from exporter.runners import RunnerCounts
+from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from tests.runners.fake import GONE, RESOURCE, RUNNERS, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
 from tests.waiting import AT_ONCE, PATIENCE, wait_until
@@ -52,8 +55,10 @@ class Shown:
         self.telemetry, self.stop, environ = Telemetry("1", ()), threading.Event(), {"CIRCLECI_TOKEN": token}
         tokens, limiter = TokenSource(config.circleci, environ), Limiter(1, 1, 1, stop=self.stop)
         client = Client(config.circleci, tokens, limiter, self.telemetry, self.stop, "1")
-        attempts = Attempts(client, SYSTEM_CLOCKS, self.telemetry, structlog.get_logger())
-        self.counts = RunnerCounts(config, attempts, self.stop, environ)
+        log = structlog.get_logger()
+        attempts = Attempts(client, SYSTEM_CLOCKS, self.telemetry, log)
+        self.state = StateStore.open(None, "a server", self.telemetry, log)
+        self.counts = RunnerCounts(config, Parts(attempts, SnapshotStore(), self.state, self.stop, environ))
 
     def samples(self) -> dict[tuple[str, ...], float]:
         text = deflate.inflate(self.counts.shown.text.deflated).decode()

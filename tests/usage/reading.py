@@ -10,19 +10,20 @@ from exporter.client import Client, Limiter
 from exporter.config import TokenSource, parse
 from exporter.formats.deflate import inflate
 from exporter.polling.attempt import Attempts, Clocks
-from exporter.publishing.exposition import beside
+from exporter.polling.source import Parts
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
-from exporter.usage.api import CONCURRENCY, UsageApi
-from exporter.usage.lines import sample_lines
-from exporter.usage.organization import Means, OrganizationExports
+from exporter.usage import UsageExports
 from tests.skipping import Skipping
 from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import NOON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from exporter.config import Config
 
 
 class TestClock(Skipping):
@@ -55,6 +56,18 @@ class Log:
 
     def told(self) -> list[str]:
         return [event for _, event, _ in self.events]
+
+
+class Telling(UsageExports):
+    """Tells of each publication."""
+
+    def __init__(self, config: Config, parts: Parts, told: Callable[[], None]) -> None:
+        super().__init__(config, parts)
+        self.told = told
+
+    def publish(self) -> None:
+        super().publish()
+        self.told()
 
 
 class Exporter:
@@ -91,19 +104,12 @@ class Exporter:
             clock=clock.monotonic,
         )
         self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
-        usage_limiter = Limiter(1000, 1000, CONCURRENCY, stop=self.stop, clock=clock.clock, waiter=clock, steady=True)
-        means = Means(
-            Attempts(self.client, clocks, self.telemetry, log),
-            SnapshotStore(),
-            self.state.usage,
-            self.stop,
-            UsageApi(self.client, usage_limiter),
-            lambda: self.config,
-            self._published,
-            threading.Semaphore(),
-        )
+        attempts = Attempts(self.client, clocks, self.telemetry, log)
+        parts = Parts(attempts, SnapshotStore(), self.state, self.stop, environ)
         self.published: list[str] = []
-        self.organization = OrganizationExports(api.slug, means)
+        self.exports = Telling(self.config, parts, self._published)
+        self.exports.settle()
+        self.organization = self.exports._organizations[api.slug]
 
     def __enter__(self) -> Self:
         return self
@@ -136,9 +142,7 @@ class Exporter:
 
     def text(self) -> str:
         """What a scrape has of it."""
-        defaults = self.config.defaults
-        lines = sample_lines([self.organization.shown], defaults.pipelines.wait_buckets, defaults.max_series)
-        return inflate(beside(lines.families).text.deflated).decode()
+        return inflate(self.exports.shown.text.deflated).decode()
 
     def _published(self) -> None:
         self.published.append(self.text())

@@ -13,6 +13,7 @@ from exporter.config import TokenSource, parse
 from exporter.errors import StateError, UnauthorizedError
 from exporter.formats.deflate import inflate
 from exporter.polling.attempt import Attempts, Clocks
+from exporter.polling.source import Parts
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
@@ -68,7 +69,7 @@ class Shown:
         self.client = Client(config.circleci, tokens, limiter, telemetry, stop, "1", clock=clock.monotonic)
         self.state = StateStore.open(config.state.path, config.circleci.api_url, telemetry, anything, wall=clock.wall)
         attempts, self.stop = Attempts(self.client, clocks, telemetry, anything), stop
-        self.exports = UsageExports(config, attempts, SnapshotStore(), self.state.usage, stop)
+        self.exports = UsageExports(config, Parts(attempts, SnapshotStore(), self.state, stop, environ))
 
     def run(self, slug: str, steps: int = 10) -> None:
         """Take some steps of an organization."""
@@ -145,7 +146,7 @@ def test_while_two_exports_are_read_a_third_neither_waits_in_a_thread_nor_uses_u
 ) -> None:
     with showing(settings(api, tmp_path, ACME), clock) as shown:
         shown.exports.restore()
-        reading = shown.exports._means.reading
+        reading = shown.exports._reading
         assert [reading.acquire(blocking=False) for _ in range(3)] == [True, True, False]
         shown.run(ACME)
         assert (len(api.asked("POST")), len(api.asked("GET"))) == (1, 0)
@@ -163,6 +164,6 @@ def test_exports_are_asked_about_by_the_newest_settings_of_the_client(
         circleci = settings(api, tmp_path, ACME, circleci=", auth: bearer").circleci
         shown.client.prepare(circleci, TokenSource(circleci, {"CIRCLECI_TOKEN": TOKEN}))()
         with pytest.raises(UnauthorizedError):
-            shown.exports._means.api.look(api.ident, job_id(1))
+            shown.exports._api.look(api.ident, job_id(1))
         ((_, request),) = api.requests
         assert request.headers["authorization"] == f"Bearer {TOKEN}"
