@@ -144,7 +144,7 @@ class UsageSettings(Section):
     )
     interval: Duration = Field(
         "6h",
-        description="Time between two exports until yesterday is read. CircleCI allows 10 an hour and organization.",
+        description="Time between two exports until yesterday's figures are in. CircleCI allows 10 an hour.",
         validate_default=True,
     )
 

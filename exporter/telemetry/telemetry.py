@@ -50,7 +50,7 @@ class Telemetry:
         self.watched = own.gauge("watched_pipelines", "Pipelines that are looked at again.")
         self.set_aside = own.gauge(
             "set_aside_pipelines",
-            "Watched pipelines that CircleCI keeps failing to tell of; they fail no collector, and are asked seldom.",
+            "Watched pipelines that CircleCI keeps failing to return; they are asked for rarely and fail no collector.",
         )
         self.discovered = own.gauge("discovered_projects", "Projects found in an organization.", "organization")
         self.up = own.late("up", "1 if the API answered the last request and accepted the token.")
@@ -59,7 +59,7 @@ class Telemetry:
         )
         self._delay = own.gauge(
             "poll_delay_seconds",
-            "How late the last poll started, or what has waited longest for its first answer is: a poll or a look.",
+            "How late the last poll started, or for how long a poll or look has waited for its first answer.",
         )
         self._late_poll = self._late_look = 0.0
         self._requests = requests.counter(
@@ -75,7 +75,7 @@ class Telemetry:
         self._retries = requests.counter("api_retries_total", "Retried requests, by reason.", "reason")
         self._run_delay = requests.histogram(
             "run_delay_seconds",
-            "Time from the stop of a workflow run until it was published, by what told of it first.",
+            "Time from the stop of a workflow run until it was published, by the source that reported it first.",
             "source",
             DELAY_BUCKETS,
         )

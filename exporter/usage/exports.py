@@ -64,7 +64,7 @@ class UsageExports(Source[str]):
                 days = [planning.written(moment)[:10] for moment in (window.first, window.end - 1)]
                 every = write_duration(config.usage.interval)
                 found |= {"first_day": days[0], "last_day": days[1], "interval": every}
-                told += f": {days[0]} to {days[1]} first, then every {every} until yesterday is read."
+                told += f": {days[0]} to {days[1]} first, then every {every} until yesterday's figures are in."
             yield Examined(subject, what, found, told)
 
     def restore(self) -> None:

@@ -152,7 +152,7 @@ def test_check_says_what_it_would_do_and_starts_none(api: FakeUsageApi, tmp_path
     done = run(tmp_path, text, "check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Usage export of gh/acme (organization ID {api.ident}): " in done.stdout
-    assert f"to {yesterday()} first, then every 2s until yesterday is read." in done.stdout
+    assert f"to {yesterday()} first, then every 2s until yesterday's figures are in." in done.stdout
     document = json.loads(run(tmp_path, text, "check", "--json").stdout)
     [entry] = document["usage"]
     assert (entry["organization"], entry["id"], entry["ok"], entry["last_day"]) == (
