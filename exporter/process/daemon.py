@@ -88,9 +88,7 @@ class Daemon:
             from exporter.process.replica import Replica  # noqa: PLC0415  its driver is an extra
         except ImportError as error:
             raise StartError(f"state.url: {error}; install circleci-insights-exporter[postgres]") from None
-        return Replica(
-            lambda: self._config, self._options, self._begin_restored, self._log, webhooks=bool(self._secrets)
-        )
+        return Replica(lambda: self._config, self._options, self._begin, self._log, webhooks=bool(self._secrets))
 
     def run(self) -> None:
         """Serve and poll until SIGTERM or SIGINT. Raises StartError where a replica finds that it can never lead."""
@@ -133,11 +131,6 @@ class Daemon:
         self._stopping.wait()
         self._log.info("stopping")
         self._ready = False
-
-    def _begin_restored(self, lease: Lease) -> Term:
-        term = self._begin(lease)
-        term.restore()
-        return term
 
     def _begin(self, lease: Lease | None = None) -> Term:
         clocks = self._clocks

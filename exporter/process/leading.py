@@ -27,7 +27,7 @@ class Leader:
     """Leads whenever this replica has the lease; a thread of its own acquires, reads, serves and releases."""
 
     def __init__(self, keeper: Keeper, begin: Callable[[Lease], Term], log: Logger) -> None:
-        """`begin` reads the state and makes a term that does not run yet."""
+        """`begin` makes a term that knows nothing yet."""
         self._keeper, self._begin, self._log = keeper, begin, log
         self.steady = threading.RLock()
         """Whoever holds it has the term of now until it lets go."""
@@ -73,6 +73,7 @@ class Leader:
         with self.steady:
             try:
                 term = self._begin(lease)
+                term.restore()
             except ConfigError as error:
                 self._log.error("the configuration cannot be used", error=str(error))
                 return False

@@ -36,6 +36,9 @@ class Brief:
         self.leader, self.followed_by = leader, list[object]()
         self.taken, self.ended = lease.taken, lease.stop_event()
 
+    def restore(self) -> None:
+        self.steps.append("restored")
+
     def start(self) -> None:
         self.steps.append("started")
 
@@ -100,7 +103,7 @@ def test_a_term_ends_with_its_lease_and_another_begins_with_the_next(following: 
         end_lease(database)
         other = hold(link, "another")
         wait_until(lambda: following.leader.current is None)
-        assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
+        assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
         assert following.terms[0].ended.is_set()
         LeaseTable(link, LEASE).give_back(other)
     wait_until(following.leads)
@@ -151,7 +154,7 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     shown: Any = following.leader.shown
     assert shown is first
     wait_until(lambda: len(following.terms) == 2 and following.leads())
-    assert first.steps == ["made", "started", "stopped", "closed"]
+    assert first.steps == ["made", "restored", "started", "stopped", "closed"]
     assert first.followed_by == [following.terms[1]], "and nothing between"
     before, after = first.taken.hold, following.terms[1].taken.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
@@ -189,7 +192,7 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Follow
     assert following.leader.shown is None
     assert following.terms[0].ended.is_set()
     wait_until(lambda: len(following.terms) == 2 and following.leads())
-    assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
+    assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
     assert database.run("SELECT epoch FROM lease") == [(2,)]
     assert ("warning", "reading the database again", {"why": "the lease was renewed late"}) in following.log.events
 
@@ -226,14 +229,14 @@ def test_what_was_being_read_when_the_end_came_is_never_started(following: Follo
     following.leader.stop()
     following.may_read.set()
     wait_until(lambda: following.terms and following.terms[0].steps[-1] == "closed")
-    assert following.terms[0].steps == ["made", "stopped", "closed"]
+    assert following.terms[0].steps == ["made", "restored", "stopped", "closed"]
 
 
 def test_the_end_ends_the_term_and_gives_the_lease_back(following: Following, database: Address) -> None:
     following.start()
     wait_until(following.leads)
     following.leader.stop()
-    assert following.terms[0].steps == ["made", "started", "stopped", "closed"]
+    assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
     assert database.run("SELECT until FROM lease") == [(0.0,)]
     assert following.leader.shown is None
     assert following.ended.wait(PATIENCE)

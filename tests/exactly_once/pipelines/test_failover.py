@@ -65,6 +65,10 @@ class Led:
         assert self.engine.database is not None
         return self.engine.database.stale
 
+    def restore(self) -> None:
+        """What was read is of one database."""
+        self.engine.state.verify()
+
     def start(self) -> None:
         """The story looks by itself."""
 
@@ -100,9 +104,7 @@ class SharedStory(Story):
 
     def begin_term(self, lease: Lease) -> Led:
         """Read what the database knows."""
-        engine = self.made(lease)
-        engine.state.verify()
-        return Led(engine)
+        return Led(self.made(lease))
 
     def happens(self, pipelines: int) -> None:
         """Some pipelines, and looks at them."""
