@@ -144,7 +144,7 @@ class Daemon:
             webhooks=bool(self._secrets),
             clocks=clocks,
             lease=lease,
-            inbox=self._replica.watch if self._replica else None,
+            inbox=self._replica.inbox.watch if self._replica and self._replica.inbox else None,
         )
 
     @property

@@ -7,12 +7,11 @@ from contextlib import contextmanager
 
 from exporter.config import Config
 from exporter.errors import StartError
-from exporter.process.engine import Engine
 from exporter.process.fixed import Options
 from exporter.process.keeper import Keeper
 from exporter.process.leading import Leader
 from exporter.process.lease import Lease
-from exporter.process.shared_inbox import InboxWatch, SharedInbox
+from exporter.process.shared_inbox import SharedInbox
 from exporter.process.term import Term
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.state.postgres.lease_table import LeaseTable, Place
@@ -43,8 +42,8 @@ class Replica:
         self.leader = Leader(self.keeper, begin, log)
         self.inbox: SharedInbox | None = None
         if webhooks:
-            self._arrivals = Arrivals(Link(self.keeper.login, WEBHOOK_SECONDS), config().circleci.api_url)
-            self.inbox = SharedInbox(self._arrivals, config, self._look, self.keeper.time.wall)
+            arrivals = Arrivals(Link(self.keeper.login, WEBHOOK_SECONDS), config().circleci.api_url)
+            self.inbox = SharedInbox(arrivals, config, self.keeper.time.wall)
 
     def start(self, stop: Callable[[], None]) -> None:
         """Ask for the lease, and take webhooks. `stop` ends the process where this replica can never lead."""
@@ -57,17 +56,6 @@ class Replica:
         self.leader.stop()
         if self.inbox is not None:
             self.inbox.stop()
-
-    def watch(self, engine: Engine, counted: Callable[[str, str, int], None] | None) -> InboxWatch | None:
-        """What looks into the database's inbox for a term."""
-        if self.inbox is None:
-            return None
-        return InboxWatch(engine, self._arrivals, counted)
-
-    def _look(self) -> None:
-        term = self.leader.current
-        if term is not None:
-            term.look_into_inbox()
 
 
 @contextmanager

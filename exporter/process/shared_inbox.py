@@ -23,11 +23,10 @@ FLUSH_EVERY = LOOK_EVERY = 1.0
 class SharedInbox:
     """The inbox as the web side of one replica knows it, leading or not."""
 
-    def __init__(
-        self, arrivals: Arrivals, config: Callable[[], Config], written: Callable[[], None], wall: Callable[[], float]
-    ) -> None:
-        """`written` is called after each hint; `wall` gives the database's Unix seconds."""
-        self._arrivals, self._config, self._written, self._wall = arrivals, config, written, wall
+    def __init__(self, arrivals: Arrivals, config: Callable[[], Config], wall: Callable[[], float]) -> None:
+        """`wall` gives the database's Unix seconds."""
+        self._arrivals, self._config, self._wall = arrivals, config, wall
+        self._written = threading.Event()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._lock, self._stop = threading.Lock(), threading.Event()
 
@@ -40,6 +39,10 @@ class SharedInbox:
         self._stop.set()
         self._flush()
         self._arrivals.close()
+
+    def watch(self, engine: Engine, counted: Callable[[str, str, int], None] | None) -> InboxWatch:
+        """What looks into the inbox while this replica leads."""
+        return InboxWatch(engine, self._arrivals, counted, self._written)
 
     def knows(self, hint: Hint) -> bool:
         """Whether a project whose pipelines are polled has this slug or id; assumed where the database is silent."""
@@ -57,7 +60,7 @@ class SharedInbox:
         except UnreachableError:
             return False
         if kept:
-            self._written()
+            self._written.set()
         return kept
 
     def count(self, event: str, result: str) -> None:
@@ -108,14 +111,23 @@ class SharedInbox:
 
 
 class InboxWatch:
-    """The leader's look: every second, or when it is hurried. The state logs that the database cannot be reached."""
+    """The leader's look, every second or at once. The state logs that the database cannot be reached."""
 
-    def __init__(self, engine: Engine, arrivals: Arrivals, counted: Callable[[str, str, int], None] | None) -> None:
-        """`counted` gets event, result and how many webhooks came since the last look; None shows no such numbers."""
+    def __init__(
+        self,
+        engine: Engine,
+        arrivals: Arrivals,
+        counted: Callable[[str, str, int], None] | None,
+        written: threading.Event,
+    ) -> None:
+        """`written` is set when this replica has written a hint.
+
+        `counted` gets event, result and how many webhooks came since the last look; None shows no such numbers.
+        """
         self._inbox, self._store, self._arrivals = engine.inbox, engine.store, arrivals
         self._stop, self._log, self._counted = engine.stop, engine.log, counted
         self._totals: dict[tuple[str, str], int] = {}
-        self._hurry = threading.Event()
+        self._written = written
         if counted:
             self._count()  # so that the first scrape has the totals
 
@@ -123,13 +135,10 @@ class InboxWatch:
         """Look from now on, until the term ends."""
         threading.Thread(target=self._run, name="inbox", daemon=True).start()
 
-    def hurry(self) -> None:
-        self._hurry.set()
-
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._hurry.wait(LOOK_EVERY)
-            self._hurry.clear()
+            self._written.wait(LOOK_EVERY)
+            self._written.clear()
             try:
                 self._look()
             except (StateError, Stopped, UnreachableError):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
     from exporter.web.page.overview import ApiView
 
-    Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch | None]
+    Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch]
 
 CLOSING_SECONDS = 0.5
 
@@ -147,11 +147,6 @@ class Term:
         sources = (source.prepare for source in self._sources)
         for adopt in [prepare(config) for prepare in (self.engine.prepare, self._organizations.prepare, *sources)]:
             adopt()
-
-    def look_into_inbox(self) -> None:
-        """Look at once for hints that this replica has written into the database."""
-        if self._watch is not None:
-            self._watch.hurry()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
         beside = [source.shown for source in self._sources]
