@@ -55,7 +55,7 @@ def in_database(database: Address, url: str = URL) -> Iterator[StateStore]:
     """A state in a database, led while it is open."""
     leases = LeaseTable(Link(database.login(), LIMIT), LEASE)
     schema.make(leases.link)
-    taken = leases.take(Place(url, 0, 1), "benchmark")
+    taken = leases.acquire(Place(url, 0, 1), "benchmark")
     assert taken is not None  # noqa: S101  nobody else is there
     begun, telemetry = leases.begin(taken, 0), Telemetry("bench", ())
     assert begun is not None  # noqa: S101  as before
@@ -63,7 +63,7 @@ def in_database(database: Address, url: str = URL) -> Iterator[StateStore]:
     store = Postgres(link, begun, telemetry, log(), lease=LEASE, leads=lambda: True)
     yield StateStore(store, url, telemetry, log())
     link.close()
-    leases.give_back(taken.hold)
+    leases.release(taken.hold)
     leases.link.close()
 
 
@@ -109,7 +109,7 @@ def costs(database: Address) -> dict[str, float]:
     """Seconds of what replicas do all the time."""
     link = Link(database.login(), LIMIT)
     table, arrivals, place = LeaseTable(link, LEASE), Arrivals(link, URL), Place(URL, 0, 1)
-    taken = table.take(place, "benchmark")
+    taken = table.acquire(place, "benchmark")
     assert taken is not None  # noqa: S101  nobody else is there
     hint = Hint("gh/acme/web", "0" * 36, "0" * 36, ended=True, taken_at=0.0)
     try:
@@ -120,7 +120,7 @@ def costs(database: Address) -> dict[str, float]:
             "the leader counts webhooks, every second": timed(lambda _: arrivals.totals(), COMMITS),
         }
     finally:
-        table.give_back(taken.hold)
+        table.release(taken.hold)
         link.close()
 
 

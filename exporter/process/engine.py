@@ -93,7 +93,7 @@ class Engine:
             self.state = StateStore.open(path, circleci.api_url, self.telemetry, log, wall=clocks.wall)
         else:
             self.state, self.database = lease.open(self.telemetry, log)
-            self.limiter.begin_empty(lease.taken.paused_until)
+            self.limiter.begin_empty(lease.acquired.paused_until)
             self.telemetry.leads()
         self.attempts = Attempts(self.client, clocks, self.telemetry, log)
         self._means = Means(self.attempts, self.store, self.state, self.failures)

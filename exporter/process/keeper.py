@@ -1,4 +1,4 @@
-"""The lease of one replica: a thread asks for it, renews it and gives it back."""
+"""The lease of one replica: a thread asks for it, renews it and releases it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Seen, f
 from exporter.state.postgres.login import BusyError, Login, UnreachableError, first_contact, reach
 
 ASK_EVERY: Final = 1.0
-GIVE_BACK_SECONDS: Final = 2.0
+RELEASE_SECONDS: Final = 2.0
 PAUSES_DIFFER: Final = 1.0
 """Seconds; less is the clock's."""
 
@@ -35,7 +35,7 @@ class Keeper:
         clock: Callable[[], float] = steady,
         time: DatabaseClock | None = None,
     ) -> None:
-        """`clock` gives seconds that never go back, and goes on while a machine sleeps."""
+        """`clock` gives seconds that never go back, and go on while a machine sleeps."""
         self._table, self._place, self._log = table, place, log
         self.login, self.seconds, self.clock = login, table.seconds, clock
         self.time, self.commits = time or DatabaseClock(clock), Commits()
@@ -85,7 +85,7 @@ class Keeper:
     def acquire_once(self) -> Lease | None:
         """The lease if it is free. Raises StartError or UnreachableError."""
         with reach():
-            self._take()
+            self._acquire()
         return self.lease
 
     def acquire(self) -> Lease | None:
@@ -108,12 +108,12 @@ class Keeper:
             self._changed.wait_for(lambda: lease.over or lease.outdated, seconds)
 
     def stop(self) -> None:
-        """Lead no longer from this moment, and give the lease back; 2 s at most where the database is silent."""
+        """Lead no longer from this moment, and release the lease; 2 s at most where the database is silent."""
         self._stop.set()
         self._tell()
         self._hurry.set()
         if self._thread is not None:
-            self._thread.join(GIVE_BACK_SECONDS)
+            self._thread.join(RELEASE_SECONDS)
         self._table.link.close()
 
     def note_pause(self, until: float | None) -> None:
@@ -138,7 +138,7 @@ class Keeper:
             self._hurry.wait(pause)
             self._hurry.clear()
         if self.lease is not None:
-            self._give_back(self.lease.taken.hold)
+            self._release(self.lease.acquired.hold)
 
     def _step(self) -> float:
         """Do what is due; returns the seconds until the next step. Raises StartError."""
@@ -150,7 +150,7 @@ class Keeper:
         renewed = False
         try:
             with reach():
-                renewed = self._retake(lease) if self._anew else self._renew(lease)
+                renewed = self._acquire_again(lease) if self._anew else self._renew(lease)
         except UnreachableError as error:
             self._lost_contact(error)
             if isinstance(error, BusyError):
@@ -179,7 +179,7 @@ class Keeper:
                 self._contact.made()
                 self._compare(seen)
                 if seen.is_free(self._place):
-                    self._take()
+                    self._acquire()
                 else:
                     self._contact.waits_no_more()
         except UnreachableError as error:
@@ -192,36 +192,36 @@ class Keeper:
         if known is not None and self._table.note_lacking(self._place, known):
             self._log.error("the database lacks commits that were made: it is an older copy")
 
-    def _take(self) -> None:
+    def _acquire(self) -> None:
         link = self._table.link
         schema.version(link)
         sent_at = self.clock()
-        taken = self._table.take(self._place, self._holder, self.commits.newest.epoch)
-        if taken is None:
+        acquired = self._table.acquire(self._place, self._holder, self.commits.newest.epoch)
+        if acquired is None:
             return
-        self.time.measured(taken.now, sent_at, self.clock())
-        guard = fence(link, taken.hold)
+        self.time.measured(acquired.now, sent_at, self.clock())
+        guard = fence(link, acquired.hold)
         if not schema.migrate(link, guard):
             return
         schema.forget_if_restored(link, guard)
-        self._log.info("leading", epoch=taken.hold.epoch)
-        self._begin(Lease(self, taken, sent_at))
+        self._log.info("leading", epoch=acquired.hold.epoch)
+        self._begin(Lease(self, acquired, sent_at))
 
-    def _retake(self, lease: Lease) -> bool:
+    def _acquire_again(self, lease: Lease) -> bool:
         sent_at = self.clock()
-        taken = self._table.retake(lease.taken.hold)
-        if taken is None:
+        acquired = self._table.acquire_again(lease.acquired.hold)
+        if acquired is None:
             self._lose(lease, "another replica has taken the lease")
             return False
-        self.time.measured(taken.now, sent_at, self.clock())
+        self.time.measured(acquired.now, sent_at, self.clock())
         self._contact.made()
-        lease.taken, lease.sent_at = taken._replace(paused_until=self._paused_until), sent_at
+        lease.acquired, lease.sent_at = acquired._replace(paused_until=self._paused_until), sent_at
         return self._begin(lease)
 
     def _begin(self, lease: Lease) -> bool:
         with self._changed:
-            self.lease, self._anew = lease, True  # where this fails, the lease is taken again
-        begun = self._table.begin(lease.taken, self.commits.newest.commits)
+            self.lease, self._anew = lease, True  # where this fails, the lease is acquired again
+        begun = self._table.begin(lease.acquired, self.commits.newest.commits)
         if begun is None:
             self._lose(lease, "another replica has taken the lease")
             return False
@@ -229,13 +229,13 @@ class Keeper:
         self._paused_until, self._lacking = begun.paused_until, begun.lacking
         self.commits.saw(begun.hold, begun.commits)
         with self._changed:
-            lease.taken, lease.outdated, self._anew = begun, "", False
+            lease.acquired, lease.outdated, self._anew = begun, "", False
             self._changed.notify_all()
         return True
 
     def _renew(self, lease: Lease) -> bool:
         sent_at, known = self.clock(), self.commits.newest.commits
-        found = self._table.renew(lease.taken.hold, self._paused_until)
+        found = self._table.renew(lease.acquired.hold, self._paused_until)
         if found is None:
             self._lose(lease, "another replica has taken the lease")
             return False
@@ -260,9 +260,9 @@ class Keeper:
             self.lease, lease.lost = None, True
             self._changed.notify_all()
 
-    def _give_back(self, hold: Hold) -> None:
+    def _release(self, hold: Hold) -> None:
         try:
             with reach():
-                self._table.give_back(hold)
+                self._table.release(hold)
         except UnreachableError as error:
             self._log.warning("the lease could not be given back; it ends by itself", error=str(error))

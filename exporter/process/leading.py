@@ -46,7 +46,7 @@ class Leader:
         threading.Thread(target=self._run, args=(ended,), name="leading", daemon=True).start()
 
     def stop(self) -> None:
-        """Lead no longer, end the term, and give the lease back."""
+        """Lead no longer, end the term, and release the lease."""
         self._keeper.stop()
         self._show(None)
 

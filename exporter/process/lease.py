@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.config import owner
 from exporter.state import StateStore
 from exporter.state.postgres.database import Postgres
-from exporter.state.postgres.lease_table import Taken
+from exporter.state.postgres.lease_table import Acquired
 from exporter.state.postgres.link import Link
 from exporter.state.run_tables import KEEP_AWAY
 from exporter.system.logs import Logger
@@ -32,16 +32,16 @@ class Lease:
     Safe from any thread.
     """
 
-    def __init__(self, keeper: Keeper, taken: Taken, sent_at: float) -> None:
+    def __init__(self, keeper: Keeper, acquired: Acquired, sent_at: float) -> None:
         """`sent_at` is when the newest good renewal was sent: the database began to count at that moment or later."""
-        self.keeper, self.taken, self.sent_at = keeper, taken, sent_at
+        self.keeper, self.acquired, self.sent_at = keeper, acquired, sent_at
         self.lost = False
         self.outdated = ""
         """Why the database may hold something else than was read of it under this lease; empty where it does not."""
 
     @property
     def over(self) -> bool:
-        """Whether it was lost or given back."""
+        """Whether it was lost or released."""
         return self.lost or self.keeper.ended
 
     @property
@@ -71,20 +71,20 @@ class Lease:
 
         Raises StateError where what was counted has to be forgotten, and cannot be.
         """
-        keeper, taken = self.keeper, self.taken
-        server, shard, total = taken.hold.place
+        keeper, acquired = self.keeper, self.acquired
+        server, shard, total = acquired.hold.place
 
         def mine(slug: str) -> bool:
             return slug.count("/") == 1 or owner(slug, total) == shard if slug else shard == 0
 
         def saw(commits: int) -> None:
-            keeper.commits.saw(taken.hold, commits)
+            keeper.commits.saw(acquired.hold, commits)
 
         seconds = keeper.seconds
         link = Link(keeper.login, seconds)
         with ExitStack() as undo:
             undo.callback(link.close)
-            database = Postgres(link, taken, telemetry, log, lease=seconds, leads=self.holds, seen=saw)
+            database = Postgres(link, acquired, telemetry, log, lease=seconds, leads=self.holds, seen=saw)
             state = StateStore(database, server, telemetry, log, wall=keeper.time.wall, mine=mine, patience=KEEP_AWAY)
             undo.pop_all()
         return state, database

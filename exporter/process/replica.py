@@ -52,7 +52,7 @@ class Replica:
             self.inbox.start()
 
     def stop(self) -> None:
-        """Lead no longer, give the lease back, and let go of the database."""
+        """Lead no longer, release the lease, and let go of the database."""
         self.leader.stop()
         if self.inbox is not None:
             self.inbox.stop()
@@ -60,7 +60,7 @@ class Replica:
 
 @contextmanager
 def leading(config: Config, shard: int, total_shards: int, log: Logger) -> Iterator[Lease]:
-    """Lead a shard while a command works on its state: the lease is taken once, kept, and given back at the end.
+    """Lead a shard while a command works on its state: the lease is acquired once, kept, and released at the end.
 
     Raises StartError where the database cannot be used, or another process leads.
     """

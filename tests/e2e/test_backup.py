@@ -66,9 +66,9 @@ def test_a_database_is_restored_as_the_page_says(
         named.run(written(told))
     end_lease(named)
     with linked(named) as link:
-        taken = LeaseTable(link, 60.0).take(PLACE, "the first after it")
-        assert taken is not None
-        schema.forget_if_restored(link, fence(link, taken.hold))
+        acquired = LeaseTable(link, 60.0).acquire(PLACE, "the first after it")
+        assert acquired is not None
+        schema.forget_if_restored(link, fence(link, acquired.hold))
         assert named.run(COUNTED) == [(counts,)]
 
 

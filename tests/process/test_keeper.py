@@ -11,7 +11,7 @@ import pytest
 from exporter.errors import StartError
 from exporter.process.contact import steady
 from exporter.process.keeper import Keeper
-from exporter.state.postgres.lease_table import LeaseTable, Taken
+from exporter.state.postgres.lease_table import Acquired, LeaseTable
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login, UnreachableError
 from tests.postgres import free_port
@@ -96,7 +96,7 @@ def test_a_standby_takes_over_when_the_lease_ends(database: Address) -> None:
         assert found.keeper.lease is None
         end_lease(database)
         wait_until(found.leads)
-        assert found.lease().taken.hold.epoch == 2
+        assert found.lease().acquired.hold.epoch == 2
 
 
 def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Address) -> None:
@@ -107,9 +107,9 @@ def test_who_lost_the_lease_stands_by_and_may_have_it_again_later(database: Addr
         other = hold(link, "another")
         wait_until(lambda: found.losses() == 1)
         assert first.over
-        LeaseTable(link, LEASE).give_back(other)
+        LeaseTable(link, LEASE).release(other)
         second = found.lease()
-        assert [each.taken.hold.epoch for each in (first, second)] == [1, 3]
+        assert [each.acquired.hold.epoch for each in (first, second)] == [1, 3]
         assert second.holds()
         assert not first.holds(), "though this replica leads again"
 
@@ -138,7 +138,7 @@ def test_a_short_silence_is_lived_through(postgres: Server, database: Address) -
         before = until(database)
         wait_until(lambda: until(database) > before)
         assert found.leads()
-        assert (found.lease().taken.hold.epoch, found.losses()) == (1, 0)
+        assert (found.lease().acquired.hold.epoch, found.losses()) == (1, 0)
 
 
 def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapsed(database: Address) -> None:
@@ -150,7 +150,7 @@ def test_a_lease_that_is_renewed_too_late_to_be_sure_of_it_is_said_to_have_lapse
         wait_until(found.leads)
         lease = found.lease()
         wait_until(lambda: lease.outdated == "the lease was renewed late")
-        assert (lease.taken.hold.epoch, found.losses()) == (1, 0)
+        assert (lease.acquired.hold.epoch, found.losses()) == (1, 0)
 
 
 def test_a_leader_finds_by_a_renewal_that_the_database_lacks_commits_and_takes_the_lease_again(
@@ -159,10 +159,12 @@ def test_a_leader_finds_by_a_renewal_that_the_database_lacks_commits_and_takes_t
     with kept(database.url) as found:
         found.keeper.start()
         lease = found.lease()
-        found.keeper.commits.saw(lease.taken.hold, 7)
+        found.keeper.commits.saw(lease.acquired.hold, 7)
         wait_until(lambda: lease.outdated == "the database lacks commits")
         found.keeper.acquire_again(lease)
-        assert (lease.taken.hold.epoch, lease.taken.commits, lease.taken.lacking, lease.holds()) == (2, 7, True, True)
+        acquired = lease.acquired
+        assert (acquired.hold.epoch, acquired.commits, acquired.lacking) == (2, 7, True)
+        assert lease.holds()
         first = until(database)
         wait_until(lambda: until(database) > first)
         assert not lease.outdated, "whoever begins with it knows"
@@ -192,9 +194,9 @@ def test_a_standby_that_takes_over_from_nobody_finds_what_is_lacking(database: A
         found.keeper.start()
         wait_until(lambda: found.keeper.commits.newest.commits == 7)
         database.run("DELETE FROM lease")
-        taken = found.lease().taken
-        assert taken == Taken(taken.hold, taken.now, None, 7, lacking=True)
-        assert taken.hold.epoch == 5
+        acquired = found.lease().acquired
+        assert acquired == Acquired(acquired.hold, acquired.now, None, 7, lacking=True)
+        assert acquired.hold.epoch == 5
 
 
 def test_the_end_of_a_leader_does_not_wait_for_a_silent_database(postgres: Server, database: Address) -> None:
@@ -236,14 +238,14 @@ def test_a_pause_of_circleci_s_is_kept_with_the_lease_at_once(database: Address)
     with kept(database.url, lease=600.0) as found:  # which would be renewed after some minutes
         found.keeper.start()
         wait_until(found.leads)
-        taken = until(database)
-        wait_until(lambda: until(database) > taken, why="the first renewal, which comes soon")
+        acquired = until(database)
+        wait_until(lambda: until(database) > acquired, why="the first renewal, which comes soon")
         for pause in (None, 1_800_000_000.0, 1_800_000_000.2):
             found.keeper.note_pause(pause)
         wait_until(lambda: database.run("SELECT paused_until FROM lease") == [(1_800_000_000.0,)])
     with kept(database.url) as found:
         found.keeper.start()
-        assert found.lease().taken.paused_until == 1_800_000_000.0
+        assert found.lease().acquired.paused_until == 1_800_000_000.0
 
 
 def test_one_command_may_hold_the_lease(database: Address) -> None:

@@ -34,7 +34,7 @@ class Brief:
     def __init__(self, lease: Lease, leader: Leader) -> None:
         self.lease, self.stale, self.steps = lease, "", ["made"]
         self.leader, self.followed_by = leader, list[object]()
-        self.taken, self.ended = lease.taken, lease.stop_event()
+        self.acquired, self.ended = lease.acquired, lease.stop_event()
 
     def restore(self) -> None:
         self.steps.append("restored")
@@ -105,7 +105,7 @@ def test_a_term_ends_with_its_lease_and_another_begins_with_the_next(following: 
         wait_until(lambda: following.leader.current is None)
         assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
         assert following.terms[0].ended.is_set()
-        LeaseTable(link, LEASE).give_back(other)
+        LeaseTable(link, LEASE).release(other)
     wait_until(following.leads)
     assert len(following.terms) == 2
 
@@ -156,7 +156,7 @@ def test_what_is_stale_is_shown_until_all_was_read_again(following: Following) -
     wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert first.steps == ["made", "restored", "started", "stopped", "closed"]
     assert first.followed_by == [following.terms[1]], "and nothing between"
-    before, after = first.taken.hold, following.terms[1].taken.hold
+    before, after = first.acquired.hold, following.terms[1].acquired.hold
     assert (after.place, after.holder, after.epoch) == (before.place, before.holder, before.epoch + 2)
 
 
@@ -164,7 +164,7 @@ def test_after_a_failure_all_is_read_under_a_lease_that_was_taken_again(followin
     following.troubles += [StateError("the database: it is an older copy")] * 2
     following.start()
     wait_until(following.leads)
-    assert following.terms[0].taken.hold.epoch == 3
+    assert following.terms[0].acquired.hold.epoch == 3
 
 
 def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_told(
@@ -174,15 +174,15 @@ def test_a_database_that_lacks_commits_is_read_again_and_whoever_reads_it_is_tol
     wait_until(following.leads)
     first = following.terms[0]
     with linked(database) as link:
-        postgres = made(link, first.taken.hold)
-        postgres._seen = lambda commits: following.keeper.commits.saw(first.taken.hold, commits)
+        postgres = made(link, first.acquired.hold)
+        postgres._seen = lambda commits: following.keeper.commits.saw(first.acquired.hold, commits)
         database.run("UPDATE lease SET commits = commits - 1")
         with pytest.raises(Refused, match="older copy"), postgres.transaction():
             postgres.execute("SELECT 1")
         first.stale = postgres.stale
     wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert ("warning", "reading the database again", {"why": "the database lacks commits"}) in following.log.events
-    assert [term.taken.lacking for term in following.terms] == [False, True]
+    assert [term.acquired.lacking for term in following.terms] == [False, True]
 
 
 def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Following, database: Address) -> None:
@@ -204,7 +204,7 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
     wait_until(following.leads)
     first = following.terms[0]
     with linked(database) as link:
-        postgres = made(link, first.taken.hold)
+        postgres = made(link, first.acquired.hold)
         with postgres.transaction():
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")

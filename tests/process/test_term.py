@@ -15,7 +15,7 @@ from exporter.process.fixed import Options
 from exporter.process.keeper import Keeper
 from exporter.process.lease import Lease
 from exporter.process.term import Term
-from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
+from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
@@ -45,7 +45,7 @@ def test_a_term_that_cannot_read_its_state_leaves_nothing_behind() -> None:
     keeper = keeper_of(config)
     before = {*threading.enumerate()}
     for epoch in (1, 2, 3):
-        lease = Lease(keeper, Taken(Hold(PLACE, "one", epoch), NOW, None), keeper.clock())
+        lease = Lease(keeper, Acquired(Hold(PLACE, "one", epoch), NOW, None), keeper.clock())
         with pytest.raises(StateError):
             Term(
                 config,
@@ -110,9 +110,9 @@ def test_what_was_read_while_the_database_fell_back_is_not_shown(database: Addre
     config = parse(f"state: {{url: '{database.url}'}}\nprojects: [gh/acme/web]")
     keeper = keeper_of(config)
     with linked(database) as link:
-        taken = LeaseTable(link, 30.0).take(Place(config.circleci.api_url, 0, 1), "one")
-        assert taken is not None
-        lease, log = Lease(keeper, taken, keeper.clock()), cast("Logger", CapturingLogger())
+        acquired = LeaseTable(link, 30.0).acquire(Place(config.circleci.api_url, 0, 1), "one")
+        assert acquired is not None
+        lease, log = Lease(keeper, acquired, keeper.clock()), cast("Logger", CapturingLogger())
         term = Term(config, Options(), log, {"CIRCLECI_TOKEN": "t"}, webhooks=False, lease=lease)
         database.run("UPDATE lease SET commits = commits - 1")
         with pytest.raises(StateError, match="has to be read again"):
@@ -126,7 +126,7 @@ def test_an_engine_that_cannot_be_made_leaves_nothing_behind(database: Address, 
     config = parse(f"circleci: {{ca_file: {authorities}}}\nstate: {{url: '{database.url}'}}\nprojects: [gh/a/b]")
     authorities.unlink()
     keeper = keeper_of(config)
-    lease = Lease(keeper, Taken(Hold(PLACE, "one", 1), NOW, None), keeper.clock())
+    lease = Lease(keeper, Acquired(Hold(PLACE, "one", 1), NOW, None), keeper.clock())
     before = {*threading.enumerate()}
     with pytest.raises(StartError, match="ca_file"):
         Engine(config, cast("Logger", CapturingLogger()), environ={"CIRCLECI_TOKEN": "t"}, lease=lease)

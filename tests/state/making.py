@@ -76,12 +76,12 @@ class Opened:
         if isinstance(path, Address):
             self._leases = lease_table.LeaseTable(Link(path.login(), PATIENCE), 600.0)
             schema.make(self._leases.link)
-            taken = self._leases.take(lease_table.Place(server, 0, 1), "tests")
-            assert taken is not None, "another state is open"
-            assert schema.migrate(self._leases.link, lease_table.fence(self._leases.link, taken.hold))
-            begun = self._leases.begin(taken, 0)
+            acquired = self._leases.acquire(lease_table.Place(server, 0, 1), "tests")
+            assert acquired is not None, "another state is open"
+            assert schema.migrate(self._leases.link, lease_table.fence(self._leases.link, acquired.hold))
+            begun = self._leases.begin(acquired, 0)
             assert begun is not None
-            self._hold = taken.hold
+            self._hold = acquired.hold
             link = Link(path.login(), PATIENCE)
             log: Any = self.log
             database = Postgres(link, begun, self.telemetry, log, lease=600.0, leads=lambda: True)
@@ -120,7 +120,7 @@ class Opened:
         """Let go of it, for the next one."""
         self.state.close()
         if self._leases is not None and self._hold is not None:
-            self._leases.give_back(self._hold)
+            self._leases.release(self._hold)
             self._leases.link.close()
             if isinstance(self._place, Address):
                 self._place.run("DROP FUNCTION IF EXISTS full_disk CASCADE")

@@ -10,7 +10,7 @@ import psycopg
 from structlog.stdlib import BoundLogger
 
 from exporter.state.postgres import dialect
-from exporter.state.postgres.lease_table import Taken, fence, nothing_lacks, number
+from exporter.state.postgres.lease_table import Acquired, fence, nothing_lacks, number
 from exporter.state.postgres.link import Link, Rows
 from exporter.state.postgres.login import words
 from exporter.telemetry import Telemetry
@@ -45,7 +45,7 @@ class Postgres:
     def __init__(
         self,
         link: Link,
-        taken: Taken,
+        acquired: Acquired,
         telemetry: Telemetry,
         log: BoundLogger,
         *,
@@ -57,7 +57,7 @@ class Postgres:
 
         `seen` is told the number of each commit.
         """
-        self._link, self._hold, self._leads, self._seen = link, taken.hold, leads, seen
+        self._link, self._hold, self._leads, self._seen = link, acquired.hold, leads, seen
         self._telemetry, self._log = telemetry, log
         idle = max(1, int(lease * IDLE_SHARE * 1000))
         self._begin = ("BEGIN", f"SET LOCAL idle_in_transaction_session_timeout = {idle}")
@@ -66,7 +66,7 @@ class Postgres:
         self._last = ""
         self._after_view: list[str] | None = None
         self._size = self._number = 0
-        self._commits, self.is_older = taken.commits, taken.lacking
+        self._commits, self.is_older = acquired.commits, acquired.lacking
         self.stale = ""
         """Why it may hold something else than this process knows, so that all must be read again before it counts."""
         telemetry.state_writable.set(1)
@@ -198,7 +198,7 @@ class Postgres:
         [(commits, lacking)] = lease
         if (commits, lacking) != (self._commits, self.is_older):
             self.stale = "the database lacks commits"
-            self._seen(max(commits, self._commits) + 1)  # so that it lacks commits for whoever takes the lease next
+            self._seen(max(commits, self._commits) + 1)  # so that it lacks commits for whoever leads next
             raise Refused("it lacks commits that were made: it is an older copy")
 
     def _commit(self) -> None:

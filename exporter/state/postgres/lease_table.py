@@ -38,20 +38,20 @@ UPGRADE: Final = (
 )
 """What version 2 added."""
 TAKING: Final = 0x43494558_0001
-"""The advisory lock of whoever takes a lease: of two numbers of shards only one may."""
+"""The advisory lock of whoever acquires a lease: of two numbers of shards only one may."""
 # The row as JSON: a standby looks at tables of the version before, too, which lack columns.
 _LOOK: Final = """SELECT lease_now(), shard, total, until, (of_row ->> 'begun_epoch')::BIGINT,
     (of_row ->> 'begun')::BIGINT, (of_row ->> 'commits')::BIGINT
     FROM (SELECT shard, total, until, to_jsonb(lease) AS of_row FROM lease WHERE server = ?) AS leases
     RIGHT JOIN (SELECT 1) AS always ON TRUE"""
-# A commit under a lease that has ended may be under way: what it holds can be taken once it is over. What has ended by
-# now(), when the transaction began, was waited for; what ends later is not taken.
+# A commit under a lease that has ended may be under way: what it holds can be acquired once it is over. What has ended
+# by now(), when the transaction began, was waited for; what ends later is not acquired.
 _WAIT: Final = """SELECT 1 FROM lease
     WHERE server = ? AND (shard = ? OR total <> ?) AND until <= lease_now() FOR UPDATE"""
 # Leaders of another number of shards that have fallen silent: what they still send is refused.
 _FENCE_OFF: Final = """UPDATE lease SET epoch = epoch + 1, holder = ''
     WHERE server = ? AND total <> ? AND until <= extract(epoch FROM now())"""
-_TAKE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
+_ACQUIRE: Final = """INSERT INTO lease (server, shard, total, holder, epoch, until)
     SELECT ?, ?, ?, ?, ? + 1, lease_now() + ?
     WHERE NOT EXISTS (SELECT FROM lease WHERE server = ? AND total <> ? AND until > extract(epoch FROM now()))
     ON CONFLICT (server, shard, total)
@@ -64,7 +64,7 @@ _RENEW: Final = """UPDATE lease SET until = lease_now() + ?, paused_until = ?
     RETURNING lease_now(), commits, lacking"""
 _WAIT_FOR_OWN: Final = """SELECT 1 FROM lease
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? FOR UPDATE"""
-_RETAKE: Final = """UPDATE lease SET epoch = epoch + 1, until = lease_now() + ?
+_ACQUIRE_AGAIN: Final = """UPDATE lease SET epoch = epoch + 1, until = lease_now() + ?
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ? AND until > lease_now()
     RETURNING epoch, lease_now(), paused_until"""
 # Who begins to lead has seen so many commits.
@@ -76,7 +76,7 @@ _BEGIN: Final = """UPDATE lease SET lacking = lacking OR commits < ?, commits = 
 _NOTE_LACKING: Final = """UPDATE lease SET lacking = TRUE, commits = greatest(commits, ?)
     WHERE server = ? AND shard = ? AND total = ? AND CASE WHEN begun_epoch > ? THEN begun ELSE commits END < ?
     RETURNING 1"""
-_GIVE_BACK: Final = """UPDATE lease SET until = 0, holder = ''
+_RELEASE: Final = """UPDATE lease SET until = 0, holder = ''
     WHERE server = ? AND shard = ? AND total = ? AND holder = ? AND epoch = ?"""
 # The weakest lock that a take-over waits for: a renewal changes no key, so it goes on beside a long commit.
 _FENCE: Final = """SELECT {} FROM lease
@@ -96,7 +96,7 @@ class Place(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A lease that was taken. `holder` is random, of one process; `epoch` grows each time that it is taken."""
+    """A lease that was acquired. `holder` is random, of one process; `epoch` grows each time."""
 
     place: Place
     holder: str
@@ -127,13 +127,13 @@ class Seen:
     newest: dict[tuple[int, int], Newest]
 
     def is_free(self, place: Place) -> bool:
-        """Whether a lease may be taken: it has ended, and all those of another number of shards have."""
+        """Whether a lease can be acquired: it has ended, and all those of another number of shards have."""
         own = (place.shard, place.total)
         return all(until <= self.now for key, until in self.until.items() if key == own or key[1] != place.total)
 
 
-class Taken(NamedTuple):
-    """The lease as it was taken, the database's time, and until when CircleCI has asked for a pause.
+class Acquired(NamedTuple):
+    """The lease as it was acquired, the database's time, and until when CircleCI has asked for a pause.
 
     `commits` is the number of the newest commit; `lacking` says that the database lacks some that were made.
     """
@@ -179,47 +179,47 @@ class LeaseTable:
         values = (known.commits, *place, known.epoch, known.commits)
         return bool(self._run(self.link.write(_NOTE_LACKING, values)))
 
-    def take(self, place: Place, holder: str, epoch: int = 0) -> Taken | None:
-        """Take a lease that is free, under an epoch above that one; None where it is not. Raises psycopg.Error."""
+    def acquire(self, place: Place, holder: str, epoch: int = 0) -> Acquired | None:
+        """Acquire a lease that is free, under an epoch above that one; None where it is not. Raises psycopg.Error."""
         server, shard, total = place
         found = self._run(
             f"SELECT pg_advisory_xact_lock({TAKING})",
             self.link.write(_WAIT, (server, shard, total)),
             self.link.write(_FENCE_OFF, (server, total)),
-            self.link.write(_TAKE, (*place, holder, epoch, self.seconds, server, total, *place, total)),
+            self.link.write(_ACQUIRE, (*place, holder, epoch, self.seconds, server, total, *place, total)),
         )
         if not found:
             return None
         epoch, now, paused_until = found[0]
-        return Taken(Hold(place, holder, epoch), now, paused_until)
+        return Acquired(Hold(place, holder, epoch), now, paused_until)
 
-    def begin(self, taken: Taken, known: int) -> Taken | None:
+    def begin(self, acquired: Acquired, known: int) -> Acquired | None:
         """Begin to lead, having seen commits up to a number; None where the lease is lost. Raises psycopg.Error."""
-        hold = taken.hold
+        hold = acquired.hold
         own = (*hold.place, hold.holder, hold.epoch)
         found = self._run(self.link.write(_BEGIN, (known, known, known, *own)))
-        return taken._replace(commits=found[0][0], lacking=found[0][1]) if found else None
+        return acquired._replace(commits=found[0][0], lacking=found[0][1]) if found else None
 
     def renew(self, hold: Hold, paused_until: float | None) -> Renewed | None:
         """Renew a lease that has not ended; None where it is lost. Raises psycopg.Error."""
         found = self._run(self.link.write(_RENEW, (self.seconds, paused_until, *hold.place, hold.holder, hold.epoch)))
         return Renewed(*found[0]) if found else None
 
-    def retake(self, hold: Hold) -> Taken | None:
-        """Take a lease again that has not ended; None where it is lost. Raises psycopg.Error.
+    def acquire_again(self, hold: Hold) -> Acquired | None:
+        """Acquire a lease again that has not ended; None where it is lost. Raises psycopg.Error.
 
         What was sent under the old epoch is over then, or is refused.
         """
         own = (*hold.place, hold.holder, hold.epoch)
-        found = self._run(self.link.write(_WAIT_FOR_OWN, own), self.link.write(_RETAKE, (self.seconds, *own)))
+        found = self._run(self.link.write(_WAIT_FOR_OWN, own), self.link.write(_ACQUIRE_AGAIN, (self.seconds, *own)))
         if not found:
             return None
         epoch, now, paused_until = found[0]
-        return Taken(hold._replace(epoch=epoch), now, paused_until)
+        return Acquired(hold._replace(epoch=epoch), now, paused_until)
 
-    def give_back(self, hold: Hold) -> None:
+    def release(self, hold: Hold) -> None:
         """End a lease now. Raises psycopg.Error."""
-        self._run(self.link.write(_GIVE_BACK, (*hold.place, hold.holder, hold.epoch)))
+        self._run(self.link.write(_RELEASE, (*hold.place, hold.holder, hold.epoch)))
 
     def _run(self, *statements: str) -> Rows:
         try:
@@ -230,7 +230,7 @@ class LeaseTable:
 
 
 def fence(link: Link, hold: Hold, columns: str = "1") -> str:
-    """The statement that finds a row, and keeps it from others, as long as a lease was not taken again."""
+    """The statement that finds a row, and keeps it from others, as long as a lease was not acquired again."""
     return link.write(_FENCE.format(columns), (*hold.place, hold.holder, hold.epoch))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.state.postgres import schema
 from exporter.state.postgres.database import Postgres
-from exporter.state.postgres.lease_table import Hold, LeaseTable, Place, Taken
+from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.state.making import SERVER, Log
@@ -50,14 +50,14 @@ def back_to_first(database: Address) -> None:
 
 def hold(link: Link, holder: str = "one", place: Place = PLACE) -> Hold:
     """Take a lease."""
-    taken = LeaseTable(link, LEASE).take(place, holder)
-    assert taken is not None
-    return taken.hold
+    acquired = LeaseTable(link, LEASE).acquire(place, holder)
+    assert acquired is not None
+    return acquired.hold
 
 
 def made(link: Link, held: Hold, leads: Callable[[], bool] = lambda: True, lease: float = LEASE) -> Postgres:
     """The database as the tables see it."""
     log: Any = Log()
     [(commits, lacking)] = link.run("SELECT commits, lacking FROM lease ORDER BY until DESC LIMIT 1")[0]
-    taken = Taken(held, 0.0, None, commits, lacking)
-    return Postgres(link, taken, Telemetry("1", []), log, lease=lease, leads=leads)
+    acquired = Acquired(held, 0.0, None, commits, lacking)
+    return Postgres(link, acquired, Telemetry("1", []), log, lease=lease, leads=leads)

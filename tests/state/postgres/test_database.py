@@ -126,7 +126,7 @@ def test_nobody_takes_the_lease_while_a_commit_is_under_way(database: Address) -
         with postgres.transaction():
             postgres.execute("SELECT 1")
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                LeaseTable(other, BRIEF).take(PLACE, "two")
+                LeaseTable(other, BRIEF).acquire(PLACE, "two")
         hold(other, "two", PLACE)
 
 
@@ -138,9 +138,9 @@ def test_the_lease_is_renewed_and_given_back_while_a_commit_is_under_way(databas
             postgres.execute(ADD, ("a", 1))
             postgres.execute("SELECT 1")
             assert table.renew(held, None) is not None
-            table.give_back(held)
+            table.release(held)
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                table.take(PLACE, "two")
+                table.acquire(PLACE, "two")
         assert urls(database) == ["a"]
         hold(other, "two")
 
@@ -152,7 +152,7 @@ def test_another_number_of_shards_waits_for_a_commit_of_the_old_one(database: Ad
             postgres.execute("SELECT 1")
             end_lease(database)
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                LeaseTable(other, BRIEF).take(Place(SERVER, 1, 2), "two")
+                LeaseTable(other, BRIEF).acquire(Place(SERVER, 1, 2), "two")
         hold(other, "two", Place(SERVER, 1, 2))
 
 
@@ -259,7 +259,7 @@ def test_what_has_another_newest_commit_is_refused_and_is_lacking_for_whoever_ta
         assert shared.stale == "the database lacks commits"
         assert urls(database) == ["a"]
         table = LeaseTable(link, 60.0)
-        again = table.retake(held)
+        again = table.acquire_again(held)
         assert again is not None
         begun = table.begin(again, numbers[-1])
         assert begun is not None

@@ -77,14 +77,14 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
     links = [Link(Login(url, None, 5.0), 5.0) for _ in range(4)]
     with linked(database):  # the tables
         table = LeaseTable(links[0], LEASE)
-        taken = table.take(PLACE, "one")
-        assert taken is not None
-        store = made(links[1], taken.hold)
+        acquired = table.acquire(PLACE, "one")
+        assert acquired is not None
+        store = made(links[1], acquired.hold)
         log: Log = store._log  # type: ignore[assignment]
         state = StateStore(store, SERVER, Telemetry("1", []), log, wall=lambda: NOW)  # type: ignore[arg-type]
         arrivals = Arrivals(links[2], SERVER)
         for number in range(20):
-            assert table.renew(taken.hold, None) is not None
+            assert table.renew(acquired.hold, None) is not None
             assert arrivals.arrive(hint(), 10)
             arrivals.count({(EVENT, "accepted"): 1})
             state.commit_counts(known(ledger=NOW_LEDGER), whole())
@@ -93,7 +93,7 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
         [stored] = state.load()
         assert (stored.ledger, stored.live) == (NOW_LEDGER, LIVE)
         end_lease(database)
-        assert LeaseTable(links[3], LEASE).take(PLACE, "two") is not None
+        assert LeaseTable(links[3], LEASE).acquire(PLACE, "two") is not None
         state.commit(known(), [], [])
         assert log.events[-1][2]["error"] == "another replica has taken the lease"
     for link in links:

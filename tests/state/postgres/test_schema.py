@@ -7,7 +7,7 @@ import pytest
 
 from exporter.errors import StartError
 from exporter.state.postgres import schema
-from exporter.state.postgres.lease_table import LeaseTable, Place, Taken, fence, nothing_lacks
+from exporter.state.postgres.lease_table import Acquired, LeaseTable, Place, fence, nothing_lacks
 from exporter.state.postgres.link import Link
 from tests.state.postgres.making import PLACE, back_to_first, end_lease, hold, linked
 from tests.waiting import PATIENCE
@@ -119,15 +119,15 @@ def counted(database: Address) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def led(link: Link) -> Taken:
+def led(link: Link) -> Acquired:
     """The lease as whoever takes it now finds it."""
     table = LeaseTable(link, 60.0)
-    taken = table.take(PLACE, "one")
-    assert taken is not None
-    guard = fence(link, taken.hold)
+    acquired = table.acquire(PLACE, "one")
+    assert acquired is not None
+    guard = fence(link, acquired.hold)
     assert schema.migrate(link, guard)
     schema.forget_if_restored(link, guard)
-    begun = table.begin(taken, 0)
+    begun = table.begin(acquired, 0)
     assert begun is not None
     return begun
 
