@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from exporter.counting.book import Changes
 from exporter.runs.live import Live, WatchedPipeline
-from exporter.state import sums
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
@@ -31,7 +30,7 @@ SCHEMA = (
         facts TEXT NOT NULL)""",
 )
 
-TABLES = ("live", "pipeline", "job", "job_sums")
+TABLES = ("live", "pipeline", "job")
 _READ_LIVE = Reader[Live](Live)
 _READ_PIPELINE = Reader[WatchedPipeline](WatchedPipeline)
 _LIVE = "INSERT INTO live (project, facts) VALUES (?, ?) ON CONFLICT (project) DO UPDATE SET facts = excluded.facts"
@@ -39,7 +38,7 @@ _PIPELINES = "SELECT id, facts FROM pipeline WHERE project = ?"
 _DELETE_PIPELINE = "DELETE FROM pipeline WHERE project = ? AND id = ?"
 _PIPELINE = """INSERT INTO pipeline (project, id, facts) VALUES (?, ?, ?)
     ON CONFLICT (project, id) DO UPDATE SET facts = excluded.facts"""
-_FORGET = "DELETE FROM job WHERE project = ? AND stopped_at < ? RETURNING key, stopped_at"
+_FORGET = "DELETE FROM job WHERE project = ? AND stopped_at < ?"
 _KNOWN = "SELECT key FROM job WHERE project = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
 
@@ -53,13 +52,12 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
     connection.executemany(_DELETE_PIPELINE, [(project, id_) for id_ in changes.pipelines.keys() - kept.keys()])
     connection.executemany(_PIPELINE, [(project, id_, sealed(document(pipeline))) for id_, pipeline in kept.items()])
     again = known_jobs(connection, project, changes.jobs)
-    jobs = [(key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again]
     connection.executemany(
-        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?)", [(project, *job) for job in jobs]
+        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?)",
+        [(project, key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again],
     )
-    sums.add_jobs(connection, project, jobs)
     if changes.whole or changes.floors:
-        sums.add_jobs(connection, project, list(connection.execute(_FORGET, (project, oldest))), -1)
+        connection.execute(_FORGET, (project, oldest))
 
 
 def read(connection: Connection, project: int, slug: str, damage: Damage) -> Live | None:
@@ -67,7 +65,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Liv
     row = single(connection.execute("SELECT facts FROM live WHERE project = ?", (project,)))
     if row is None:
         return None
-    live = damage.guard("live", slug, lambda: _live(connection, project, row[0]), None)
+    live = damage.guard("live", slug, lambda: _live(row[0]), None)
     if live is None:
         for table in TABLES:
             damage.forget(connection, f"DELETE FROM {table} WHERE project = ?", project)  # noqa: S608  our own names
@@ -87,10 +85,8 @@ def forget(connection: Connection, project: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE project = ?", (project,))  # noqa: S608  names of our own
 
 
-def _live(connection: Connection, project: int, facts: object) -> Live:
-    live = replace(_READ_LIVE.read(parse(unsealed(facts))), pipelines={})
-    sums.check_jobs(connection, project)
-    return live
+def _live(facts: object) -> Live:
+    return replace(_READ_LIVE.read(parse(unsealed(facts))), pipelines={})
 
 
 def _pipeline(identifier: object, facts: object) -> WatchedPipeline:

@@ -10,7 +10,7 @@ from functools import partial
 from exporter.counting.book import Changes
 from exporter.counting.cells import Cells
 from exporter.counting.ledger import FURTHEST, Ledger, WorkflowLedger
-from exporter.state import cell_tables, records, sums
+from exporter.state import cell_tables, records
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
@@ -60,9 +60,8 @@ _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 _CREDIT = """UPDATE run SET credited = 1 WHERE workflow = ? AND credited = 0
-    AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) RETURNING key, created_at"""
-_FORGET = """DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)
-    RETURNING key, created_at, credited"""
+    AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
+_FORGET = "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)"
 _LEDGERS = "SELECT id, server, slug FROM project JOIN ledger ON ledger.project = project.id"
 FORGET_ALL = ("UPDATE ledger SET left_at = 0",)
 """What takes out every ledger: none is resumed after so long, and what it has goes when its project counts again."""
@@ -112,30 +111,25 @@ def _remember(  # noqa: PLR0917  what is known of one workflow
     """
     runs = changes.runs.get(name, {}).items()
     new = ((key, told) for key, told in runs if key in changes.counted or key not in again)
-    rows = [(key, created_at, int(credited)) for key, (created_at, credited) in new]
     connection.executemany(
-        "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)", [(workflow, *row) for row in rows]
+        "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
+        [(workflow, key, created_at, int(credited)) for key, (created_at, credited) in new],
     )
-    sums.add_runs(connection, workflow, rows)
     if name in changes.credited:
-        credited = list(connection.execute(_CREDIT, (workflow, json.dumps(list(changes.credited[name])))))
-        sums.add_runs(connection, workflow, [(key, created_at, 0) for key, created_at in credited], -1)
-        sums.add_runs(connection, workflow, [(key, created_at, 1) for key, created_at in credited])
+        connection.execute(_CREDIT, (workflow, json.dumps(list(changes.credited[name]))))
     if name in changes.floors:
-        forgotten = list(connection.execute(_FORGET, (workflow, changes.floors[name], int(now - FURTHEST))))
-        sums.add_runs(connection, workflow, forgotten, -1)
+        connection.execute(_FORGET, (workflow, changes.floors[name], int(now - FURTHEST)))
 
 
 def read(connection: Connection, project: int, slug: str, damage: Damage) -> Ledger | None:
     """A project's ledger; None without one, and of a project that was taken out.
 
-    A damaged ledger is deleted, and begins anew; so does one whose remembered runs are damaged. A damaged workflow
-    begins anew alone: its next poll counts nothing.
+    A damaged ledger is deleted, and begins anew. A damaged workflow begins anew alone: its next poll counts nothing.
     """
     row = single(connection.execute("SELECT facts FROM ledger WHERE project = ? AND left_at IS NULL", (project,)))
     if row is None:
         return None
-    ledger = damage.guard("ledger", slug, lambda: _ledger(connection, project, row[0]), None)
+    ledger = damage.guard("ledger", slug, lambda: _ledger(row[0]), None)
     if ledger is None:
         damage.forget(connection, "DELETE FROM ledger WHERE project = ?", project)
         return None
@@ -151,10 +145,8 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
     return replace(ledger, workflows=workflows, cells=cell_tables.read(connection, project, slug, damage))
 
 
-def _ledger(connection: Connection, project: int, facts: object) -> Ledger:
-    ledger = _READ_LEDGER.read({**parse(unsealed(facts)), "workflows": {}, "cells": Cells()})
-    sums.check_runs(connection, project)
-    return ledger
+def _ledger(facts: object) -> Ledger:
+    return _READ_LEDGER.read({**parse(unsealed(facts)), "workflows": {}, "cells": Cells()})
 
 
 def _workflow(name: str, facts: object) -> WorkflowLedger:

@@ -18,7 +18,6 @@ from exporter.state import (
     live_tables,
     project_tables,
     run_tables,
-    sums,
     usage_store,
 )
 from exporter.state.database import Connection
@@ -41,6 +40,17 @@ COUNTER = """CREATE TABLE counter (
         facts TEXT NOT NULL,
         PRIMARY KEY (project, family, labels)) WITHOUT ROWID"""
 """The cells of jobs and pipelines up to version 4."""
+SUMS = tuple(
+    f"""CREATE TABLE {table} (
+    {owner} INTEGER PRIMARY KEY REFERENCES {parent} ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    low INTEGER NOT NULL,
+    high INTEGER NOT NULL,
+    times INTEGER NOT NULL)"""
+    for table, owner, parent in (("run_sums", "workflow", "workflow"), ("job_sums", "project", "ledger"))
+)
+"""What versions 4 and 5 had beside the keys of runs and jobs."""
+WITHOUT_SUMS = ("DROP TABLE run_sums", "DROP TABLE job_sums")
 _ALWAYS = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
 _SECOND = (*_ALWAYS, COUNTER)
 TO_CELLS = (*cell_tables.SCHEMA, cells_upgrade.upgrade, "DROP TABLE counter")
@@ -57,8 +67,9 @@ VERSIONS = {
         ),
     ),
     3: Version((*_SECOND, *usage_store.SCHEMA), usage_store.SCHEMA),
-    4: Version((*_SECOND, *usage_store.SCHEMA, *sums.SCHEMA), (*sums.SCHEMA, *sums.FILLING)),
-    5: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA, *sums.SCHEMA), TO_CELLS),
+    4: Version((*_SECOND, *usage_store.SCHEMA, *SUMS), SUMS),
+    5: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA, *SUMS), TO_CELLS),
+    6: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA), WITHOUT_SUMS),
 }
 VERSION = max(VERSIONS)
 

@@ -182,6 +182,16 @@ def test_a_value_that_became_another_good_one_is_damage(
         assert (web.live == LIVE) == (kind not in {"ledger", "live", "pipeline"})
 
 
+@pytest.mark.parametrize("statement", ["UPDATE run SET key = key + 1", "UPDATE job SET key = key + 1"])
+def test_keys_of_runs_and_jobs_that_changed_take_no_counter_with_them(path: Place, statement: str) -> None:
+    with opened(path) as found:
+        remember(found)
+    assert change(path, statement)
+    with opened(path) as found:
+        assert [(each.ledger, each.live) for each in found.state.load()] == [(NOW_LEDGER, LIVE)] * 2
+        assert damaged(found) == {}
+
+
 @pytest.mark.parametrize(("kind", "statement", "value"), CASES, ids=lambda each: str(each)[:30])
 def test_once_it_was_learned_anew_nothing_is_damaged(path: Place, kind: str, statement: str, value: object) -> None:
     if not change(path, statement, value):

@@ -190,16 +190,6 @@ def test_a_damaged_version_costs_nothing(path: Path, version: int, number: int) 
         assert len(list(found.state.load())) == 1
 
 
-@pytest.mark.parametrize("change", ["key = 7 WHERE key = 1", "created_at = 5 WHERE key = 2", "credited = 0"])
-def test_what_an_upgrade_found_of_runs_is_guarded_from_then_on(path: Path, change: str) -> None:
-    opened(path).__enter__().state.close()
-    with closing(sqlite3.connect(path)) as file, file:
-        file.execute(f"UPDATE run SET {change}")  # noqa: S608  written above
-    with opened(path) as found:
-        assert [stored.ledger for stored in found.state.load()] == [None]
-        assert damaged(found) == {"ledger": 1}
-
-
 @pytest.mark.parametrize("number", [0, -1, 256, 2**31 - 1])
 def test_tables_of_no_version_and_a_number_of_none_are_moved_aside(path: Path, number: int) -> None:
     with closing(sqlite3.connect(path)) as file:

@@ -12,7 +12,6 @@ from exporter.state import (
     live_tables,
     project_tables,
     run_tables,
-    sums,
     usage_store,
     versions,
 )
@@ -21,7 +20,7 @@ from exporter.state.postgres import arrivals, dialect, lease_table
 from exporter.state.postgres.link import Link, Rows
 
 Step = str | Callable[[Connection], None]
-VERSION: Final = 3
+VERSION: Final = 4
 SCHEMA: Final = (
     "CREATE TABLE circleci_exporter_schema (version BIGINT NOT NULL, written BIGINT NOT NULL)",
     *lease_table.SCHEMA,
@@ -34,7 +33,6 @@ SCHEMA: Final = (
             *live_tables.SCHEMA,
             *cell_tables.SCHEMA,
             *hint_tables.SCHEMA,
-            *sums.SCHEMA,
             *usage_store.SCHEMA,
         ),
     ),
@@ -42,6 +40,7 @@ SCHEMA: Final = (
 MIGRATIONS: Final[Mapping[int, Sequence[Step]]] = {
     1: (*lease_table.UPGRADE, "ALTER TABLE circleci_exporter_schema ADD COLUMN written BIGINT NOT NULL DEFAULT 0"),
     2: versions.TO_CELLS,
+    3: versions.WITHOUT_SUMS,
 }
 """What makes the next version of each version, by its number: statements of the tables, and what works on rows."""
 MAKING: Final = 0x43494558_0000

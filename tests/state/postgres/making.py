@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from exporter.state.postgres import schema
+from exporter.state import versions
+from exporter.state.postgres import dialect, schema
 from exporter.state.postgres.database import Postgres
 from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
@@ -43,6 +44,8 @@ def back_to_first(database: Address) -> None:
     for column in ("commits", "begun", "begun_epoch", "lacking"):
         database.run(f"ALTER TABLE lease DROP COLUMN {column}")
     database.run("ALTER TABLE circleci_exporter_schema DROP COLUMN written")
+    for statement in versions.SUMS:
+        database.run(dialect.table(statement))
     database.run("ALTER TABLE cell RENAME TO counter")
     database.run("ALTER INDEX cell_pkey RENAME TO counter_pkey")
     database.run("UPDATE circleci_exporter_schema SET version = 1")
