@@ -9,7 +9,7 @@ import pytest
 
 from exporter.config import parse
 from exporter.insights.collectors import PIPELINES
-from tests.deploy.exporter_metrics import DEPLOY, ROOT
+from tests.deploy.exporter_metrics import DEPLOY, ROOT, documents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,14 @@ def test_an_example_counts_runs_in_a_state_that_stays_and_says_what_it_costs(pat
     assert config.state.path or config.state.url
     said = " ".join(path.read_text(encoding="utf-8").replace("#", "").split())
     assert re.search(r"some 16 (API calls )?an hour for a project with 10 pipelines a day", said)
+
+
+def test_kustomizes_page_names_the_token_file_and_the_folder_of_the_state_that_its_example_has() -> None:
+    page = (DEPLOY / "kubernetes" / "README.md").read_text(encoding="utf-8")
+    base = documents(DEPLOY / "kubernetes" / "base" / "config.yaml")
+
+    assert f"the token file is `{base['circleci']['token_file']}`" in page
+    assert f"`{base['state']['path'].rpartition('/')[0]}`" in page
 
 
 def test_the_charts_example_does_so_too() -> None:
