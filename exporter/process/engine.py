@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from exporter import __version__
 from exporter.client import Client, Limiter
 from exporter.config import Config, Organization, TokenSource
-from exporter.errors import ConfigError
 from exporter.insights.collector import PIPELINES_POLL, PROJECT_POLL, RUNS_POLL
 from exporter.insights.collectors import COLLECTORS, NAMES
 from exporter.polling import pipelines, project, runs
@@ -22,7 +21,6 @@ from exporter.polling.kind import Kind, Means, Poll
 from exporter.polling.pace import Pace
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
-from exporter.process import fixed
 from exporter.publishing.project_labels import ProjectLabels
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
@@ -126,11 +124,8 @@ class Engine:
     def prepare(self, config: Config) -> Callable[[], None]:
         """Make ready for other settings, which the call of what is returned adopts.
 
-        Raises ConfigError, also for those that only a restart can change, or StartError; then nothing has changed.
+        Raises ConfigError or StartError; then nothing has changed. Whoever calls it knows what only a restart changes.
         """
-        problems = fixed.changes(self._config, config)
-        if problems:
-            raise ConfigError(problems)
         circleci, ask_anew = config.circleci.share(self._total_shards), None
         if config.circleci != self._config.circleci:
             ask_anew = self.client.prepare(circleci, TokenSource(circleci, self._environ, self.clocks.monotonic))

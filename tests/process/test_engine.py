@@ -127,18 +127,6 @@ def test_a_poll_under_way_goes_on_by_the_new_settings_and_one_request_is_of_one_
     assert all(outcome.success for outcome in snapshot.outcomes.values())
 
 
-def test_server_and_state_file_stay_as_they_are_until_a_restart(
-    engine_of: Callable[..., Engine], circle: Circle, tmp_path: Path
-) -> None:
-    engine = engine_of()
-    other = parse(text("https://circleci.example.com", more=f"state: {{path: '{tmp_path / 'new.db'}'}}\n"))
-    with pytest.raises(ConfigError) as caught:
-        engine.prepare(other)()
-    assert [problem.path for problem in caught.value.problems] == ["circleci.url", "state.path"]
-    assert all("restart the exporter" in str(problem) for problem in caught.value.problems)
-    assert isinstance(ask(engine), dict), "nothing has changed"
-
-
 @pytest.mark.parametrize("key", ["ca_file", "token_file"])
 def test_a_change_to_a_file_that_is_not_there_changes_nothing(
     key: str, engine_of: Callable[..., Engine], circle: Circle, tmp_path: Path
