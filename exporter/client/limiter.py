@@ -1,15 +1,16 @@
 """The one limiter of the process: who may ask CircleCI next, and when.
 
-Requests wait in one queue, first come first served, except that some go ahead, and that a project holds one
-slot at a time: its second request waits without holding up the others behind it. Only the one whose turn is
-next keeps an eye on the clock; the others sleep until they are handed a slot. While it is not known whether CircleCI
-can be asked at all, only the light question has its turn that finds it out.
+Requests wait in one queue. Projects take turns in it, however many requests each has waiting, and some go ahead of
+all. A project never holds the last place while others have asked lately, so one whose answers hang holds up none of
+them. Only the one whose turn is next keeps an eye on the clock; the others sleep until they are handed a slot. While it
+is not known whether CircleCI can be asked at all, only the light question has its turn that finds it out.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from exporter.errors import DeadlineError, PollError, Stopped, ThrottledError
 
 News = Callable[[Pace, Contact, float], None]
 """What an answer says, noted at a moment of the clock."""
+LATELY = 60.0
+"""Seconds for which a place is kept for the projects that have asked."""
 LONGEST_WAIT = 5.0
 """Seconds after which a wait looks at the clock again, so that what is counted is never older."""
 
@@ -78,6 +81,7 @@ class Slot:
     light: bool
     wake: Condition
     tell: Callable[[News], None]
+    turn: int = 0
     epoch: int = 0
 
     def succeeded(self) -> None:
@@ -133,8 +137,11 @@ class Limiter:
         self._concurrency, self._steady = concurrency, steady
         self._pace, self._contact = Pace(rate, burst, clock(), random), Contact()
         self._queue: list[Slot] = []
+        self._curious: list[Condition] = []
         self._next: Slot | None = None
-        self._busy: set[str] = set()
+        self._busy = Counter[str]()
+        self._turn, self._turns = 0, dict[str, int]()
+        self._asked: tuple[tuple[str, float], tuple[str, float]] = (("", NEVER), ("", NEVER))
         self._counted = clock()
         self._watcher: threading.Thread | None = None
 
@@ -164,7 +171,7 @@ class Limiter:
         finally:
             with self._lock:
                 self._settle()
-                self._busy.remove(slug)
+                self._busy -= Counter([slug])
                 self._hand_out()
 
     @property
@@ -175,12 +182,26 @@ class Limiter:
     def doubt(self, failure: PollError, began: float) -> bool:
         """Whether to ask the light question now, and then to tell by `found` what it met: until then nothing else goes.
 
-        `failure` is that of a question that began at that moment of the clock.
+        `failure` is that of a question that began at that moment of the clock. Where somebody else asks the light
+        question just now, this waits until that has told what the failure is worth. Raises Stopped.
         """
         with self._lock:
             doubted = self._contact.doubt(failure, began)
             self._hand_out()
+            if failure.of_all and not doubted:
+                self._wait_until_known()
             return doubted
+
+    def _wait_until_known(self) -> None:
+        wake = self._waiter.condition(self._lock)
+        self._curious.append(wake)
+        try:
+            while self._contact.doubted:
+                if self._stop.is_set():
+                    raise Stopped
+                wake.wait(LONGEST_WAIT)
+        finally:
+            self._curious.remove(wake)
 
     def found(self, failure: PollError | None, *, known: bool = True) -> None:
         """Note what the light question met, if anything is `known` of that."""
@@ -189,8 +210,7 @@ class Limiter:
                 self._contact.found(failure, self._settle())
             else:
                 self._contact.unknown()
-            for slot in self._queue:
-                slot.wake.notify()
+            self._wake_all()
             self._hand_out()
 
     def rest(self, seconds: float) -> None:
@@ -215,7 +235,7 @@ class Limiter:
                 configured_rate=self._pace.configured,
                 burst=self._pace.burst,
                 concurrency=self._concurrency,
-                in_flight=len(self._busy),
+                in_flight=self._busy.total(),
                 waiting=len(self._queue),
                 paused_until=self._wall() + pause if pause > 0 else None,
             )
@@ -226,7 +246,7 @@ class Limiter:
                 self._watcher = threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True)
                 self._watcher.start()
             looked = self._settle()  # until now nobody may have waited
-            self._queue.append(slot)
+            self._queue_up(slot)
             self._hand_out()
             waited = False
             try:
@@ -236,10 +256,33 @@ class Limiter:
                     looked = self._excuse(slot, looked)
                 self._pace.take(self._clock(), waited=waited)
                 slot.epoch = self._pace.epoch
-                self._busy.add(slot.slug)
+                self._take(slot)
             finally:
-                self._queue.remove(slot)
+                self._leave(slot)
                 self._hand_out()
+
+    def _queue_up(self, slot: Slot) -> None:
+        """Queue behind the project's own requests; each other project may have one turn before the next of those."""
+        slot.turn = self._turns[slot.slug] = max(self._turn, self._turns.get(slot.slug, 0)) + 1
+        self._queue.append(slot)
+
+    def _leave(self, slot: Slot) -> None:
+        self._queue.remove(slot)
+        if self._turns.get(slot.slug) == slot.turn:
+            del self._turns[slot.slug]  # the project has nothing more waiting
+
+    def _take(self, slot: Slot) -> None:
+        self._busy[slot.slug] += 1
+        if slot.turn > self._turn and not slot.ahead:
+            self._turn = slot.turn
+        newest, other = self._asked
+        self._asked = ((slot.slug, self._clock()), other if newest[0] == slot.slug else newest)
+
+    def _share(self, slug: str) -> int:
+        """How many places a project may hold."""
+        newest, other = self._asked
+        others = newest if newest[0] != slug else other
+        return max(1, self._concurrency - (self._clock() - others[1] < LATELY))
 
     def _tell(self, news: News) -> None:
         """Note what an answer said."""
@@ -287,10 +330,10 @@ class Limiter:
     def _hand_out(self) -> None:
         """Choose who is next, and wake it when that is another than before."""
         chosen = None
-        if len(self._busy) < self._concurrency:
+        if self._busy.total() < self._concurrency:
             may = self._queue if self._contact.held else [slot for slot in self._queue if slot.light]
-            free = [slot for slot in may if slot.slug not in self._busy]
-            chosen = min(free, key=lambda slot: not slot.ahead, default=None)
+            free = [slot for slot in may if self._busy[slot.slug] < self._share(slot.slug)]
+            chosen = min(free, key=lambda slot: (not slot.ahead, slot.turn), default=None)
         if chosen is not None and chosen is not self._next:
             chosen.wake.notify()
         self._next = chosen
@@ -307,5 +350,8 @@ class Limiter:
     def _wake_at_stop(self) -> None:
         self._stop.wait()
         with self._lock:
-            for slot in self._queue:
-                slot.wake.notify()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for wake in [*(slot.wake for slot in self._queue), *self._curious]:
+            wake.notify()

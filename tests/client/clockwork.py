@@ -28,10 +28,18 @@ class Clockwork(Waiter):
     """Takes the place of the limiter's waits. `run` runs what waits on it."""
 
     def __init__(
-        self, now: float = 1_000_000.0, *, lateness: float = 0.001, moved: Callable[[float], object] = lambda _: None
+        self,
+        now: float = 1_000_000.0,
+        *,
+        lateness: float = 0.001,
+        patience: float = 60.0,
+        moved: Callable[[float], object] = lambda _: None,
     ) -> None:
-        """`moved` is told each new time; a wait on an event ends late, so that a time that was rounded has come."""
-        self.now, self.moved, self.lateness = now, moved, lateness
+        """`moved` is told each new time; a wait on an event ends late, so that a time that was rounded has come.
+
+        What `run` runs may take `patience` seconds of real time.
+        """
+        self.now, self.moved, self.lateness, self.patience = now, moved, lateness, patience
         self.slept: list[float] = []
         self.changed = threading.Condition()
         self._waits: list[Wait] = []
@@ -69,7 +77,7 @@ class Clockwork(Waiter):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(self.patience)
             assert not thread.is_alive(), "a wait never ended"
         if errors:
             raise errors[0]

@@ -107,18 +107,44 @@ def test_the_first_to_come_is_the_first_to_be_served(clockwork: Clockwork, stop:
     assert [slug for slug, _ in timed.log] == [f"p{number}" for number in range(20)]
 
 
-def test_one_project_holds_one_slot_and_does_not_hold_up_the_others(
+def test_requests_of_one_project_go_side_by_side_in_all_places_where_nobody_else_asks(
     clockwork: Clockwork, stop: threading.Event
 ) -> None:
-    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=4)
+    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=3)
+    clockwork.run(*[lambda: timed.ask("a", seconds=10)] * 4)
+    assert timed.log == [("a", 0), ("a", 0), ("a", 0), ("a", 10)]
 
-    def others() -> None:
-        clockwork.sleep(1)
+
+def test_a_project_whose_answers_hang_leaves_a_place_to_those_that_asked_lately(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=3)
+
+    def other() -> None:
         timed.ask("b")
-        timed.ask("c")
+        clockwork.sleep(2)
+        timed.ask("b")
 
-    clockwork.run(*[lambda: timed.ask("a", seconds=10)] * 3, others)
-    assert timed.log == [("a", 0), ("b", 1), ("c", 1), ("a", 10), ("a", 20)]
+    def hanging() -> None:
+        clockwork.sleep(1)
+        timed.ask("a", seconds=100)
+
+    clockwork.run(other, *[hanging] * 3)
+    assert timed.log == [("b", 0), ("a", 1), ("a", 1), ("b", 2), ("a", 101)]
+
+
+def test_projects_take_turns_however_many_requests_each_has_waiting(
+    clockwork: Clockwork, stop: threading.Event
+) -> None:
+    timed = Timed(clockwork, stop, rate=1, burst=1, concurrency=10)
+
+    def late(slug: str, after: float) -> None:
+        clockwork.sleep(after)
+        timed.ask(slug)
+
+    large = [lambda number=number: late("large", number / 1000) for number in range(4)]
+    clockwork.run(*large, lambda: late("b", 0.1), lambda: late("c", 1.1))
+    assert [slug for slug, _ in timed.log] == ["large", "large", "b", "large", "c", "large"]
 
 
 def test_a_request_that_goes_ahead_has_its_turn_before_all_that_wait_and_by_the_same_rate(
@@ -137,18 +163,6 @@ def test_a_request_that_goes_ahead_has_its_turn_before_all_that_wait_and_by_the_
 
     clockwork.run(*[lambda n=n: poll(n) for n in range(5)], lambda: hint(1, 1.5), lambda: hint(2, 1.6))
     assert timed.log == [("p0", 0), ("p1", 1), ("hint1", 2), ("hint2", 3), ("p2", 4), ("p3", 5), ("p4", 6)]
-
-
-def test_a_request_that_goes_ahead_waits_for_its_own_project(clockwork: Clockwork, stop: threading.Event) -> None:
-    timed = Timed(clockwork, stop, rate=1000, burst=100, concurrency=4)
-
-    def hint() -> None:
-        clockwork.sleep(1)
-        with timed.limiter.slot("a", FOREVER, ahead=True):
-            timed.log.append(("hint", timed.elapsed))
-
-    clockwork.run(lambda: timed.ask("a", times=2, seconds=10), hint, lambda: timed.ask("b", after=2))
-    assert timed.log == [("a", 0), ("b", 2), ("hint", 10), ("a", 10)]
 
 
 def test_no_more_than_the_concurrency_are_under_way(clockwork: Clockwork, stop: threading.Event) -> None:
