@@ -26,6 +26,7 @@ from exporter.insights.collectors import ORGANIZATIONS, PIPELINES
 from exporter.knowledge.calls import HOUR, NONE, Calls, calls_per_hour, lists_per_hour, searches_per_hour
 from exporter.knowledge.discovered_projects import chosen, seen
 from exporter.knowledge.organization_lists import organization_of
+from exporter.knowledge.pipeline_calls import more_in_busiest_hour
 from exporter.process.engine import Engine
 from exporter.system.logs import Logger
 from exporter.system.signals import on_signals
@@ -119,13 +120,19 @@ def _document(
     organizations = [_organization(engine, *each) for each in zip(config.organizations, searches, strict=True)]
     beside = {collector: sources_check.documents(found) for collector, found in sources.items()}
     total = sum((*lists.values(), *calls, *searches), NONE)
+    surveyed = [(finding.project, finding.pipelines.day) for finding in findings if finding.pipelines]
+    busiest = total.most + sum(more_in_busiest_hour(*each) for each in surveyed)
     return {
         "ok": all(entry["ok"] for entry in chain(projects, organizations, *beside.values())),
         "token": {"accepted": True, "login": owner},
         "projects": projects,
         "pipeline_lists": [{"organization": each, "calls_per_hour": of._asdict()} for each, of in lists.items()],
         "first_look": sum(finding.pipelines.first_look for finding in findings if finding.pipelines),
-        "calls_per_hour": {**total._asdict(), "allowed": config.circleci.requests_per_second * HOUR},
+        "calls_per_hour": {
+            **total._asdict(),
+            "busiest": busiest,
+            "allowed": config.circleci.requests_per_second * HOUR,
+        },
         "organizations": organizations,
         **beside,
     }

@@ -60,11 +60,19 @@ def table(config: Config, findings: Sequence[Finding], sources: sources_check.Fo
         needed = entry["calls_per_hour"]["most"]
         console.print(line(f"{entry['organization']}: {needed:.0f} calls an hour for its list of newest pipelines"))
     sources_check.explain(console, sources)
+    _explain_calls(console, document, watches=watches)
+
+
+def _explain_calls(console: Console, document: dict[str, Any], *, watches: bool) -> None:
+    """What all of it costs, and whether the rate allows that."""
     login, calls = document["token"]["login"], document["calls_per_hour"]
     console.print(line(f"Token accepted{f' (user {login})' if login else ''}."))
     verdict = "more than" if calls["most"] > calls["allowed"] else "within"
     needed = f"{_range(calls['least'], calls['most'])} an hour, {verdict} the {calls['allowed']:.0f}"
     console.print(line(f"{needed} that requests_per_second allows."))
+    if calls["most"] <= calls["allowed"] < calls["busiest"]:
+        busiest = f"In the busiest hour it would be {calls['busiest']:.0f}, so looks at pipelines would be late then."
+        console.print(line(busiest, style="yellow"))
     if watches:
         console.print(line(f"The first look at all pipelines needs about {document['first_look']} more, once."))
 

@@ -54,6 +54,16 @@ class PipelineDay:
     def a_day(self) -> float:
         return len(self.created) * DAY / self.seconds
 
+    @property
+    def busiest(self) -> int:
+        """How many were created in the busiest hour."""
+        most = first = 0
+        for last, created in enumerate(self.created):
+            while created - self.created[first] >= HOUR:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
 
 def calls_per_hour(project: Project, day: PipelineDay, workflows: int, *, covered: bool, vain: bool) -> float:
     """API calls an hour, if each day is like this one; `workflows` are those whose runs are counted.
@@ -62,13 +72,18 @@ def calls_per_hour(project: Project, day: PipelineDay, workflows: int, *, covere
     With `vain` Insights' lists of runs bring nothing.
     """
     sampled = day.sampled or (TYPICAL,)
-    a_pipeline = sum(_of_pipeline(each, project, day.job_pages) for each in sampled) / len(sampled)
+    a_pipeline = _on_average(day, project)
     runs = day.a_day * sum(len(each.runs) for each in sampled) / len(sampled) * project.runs.lookback / DAY
     pages = max(float(workflows), runs / RUNS_A_PAGE) if workflows else 0.0
     sweeps = pages * HOUR / (project.runs.longest_sweep if vain else project.runs.sweep)
     walks = _covered_walks(project.pipelines, day.a_day) if covered and day.created else _walks(project, day, sampled)
     names = HOUR / (DAY if workflows else min(DAY, project.runs.longest_sweep))
     return day.a_day * a_pipeline * HOUR / DAY + walks + sweeps + names
+
+
+def more_in_busiest_hour(project: Project, day: PipelineDay) -> float:
+    """API calls by which the busiest hour needs more than one of the average."""
+    return max(day.busiest - day.a_day * HOUR / DAY, 0.0) * _on_average(day, project)
 
 
 def organization_list_calls_per_hour(interval: float) -> float:
@@ -100,6 +115,11 @@ def known_day(snapshot: Snapshot) -> PipelineDay:
         runs = max(round(measured / counted), 1) if counted and live.fresh else 1
         sampled = (Sampled(lasts, (lasts,) * runs),)
     return PipelineDay(tuple(sorted(times)), seconds, sampled)
+
+
+def _on_average(day: PipelineDay, project: Project) -> float:
+    sampled = day.sampled or (TYPICAL,)
+    return sum(_of_pipeline(each, project, day.job_pages) for each in sampled) / len(sampled)
 
 
 def _of_pipeline(sampled: Sampled, project: Project, job_pages: float) -> float:

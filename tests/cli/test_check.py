@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -191,6 +192,22 @@ def test_runs_are_counted_of_workflows_on_every_branch(circle: Circle, tmp_path:
 
     # The names once an hour, four workflows every five minutes, one of which runs on other branches only.
     assert document["calls_per_hour"]["least"] == pytest.approx(1 + 4 * 12 + 1 / 24)
+
+
+def test_it_is_foretold_that_looks_will_be_late_in_the_busiest_hour(tmp_path: Path) -> None:
+    with Circle(quiet=True, refresh=1) as circle:
+        began = circle.clock.now() - 7200
+        for number in range(20):
+            run = {"name": "build", "status": "success", "created": began + number, "stopped": began + number + 840}
+            circle.pipelines.add("gh/acme/web", created=began + number, workflows=[run])
+        reach = f"circleci: {{url: '{circle.url}', requests_per_second: RATE, burst: 1000, timeout: 2s}}\n"
+        config = f"{reach}projects: [{{slug: gh/acme/web, collectors: [pipelines]}}]"
+        (_, scarce), (_, plenty) = (run_check(circle, tmp_path, config.replace("RATE", rate)) for rate in ("0.05", "1"))
+    # Each of them costs 28 calls, most of them within its first hour.
+    foretold = re.search(r"In the busiest hour it would be (\d+), so looks at pipelines would be late then", scarce)
+    assert foretold
+    assert int(foretold[1]) == pytest.approx(20 * 28, rel=0.05)
+    assert "busiest" not in plenty
 
 
 def test_pipelines_are_counted_and_what_they_cost_is_told(tmp_path: Path) -> None:
