@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.client import Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 class Skipping(Waiter):
@@ -22,8 +29,20 @@ class Skipping(Waiter):
         if not stop.is_set():
             self.skipped += seconds
 
+    def threads(self, most: int) -> Executor:  # noqa: ARG002  none is started
+        return _AtOnce()
+
     def condition(self, lock: threading.Lock) -> _Leap:  # noqa: ARG002  nobody else wants it
         return _Leap(self)
+
+
+class _AtOnce(Executor):
+    """Does in the thread of whoever asks what others would be asked to do."""
+
+    def submit(self, work: Callable[..., T], /, *given: Any, **named: Any) -> Future[T]:
+        done = Future[T]()
+        done.set_result(work(*given, **named))
+        return done
 
 
 @dataclass(eq=False)

@@ -51,15 +51,19 @@ class Watching:
             f"projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}]"
         )
         self.project = config.projects[0]
-        waits, environ = Skipping(), {"CIRCLECI_TOKEN": self.circle.token}
-        clocks = Clocks(lambda: self.now, waits.clock, waits)
-        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
+        environ = {"CIRCLECI_TOKEN": self.circle.token}
+        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=self.clocks())
         snapshot = Snapshot(self.project)
         for found in engine.state.load():
             live = found.live if PIPELINES in self.project.collectors else None
             ledger = found.ledger and found.ledger.shown_anew(self.now)
             snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
         engine.store.publish([snapshot], self.now)
+
+    def clocks(self) -> Clocks:
+        """Nobody waits, and one question is asked after another."""
+        waits = Skipping()
+        return Clocks(lambda: self.now, waits.clock, waits)
 
     def switch(self, collectors: str) -> None:
         """Poll by other collectors from now on, as a reload does."""

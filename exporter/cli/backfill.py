@@ -185,7 +185,7 @@ class _Backfill:
         """Read all runs; returns what could not be read. Raises StartError where what was read cannot be kept."""
         engine = self.engine
         with telling.shown("reading runs", self.log, plain=self.plain) as told:
-            reader = Reader(spool, engine.attempts, start, told, at_once=engine.polls_at_once)
+            reader = Reader(spool, engine.attempts, start, told)
             unread = reader.read(projects)
         if spool.error:
             raise StartError(spool.error)

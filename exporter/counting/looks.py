@@ -64,21 +64,61 @@ def jobs_wanted(look: Look, book: PipelineBook, project: Project) -> list[Workfl
     return [run for run in look.runs if wanted(run)]
 
 
-def add(look: Look, book: PipelineBook, project: Project, now: float, ahead: float = 0.0) -> None:
-    """Add what a look saw to the book, and keep the pipeline as it is to be watched from now on.
+def begin(look: Look, book: PipelineBook, project: Project, now: float) -> tuple[list[WorkflowRun], int]:
+    """Add the runs that a look has found, without their jobs; returns whose jobs are wanted, and how many counted.
 
-    `ahead` is by how many seconds `now`, this machine's time, is ahead of CircleCI's.
+    `look.pipeline` is the pipeline as it was when CircleCI was asked. What an event has told of one of its runs since
+    then stays: it is newer than the answer.
     """
+    known = _known(look, book)
+    asked = {run.id: run for run in look.pipeline.runs}
+    watched = {run.id: run for run in known.runs}
+    found = [run for run in look.runs if project.workflows.match(run.name)]
+    current = [run for run in found if asked.get(run.id) == watched.get(run.id)]
+    wanted = jobs_wanted(replace(look, pipeline=known, runs=current), book, project)
+    # When a canceled run has ended, its jobs say.
+    now_ = {run.id for run in current} - {run.id for run in wanted if run.status == CANCELED}
     adding = _Adding(look, book, project, now)
-    watched = {run.id: run for run in look.pipeline.runs}
-    wanted = [run for run in look.runs if project.workflows.match(run.name)]
-    still = [after for run in wanted if (after := adding.run(run, watched.get(run.id))) is not None]
+    still = [adding.run(run, watched.get(run.id)) if run.id in now_ else watched.get(run.id) for run in found]
     seen = {run.id for run in look.runs}
-    unlisted = [replace(run, unlisted_at=run.unlisted_at or now) for run in look.pipeline.runs if run.id not in seen]
+    others = [run for run in known.runs if run.id not in seen]
+    unlisted = [replace(run, unlisted_at=run.unlisted_at or now) if run.id in asked else run for run in others]
     patience = UNLISTED_LOOKS * project.pipelines.longest
-    still += [run for run in unlisted if now - (run.unlisted_at or now) < patience]
-    pipeline = replace(look.pipeline, runs=tuple(still), looked_at=now, wanted_at=None)
-    book.watch(book.pipeline(_settled(pipeline, look, adding.counted, project, now=now, date=now - ahead)))
+    still += [run for run in unlisted if run.unlisted_at is None or now - run.unlisted_at < patience]
+    runs = tuple(run for run in still if run is not None)
+    book.watch(book.pipeline(replace(known, runs=runs, settled_at=None if runs else known.settled_at)))
+    return wanted, adding.counted
+
+
+def add_jobs(look: Look, expected: WatchedRun | None, book: PipelineBook, project: Project, now: float) -> int:
+    """Add the one run of a look again, with its jobs, if they could be read; returns how many runs that counted.
+
+    It is left alone where it is no longer watched as `expected`: an event has told of it meanwhile.
+    """
+    (run,) = look.runs
+    known = _known(look, book)
+    if next((each for each in known.runs if each.id == run.id), None) != expected:
+        return 0
+    adding = _Adding(look, book, project, now)
+    after = adding.run(run, expected)
+    runs = [after if each.id == run.id else each for each in known.runs]
+    if expected is None:
+        runs.append(after)
+    book.watch(replace(known, runs=tuple(each for each in runs if each is not None)))
+    return adding.counted
+
+
+def finish(
+    look: Look, counted: int, book: PipelineBook, project: Project, *, at: float, now: float, ahead: float = 0.0
+) -> None:
+    """Keep the pipeline as it is to be watched after a look that `counted` so many runs.
+
+    It was told of `at` a time; `ahead` is by how many seconds `now`, this machine's time, is ahead of CircleCI's.
+    """
+    known = _known(look, book)
+    wanted_at = None if known.wanted_at == look.pipeline.wanted_at else known.wanted_at
+    pipeline = replace(known, looked_at=at, wanted_at=wanted_at)
+    book.watch(book.pipeline(_settled(pipeline, look, counted, project, now=now, date=now - ahead)))
 
 
 def add_run(look: Look, book: PipelineBook, project: Project, now: float) -> None:
@@ -100,6 +140,11 @@ def add_run(look: Look, book: PipelineBook, project: Project, now: float) -> Non
     if known is None or not watching.unseen(known):  # what waits for its first look waits on: it may have other runs
         pipeline = replace(pipeline, looked_at=now, wanted_at=None)
     book.watch(book.pipeline(pipeline))
+
+
+def _known(look: Look, book: PipelineBook) -> WatchedPipeline:
+    """The pipeline of a look as it is watched now, in the state that the look found."""
+    return replace(book.live.pipelines.get(look.pipeline.id, look.pipeline), state=look.pipeline.state)
 
 
 def _settled(
@@ -139,7 +184,12 @@ class _Adding:
         self.counted = 0
 
     def run(self, run: WorkflowRun, watched: WatchedRun | None) -> WatchedRun | None:
-        """Add one workflow run; returns it if it is to be watched on."""
+        """Add one workflow run; returns it if it is to be watched on.
+
+        One that is counted already and not watched has ended: what says otherwise is an old answer.
+        """
+        if watched is None and self._is_counted(run):
+            return None
         jobs = self._look.jobs.get(run.id)
         after = watched or WatchedRun(
             run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by, unread=True
@@ -174,15 +224,18 @@ class _Adding:
 
     def _is_done(self, run: WorkflowRun, watched: WatchedRun | None, jobs: Sequence[Job] | None) -> bool:
         """Whether an ended run is counted already, or, unwatched, had ended before anything was; then remember it."""
-        key = key_of(run.id)
-        if key in self._look.known_runs or key in self._book.changes.runs.get(run.name, {}):
+        if self._is_counted(run):
             return True
         if watched is not None or _goes_on(run, jobs):
             return False
         past = _is_past(self._look, self._book, run, _stop(run, jobs))
         if past:
-            self._book.remember(run.name, key, run.created_at, credited=True)
+            self._book.remember(run.name, key_of(run.id), run.created_at, credited=True)
         return past
+
+    def _is_counted(self, run: WorkflowRun) -> bool:
+        key = key_of(run.id)
+        return key in self._look.known_runs or key in self._book.changes.runs.get(run.name, {})
 
     def _add_jobs(self, run: WorkflowRun, jobs: Sequence[Job] | None, *, first: bool) -> None:
         self._book.appear(run.name, self._branch, run.created_at)

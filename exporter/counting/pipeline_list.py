@@ -25,7 +25,7 @@ def met(book: PipelineBook, found: Iterable[ListedPipeline], *, told_by: str, wa
 def learned(book: PipelineBook, pipeline: ListedPipeline) -> WatchedPipeline:
     """A pipeline that no list has shown, as it would be watched."""
     known = book.live.pipelines.get(pipeline.id)
-    return book.pipeline(_watched(pipeline, known, book, told_by="pipelines", walked=False))
+    return _watched(pipeline, known, book, told_by="pipelines", walked=False)
 
 
 def is_reached(live: Live, identifier: str, ahead: float = 0.0) -> bool:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.config import Project
 from exporter.counting import asking
@@ -20,6 +19,7 @@ from exporter.insights.questions import reachable
 from exporter.knowledge.facts import default_branch
 from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.project_facts import refresh
+from exporter.polling.side_by_side import Asked, Task, asked
 from exporter.runs.reading import read_page
 
 PATIENCE = 86_400.0
@@ -45,70 +45,89 @@ class Unread(NamedTuple):
 
 
 class Reader:
-    """Reads projects, some at once. `told` is called after each page, from any thread."""
+    """Reads the workflows of all projects side by side. `told` is called after each page."""
 
-    def __init__(
-        self, spool: Spool, attempts: Attempts, start: int, told: Callable[[Progress], None], *, at_once: int
-    ) -> None:
-        """Runs created since `start`, in Unix seconds, are read, by so many threads."""
-        self._spool, self._attempts, self._start, self._told, self._at_once = spool, attempts, start, told, at_once
+    def __init__(self, spool: Spool, attempts: Attempts, start: int, told: Callable[[Progress], None]) -> None:
+        """Runs created since `start`, in Unix seconds, are read."""
+        self._spool, self._attempts, self._start, self._told = spool, attempts, start, told
         self._parts: dict[int, float] = {}
+        self._unread: list[Unread] = []
         self._runs = 0
         self.left_out = 0
 
     def read(self, projects: Sequence[Project]) -> list[Unread]:
         """Read what the spool does not have; returns what could not be read. Raises Stopped."""
-        with ThreadPoolExecutor(self._at_once) as pool:
-            unread = [each for found in pool.map(self._names, projects) for each in found]
-            for project in projects:
-                self._parts |= {place.id: float(place.done) for place in places(self._spool, project)}
-            unread += [each for found in pool.map(self._project, projects) for each in found]
-        return unread
+        self._unread = []
+        self._all(self._names(project) for project in projects)
+        for project in projects:
+            self._parts |= {place.id: float(place.done) for place in places(self._spool, project)}
+        attempts: dict[str, Attempt] = {}
+        unasked = Counter[str]()
+        self._all(self._workflows(projects, attempts, unasked))
+        for slug, more in unasked.items():
+            self._unread.append(Unread(f"{slug}, {more} more workflows", str(attempts[slug].gave_up)))
+        return self._unread
 
-    def _names(self, project: Project) -> list[Unread]:
+    def _all(self, tasks: Iterable[Task]) -> None:
+        for _ in self._attempts.side_by_side().all(tasks):
+            pass
+
+    def _names(self, project: Project) -> Task:
+        """Learn the facts and the workflows of a project."""
         slug = project.slug
         known = self._spool.known(slug)
         attempt = self._attempts.begin(RUNS, PATIENCE)
         with attempt.guard(f"the workflows of {slug}") as held:
             # Of an earlier call; the settings may be others than then.
-            facts, error = refresh(attempt, project, known.facts if known else None, branches=False)
+            before = known.facts if known else None
+            facts, error = yield from asked(lambda: refresh(attempt, project, before, branches=False))
             if error is not None or facts is None:
-                return [Unread(slug, str(error))]
+                self._unread.append(Unread(slug, str(error)))
+                return
             default_branch(project, facts)  # without one, runs could not be told apart
-            known = Known(facts, self._workflows(attempt, slug) if known is None else known.names)
+            if known is None:
+                reading = yield from asked(lambda: _listed(attempt, slug))
+                self._left_out(attempt, reading.unread)
+                names = {name: last for (name,), (last,) in reading.rows}
+            else:
+                names = dict(known.names)
+            known = Known(facts, names)
             self._spool.learn(slug, known, _chosen(project, known))
-        return [] if held.error is None else [Unread(slug, str(held.error))]
+        if held.error is not None:
+            self._unread.append(Unread(slug, str(held.error)))
 
-    def _workflows(self, attempt: Attempt, slug: str) -> dict[str, float | None]:
-        """The names of a project's workflows, each with the time of its last run. Raises PollError or Stopped."""
-        reading = Reading()
-        for page in attempt.pages(asking.listing(slug)):
-            reading.add(items(page), ("name",), (LAST_RUN,))
-        attempt.unread(reading.unread)
-        self.left_out += sum(reading.unread.values())
-        return {name: last for (name,), (last,) in reading.rows}
+    def _left_out(self, attempt: Attempt, unread: Mapping[str, int]) -> None:
+        attempt.unread(unread)
+        self.left_out += sum(unread.values())
 
-    def _project(self, project: Project) -> Iterable[Unread]:
-        attempt = self._attempts.begin(RUNS, PATIENCE)
-        unread = []
-        remaining = [place for place in places(self._spool, project) if not place.done]
-        for number, place in enumerate(remaining):
-            if attempt.gave_up is not None:
-                unread.append(Unread(f"{project.slug}, {len(remaining) - number} more workflows", str(attempt.gave_up)))
-                break
-            what = f"{project.slug}, workflow {place.name}"
-            with attempt.guard(what) as held:
-                self._workflow(attempt, place)
-            if held.error is not None:
-                unread.append(Unread(what, str(held.error)))
-        return unread
+    def _workflows(
+        self, projects: Iterable[Project], attempts: dict[str, Attempt], unasked: Counter[str]
+    ) -> Iterator[Task]:
+        for project in projects:
+            attempt = attempts[project.slug] = self._attempts.begin(RUNS, PATIENCE)
+            for place in places(self._spool, project):
+                if not place.done:
+                    yield self._workflow(attempt, place, unasked)
 
-    def _workflow(self, attempt: Attempt, place: Place) -> None:
+    def _workflow(self, attempt: Attempt, place: Place, unasked: Counter[str]) -> Task:
+        """Read a workflow; `unasked` counts by project those that were given up with others."""
+        what = f"{place.slug}, workflow {place.name}"
+        if attempt.over():
+            unasked[place.slug] += 1
+            return
+        with attempt.guard(what) as held:
+            yield from self._whole(attempt, place)
+        if held.error is not None and attempt.gave_up not in (None, held.error):
+            unasked[place.slug] += 1
+        elif held.error is not None:
+            self._unread.append(Unread(what, str(held.error)))
+
+    def _whole(self, attempt: Attempt, place: Place) -> Task:
         """Read a workflow to its oldest run. Raises PollError or Stopped."""
         following = place.next
         if following is not None and place.start is not None:
             try:
-                following = self._some(attempt, place, place.start, following)
+                following = yield from self._some(attempt, place, place.start, following)
             except (ClientError, NotFoundError):  # CircleCI no longer knows the page
                 following = None
             else:
@@ -120,22 +139,28 @@ class Reader:
             start = max(self._start, int(now - FURTHEST))
             place = self._spool.begin(place, now, start)
         while True:
-            following = self._some(attempt, place, start, following)
+            following = yield from self._some(attempt, place, start, following)
             if following is None:
                 return
 
-    def _some(self, attempt: Attempt, place: Place, start: int, following: str | None) -> str | None:
+    def _some(
+        self, attempt: Attempt, place: Place, start: int, following: str | None
+    ) -> Generator[Asked, Any, str | None]:
         """Read some pages from a token on; returns that of the page after them, None after the last."""
         question = asking.recent(place.slug, place.name, start)
         with closing(attempt.pages(question, after=following)) as pages:
-            for page in islice(pages, PAGES_AT_ONCE):
+            for _ in range(PAGES_AT_ONCE):
+                page = yield from asked(lambda: next(pages, None))
+                if page is None:
+                    break
                 found, unread = read_page(page, attempt.date())
-                attempt.unread(unread)
-                self.left_out += sum(unread.values())
+                self._left_out(attempt, unread)
                 rows = [(run, ended_at(run)) for run in found if run.created_at >= self._start]
                 following = _token(page)
                 self._spool.add(place, rows, following)
                 self._tell(place, rows[-1][0].created if rows else None, len(rows), done=following is None)
+                if following is None:
+                    break
         return following
 
     def _tell(self, place: Place, reached: float | None, added: int, *, done: bool) -> None:
@@ -151,6 +176,14 @@ class Reader:
 def places(spool: Spool, project: Project) -> list[Place]:
     """How far the workflows of a project are read that its settings include, by name."""
     return [place for place in spool.places(project.slug) if project.workflows.match(place.name)]
+
+
+def _listed(attempt: Attempt, slug: str) -> Reading:
+    """The workflows of a project, each with the time of its last run. Raises PollError or Stopped."""
+    reading = Reading()
+    for page in attempt.pages(asking.listing(slug)):
+        reading.add(items(page), ("name",), (LAST_RUN,))
+    return reading
 
 
 def _chosen(project: Project, known: Known) -> list[str]:

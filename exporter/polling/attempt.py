@@ -11,6 +11,7 @@ from exporter.client import Client, Waiter
 from exporter.errors import InternalError, PollError, Stopped
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Outcome
+from exporter.polling.side_by_side import SideBySide, Threads
 from exporter.system.logs import Logger
 from exporter.telemetry import Telemetry
 
@@ -47,6 +48,11 @@ class Attempts:
     clocks: Clocks
     telemetry: Telemetry
     log: Logger
+    threads: Threads = field(default_factory=Threads)
+
+    def side_by_side(self) -> SideBySide:
+        """For the tasks of one poll."""
+        return SideBySide(self.threads)
 
     def ahead(self) -> float:
         """By how many seconds the wall clock is ahead of CircleCI's; 0 while that has not said what time it is."""
@@ -75,9 +81,19 @@ class Attempt:
         self.collector, self.answered = collector, False
         self.error = self.gave_up = gave_up
 
-    def beside(self, collector: str) -> Attempt:
-        """Start to count for another collector of the same poll: same deadline, and it has given up if this one has."""
-        return Attempt(self._attempts, collector, self._until, self.gave_up)
+    def beside(self, collector: str = "") -> Attempt:
+        """Start to count apart in the same poll, for the same collector or another; it has given up if this one has."""
+        return Attempt(self._attempts, collector or self.collector, self._until, self.gave_up)
+
+    def join(self, beside: Attempt) -> None:
+        """Take over how something went that was asked beside this."""
+        self.answered = self.answered or beside.answered
+        self.error = self.error or beside.error
+        self.gave_up = self.gave_up or beside.gave_up
+
+    def side_by_side(self) -> SideBySide:
+        """For tasks of this poll."""
+        return self._attempts.side_by_side()
 
     def over(self) -> bool:
         """Whether asking on would be of no use."""

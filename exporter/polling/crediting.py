@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
 
 from exporter.config import Project
 from exporter.counting import asking, crediting
 from exporter.counting.ledger import Ledger
-from exporter.counting.pipeline_book import PipelineBook
 from exporter.counting.pipeline_list import met
 from exporter.errors import ForbiddenError, NotFoundError
 from exporter.insights.payloads import text
 from exporter.polling import pipeline_questions as ask
 from exporter.polling.attempt import Attempt
+from exporter.polling.kind import Step
+from exporter.polling.side_by_side import Asked, Task, Turn, asked
 from exporter.runs.entries import entries
 from exporter.runs.reading import Run, key_of, read_page
 from exporter.state import StateStore
@@ -43,37 +45,42 @@ class Insights:
     """What Insights tells of one project's runs, on its way into the book."""
 
     def __init__(
-        self, attempt: Attempt, book: PipelineBook, project: Project, state: StateStore, refused: dict[int, float]
+        self, attempt: Attempt, step: Callable[[], Step], state: StateStore, refused: dict[int, float], turn: Turn
     ) -> None:
-        """Failures and requests count for the collector of the attempt.
+        """Failures and requests count for the collector of the attempt; what is learned goes into the step's book.
 
         `refused` has runs that CircleCI did not tell of when it was last asked, by key, and the Unix time of that.
         """
-        self._refused = refused
-        self._attempt, self._book, self._project, self._state = attempt, book, project, state
+        self._attempt, self._step, self._state, self._refused, self._turn = attempt, step, state, refused, turn
 
-    def learn_names(self) -> None:
+    def learn_names(self) -> Task:
         """Learn the names of the workflows that Insights lists. Raises PollError or Stopped."""
-        unread = Counter[str]()
-        found = []
-        for page in self._attempt.pages(asking.listing(self._project.slug)):
-            found += [name for entry in entries(page, unread) if (name := entry.may("name", text)) is not None]
-        self._attempt.unread(unread)
-        self._book.list_names(found, self._attempt.now())
+        attempt, slug, unread = self._attempt, self._step().project.slug, Counter[str]()
+        pages = yield from asked(lambda: list(attempt.pages(asking.listing(slug))), self._turn)
+        found = [name for page in pages for entry in entries(page, unread) if (name := entry.may("name", text))]
+        attempt.unread(unread)
+        self._step().book.list_names(found, attempt.now())
 
-    def sweep(self, name: str) -> bool:
+    def sweep(self, name: str) -> Generator[Asked, Any, bool]:
         """Read one workflow's list of runs: credits, and what nothing else saw; returns whether it brought something.
 
         Raises PollError or Stopped.
         """
-        book, attempt, project, now = self._book, self._attempt, self._project, self._attempt.now()
+        attempt, project, now, book = self._attempt, self._step().project, self._attempt.now(), self._step().book
         start = asking.start_of(book.ledger.workflows[name], now, project.runs.lookback)
         start = min(start, int(book.owed_since(name)))
-        rows: list[Run] = []
-        for page in attempt.pages(asking.recent(project.slug, name, start)):
-            found, unread = read_page(page, attempt.date())
-            attempt.unread(unread)
-            rows += found
+        question = asking.recent(project.slug, name, start)
+
+        def read() -> list[Run]:
+            rows = []
+            for page in attempt.pages(question):
+                found, unread = read_page(page, attempt.date())
+                attempt.unread(unread)
+                rows += found
+            return rows
+
+        rows = yield from asked(read, self._turn)
+        book = self._step().book
         book.dated(attempt.ahead())
         keys = {row.key for row in rows}
         known = self._state.known(project.slug, name, keys)
@@ -85,37 +92,39 @@ class Insights:
         lately = self._refused_lately(now)
         unseen = [row for row in sorted_rows.unseen if row.key not in lately]
         for row in unseen[:RESOLVED_AT_ONCE]:
-            self._resolve(name, row)
+            yield from self._resolve(name, row)
         if len(unseen) <= RESOLVED_AT_ONCE:
             waiting = [row.created for row in sorted_rows.unseen if row.key in self._refused]
-            book.read(name, [row.created_at for row in rows], now=now, start=start, waiting=waiting)
+            created = [row.created_at for row in rows]
+            self._step().book.read(name, created, now=now, start=start, waiting=waiting)
         return bool(sorted_rows.credits or sorted_rows.unseen)
 
     def _refused_lately(self, now: float) -> set[int]:
         """The runs that CircleCI refused to tell of since the last sweep; what was refused long ago is forgotten."""
         for key in [key for key, at in self._refused.items() if not 0 <= now - at < REFUSED_FOR]:
             del self._refused[key]
-        return {key for key, at in self._refused.items() if now - at < self._project.runs.sweep / 2}
+        return {key for key, at in self._refused.items() if now - at < self._step().project.runs.sweep / 2}
 
-    def _resolve(self, name: str, row: Run) -> None:
+    def _resolve(self, name: str, row: Run) -> Task:
         """Watch the pipeline of a run that only Insights has told of.
 
         Where CircleCI refuses to tell of it at two sweeps in a row, the run is counted as told, without its jobs.
         """
-        slug = self._project.slug
+        attempt, slug = self._attempt, self._step().project.slug
         try:
-            identifier = ask.pipeline_of_run(self._attempt, slug, row.id)
-            if identifier not in self._book.live.pipelines:
-                met(self._book, [ask.pipeline(self._attempt, slug, identifier)], told_by="insights")
+            identifier = yield from asked(lambda: ask.pipeline_of_run(attempt, slug, row.id), self._turn)
+            if identifier not in self._step().book.live.pipelines:
+                found = yield from asked(lambda: ask.pipeline(attempt, slug, identifier), self._turn)
+                met(self._step().book, [found], told_by="insights")
         except (NotFoundError, ForbiddenError) as error:
             if error.of_all:
                 raise
-            self._attempt.count(error)
+            attempt.count(error)
             if self._refused.pop(row.key, None) is None:  # it may well be found the next time
-                self._refused[row.key] = self._attempt.now()
-                self._book.ask_again(name, row.created)
+                self._refused[row.key] = attempt.now()
+                self._step().book.ask_again(name, row.created)
             else:
-                crediting.count(self._book, name, row)
+                crediting.count(self._step().book, name, row)
         else:
             self._refused.pop(row.key, None)
-            self._book.look_soon(identifier)
+            self._step().book.look_soon(identifier)

@@ -45,6 +45,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._projects: dict[str, dict[str, Waiting]] = {}
         self._slugs: dict[str, str] = {}
+        self._polls: dict[str, Callable[[], None]] = {}
         self.arrived: Callable[[str], None] = lambda _slug: None
         """Told the slug of each project that a hint has come for."""
 
@@ -55,7 +56,7 @@ class Inbox:
     def look(self, slugs: Collection[str]) -> None:
         """Take up what other replicas have written meanwhile, and have it followed. Raises StateError."""
         for slug in self._read(slugs):
-            self.arrived(slug)
+            self._tell(slug)
 
     def _read(self, slugs: Collection[str]) -> set[str]:
         """The slugs of the projects for which there is something new."""
@@ -80,7 +81,7 @@ class Inbox:
         """Commit a hint, and have it followed. False where the state cannot take it, or too many wait."""
         if not self._accepted(hint, None):
             return False
-        self.arrived(hint.slug)
+        self._tell(hint.slug)
         return True
 
     def next_due(self, slug: str) -> float | None:
@@ -88,8 +89,16 @@ class Inbox:
         with self._lock:
             return min((each.until for each in self._projects.get(slug, {}).values()), default=None)
 
-    def take(self, slug: str, most: int, watched: Collection[str] = ()) -> list[Waiting]:
-        """The hints of a project that are due; they are being followed from now on.
+    def listen(self, slug: str, woken: Callable[[], None]) -> None:
+        """Wake the poll of a project, which may be under way, when a hint has come for it."""
+        self._polls[slug] = woken
+
+    def _tell(self, slug: str) -> None:
+        self._polls.get(slug, lambda: None)()
+        self.arrived(slug)
+
+    def take(self, slug: str, most: int, watched: Collection[str] = (), *, but: Collection[str] = ()) -> list[Waiting]:
+        """The hints of a project that are due, `but` some; they are being followed from now on.
 
         First those about runs that are `watched`, by their ids, which do exist; then those that have failed least
         often, of these the newest: a flood of events about what CircleCI does not show delays no other.
@@ -97,7 +106,7 @@ class Inbox:
         now = self._wall()
         with self._lock:
             waiting = self._projects.get(slug, {})
-            due = [each for each in waiting.values() if each.until <= now]
+            due = [each for each in waiting.values() if each.until <= now and each.hint.id not in but]
             due.sort(key=lambda each: (each.hint.workflow not in watched, each.failures, -each.hint.taken_at))
             del due[most:]
             waiting.update({each.hint.id: replace(each, asked=True) for each in due})
@@ -133,10 +142,12 @@ class Inbox:
     def move(self, waiting: Waiting, found: FoundRun, slug: str) -> None:
         """Give a hint, which is gone from its project, to the one that CircleCI names for its run."""
         if self._accepted(replace(waiting.hint, slug=slug), found):
-            self.arrived(slug)
+            self._tell(slug)
 
     def forget(self, slugs: Collection[str]) -> None:
         with self._lock:
+            for slug in slugs:
+                self._polls.pop(slug, None)
             gone = {id_: each.version for slug in slugs for id_, each in self._projects.pop(slug, {}).items()}
             for identifier in gone:
                 del self._slugs[identifier]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from exporter.config import Project
+from exporter.counting.pipeline_book import PipelineBook
 from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.attempt import Attempts
+from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.failure_log import FailureLog
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
@@ -50,3 +52,18 @@ class Kind:
     interval: Callable[[Snapshot], float]
     due: Callable[[Snapshot], float | None]
     lacks: Callable[[Snapshot], bool]
+
+
+@dataclass(slots=True)
+class Step:
+    """What the tasks of a poll for pipelines add to: each step has another attempt and another book.
+
+    `set_aside` has the pipelines that this step has set aside, and why. `insights` is how reading from Insights
+    went, where something was read.
+    """
+
+    attempt: Attempt
+    project: Project
+    book: PipelineBook
+    set_aside: dict[str, str] = field(default_factory=dict)
+    insights: Attempt | None = None

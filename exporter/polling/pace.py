@@ -31,6 +31,8 @@ class Postponed:
     """What failed when it was last asked, and why."""
     waiting: float | None = None
     """When the pipeline whose turn comes next is to be looked at, or should have been, Unix time."""
+    put_off: dict[str, float] = field(default_factory=dict)
+    """By run: since when its jobs wait to be read, since there was no time for them, Unix time."""
     answered_at: float = 0.0
     """When CircleCI last answered something of the project, Unix time."""
     shown_at: float = 0.0
@@ -127,7 +129,9 @@ class Pace:
         watched = () if live is None else live.pipelines.values()
         dues = ((each.id, watching.look_due(each, settings, project.runs.lookback, now, ahead)) for each in watched)
         looks = [postponed.due(id_, due) for id_, due in dues if due is not None]
-        postponed.waiting = min(looks, default=None)  # it waits, too, while the poll does that is to look at it
+        postponed.waiting = min(
+            [*looks, *postponed.put_off.values()], default=None
+        )  # it waits, too, while the poll does that is to look at it
         moments += looks
         if live is not None and ledger is not None:
             moments.append(postponed.due(NAMES, crediting.names_due(ledger, project, now)))

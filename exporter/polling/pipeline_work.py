@@ -1,275 +1,264 @@
-"""What one step of a poll for pipelines asks: the list, some looks, and at times a list of runs from Insights."""
+"""What the steps of a poll for pipelines ask: the list, some looks, and at times lists of runs from Insights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from typing import cast
 
-from exporter.counting import looks, opening, pipeline_list
-from exporter.counting.looks import Look
+from exporter.counting import opening, pipeline_list
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import ForbiddenError, NotFoundError, PollError, StateError
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import absence, facts, plan
-from exporter.knowledge.snapshots import Snapshot
+from exporter.knowledge.snapshots import Facts, Snapshot
 from exporter.polling import pipeline_questions as ask
-from exporter.polling.attempt import Attempt, Held
+from exporter.polling.attempt import Attempt
 from exporter.polling.crediting import Insights, names_due, sweeps
 from exporter.polling.hint_work import HintWork
+from exporter.polling.kind import Means, Step
 from exporter.polling.pace import LIST, NAMES, PROJECT, Pace
+from exporter.polling.pipeline_looks import DUE, FIRST, Looks
 from exporter.polling.project_facts import refresh
+from exporter.polling.side_by_side import Task, asked
 from exporter.runs import watching
 from exporter.runs.branches import labels_of
-from exporter.runs.jobs import Job
-from exporter.runs.live import WatchedPipeline
-from exporter.runs.pipelines import OUTCOMES, WorkflowRun, pipelines_of
-from exporter.runs.reading import key_of
-from exporter.state import StateStore
+from exporter.runs.pipelines import pipelines_of
 
 TORN_WALKS = 5
 """Walks in a row that may meet an unreadable entry before what is behind it is taken to be known all the same."""
-LOOKS_A_STEP = 10
-"""Looks after which what they saw is committed and shown, before the next ones."""
+ANSWERS_A_STEP = 20
+"""Answers after which what they say is committed and shown, before the next ones."""
+SOON, NEXT = 1.0, 0.1
+"""Seconds for which a step waits for its first answer, and for each that follows."""
+HURRIED_STEPS = 30
+"""How often it waits so long where events are followed."""
 
 
 class Work:
-    """One step. Afterwards `book` has what was learned, if anything could be; `more` says that more is due.
+    """All that one poll asks. After each step `book` has what was learned, if anything could be.
 
-    `insights` is how reading from Insights went, where something was read; `hints` what became of the hints, and
-    `hurried` that nothing else was done. `set_aside` has the pipelines that this step has set aside, and why;
-    `absent` says that CircleCI does not know the project.
+    `more` says that something is under way or due, `hurried` that nothing but hints was followed; `absent` says that
+    CircleCI does not know the project.
     """
 
-    def __init__(self, attempt: Attempt, snapshot: Snapshot, state: StateStore, pace: Pace) -> None:
-        self._project, self._ledger, self._live = snapshot.project, snapshot.ledger, snapshot.live
-        self._slug, self._limit = snapshot.project.slug, plan.counters_limit(snapshot)
-        self._attempt, self._state = attempt, state
-        self._postponed, self._coverage = pace.of(self._slug), pace.coverage
-        self._met: set[str] = set()
-        self.facts = snapshot.facts
-        self.book: PipelineBook | None = None
-        self.more = False
-        self.insights: Attempt | None = None
-        self.hints = HintWork(attempt.beside(PIPELINES), snapshot.project, state, pace.inbox)
-        self.hurried = False
-        self.absent = False
-        self._was_absent = absence.since(snapshot, PIPELINES) is not None
-        self.set_aside: dict[str, str] = {}
+    def __init__(self, slug: str, means: Means, pace: Pace) -> None:
+        self._slug, self._state = slug, means.state
+        self._postponed, self._coverage = pace.of(slug), pace.coverage
+        self._side = means.attempts.side_by_side()
+        self._step: Step | None = None
+        self._looks = Looks(self.step, self._side, means.state, slug, self._postponed)
+        self.hints = HintWork(self.step, self._side, means.state, pace.inbox, slug)
+        self._listing = False
+        self._reading: set[str] = set()
+        pace.inbox.listen(slug, self._side.wake)
+        self.facts: Facts | None = None
+        self.more = self.hurried = self.absent = False
 
-    def do(self, *, resume: bool, hurry: bool) -> None:
-        """Ask for what is due, and with `hurry` for nothing but what hints tell of, if there are any.
+    def step(self) -> Step:
+        """What the tasks add to now."""
+        return cast("Step", self._step)
+
+    @property
+    def book(self) -> PipelineBook | None:
+        return self._step.book if self._step else None
+
+    def do(self, attempt: Attempt, snapshot: Snapshot, *, resume: bool, hurry: bool) -> None:
+        """Do one step, and with `hurry` nothing but what hints tell of, if there are any.
 
         Raises PollError or Stopped; what was learned until then is in the book.
         """
-        attempt, project = self._attempt, self._project
+        self._step, self.facts = None, snapshot.facts
+        self.more = self.hurried = self.absent = False
+        self.hints.begin_step()
+        was_absent = absence.since(snapshot, PIPELINES) is not None
+        project = snapshot.project
         try:
-            book = self.book = self._opened(resume=resume)
+            book = self._opened(attempt, snapshot, resume=resume, was_absent=was_absent)
         except PollError as error:
             if not error.held:
                 self._postponed.retry(PROJECT, attempt.now(), project.pipelines.interval, project.pipelines.longest)
             raise
+        self._step = Step(attempt, project, book)
         self._postponed.clear(PROJECT)
-        self.hurried = self.hints.follow(book) and hurry
-        if self.hurried:
-            self.more = True
-        else:
-            self._ask(book)
+        self.hurried = self.hints.begin() and hurry
+        if not self.hurried:
+            self._begin(book)
+        self._advance(attempt)
+        if not (self.hurried or self.absent or attempt.over()):
+            self._read_insights(book)
+        self.more = self._side.busy or self.hurried
+        if not self.hurried:
+            self._still_failing(attempt, LIST, *self._looked_at(book))
+            if self.absent:
+                self._postponed.waiting = None
         book.release()
         pipeline_list.forget(book, project.runs.lookback, attempt.earlier())
         book.close()
 
-    def _ask(self, book: PipelineBook) -> None:
-        """Ask for what is due by itself."""
+    def _advance(self, attempt: Attempt) -> None:
+        """Go on with what is under way, for about a second, or until something was learned."""
+        answers = waits = 0
+        while self._side.busy and not attempt.over() and not self.absent and answers < ANSWERS_A_STEP:
+            if self._side.advance(NEXT if answers else SOON):
+                answers += 1
+            elif self.hints.begin():
+                continue
+            elif answers or not self.hints.busy or waits >= HURRIED_STEPS:
+                return
+            waits += 1
+
+    def _begin(self, book: PipelineBook) -> None:
+        """Begin what is due by itself."""
         pipeline_list.met(book, self._coverage.take(self._slug), told_by="pipelines")
-        self._list(book)
-        if self.absent:
-            self._postponed.waiting = None
-            return
-        self._look(book)
-        if self._attempt.answered:
-            self._postponed.answered_at = self._attempt.now()
-        looked = (id_ for id_, each in book.live.pipelines.items() if not watching.is_set_aside(each))
-        self._still_failing(self._attempt, LIST, *looked)
-        if not self.more and not self._attempt.over():
-            self._read_insights(book)
+        began = self._list(book)
+        if not began:  # it tells of what was never looked at, which goes first; but it holds nothing up for long
+            self._looks.begin(listing=self._listing)
+
+    def _looked_at(self, book: PipelineBook) -> list[str]:
+        return [id_ for id_, each in book.live.pipelines.items() if not watching.is_set_aside(each)]
 
     def _still_failing(self, attempt: Attempt, *parts: str) -> None:
         """Let what failed when it was last asked fail this step too, which asked only for something else."""
         if attempt.answered and attempt.error is None:
             attempt.error = self._postponed.failure(parts)
 
-    def _opened(self, *, resume: bool) -> PipelineBook:
+    def _opened(self, attempt: Attempt, snapshot: Snapshot, *, resume: bool, was_absent: bool) -> PipelineBook:
         """What is counted so far, by the settings that hold now. Raises PollError where it cannot be known."""
         if not self._state.lasting:
             raise StateError("the state file could not be opened for writing")
-        attempt, project, ledger, live = self._attempt, self._project, self._ledger, self._live
+        project, ledger, live = snapshot.project, snapshot.ledger, snapshot.live
         if resume or ledger is None:
             ledger, live = self._state.resume(self._slug, project.runs.interval)
-        asked = None if self._was_absent else self.facts
-        found, error = refresh(attempt, project, asked, branches=False)
-        if error is not None and (self._was_absent or (asked is None and isinstance(error, NotFoundError))):
+        known = None if was_absent else self.facts
+        found, error = refresh(attempt, project, known, branches=False)
+        if error is not None and (was_absent or (known is None and isinstance(error, NotFoundError))):
             self.absent, self._postponed.waiting = True, None
             raise error
-        if self._was_absent:
+        if was_absent:
             self._postponed.clear(LIST)
         if error is not None:
             attempt.count(error)
         self.facts = found or self.facts
         label = labels_of(project, facts.default_branch(project, self.facts))
-        known = ledger is not None and live is not None
+        begun = ledger is not None and live is not None
         if ledger is None or live is None:
             attempt.hear_date()  # facts from before a restored backup may ask nothing
             ledger, live = opening.first_look(ledger, project.runs.lookback, date=attempt.date(), now=attempt.now())
-        book = PipelineBook(ledger, live, project, label, now=attempt.now(), limit=self._limit)
-        if not known:
+        limit = plan.counters_limit(snapshot)
+        book = PipelineBook(ledger, live, project, label, now=attempt.now(), limit=limit)
+        if not begun:
             book.begin()
         return book
 
-    def _due(self, what: str, due: float | None) -> bool:
-        return due is not None and self._postponed.due(what, due) <= self._attempt.now()
+    def _due(self, what: str, due: float | None, now: float | None = None) -> bool:
+        return due is not None and self._postponed.due(what, due) <= (self.step().attempt.now() if now is None else now)
 
-    def _list(self, book: PipelineBook) -> None:
-        """Walk the project's own list of pipelines, where that is due."""
-        attempt, project, now = self._attempt, self._project, self._attempt.now()
+    def _list(self, book: PipelineBook) -> bool:
+        """Have the project's own list of pipelines walked, where that is due; returns whether that begins now."""
+        step, now = self.step(), self.step().attempt.now()
         covered = self._coverage.covers(self._slug, book.live, now)
-        confirmed = self._postponed.confirmed
-        due = watching.list_due(
-            book.live, project.pipelines, now, covered=covered, confirmed=confirmed, ahead=attempt.ahead()
+        confirmed, ahead = self._postponed.confirmed, step.attempt.ahead()
+        settings = step.project.pipelines
+        due = watching.list_due(book.live, settings, now, covered=covered, confirmed=confirmed, ahead=ahead)
+        if self._listing:
+            return False
+        if self._due(LIST, due):
+            self._listing = True
+            self._side.add(self._walk(covered=covered))
+            return True
+        if covered:
+            book.covered(now)
+            step.attempt.answered = step.attempt.answered or self._coverage.answered(self._slug)
+        return False
+
+    def _walk(self, *, covered: bool) -> Task:
+        """Walk the list down to what is known."""
+        own = self.step().attempt.beside()
+        with own.guard("the list of pipelines"):
+            yield from self._walked(own, covered=covered)
+        self._listing = False
+        self.step().attempt.join(own)
+        if not self.absent and not own.over():
+            self._looks.begin(listing=False)
+
+    def _walked(self, own: Attempt, *, covered: bool) -> Task:
+        live, since = self.step().book.live, own.earlier() - self.step().project.runs.lookback
+        walk = yield from asked(
+            lambda: ask.walk(
+                own,
+                pipelines_of(self._slug),
+                since=since,
+                reached=lambda id_: pipeline_list.is_reached(live, id_, own.ahead()),  # as its answers date themselves
+            ),
+            (FIRST, 1.0),
         )
-        if not self._due(LIST, due):
-            if covered:
-                book.covered(now)
-                attempt.answered = attempt.answered or self._coverage.answered(self._slug)
-            return
+        book, now = self.step().book, own.now()
         known = book.live.pipelines.keys()
-        since = attempt.earlier() - project.runs.lookback
-        live = book.live
-        walk = ask.walk(
-            attempt,
-            pipelines_of(self._slug),
-            since=since,
-            reached=lambda id_: pipeline_list.is_reached(live, id_, attempt.ahead()),  # as its answers date themselves
-        )
         torn = walk.torn and self._postponed.torn < TORN_WALKS
         self._postponed.torn = self._postponed.torn + 1 if walk.torn else 0
-        walked = walk.failure is None and not torn
         if walk.found:
-            book.dated(attempt.ahead())
+            book.dated(own.ahead())
+        new = walk.found.keys() - known
+        walked = walk.failure is None and not torn
         pipeline_list.met(book, walk.found.values(), told_by="pipelines", walked=walked)
-        self._met = set(walk.found)
+        self._looks.met = set(walk.found)
         if walk.failure is None:
             self._postponed.clear(LIST)
-            self._postponed.confirmed = confirmed + 1 if covered and walk.found.keys() <= known else 0
+            self._postponed.confirmed = self._postponed.confirmed + 1 if covered and not new else 0
             book.walked(now)
-        else:
-            attempt.fail(walk.failure)
-            self._refused(walk.failure, now)
+            return
+        own.fail(walk.failure)
+        yield from self._refused(own, walk.failure, now)
 
-    def _refused(self, failure: PollError, now: float) -> None:
+    def _refused(self, own: Attempt, failure: PollError, now: float) -> Task:
         """Ask for the list again later: ever later where CircleCI refuses it. Where it is gone, the project may be."""
-        attempt, settings = self._attempt, self._project.pipelines
+        project = self.step().project
+        settings = project.pipelines
         if failure.held or not isinstance(failure, NotFoundError | ForbiddenError):
             self._postponed.fail(LIST, failure, now + settings.interval)
             return
         self._postponed.failed[LIST] = failure
         self._postponed.retry(LIST, now, settings.interval, settings.longest)
         if isinstance(failure, NotFoundError):
-            _, error = refresh(attempt, self._project, None, branches=False)
+            _, error = yield from asked(lambda: refresh(own, project, None, branches=False), (FIRST, 1.0))
             if error is not None:
-                attempt.count(error)
+                own.count(error)
             self.absent = isinstance(error, NotFoundError)
 
-    def _look(self, book: PipelineBook) -> None:
-        """Look at the pipelines that are due, in their turn."""
-        project, now, ahead = self._project, self._attempt.now(), self._attempt.ahead()
-        found = book.live.pipelines.values()
-        due = watching.in_turn(found, project.pipelines, project.runs.lookback, now, ahead)
-        due = [(moment, pipeline) for moment, pipeline in due if self._due(pipeline.id, moment)]
-        for _, pipeline in due[:LOOKS_A_STEP]:
-            if self._attempt.over():
-                return
-            until = now + watching.gap(pipeline, project.pipelines, now - ahead)
-            before = self._attempt.error
-            with self._trying(self._attempt, pipeline.id, f"pipeline {pipeline.id}", until) as held:
-                held.error = self._look_at(book, pipeline)
-            if self._attempt.over():
-                return  # it is not the pipeline that fails
-            self._looked(book, pipeline, held.error)
-            if watching.is_set_aside(book.live.pipelines[pipeline.id]):
-                self._attempt.error = before
-        self.more = len(due) > LOOKS_A_STEP
+    def _read_insights(self, book: PipelineBook) -> None:
+        """Have the names of workflows learnt, and lists of runs read, where that is due.
 
-    def _looked(self, book: PipelineBook, pipeline: WatchedPipeline, error: PollError | None) -> None:
-        """Note how a look went, and in `set_aside` a pipeline that fails while CircleCI answers other questions."""
-        since = pipeline.failed_at or pipeline.wanted_at or 0.0
-        proven = self._attempt.answered or self._postponed.answered_at > since
-        if book.looked(pipeline.id, failed=error is not None, proven=proven):
-            self.set_aside[pipeline.id] = str(error)
+        It is late that way, so that looks count the ends first; in a project that is never quiet, by a sweep's time.
+        """
+        project, now = self.step().project, self.step().attempt.now()
+        if self._looks.busy or self._listing:
+            now -= project.runs.sweep
+        due = names_due(book.ledger, project, now)
+        if NAMES not in self._reading and self._due(NAMES, due, now):
+            self._reading.add(NAMES)
+            self._side.add(self._read(NAMES, "the names of workflows", due))
+        for name, at in sweeps(book.ledger, project, self._postponed.vain, now).items():
+            what = f"runs of {name}"
+            if what not in self._reading and self._due(what, at, now):
+                self._reading.add(what)
+                self._side.add(self._read(what, f"the runs of {name}", at, name))
 
-    @contextmanager
-    def _trying(self, attempt: Attempt, what: str, words: str, until: float) -> Iterator[Held]:
-        """Ask something, and not again before a moment if that fails; `words` name it in the log."""
-        with attempt.guard(words) as held:
-            yield held
+    def _read(self, what: str, words: str, due: float, name: str | None = None) -> Task:
+        """Read the names of workflows, or the runs of one, and not again before a sweep's time if that fails."""
+        own, turn = self.step().attempt.beside(RUNS), (DUE, due)
+        insights = Insights(own, self.step, self._state, self._postponed.refused, turn)
+        with own.guard(words) as held:
+            if name is None:
+                yield from insights.learn_names()
+            else:
+                brought = yield from insights.sweep(name)
+                self._postponed.vain[name] = 0 if brought else self._postponed.vain.get(name, 0) + 1
+        step, now = self.step(), own.now()
         if held.error is None:
             self._postponed.clear(what)
         else:
-            self._postponed.fail(what, held.error, until)
-
-    def _look_at(self, book: PipelineBook, pipeline: WatchedPipeline) -> PollError | None:
-        """Look at a pipeline; returns why jobs could not be read, where that failed. Raises PollError or Stopped."""
-        attempt, project, failure = self._attempt, self._project, None
-        if pipeline.state not in OUTCOMES and pipeline.id not in self._met:
-            pipeline = replace(pipeline, state=ask.pipeline(attempt, self._slug, pipeline.id).state)
-        found = ask.workflows(attempt, self._slug, pipeline)
-        book.dated(attempt.ahead())
-        look = Look(pipeline, found, known_runs=self._known_runs(found))
-        settled = {run.id for run in pipeline.runs if watching.has_settled(run, attempt.now())}
-        jobs: dict[str, list[Job]] = {}
-        torn: dict[str, list[Job]] = {}
-        missing: set[str] = set()
-        for run in looks.jobs_wanted(look, book, project):
-            if attempt.over():
-                break
-            with attempt.guard(f"the jobs of workflow {run.id}") as held:
-                try:
-                    read, whole = ask.jobs_of(attempt, self._slug, run.id)
-                except NotFoundError as error:
-                    if run.ended:
-                        missing.add(run.id)
-                    if not watching.has_no_jobs(run.id, pipeline, missing):
-                        raise
-                    attempt.count(error)
-                    read, whole = [], True
-                (jobs if whole or run.id in settled else torn)[run.id] = read
-            failure = failure or held.error
-        ended = {key_of(job.id) for each in jobs.values() for job in each if job.ended}
-        look = replace(look, jobs=jobs, torn_jobs=torn, missing=missing)
-        look = replace(look, known_jobs=self._state.known_jobs(self._slug, ended))
-        looks.add(look, book, project, attempt.now(), attempt.ahead())
-        return failure
-
-    def _known_runs(self, found: list[WorkflowRun]) -> set[int]:
-        ended: dict[str, set[int]] = {}
-        for run in found:
-            if run.ended:
-                ended.setdefault(run.name, set()).add(key_of(run.id))
-        return {key for name, keys in ended.items() for key in self._state.known(self._slug, name, keys)}
-
-    def _read_insights(self, book: PipelineBook) -> None:
-        """Learn the names of workflows, or read one workflow's list of runs, where that is due."""
-        attempt, project, now = self._attempt.beside(RUNS), self._project, self._attempt.now()
-        insights = Insights(attempt, book, project, self._state, self._postponed.refused)
-        if self._due(NAMES, names_due(book.ledger, project, now)):
-            with self._trying(attempt, NAMES, "the names of workflows", now + project.runs.sweep):
-                insights.learn_names()
-        moments = sweeps(book.ledger, project, self._postponed.vain, now)
-        due = sorted((at, name) for name, at in moments.items() if self._due(f"runs of {name}", at))
-        for _, name in due[:1]:
-            with self._trying(attempt, f"runs of {name}", f"the runs of {name}", now + project.runs.sweep):
-                brought = insights.sweep(name)
-                self._postponed.vain[name] = 0 if brought else self._postponed.vain.get(name, 0) + 1
-        self.more = len(due) > 1
-        self._still_failing(attempt, NAMES, *(f"runs of {name}" for name in moments))
-        self.insights = attempt
+            self._postponed.fail(what, held.error, now + step.project.runs.sweep)
+        self._reading.discard(what)
+        names = sweeps(step.book.ledger, step.project, self._postponed.vain, now)
+        self._still_failing(own, NAMES, *(f"runs of {each}" for each in names))
+        step.insights = step.insights or step.attempt.beside(RUNS)
+        step.insights.join(own)

@@ -48,7 +48,8 @@ class PipelinesPoll:
         """Each step takes the settings that hold when it begins."""
         self._attempts, self._store, self._state, self._failures = means
         self._slug, self._pace, self._inbox, self._unpublished = slug, pace, pace.inbox, unpublished
-        self._hurried = False
+        self._work = Work(slug, means, pace)
+        self._hurried, self._dropped_at = False, means.attempts.clocks.wall()
 
     def step(self) -> bool:
         """Ask for some of what is due, commit what was learned and show it; returns whether more is due."""
@@ -56,9 +57,9 @@ class PipelinesPoll:
         if snapshot is None or PIPELINES not in snapshot.project.collectors:
             return False
         attempt = self._attempts.begin(PIPELINES, snapshot.project.polled_every(PIPELINES))
-        work = Work(attempt, snapshot, self._state, self._pace)
+        work, resume = self._work, self._slug in self._unpublished
         with attempt.guard("the project's pipelines"):
-            work.do(resume=self._slug in self._unpublished, hurry=not self._hurried and PIPELINES in snapshot.outcomes)
+            work.do(attempt, snapshot, resume=resume, hurry=not self._hurried and PIPELINES in snapshot.outcomes)
         if self._attempts.client.lost is not None:
             self._pace.of(self._slug).acquit()
         self._hurried = work.hurried
@@ -74,7 +75,7 @@ class PipelinesPoll:
             if base is None or base.live is not before.live or base.ledger is not before.ledger:
                 return False  # it was taken out, or is polled in another way
             merged, changed = self._committed(attempt, base, work)
-            last = not work.hurried and (attempt.over() or not work.more)
+            last = not work.hurried and self._is_last(attempt, base)
             if changed or self._pace.tells(base, merged, PIPELINES):
                 with self._unpublished.publishing(self._slug):
                     self._store.publish([merged], attempt.now(), counted=last)
@@ -86,10 +87,18 @@ class PipelinesPoll:
                 self._store.keep(merged)
         if changed and work.book is not None:
             attempt.counted(work.book.changes.delays)
-        for pipeline, error in work.set_aside.items():
+        for pipeline, error in (work.step().set_aside if work.book else {}).items():
             self._failures.set_aside(merged.project, pipeline, error)
         self._failures.outcomes(base, merged)
         return True
+
+    def _is_last(self, attempt: Attempt, base: Snapshot) -> bool:
+        """Whether what `max_series` leaves out is counted now: at the end of a poll, and now and then in a long one."""
+        long = attempt.now() - self._dropped_at >= base.project.pipelines.interval
+        last = attempt.over() or not self._work.more or long
+        if last:
+            self._dropped_at = attempt.now()
+        return last
 
     def _shown(self, book: PipelineBook, now: float) -> None:
         """Count from now for how long new series are shown at 0: committing and rendering them took a while."""
@@ -137,6 +146,6 @@ class PipelinesPoll:
             outcomes = attempt.outcomes(outcomes)
         if work.absent:
             outcomes = {**outcomes, PIPELINES: absence.noted(outcomes[PIPELINES], base.outcomes.get(PIPELINES))}
-        if work.insights is not None:
-            outcomes = work.insights.outcomes(outcomes)
+        if work.book is not None and (insights := work.step().insights) is not None:
+            outcomes = insights.outcomes(outcomes)
         return replace(base, facts=facts.newer(base.facts, work.facts), outcomes=outcomes)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from exporter.errors import ConflictError, PollError
@@ -18,6 +18,7 @@ from exporter.knowledge import holding
 from exporter.knowledge.packing import pack
 from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.polling.attempt import Attempt
+from exporter.polling.side_by_side import Task, asked
 
 Scope = tuple[str, str]
 """A branch and a reporting window."""
@@ -54,8 +55,7 @@ class ProjectAnswers:
         samples = holding.samples(collector, before)
         rest = [question for sample in samples for question in sample.questions]
         self._hold(attempt, collector, before.keys() - rest)
-        for question in certain:
-            yield self._answer(attempt, collector, question)
+        yield from self._all(attempt, collector, certain)
         changed = False
         for sample in samples:
             wanted = sample.wanted
@@ -63,15 +63,14 @@ class ProjectAnswers:
                 if not wanted:
                     break
                 rest.remove(question)
-                failure = self._answer(attempt, collector, question)
+                (failure,) = self._all(attempt, collector, [question])
                 wanted -= failure is None
                 changed |= self.parts[question].rows != before[question].rows
                 yield failure
         if not changed:
             self._hold(attempt, collector, rest)
             return
-        for question in rest:
-            yield self._answer(attempt, collector, question)
+        yield from self._all(attempt, collector, rest)
 
     def _hold(self, attempt: Attempt, collector: Collector, questions: Iterable[Question]) -> None:
         """Take answers for CircleCI's current ones though they were not asked for."""
@@ -89,21 +88,34 @@ class ProjectAnswers:
             return old.basis or None if old else None
         return self._rows.get(_scope(question), {}).get(question.workflow)
 
-    def _answer(self, attempt: Attempt, collector: Collector, question: Question) -> PollError | None:
-        """Get one question's part, or keep the old one; returns the failure."""
-        old = self.parts.get(question)
-        with attempt.guard(question.path) as held:
-            try:
-                pages, rows, unread = _read(attempt, collector, question)
-            except ConflictError:  # asked again, a list that shifted is whole
-                pages, rows, unread = _read(attempt, collector, question)
+    def _all(self, attempt: Attempt, collector: Collector, questions: Iterable[Question]) -> Iterator[PollError | None]:
+        """Ask some questions side by side. Gives the failure of each, or None, as the answers come."""
+        failures: list[PollError | None] = []
+        tasks = [self._answer(attempt, collector, question, failures.append) for question in questions]
+        for _ in attempt.side_by_side().all(tasks, attempt.over):
+            yield from failures
+            failures.clear()
+        yield from failures
+
+    def _answer(
+        self,
+        attempt: Attempt,
+        collector: Collector,
+        question: Question,
+        ended: Callable[[PollError | None], None],
+    ) -> Task:
+        """Get one question's part, or keep the old one."""
+        old, own = self.parts.get(question), attempt.beside()
+        with own.guard(question.path) as held:
+            pages, rows, unread = yield from asked(lambda: _read(own, collector, question))
             if collector is LISTING:
                 self._rows[_scope(question)] = holding.digests([row for page in pages for row in items(page)])
             digest, packed = self._digest(collector, question), pack(collector, rows)
             part = holding.answered(old, packed, attempt.now(), digest, known=_scope(question) in self._listed)
             attempt.unread(unread)
             self._keep(question, part)
-        return held.error
+        attempt.join(own)
+        ended(held.error)
 
     def _keep(self, question: Question, part: Part) -> None:
         self.changed[question] = self.parts[question] = part
@@ -117,6 +129,15 @@ def _read(
     attempt: Attempt, collector: Collector, question: Question
 ) -> tuple[list[object], dict[str, list[Row]], Counter[str]]:
     """Ask, and read the answer: its pages, its rows by table, and the fields that could not be read."""
+    try:
+        return _read_once(attempt, collector, question)
+    except ConflictError:  # asked again, a list that shifted is whole
+        return _read_once(attempt, collector, question)
+
+
+def _read_once(
+    attempt: Attempt, collector: Collector, question: Question
+) -> tuple[list[object], dict[str, list[Row]], Counter[str]]:
     answer = attempt.pages(collector.sent(question, attempt.now()))
     pages = list(answer if collector.paged else islice(answer, 1))
     return pages, *collector.read(pages, question, attempt.now())

@@ -24,6 +24,7 @@ from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.failure_log import FailureLog
 from exporter.polling.kind import Kind, Means
 from exporter.polling.project_facts import refresh
+from exporter.polling.side_by_side import Task, asked
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.branches import labels_of
 from exporter.runs.reading import Run, read_page
@@ -140,13 +141,9 @@ class RunsPoll:
             self._book = RunBook(ledger, project, label, now=attempt.now(), limit=plan.counters_limit(self._snapshot))
         if not self._asks or not self._named(attempt, label) or self._book is None:
             return
-        for name in asking.wanted(self._book.ledger, project):
-            if attempt.over():
-                break
-            with attempt.guard(f"the runs of {name}") as held:
-                self._workflow(attempt, self._book, name)
-            if held.error is None:
-                self._absent = False  # known names serve while their list cannot be read
+        tasks = [self._runs_of(attempt, self._book, name) for name in asking.wanted(self._book.ledger, project)]
+        for _ in attempt.side_by_side().all(tasks, attempt.over):
+            pass  # each adds to the book what it has read
 
     def _learn(self, attempt: Attempt) -> bool:
         """Refresh the project's facts; returns whether to go on."""
@@ -181,7 +178,15 @@ class RunsPoll:
         book.list_names(names, now)
         return True
 
-    def _workflow(self, attempt: Attempt, book: RunBook, name: str) -> None:
+    def _runs_of(self, attempt: Attempt, book: RunBook, name: str) -> Task:
+        own = attempt.beside()
+        with own.guard(f"the runs of {name}") as held:
+            yield from self._workflow(own, book, name)
+        attempt.join(own)
+        if held.error is None:
+            self._absent = False  # known names serve while their list cannot be read
+
+    def _workflow(self, attempt: Attempt, book: RunBook, name: str) -> Task:
         """Read one workflow, newest runs first, to its end or to a page that holds nothing new."""
         settings, now, workflow = self._project.runs, attempt.now(), book.ledger.workflows[name]
         start = asking.start_of(workflow, attempt.earlier(), settings.lookback)
@@ -189,7 +194,7 @@ class RunsPoll:
         fresh: dict[int, Run] = {}
         owed: dict[int, Run] = {}
         with closing(attempt.pages(asking.recent(self._project.slug, name, start))) as pages:
-            for page in pages:
+            while (page := (yield from asked(lambda: next(pages, None)))) is not None:
                 if self._take(attempt, name, page, workflow.floor, fresh, owed) and not swept:
                     break
         if workflow.baseline and start > attempt.earlier():

@@ -21,6 +21,7 @@ from exporter.polling.kind import Kind, Means, Poll
 from exporter.polling.pace import Pace
 from exporter.polling.schedule import pool_size
 from exporter.polling.search import OrganizationSearch
+from exporter.polling.side_by_side import Threads
 from exporter.publishing.project_labels import ProjectLabels
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
@@ -93,7 +94,8 @@ class Engine:
             self.state, self.database = lease.open(self.telemetry, log)
             self.limiter.begin_empty(lease.acquired.paused_until)
             self.telemetry.leads()
-        self.attempts = Attempts(self.client, clocks, self.telemetry, log)
+        self.threads = Threads(circleci.concurrency, clocks.waiter)
+        self.attempts = Attempts(self.client, clocks, self.telemetry, log, self.threads)
         self._means = Means(self.attempts, self.store, self.state, self.failures)
         self.coverage, self.inbox = Coverage(), Inbox(self.state, clocks.wall)
         self.pace = Pace(self.coverage, self.inbox, clocks.wall, self.attempts.ahead)
@@ -134,6 +136,7 @@ class Engine:
             if ask_anew is not None:
                 ask_anew()
                 self.limiter.reconfigure(circleci.requests_per_second, circleci.burst, circleci.concurrency)
+                self.threads.concurrency = circleci.concurrency
             self._config = config
 
         return adopt
@@ -141,5 +144,6 @@ class Engine:
     def close(self) -> None:
         """End all waits and close the state file."""
         self.stop.set()
+        self.threads.close()
         self.client.close()
         self.state.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -175,7 +176,7 @@ def test_a_token_that_expires_meanwhile_is_said_in_few_lines_and_the_next_call_g
     assert done.returncode == 3
     told = [line for line in done.stderr.splitlines() if "could not be read" in line]
     assert len(told) == 2, "the workflow where it happened, and those after it"
-    assert "40 more workflows" in told[1]
+    assert re.search(r"web, \d+ more workflows", told[1])
     assert all("401" in line or "token" in line for line in told)
     counting.circle.heal()
     assert backfill(tmp_path, counting).returncode == 0

@@ -8,6 +8,7 @@ from exporter.counting import looks
 from exporter.counting.cells import Distribution, Exemplar, empty
 from exporter.counting.looks import Look
 from exporter.insights.run_families import JOB_CRITICAL_PATH, JOB_RUN_DURATION, JOB_RUN_WAIT, JOB_RUNS, PIPELINES_TOTAL
+from exporter.runs.live import WatchedPipeline
 from tests.counting.watched import Watched, pipeline, remembered, run, uuid
 from tests.runs.job_lists import CREATED, approval, job
 from tests.samples import project
@@ -339,3 +340,33 @@ def test_a_look_that_learns_nothing_changes_nothing() -> None:
     again = watched.look(after, [run("running")], {1: going}, after=60)
     assert not watched.changes
     assert again.looked_at == watched.now
+
+
+def told_of_its_end(watched: Watched) -> WatchedPipeline:
+    """Add the run's end, as an event makes it known while its jobs cannot be read."""
+    assert watched.live is not None
+    book = watched.book()
+    known = watched.live.pipelines[uuid(100)]
+    looks.add_run(Look(known, [run("success", 0, 100)]), book, watched.project, watched.now)
+    watched.close(book)
+    return watched.live.pipelines[uuid(100)]
+
+
+def test_an_answer_from_before_an_event_does_not_take_back_what_that_told() -> None:
+    watched = Watched()
+    before = watched.look(pipeline(), [run("running")], {1: []})
+    told = told_of_its_end(watched)
+    after = watched.look(before, [run("running")], {1: [job("build", 5, None, status="running")]})
+    assert after.runs == told.runs
+    assert [(each.status, each.counted) for each in after.runs] == [("success", True)]
+
+
+def test_jobs_that_were_read_before_an_event_told_of_the_end_are_left_alone() -> None:
+    watched = Watched()
+    known = watched.look(pipeline(), [run("running")], {1: []})
+    [expected] = known.runs
+    told = told_of_its_end(watched)
+    book = watched.book()
+    old = Look(known, [run("running")], {uuid(1): [job("build", 5, None, status="running")]})
+    assert looks.add_jobs(old, expected, book, watched.project, watched.now) == 0
+    assert book.live.pipelines[uuid(100)].runs == told.runs

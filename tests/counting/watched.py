@@ -95,7 +95,14 @@ class Watched:
         book = self.book()
         known = {key for rows in self.runs.values() for key in rows}
         read = {uuid(number): each for number, each in (jobs or {}).items()}
-        looks.add(Look(watched, runs, read, known, self.jobs), book, self.project, self.now)
+        look = Look(watched, runs, known_runs=known)
+        wanted, counted = looks.begin(look, book, self.project, self.now)
+        for run in wanted:
+            expected = next((each for each in book.live.pipelines[watched.id].runs if each.id == run.id), None)
+            known_jobs = self.jobs | book.changes.jobs.keys()
+            with_jobs = replace(look, runs=[run], jobs=read, known_jobs=known_jobs)
+            counted += looks.add_jobs(with_jobs, expected, book, self.project, self.now)
+        looks.finish(look, counted, book, self.project, at=self.now, now=self.now)
         self.close(book)
         assert self.live is not None
         return self.live.pipelines[watched.id]

@@ -467,7 +467,7 @@ def staged(counting: Counting, tmp_path: Path, out: Path, *, commit: bool) -> No
     where, server = tmp_path / "state.db.backfill", f"{counting.circle.url}/api/v2"
     spool, _ = Spool.open(where, server=server, days=days, now=counting.now)
     start = int(counting.now - days * DAY)
-    assert Reader(spool, engine.attempts, start, lambda _: None, at_once=1).read([counting.project]) == []
+    assert Reader(spool, engine.attempts, start, lambda _: None).read([counting.project]) == []
     asked = backfill.Asked(out, days, 3600, {})
     writing = backfill.Writing(asked, spool, engine.state, engine.labels, start=start, now=counting.now)
     counted = writing.stage([counting.project], lambda _: None)
@@ -482,7 +482,7 @@ def test_a_state_file_that_refuses_the_commit_leaves_no_file(counting: Counting,
     counting.open()
     spool, _ = Spool.open(tmp_path / "spool", server=counting.circle.url, days=90, now=counting.now)
     start = int(counting.now - 90 * DAY)
-    assert Reader(spool, counting.engine.attempts, start, lambda _: None, at_once=1).read([counting.project]) == []
+    assert Reader(spool, counting.engine.attempts, start, lambda _: None).read([counting.project]) == []
     asked = backfill.Asked(tmp_path / "out", 90, 3600, {})
     memory = StateStore(
         StateFile(None, counting.engine.telemetry, counting.engine.log),

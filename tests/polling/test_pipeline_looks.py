@@ -1,0 +1,128 @@
+"""Looks side by side against a synthetic CircleCI, held by the order of events: what hangs holds up nothing else."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.errors import Stopped
+from exporter.insights.collector import PIPELINES_POLL
+from exporter.polling.attempt import Clocks
+from exporter.runs.hints import Hint
+from tests.waiting import PATIENCE
+from tests.watching import SLUG, Watching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.polling.kind import Poll
+
+HANGS = {"seconds": 300}
+
+
+class Patient(Watching):
+    """Its questions are asked by threads, which wait as long as it takes."""
+
+    def clocks(self) -> Clocks:
+        return Clocks(lambda: self.now)
+
+    def poll(self) -> Poll:
+        poll = self.engine.begin(SLUG, PIPELINES_POLL)
+        assert poll is not None
+        return poll
+
+    def pipeline(self, workflow: str) -> str:
+        """The id of the pipeline of a workflow run."""
+        (found,) = (
+            each["id"] for each in self.circle.pipelines.truth() if workflow in {one["id"] for one in each["workflows"]}
+        )
+        return str(found)
+
+    def step_until(self, poll: Poll, holds: Callable[[], bool]) -> None:
+        """Go on with a poll that never ends by itself."""
+        for _ in range(int(PATIENCE)):
+            if holds():
+                return
+            assert poll.step()
+        pytest.fail(f"counted in vain: {self.runs()}")
+
+
+@pytest.fixture
+def running() -> Iterator[Patient]:
+    running = Patient()
+    try:
+        running.begin()
+        yield running
+    finally:
+        running.close()
+        running.circle.stop()
+
+
+def test_a_pipeline_whose_answers_hang_holds_up_no_other(running: Patient) -> None:
+    workflows = [running.start() for _ in range(8)]
+    running.look(90)
+    for workflow in workflows:
+        running.end(workflow)
+    running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflows[0])}/workflow", **HANGS)
+    running.pass_time(120)
+    running.step_until(running.poll(), lambda: running.runs() == 7 == running.job_runs("test"))
+    assert running.in_progress() == {"running": 1}
+
+
+def test_an_end_is_counted_while_the_jobs_of_its_run_and_of_others_hang(running: Patient) -> None:
+    workflow = running.start()
+    others = [running.circle.pipelines.add_workflow(running.pipeline(workflow), f"w{number}").id for number in range(3)]
+    running.look(90)
+    running.end(workflow)
+    for other in (workflow, *others):
+        running.circle.fail("hang", match=f"/workflow/{other}/job", **HANGS)
+    running.pass_time(120)
+    running.step_until(running.poll(), lambda: running.runs() == 1)
+    assert running.job_runs("test") == 0
+
+
+def test_jobs_of_an_ended_run_do_not_wait_for_those_of_the_others_in_its_pipeline(running: Patient) -> None:
+    workflow = running.start()
+    other = running.circle.pipelines.add_workflow(running.pipeline(workflow), "other").id
+    running.look(90)
+    running.end(workflow)
+    running.circle.fail("hang", match=f"/workflow/{other}/job", **HANGS)
+    running.pass_time(120)
+    running.step_until(running.poll(), lambda: running.runs() == 1 == running.job_runs("test"))
+
+
+def test_what_an_event_tells_of_is_counted_while_looks_and_the_list_hang(running: Patient) -> None:
+    workflows = [running.start() for _ in range(2)]
+    running.look(90)
+    told = running.start()
+    running.end(told)
+    for workflow in workflows:
+        running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflow)}/workflow", **HANGS)
+    running.circle.fail("hang", match="/project/gh/acme/web/pipeline", **HANGS)
+    running.pass_time(120)
+    poll = running.poll()
+    assert poll.step()
+    assert running.engine.inbox.accept(Hint(SLUG, told, "", True, running.now))
+    running.step_until(poll, lambda: running.runs() == 1)
+
+
+def test_a_stop_ends_all_that_hangs(running: Patient) -> None:
+    for workflow in [running.start() for _ in range(4)]:
+        running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflow)}/workflow", **HANGS)
+    running.pass_time(90)
+    poll, ended = running.poll(), threading.Event()
+
+    def steps() -> None:
+        try:
+            while poll.step():
+                pass
+        except Stopped:
+            ended.set()
+
+    thread = threading.Thread(target=steps)
+    thread.start()
+    running.engine.stop.set()
+    thread.join(PATIENCE)
+    assert ended.is_set()
