@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.request import urlopen
 
 import pytest
 from selenium import webdriver
@@ -20,6 +19,7 @@ from selenium.webdriver.common.keys import Keys
 import exporter
 from exporter.web.page.overview import Health, NowView, Overview, Phase
 from tests.running import unmeasured
+from tests.starting import Process
 from tests.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, run_in_progress, workflow
 
@@ -85,9 +85,8 @@ def view_of_runs() -> Overview:
 class Browser:
     """One window for all tests, at the page of one server."""
 
-    def __init__(self, driver: webdriver.Chrome, artifacts: Path) -> None:
+    def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
-        self.artifacts = artifacts
 
     def open(
         self, running: Running, query: str = "", *, width: int = 1280, height: int = 1400, scheme: str = "light"
@@ -131,11 +130,6 @@ class Browser:
         """Return what the browser has to complain about, violations of the content security policy among it."""
         return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
-    def screenshot(self, name: str) -> None:
-        path = self.artifacts / f"{name}.png"
-        assert self.driver.save_screenshot(str(path))
-        assert path.stat().st_size > 10_000
-
 
 @pytest.fixture(scope="module")
 def driver(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
@@ -151,11 +145,8 @@ def driver(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def browser(driver: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    kept = os.environ.get("ARTIFACTS")
-    artifacts = Path(kept) if kept else tmp_path_factory.getbasetemp() / "screenshots"
-    artifacts.mkdir(parents=True, exist_ok=True)
-    browser = Browser(driver, artifacts)
+def browser(driver: webdriver.Chrome) -> Iterator[Browser]:
+    browser = Browser(driver)
     browser.complaints()
     yield browser
     assert browser.complaints() == []
@@ -177,7 +168,6 @@ def test_the_page_shows_projects_and_workflows_worst_first(browser: Browser, pag
     assert browser.texts(".projects tbody th a")[:2] == ["acme/payments", "acme/mobile"]
     assert browser.texts(".workflows tbody th > bdi")[:2] == ["deploy", SCRIPT]
     assert "404: the project does not exist, or the token cannot see it" in browser.texts(".error")
-    browser.screenshot("light")
 
 
 @pytest.mark.parametrize(
@@ -192,7 +182,6 @@ def test_the_browsers_color_scheme_is_followed(
 ) -> None:
     browser.open(page, "?refresh=off", scheme=scheme)
     assert (browser.style("body", "background-color"), browser.style("body", "color")) == (ground, ink)
-    browser.screenshot(scheme)
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])
@@ -210,7 +199,6 @@ def test_a_narrow_screen_needs_no_scrolling_sideways(browser: Browser, page_of_r
         "[...document.querySelectorAll('td, th a, .chip')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 12)"
     )
     assert browser.script(f"return {small}.length") == 0
-    browser.screenshot(f"width-{width}")
 
 
 def test_what_happens_now_leads_to_circleci(browser: Browser, page_of_runs: Running) -> None:
@@ -229,7 +217,6 @@ def test_a_search_narrows_both_lists_and_can_be_removed(browser: Browser, page: 
     assert browser.texts(".projects tbody th a") == ["acme/web"]
     assert "q=NIGHTLY" in browser.driver.current_url
     assert browser.read("#q", lambda field: field.get_attribute("value")) == ["NIGHTLY"]
-    browser.screenshot("search")
     browser.driver.find_element(By.CSS_SELECTOR, ".filters a").click()
     wait_until(lambda: len(browser.texts(".workflows tbody tr")) == 50)
 
@@ -327,28 +314,23 @@ def test_assistive_technology_finds_tables_with_headers_on_any_screen(browser: B
 
 @pytest.fixture
 def demo() -> Iterator[str]:
-    """The page's address of the demo, as an operator starts it."""
-    command = [sys.executable, "-u", "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0"]
-    with subprocess.Popen(
-        command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    """The page's address of the demo, as an operator starts it, once it has polled everything."""
+    command = [sys.executable, "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0"]
+    with Process(command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         try:
             addresses = (re.search(r"http://[\d.]+:\d+/(?=\s|$)", line) for line in process.stdout)
-            yield next(found[0] for found in addresses if found)
+            address = next(found[0] for found in addresses if found)
+            wait_until(lambda: "6 ok" in urlopen(address).read().decode(), interval=0.3)
+            yield address
         finally:
             process.terminate()
             process.communicate()
 
 
-def test_the_page_of_the_demo_fills_itself(browser: Browser, demo: str) -> None:
+def test_the_page_of_the_demo_has_all_that_it_polls(browser: Browser, demo: str) -> None:
     browser.show(demo)
-
-    def polled() -> bool:
-        browser.driver.refresh()
-        return browser.texts(".tile .chips") == ["✓ 6 ok"] and len(browser.texts(".workflows tbody tr")) >= 20
-
-    wait_until(polled, interval=0.3)
+    assert browser.texts(".tile .chips") == ["✓ 6 ok"]
+    assert len(browser.texts(".workflows tbody tr")) >= 20
     assert "reachable, token accepted" in browser.texts("#api .verdict")[0]
     assert browser.texts("h1 small") == [exporter.__version__]
-    browser.screenshot("demo")

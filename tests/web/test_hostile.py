@@ -20,6 +20,7 @@ import bcrypt
 import pytest
 import trustme
 
+from tests.effort import effort
 from tests.running import unmeasured
 from tests.starting import Process
 from tests.waiting import AT_ONCE, PATIENCE
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 # The whole of it: the interpreter, the libraries, 11 MB of exposition, a page of 25,000 workflows and all of the crowd.
 MOST_MEMORY = 200 * MEGABYTE
-SECONDS = 1.5
+SECONDS = effort(0.4, 1.5)
 LOGIN = "Basic " + base64.b64encode(b"alice:right").decode()
 
 
