@@ -55,13 +55,17 @@ coverage: $(SETUP) ## Run all tests and measure what they cover
 test-pythons: ## Run all tests on every Python that pyproject.toml names
 	@scripts/test-pythons.sh $(ARGS)
 
+# Tests with a short form and a long one.
+LONG := $(shell grep -rlw effort --include='test_*.py' tests)
+
 .PHONY: test-long
-test-long: $(SETUP) ## Run the long exactly-once tests; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
+test-long: $(SETUP) ## Run the long exactly-once tests, and others with all their seeds; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
 		tests/soak/pipelines_settings.py \
 		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py \
 		tests/soak/usage.py -s $(ARGS)
+	TEST_LONG=1 $(PYTEST) $(LONG) $(ARGS)
 
 .PHONY: format
 format: $(SETUP) ## Format the code

@@ -32,8 +32,8 @@ class Case:
 
 
 CASES = {
-    "projects that share an organization, with jobs": Case("pipelines: {interval: 1m}", 4, 4, 40),
-    "projects that share an organization, without jobs": Case("pipelines: {interval: 1m, jobs: false}", 4, 2, 40),
+    "projects that share an organization, with jobs": Case("pipelines: {interval: 1m}", 2, 2, 40),
+    "projects that share an organization, without jobs": Case("pipelines: {interval: 1m, jobs: false}", 3, 1, 40),
     "a project by itself, looked at seldom": Case("pipelines: {interval: 5m, idle_interval: 1h}", 1, 1, 20),
 }
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY = 86_400
-RUNS = 3000
+RUNS = 1000
 PAGES = r"workflows/build.*start-date"
 
 

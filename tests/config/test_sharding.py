@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,12 @@ def slugged(slug: str) -> Project:
     return Project.model_construct(slug=slug)
 
 
-ITEMS = tuple(slugged(f"gh/acme/service-{number}") for number in range(5000))
+SLUGS = [f"gh/acme/service-{number}" for number in range(5000)]
+
+
+@pytest.fixture(scope="module")
+def items() -> tuple[Project, ...]:
+    return tuple(map(slugged, SLUGS))
 
 
 @given(st.sets(st.text(max_size=20), max_size=20), st.integers(1, 12))
@@ -31,21 +37,21 @@ def test_each_project_belongs_to_exactly_one_shard(slugs: set[str], total: int) 
 
 def test_a_new_shard_takes_its_part_and_moves_nothing_else() -> None:
     for total in (1, 2, 5, 16):
-        before = [owner(item.slug, total) for item in ITEMS]
-        after = [owner(item.slug, total + 1) for item in ITEMS]
+        before = [owner(slug, total) for slug in SLUGS]
+        after = [owner(slug, total + 1) for slug in SLUGS]
 
         moved = [new for old, new in zip(before, after, strict=True) if old != new]
 
         assert set(moved) == {total}
-        assert abs(len(moved) / len(ITEMS) - 1 / (total + 1)) < 0.02
+        assert abs(len(moved) / len(SLUGS) - 1 / (total + 1)) < 0.02
 
 
-def test_shards_are_of_about_one_size() -> None:
-    sizes = [len(mine(ITEMS, shard, 8)) for shard in range(8)]
+def test_shards_are_of_about_one_size(items: tuple[Project, ...]) -> None:
+    sizes = [len(mine(items, shard, 8)) for shard in range(8)]
 
-    assert sum(sizes) == len(ITEMS)
-    assert min(sizes) > 0.85 * len(ITEMS) / 8
-    assert max(sizes) < 1.15 * len(ITEMS) / 8
+    assert sum(sizes) == len(items)
+    assert min(sizes) > 0.85 * len(items) / 8
+    assert max(sizes) < 1.15 * len(items) / 8
 
 
 def test_owners_are_the_same_in_every_version_and_process() -> None:
@@ -63,12 +69,12 @@ def test_owners_are_the_same_in_every_version_and_process() -> None:
     assert [owner(slug, 7) for slug in slugs] == [4, 6, 3, 1, 4]
 
 
-def test_one_shard_has_everything() -> None:
-    assert mine(ITEMS, 0, 1) == ITEMS
+def test_one_shard_has_everything(items: tuple[Project, ...]) -> None:
+    assert mine(items, 0, 1) == items
 
 
 def test_many_shards_have_about_the_same_share_of_a_large_fleet() -> None:
-    shares = Counter(owner(item.slug, 64) for item in ITEMS)
+    shares = Counter(owner(slug, 64) for slug in SLUGS)
 
     assert set(shares) == set(range(64))
     assert min(shares.values()) > 50

@@ -17,6 +17,7 @@ from exporter.counting.ledger import INVENTED, BranchFacts, Ledger, Newest, Work
 from exporter.runs.branches import OTHER_BRANCHES, labels_of
 from exporter.runs.reading import STATUSES, Run
 from tests.counting.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, counted, ledger, polled, run
+from tests.effort import effort
 from tests.samples import project
 
 BUCKETS = "runs: {buckets: [60s, 600s]}"
@@ -392,7 +393,7 @@ def truth(runs: Iterable[Run]) -> dict[str, tuple[Counter[str], list[int], float
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 400))
 @given(fates(), st.lists(st.booleans(), min_size=6, max_size=6), st.booleans(), st.randoms(use_true_random=False))
 def test_each_run_counts_once_whatever_the_order_the_repeats_and_the_failures(
     every: Sequence[Fate], good: Sequence[bool], baseline: bool, random: Any

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from tests.deploy.exporter_metrics import documents
 from tests.deploy.promql import metrics
-from tests.deploy.rules_of_cases import write_rules
+from tests.deploy.rules_of_cases import read, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +72,6 @@ EVIDENCE = {
 }
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A file of cases as promtool reads it: to YAML 1.1, values such as 0x60 would be numbers."""
-    found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 -- safe: only strings
-    return found
-
-
 def firing(cases: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """For each alert the first test that says it fires, with its last such case."""
     found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -134,44 +125,20 @@ def doubled(cases: Path) -> Iterator[dict[str, Any]]:
         yield changed(test, test["input_series"] + second, case, f"{case['alertname']} twice")
 
 
-def double_what_is_recorded(folder: Path) -> None:
-    """Give the rules in a folder a second series of everything that is recorded."""
-    for path in sorted(folder.glob("*.yml")):
-        document = documents(path)
-        for group in document["groups"]:
-            for rule in [each for each in group["rules"] if "record" in each]:
-                group["rules"].append(rule | {"labels": {**rule.get("labels", {}), "replica": "second"}})
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
-
-
-def run(promtool: Path, folder: Path, cases: Path, tests: list[dict[str, Any]], *, twice: bool = False) -> None:
-    head = {key: value for key, value in read(cases).items() if key not in {"rule_files", "tests"}}
-    head["evaluation_interval"] = COARSE[cases.stem]
-    rules = write_rules(folder, yaml.safe_dump(tests))
-    if twice:
-        double_what_is_recorded(folder)
-    file = folder / "tests.yml"
-    file.write_text(yaml.safe_dump({**head, "rule_files": rules, "tests": tests}), encoding="utf-8")
-    done = subprocess.run([promtool, "test", "rules", file], check=False, capture_output=True, text=True)
-
-    assert tests
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
 def test_no_alert_is_silenced_by_a_missing_series_that_it_is_not_about(
     cases: Path, promtool: Path, tmp_path: Path
 ) -> None:
     tests = list(without_each(cases))
 
-    run(promtool, tmp_path, cases, tests)
+    run(promtool, tmp_path, cases, tests, every=COARSE[cases.stem])
 
 
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
 def test_no_alert_is_silenced_by_series_that_are_there_twice(cases: Path, promtool: Path, tmp_path: Path) -> None:
     tests = list(doubled(cases))
 
-    run(promtool, tmp_path, cases, tests, twice=True)
+    run(promtool, tmp_path, cases, tests, every=COARSE[cases.stem], twice=True)
 
 
 def test_an_alert_of_its_own_tells_that_a_default_branch_is_unknown(promtool: Path, tmp_path: Path) -> None:
@@ -184,4 +151,4 @@ def test_an_alert_of_its_own_tells_that_a_default_branch_is_unknown(promtool: Pa
             told = {"alertname": "CircleCIDefaultBranchUnknown", "eval_time": case["eval_time"], "exp_alerts": [alert]}
             tests.append(changed(test, kept, told, case["alertname"]))
 
-    run(promtool, tmp_path, cases, tests)
+    run(promtool, tmp_path, cases, tests, every=COARSE[cases.stem])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy.exporter_metrics import ANYWHERE, DEPLOY, RULES, documents, exposed, recorded, rules
 from tests.deploy.promql import selectors
-from tests.deploy.rules_of_cases import write_rules
+from tests.deploy.rules_of_cases import read, run
 
 CASES = Path(__file__).parent / "rules"
 RUNBOOK = DEPLOY / "prometheus" / "RUNBOOK.md"
@@ -44,14 +44,7 @@ def test_promtool_takes_the_rules_and_the_configuration(promtool: Path) -> None:
 
 @pytest.mark.parametrize("cases", sorted(CASES.glob("*.yml")), ids=lambda path: path.stem)
 def test_alerts_fire_and_stay_silent_as_the_cases_say(cases: Path, promtool: Path, tmp_path: Path) -> None:
-    text = cases.read_text(encoding="utf-8")
-    rules_here = f"rule_files: [{', '.join(write_rules(tmp_path, text))}]"
-    file = tmp_path / "cases.yml"
-    file.write_text(re.sub(r"^rule_files: .*$", rules_here, text, flags=re.MULTILINE), encoding="utf-8")
-
-    done = subprocess.run([promtool, "test", "rules", file], check=False, capture_output=True, text=True)
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    run(promtool, tmp_path, cases, read(cases)["tests"])
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() -> None:

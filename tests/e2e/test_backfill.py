@@ -15,6 +15,7 @@ import pytest
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.history import retention
 from tests.circleci import Circle
+from tests.effort import effort
 from tests.exactly_once.campaign import BOUNDS, free_port
 from tests.exactly_once.prometheus import Prometheus
 from tests.history.past import rises
@@ -88,7 +89,7 @@ def once_scraped(prometheus: Prometheus) -> Iterator[None]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("program", ["prometheus_program", "prometheus_3"])
+@pytest.mark.parametrize("program", ["prometheus_program", "prometheus_3"][: effort(1, 2)])
 def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
     tmp_path: Path, program: str, promtool: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.effort import effort
 from tests.exactly_once.campaign import BOUNDS, less
 from tests.exactly_once.producer import BRANCHES, DURATIONS, NAMED, STATUSES
 from tests.run_counters import SLUG, Counted, Counting, read_counters, true_counters
@@ -122,7 +123,7 @@ class Story:
         return true_counters(map(asdict, tallies), BOUNDS, NAMED)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(effort(2, 16)))
 def test_every_run_is_counted_once_whatever_comes_together(tmp_path: Path, seed: int) -> None:
     story = Story(tmp_path / "state.db", seed)
     try:

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 10
+KILLS = 5
 
 
 @pytest.mark.timeout(600)

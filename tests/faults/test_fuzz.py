@@ -33,6 +33,7 @@ from exporter.runs.branches import labels_of
 from exporter.runs.reading import read_page
 from exporter.telemetry import Telemetry
 from tests import payloads
+from tests.effort import effort
 from tests.knowledge.test_packing import again
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def read_pages(contents: list[bytes]) -> list[Any] | None:
     return found
 
 
-@settings(max_examples=2000)
+@settings(max_examples=effort(300, 4000))
 @given(data=st.data())
 def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataObject) -> None:
     collector = COLLECTORS[data.draw(st.sampled_from(sorted(COLLECTORS)), "collector")]
@@ -215,7 +216,7 @@ def test_every_collector_makes_rows_or_a_named_error_of_any_body(data: st.DataOb
         assert max(Counter(line.rpartition(" ")[0] for line in lines).values()) == 1, "a series came twice"
 
 
-@settings(max_examples=400)
+@settings(max_examples=effort(100, 800))
 @given(data=st.data())
 def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.DataObject) -> None:
     names = [name for name in payloads.NAMES if name.startswith("runs")]
@@ -237,7 +238,7 @@ def test_the_rows_of_runs_are_counted_or_left_out_or_a_named_error(data: st.Data
         assert all(SAMPLE.fullmatch(sample) for line in row for sample in line.text.splitlines())
 
 
-@settings(max_examples=400)
+@settings(max_examples=effort(100, 800))
 @given(content=bytes_of([name for name in payloads.NAMES if name.startswith(("project", "branches"))]))
 def test_what_is_known_of_a_project_is_text_or_a_named_error(content: bytes) -> None:
     pages = read_pages([content])
@@ -266,7 +267,7 @@ class Answering:
 
 
 @pytest.mark.parametrize("organization", CONFIG.organizations, ids=lambda each: str(each.slug))
-@settings(max_examples=200)
+@settings(max_examples=effort(60, 400))
 @given(data=st.data())
 def test_a_search_for_projects_finds_some_or_a_named_error(organization: Any, data: st.DataObject) -> None:
     names = [name for name in payloads.NAMES if name.startswith(("organization", "pipelines", "project."))]

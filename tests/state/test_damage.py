@@ -17,6 +17,7 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.state import Stored
+from tests.effort import effort
 from tests.samples import FACTS, NOW, snapshot
 from tests.state.making import LIVE, NOW_LEDGER, OUTCOMES, change, damaged, opened, whole
 
@@ -250,7 +251,7 @@ class Start:
         self.engine.close()
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(effort(12, 120)))
 def test_it_starts_with_random_bytes_anywhere(file: Path, tmp_path: Place, seed: int) -> None:
     random = Random(seed)  # noqa: S311  nothing secret hangs on it
     if seed % 3 == 0:  # as a kill leaves it, most of it in the log
@@ -281,7 +282,7 @@ def spoilt(content: bytes, random: Random) -> bytes:
     return bytes(spoilt)
 
 
-@pytest.mark.parametrize("at", range(100))
+@pytest.mark.parametrize("at", range(0, 100, effort(5, 1)))
 def test_it_starts_with_any_byte_of_the_header_changed(file: Path, at: int) -> None:
     content = bytearray(file.read_bytes())
     content[at] ^= 0xFF

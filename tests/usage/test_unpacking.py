@@ -144,9 +144,9 @@ def test_a_record_that_never_ends_is_too_large() -> None:
 
 
 def test_a_bomb_is_read_in_pieces() -> None:
-    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 5_000_000)
+    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 1_000_000)
     assert len(bomb) < 200_000
-    assert sum(1 for _ in records([bomb])) == 5_000_001
+    assert sum(1 for _ in records([bomb])) == 1_000_001
 
 
 def test_quotes_that_do_not_close_are_no_csv() -> None:

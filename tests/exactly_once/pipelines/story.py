@@ -221,10 +221,8 @@ class Story:
         for _ in range(3):
             self.pass_time(60)
             self.producer.release(self.circle.clock.now())
-        for _ in range(30):
-            self.look(60)
-        for _ in range(40):
-            self.look(600)
+        for after in (*(60,) * 10, *(600,) * 12, *(3600,) * 4):
+            self.look(after)
 
     # ---- what is seen
 

@@ -17,6 +17,7 @@ from exporter.process.leading import Leader
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
+from tests.effort import effort
 from tests.exactly_once.pipelines.reading import differences
 from tests.exactly_once.pipelines.story import Story
 from tests.postgres import Server
@@ -168,12 +169,16 @@ def whole(*samples: Samples) -> Samples:
     return dict(found)
 
 
+FALLS = {
+    "a failover": (copied, False),
+    "a dump before a start": (dumped, True),
+    "a dump under a leader": (dumped, False),
+}
+TRIED = list(FALLS)[: effort(2, 3)]
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("keep", "stops"),
-    [(copied, False), (dumped, False), (dumped, True)],
-    ids=["a failover", "a dump under a leader", "a dump before a start"],
-)
+@pytest.mark.parametrize(("keep", "stops"), [FALLS[each] for each in TRIED], ids=TRIED)
 def test_every_run_counts_once_though_the_database_falls_back(
     own: Server, keep: Callable[[Server, Address], Callable[[], None]], *, stops: bool
 ) -> None:

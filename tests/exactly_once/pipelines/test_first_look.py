@@ -31,7 +31,6 @@ def test_a_restart_within_the_first_look_changes_nothing(tmp_path: Path, steps: 
         story.pass_time(90)
         story.look()
         story.pass_time(1)
-        story.chapter()
         story.end()
         assert differences(story.counted(), story.truth()) == []
         assert differences(*story.in_progress()) == []
@@ -56,9 +55,9 @@ def test_while_the_default_branch_is_not_known_nothing_counts_and_then_everythin
         story.pass_time(1)
         assert story.began.keys() == set(SLUGS)
         story.circle.fail("not_found", r"/project/gh/acme/[a-z]*$")  # from now on the last known name serves
-        for _ in range(26):  # what is known of a project is asked for again after a day
+        for _ in range(9):  # what is known of a project is asked for again after a day
             story.producer.some(story.circle.clock.now(), 1)
-            story.look(3600)
+            story.look(3 * 3600)
         story.end()
         assert differences(story.counted(), story.truth()) == []
     finally:

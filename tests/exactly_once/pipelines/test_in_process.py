@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.effort import effort
 from tests.exactly_once.pipelines.reading import differences
 from tests.exactly_once.pipelines.story import Story
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS = int(os.environ.get("EXACTLY_ONCE_STORIES", "2"))
-
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", range(effort(1, 12)))
 def test_everything_is_counted_once_whatever_comes_together(tmp_path: Path, seed: int) -> None:
     story = Story(tmp_path / "state.db", seed)
     try:
         story.begin()
-        for _ in range(8):
+        for _ in range(effort(4, 8)):
             story.chapter()
         story.end()
         assert differences(story.counted(), story.truth()) == []
