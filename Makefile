@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 3
+WORKERS ?= 4
 # More arguments: make test ARGS='-k page', make demo ARGS='--duration 30s'.
 ARGS ?=
 
