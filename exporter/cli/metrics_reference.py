@@ -78,8 +78,8 @@ def _collected() -> Iterator[Entry]:
             for family in table.families:
                 yield _entry(family, list(table.labels), f"collector {collector.name}")
     for source in SOURCES:
-        for family, names in source.families.items():
-            yield _entry(family, list(names), source.title)
+        for family in source.families:
+            yield _entry(family, list(family.labels), source.title)
 
 
 def _own() -> Iterator[Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -19,7 +19,7 @@ from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 
 Key = TypeVar("Key", bound=Hashable)
-Shown = tuple[Iterable[tuple[Family, str]], Mapping[str, int]]
+Shown = tuple[Sequence[tuple[Family, bytes]], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Source(ABC, Generic[Key]):
     """What is logged; the last where there are more samples than there is room for."""
     collector: ClassVar[str]
     """Label `collector` of everything that fails here, and the key of its settings in the configuration."""
-    families: ClassVar[Mapping[Family, tuple[str, ...]]]
+    families: ClassVar[tuple[Family, ...]]
     """With their labels."""
     fields: ClassVar[tuple[str, ...]]
     """Which may be unreadable."""

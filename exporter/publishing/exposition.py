@@ -12,7 +12,7 @@ from exporter.formats.exposition import header
 from exporter.publishing.rendering import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.formats.deflate import Fragment
     from exporter.insights.family import Family
@@ -50,12 +50,11 @@ class Beside(NamedTuple):
     openmetrics: Fragment = NOTHING
 
 
-def beside(families: Iterable[tuple[Family, str]]) -> Beside:
+def beside(families: Sequence[tuple[Family, bytes]]) -> Beside:
     """Publish families with their sample lines."""
-    known = [(family, lines.encode()) for family, lines in families]
     return Beside(
         *[
-            fragment(b"".join([header(family, openmetrics=form) + lines for family, lines in known]))
+            fragment(b"".join([header(family, openmetrics=form) + lines for family, lines in families]))
             for form in (False, True)
         ]
     )

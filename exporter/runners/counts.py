@@ -19,7 +19,7 @@ from exporter.polling.source import Examined, Parts, Shown, Source
 from exporter.runners import questions
 from exporter.runners.answers import read
 from exporter.runners.examination import REMEDIES, examined
-from exporter.runners.families import LABELS, RUNNING, UNCLAIMED
+from exporter.runners.families import FAMILIES, RUNNING, UNCLAIMED
 from exporter.runners.lines import sample_lines
 from exporter.runners.questions import CLASSES_PATH, COLLECTOR
 
@@ -71,7 +71,7 @@ class RunnerCounts(Source[Question]):
 
     title, is_failing, has_recovered = "self-hosted runners", "runners are failing", "runners recovered"
     is_cut = "limit exceeded, runners dropped"
-    collector, families, remedies = COLLECTOR, LABELS, REMEDIES
+    collector, families, remedies = COLLECTOR, FAMILIES, REMEDIES
     fields = (UNCLAIMED.path, RUNNING.path, "resource_class", "version", "last_connected")
     threads = 2 * CONCURRENCY
 

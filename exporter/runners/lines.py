@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from exporter.formats.exposition import sample_line
 from exporter.insights.family import Family
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
+from exporter.publishing.sections import of_rows, sample
 from exporter.runners import questions
 from exporter.runners.answers import CONNECTED, LOST
-from exporter.runners.families import LABELS, RUNNERS, RUNNING, UNCLAIMED
+from exporter.runners.families import FAMILIES, RUNNERS, RUNNING, UNCLAIMED
 
 NO_RUNNER = ""
 """Label `version` of a class without runners."""
@@ -22,7 +23,7 @@ NO_RUNNER = ""
 class Lines:
     """The sample lines of each family that has some, and how many more there was no room for."""
 
-    families: tuple[tuple[Family, str], ...]
+    families: tuple[tuple[Family, bytes], ...]
     dropped: int
 
 
@@ -33,19 +34,18 @@ def sample_lines(
 
     A question without an answer has no lines. A class of which an answer shows no runner has both states at 0.
     """
-    written: dict[Family, list[str]] = {family: [] for family in LABELS}
-    left: defaultdict[str, int] = defaultdict(lambda: room)
+    written = {family.name: b"" for family in FAMILIES}
     dropped = 0
     listed = {question: _by_class(rows[question]) for question in rows if question.endpoint == questions.RUNNERS_PATH}
-    for each in classes:
-        namespace = each.partition("/")[0]
-        for family, labels, value in _samples(each, namespaces, rows, listed):
-            left[namespace] -= 1
-            if left[namespace] < 0:
-                dropped += 1
-                continue
-            written[family].append(sample_line(family.name, LABELS[family], labels, value))
-    return Lines(tuple((family, "".join(lines)) for family, lines in written.items() if lines), dropped)
+    for _, each in groupby(classes, lambda name: name.partition("/")[0]):
+        samples = [found for name in each for found in _samples(name, namespaces, rows, listed)]
+        lines = [[sample(family.name, family.labels, labels, value)] for family, labels, value in samples]
+        texts, _, cut = of_rows(lines, room)
+        dropped += cut
+        for name, text in texts.items():
+            written[name] += text.text
+    shown = [(family, written[family.name]) for family in FAMILIES if written[family.name]]
+    return Lines(tuple(shown), dropped)
 
 
 def _samples(

@@ -13,7 +13,7 @@ from exporter.polling.source import Examined, Parts, Shown, Source
 from exporter.usage import identity, planning
 from exporter.usage.api import BURST, CONCURRENCY, RATE, UsageApi
 from exporter.usage.columns import FIELDS
-from exporter.usage.families import COLLECTOR, LABELS
+from exporter.usage.families import COLLECTOR, FAMILIES
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import OrganizationExports
 
@@ -28,7 +28,7 @@ class UsageExports(Source[str]):
 
     title, is_failing, has_recovered = "Usage export", "the Usage export is failing", "the Usage export recovered"
     is_cut = "limit exceeded, usage dropped"
-    collector, families, fields, threads = COLLECTOR, LABELS, (*FIELDS, *identity.FIELDS), 4
+    collector, families, fields, threads = COLLECTOR, FAMILIES, (*FIELDS, *identity.FIELDS), 4
     remedies = REMEDIES
 
     def __init__(self, config: Config, parts: Parts) -> None:

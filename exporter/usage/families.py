@@ -6,24 +6,41 @@ from exporter.insights.family import Family, gauges
 
 COLLECTOR = "usage"
 """Label `collector` of everything that fails here."""
+_JOB = ("job_name", "project", "resource_class", "workflow")
 CREDITS = Family(
-    "*_CREDITS", "circleci_usage_credits_total", "Credits of all job runs of the organization, by kind.", kind="counter"
+    "*_CREDITS",
+    "circleci_usage_credits_total",
+    "Credits of all job runs of the organization, by kind.",
+    kind="counter",
+    labels=("kind", "organization"),
 )
-JOB_CREDITS = Family("TOTAL_CREDITS", "circleci_usage_job_credits_total", "Credits of the job's runs.", kind="counter")
+JOB_CREDITS = Family(
+    "TOTAL_CREDITS",
+    "circleci_usage_job_credits_total",
+    "Credits of the job's runs.",
+    kind="counter",
+    labels=_JOB,
+)
 JOB_SECONDS = Family(
     "JOB_RUN_SECONDS",
     "circleci_usage_job_run_seconds_total",
     "Seconds that the job ran, as CircleCI counts them for credits.",
     kind="counter",
+    labels=_JOB,
 )
 JOB_RUNS = Family(
-    "JOB_BUILD_STATUS", "circleci_usage_job_runs_total", "Finished runs of the job, by status.", kind="counter"
+    "JOB_BUILD_STATUS",
+    "circleci_usage_job_runs_total",
+    "Finished runs of the job, by status.",
+    kind="counter",
+    labels=("job_name", "project", "resource_class", "status", "workflow"),
 )
 QUEUE = Family(
     "JOB_RUN_QUEUED_AT",
     "circleci_usage_job_queue_seconds",
     "Time from queueing to start of job runs, by resource class.",
     kind="histogram",
+    labels=("project", "resource_class"),
 )
 RATIOS = gauges(
     "circleci_usage_job_",
@@ -43,20 +60,15 @@ RATIOS = gauges(
         "memory_max_ratio",
         "Highest memory utilization of the job's runs on the newest day read.",
     ),
+    labels=_JOB,
 )
 DAY = Family(
-    "JOB_RUN_DATE", "circleci_usage_day_timestamp_seconds", "Start of the newest day read, in UTC.", kind="gauge"
+    "JOB_RUN_DATE",
+    "circleci_usage_day_timestamp_seconds",
+    "Start of the newest day read, in UTC.",
+    labels=("organization",),
 )
-_JOB = ("job_name", "project", "resource_class", "workflow")
-LABELS: dict[Family, tuple[str, ...]] = {
-    CREDITS: ("kind", "organization"),
-    JOB_CREDITS: _JOB,
-    JOB_SECONDS: _JOB,
-    JOB_RUNS: ("job_name", "project", "resource_class", "status", "workflow"),
-    QUEUE: ("project", "resource_class"),
-    **dict.fromkeys(RATIOS, _JOB),
-    DAY: ("organization",),
-}
-"""The families in the order of a scrape, with their labels in alphabetical order."""
+FAMILIES = (CREDITS, JOB_CREDITS, JOB_SECONDS, JOB_RUNS, QUEUE, *RATIOS, DAY)
+"""The families in the order of a scrape."""
 UNITS = {CREDITS: 1_000_000, JOB_CREDITS: 1_000_000, JOB_SECONDS: 1_000_000, JOB_RUNS: 1}
 """In what parts of one a counter is added up, so that its sum is exact: millionths of credits and of seconds."""

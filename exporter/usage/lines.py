@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from exporter.counting.cells import Distribution, Key, Value
 from exporter.insights.family import Family
 from exporter.publishing.counted_lines import line
+from exporter.publishing.sections import how_many_fit
 from exporter.usage.cells import Amounts, merged
 from exporter.usage.columns import MILLION
-from exporter.usage.families import CREDITS, DAY, LABELS, QUEUE, RATIOS, UNITS
+from exporter.usage.families import CREDITS, DAY, FAMILIES, QUEUE, RATIOS, UNITS
 from exporter.usage.planning import start_of
 
 PERCENT = 100
@@ -38,7 +39,7 @@ class Shown:
 class Lines:
     """The sample lines of each family that has some, and how many samples each organization had no room for."""
 
-    families: tuple[tuple[Family, str], ...]
+    families: tuple[tuple[Family, bytes], ...]
     dropped: Mapping[str, int]
 
 
@@ -53,13 +54,11 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
     days: list[str] = []
     dropped: dict[str, int] = {}
     for each in shown:
-        left, dropped[each.organization] = room - 1, 0
-        for size, row in _rows(each, bounds):
-            if size > left:
-                left = 0  # so that what is kept is what comes first
-                dropped[each.organization] += size
-                continue
-            left -= size
+        rows = list(_rows(each, bounds))
+        sizes = [size for size, _ in rows]
+        fitting = how_many_fit(sizes, room - 1)  # beside the day
+        dropped[each.organization] = sum(sizes[fitting:])
+        for _, row in rows[:fitting]:
             for key, value in row.items():
                 if isinstance(value, tuple):
                     cells[key] = merged(cells[key], value) if key in cells else value
@@ -67,9 +66,9 @@ def sample_lines(shown: Iterable[Shown], bounds: tuple[float, ...], room: int) -
                     ratios.setdefault(key, value)
         if each.newest:
             days.append(_line(DAY, (each.organization,), start_of(each.newest)))
-    written = [(family, _family(family, cells, ratios, bounds)) for family in LABELS if family is not DAY]
+    written = [(family, _family(family, cells, ratios, bounds)) for family in FAMILIES if family is not DAY]
     written.append((DAY, "".join(days)))
-    return Lines(tuple((family, lines) for family, lines in written if lines), dropped)
+    return Lines(tuple((family, lines.encode()) for family, lines in written if lines), dropped)
 
 
 def _rows(shown: Shown, bounds: tuple[float, ...]) -> Iterator[tuple[int, dict[Key, Amounts | float]]]:
@@ -111,7 +110,7 @@ def _family(
 
 
 def _line(family: Family, labels: tuple[str, ...], value: Value) -> str:
-    return line(family, dict(zip(LABELS[family], labels, strict=True)), value).text
+    return line(family, dict(zip(family.labels, labels, strict=True)), value).text
 
 
 def _value(family: Family, amounts: Amounts, bounds: tuple[float, ...]) -> Value:

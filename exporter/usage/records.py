@@ -6,11 +6,11 @@ from exporter.counting.cells import Key
 from exporter.insights.payloads import text
 from exporter.state.documents import Reader
 from exporter.usage.cells import Cell
-from exporter.usage.families import LABELS
+from exporter.usage.families import FAMILIES
 from exporter.usage.planning import Progress
 
 _CELL = Reader[Cell](Cell)
-_SIZES = {family.name: (len(names), family.kind) for family, names in LABELS.items()}
+_SIZES = {family.name: (len(family.labels), family.kind) for family in FAMILIES}
 
 
 read_progress = Reader[Progress](Progress).read

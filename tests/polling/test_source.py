@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAMILY = Family("", "circleci_things", "Things.")
+FAMILY = Family("", "circleci_things", "Things.", labels=("thing",))
 
 
 class Things(Source[str]):
@@ -31,7 +31,7 @@ class Things(Source[str]):
     title, is_failing, has_recovered = "things", "things are failing", "things recovered"
     is_cut = "limit exceeded, things dropped"
     collector, fields, threads, remedies = "things", ("field",), 2, {}
-    families = {FAMILY: ("thing",)}  # noqa: RUF012  as the class of all sources says
+    families = (FAMILY,)
     dropped = 0
 
     def __init__(self, config: Config, parts: Parts) -> None:
@@ -60,7 +60,7 @@ class Things(Source[str]):
 
     def lines(self) -> Shown:
         samples = "".join(f'circleci_things{{thing="{key}"}} 1\n' for key in self.jobs)
-        return [(FAMILY, samples)], {"gh/acme": self.dropped}
+        return [(FAMILY, samples.encode())], {"gh/acme": self.dropped}
 
     def names(self) -> list[str]:
         lines = inflate(self.shown.text.deflated).decode().splitlines()

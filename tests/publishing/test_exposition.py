@@ -18,7 +18,7 @@ from tests.samples import NOW, snapshot
 
 GAUGE = Family("", "circleci_things", "Things.")
 COUNTER = Family("", "circleci_events_total", "Events.", kind="counter")
-SHOWN = beside([(GAUGE, 'circleci_things{a="ö"} 3.0\n'), (COUNTER, "circleci_events_total 4.0\n")])
+SHOWN = beside([(GAUGE, 'circleci_things{a="ö"} 3.0\n'.encode()), (COUNTER, b"circleci_events_total 4.0\n")])
 
 
 @pytest.mark.parametrize("openmetrics", [False, True])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from exporter.runners.families import LABELS
+from exporter.runners.families import FAMILIES
 from tests.deploy.promql import selectors
 from tests.test_docs import fences
 
@@ -46,7 +46,7 @@ def test_a_lost_target_is_an_error_and_not_zero(scaled: dict[str, Json]) -> None
 
 
 def test_its_query_names_families_and_labels_that_there_are(scaled: dict[str, Json]) -> None:
-    exposed = {family.name: labels for family, labels in LABELS.items()}
+    exposed = {family.name: family.labels for family in FAMILIES}
     found = dict(selectors(scaled["spec"]["triggers"][0]["metadata"]["query"]))
     assert found == {
         "circleci_runner_unclaimed_tasks": ("resource_class",),

@@ -12,7 +12,7 @@ from exporter.counting.cells import Key
 from exporter.formats.deflate import inflate
 from exporter.publishing.exposition import beside
 from exporter.usage.counting import Sums
-from exporter.usage.families import CREDITS, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, LABELS, QUEUE
+from exporter.usage.families import CREDITS, FAMILIES, JOB_CREDITS, JOB_RUNS, JOB_SECONDS, QUEUE
 from exporter.usage.lines import Shown, sample_lines
 from exporter.usage.unpacking import records
 from tests.usage.making import TODAY, csv_text, row
@@ -70,7 +70,7 @@ def test_every_family_is_read_by_the_library_as_it_was_meant() -> None:
 
 
 def test_labels_are_in_alphabetical_order() -> None:
-    assert all(list(names_) == sorted(names_) for names_ in LABELS.values())
+    assert all(list(family.labels) == sorted(family.labels) for family in FAMILIES)
 
 
 def test_a_series_of_two_organizations_is_their_sum() -> None:
@@ -128,7 +128,7 @@ def test_2000_jobs_in_20_classes_of_50_projects_have_the_series_that_the_documen
     use = {key.labels: 50.0 for key in cells if key.family == JOB_CREDITS.name}
     shown_ = Shown("gh/acme", cells, TODAY.toordinal(), (use,) * 4, bounds)
     lines = sample_lines([shown_], bounds, 1_000_000)
-    by_family = {family.name: text.count("\n") for family, text in lines.families}
+    by_family = {family.name: text.count(b"\n") for family, text in lines.families}
     queues = by_family.pop(QUEUE.name)
     assert sum(by_family.values()) == 2000 * 8 + 8 + 1
     assert queues == 13 * 50 * 20
