@@ -47,7 +47,7 @@ def kustomize(folder: str) -> list[Object]:
 
 def objects(text: str) -> list[Object]:
     """The documents of a stream of YAML."""
-    return [document for document in yaml.safe_load_all(text) if document]
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]  # 20 times faster
 
 
 def problems(found: list[Object]) -> list[str]:

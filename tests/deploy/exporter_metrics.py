@@ -24,7 +24,7 @@ TEAM = "team"
 
 def documents(path: Path) -> Any:
     """The one document of a YAML file."""
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)  # the library's own is 20 times slower
 
 
 def rules(name: str) -> list[dict[str, Any]]:
