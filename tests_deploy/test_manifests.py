@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from exporter.cli.command import main as command
 from scripts.publish_as import values
 from tests.conftest import find_program
 from tests.deploy.exporter_metrics import RULES, documents
+from tests.starting import COMMAND, run_to_end
 from tests_deploy.conftest import ROOT
 from tests_deploy.manifests import (
     CHART,
@@ -93,12 +93,7 @@ def test_the_configuration_passes_the_exporters_own_check(source: str, tmp_path:
     file = tmp_path / "config.yaml"
     file.write_text(configuration(rendered(source)), encoding="utf-8")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "exporter", "check", "--offline", "--config.file", file],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = run_to_end([COMMAND, "check", "--offline", "--config.file", file])
 
     assert done.returncode == 0, done.stderr
 
