@@ -65,7 +65,7 @@ RATIOS = gauges(
 DAY = Family(
     "JOB_RUN_DATE",
     "circleci_usage_day_timestamp_seconds",
-    "Start of the newest day read, in UTC.",
+    "Start of the newest day counted, in UTC.",
     labels=("organization",),
 )
 FAMILIES = (CREDITS, JOB_CREDITS, JOB_SECONDS, JOB_RUNS, QUEUE, *RATIOS, DAY)

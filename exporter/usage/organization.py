@@ -176,14 +176,14 @@ class OrganizationExports:
         self._decide_wait()
 
     def _show(self) -> None:
-        """Publish what is known: while an export is held, the gauges of the one before stay."""
+        """Publish what is known: while an export is held, the gauges are those of the one before."""
         progress = self._progress
         held = progress.exports if progress.held else None
         cells = {key: cell.shown(held) for key, cell in self._cells.items()}
         if held is None:
             self.shown = Shown(self.slug, cells, progress.newest, self._use(), progress.bounds)
         else:
-            self.shown = replace(self.shown, cells=cells, bounds=progress.bounds)
+            self.shown = replace(self.shown, cells=cells, newest=progress.before, bounds=progress.bounds)
         self._showing_since = self._clocks.monotonic()
         self._source.publish()
 

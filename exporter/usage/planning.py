@@ -41,7 +41,7 @@ class Progress:
     `id` is its UUID. `newest` is the newest day read, `reached` the day up to which older windows were read, 0 for
     none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
     nothing is asked before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest
-    of them is not shown yet. `bounds` are those of the stored histograms. While it is `uncounted`, the job runs of
+    of them is not shown yet, and `before` is the newest day of what is. `bounds` are those of the stored histograms. While it is `uncounted`, the job runs of
     exports are remembered and add nothing: which of them were counted is not known any more.
     """
 
@@ -55,6 +55,7 @@ class Progress:
     paused_until: float = 0.0
     exports: int = 0
     held: bool = False
+    before: int = 0
     bounds: tuple[float, ...] = ()
     uncounted: bool = False
 
@@ -142,7 +143,10 @@ def counted(progress: Progress, newest: int, today: int) -> Progress:
         return progress
     read = max(progress.newest, min(newest, today - 1))
     reached = max(progress.reached, export.end - OVERLAP) if export.end < today else progress.reached
-    return replace(progress, newest=read, reached=reached, export=None, uncounted=progress.uncounted and not read)
+    # Counters at 0 have all days before the first: so the days between two moments are those of what was added.
+    before = progress.newest or (export.first - 1 if read and not progress.uncounted else 0)
+    uncounted = progress.uncounted and not read
+    return replace(progress, newest=read, before=before, reached=reached, export=None, uncounted=uncounted)
 
 
 def believed(progress: Progress, now: float, interval: float) -> Progress:

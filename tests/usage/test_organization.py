@@ -79,7 +79,7 @@ def test_new_series_are_at_0_for_a_minute_and_then_all_rise_together(
         exporter.run(30)
         samples = exporter.samples()
         assert samples[CREDITS] == samples[COMPUTE] == 0
-        assert READ_DAY not in samples
+        assert samples[READ_DAY] == MIDNIGHT - 4 * DAY
         assert not [name for name in samples if "_ratio" in name]
         exporter.run(20)
         assert exporter.samples()[CREDITS] == 0
@@ -95,8 +95,10 @@ def test_a_held_export_stays_at_0_for_its_time_after_a_restart(api: FakeUsageApi
     with Exporter(api, clock, path) as exporter:
         exporter.run(30)
         assert exporter.samples()[CREDITS] == 0
+        assert exporter.samples()[READ_DAY] == MIDNIGHT - 4 * DAY
         exporter.run(60)
         assert exporter.samples()[CREDITS] == 51
+        assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
 
 
 def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
@@ -138,7 +140,9 @@ def test_what_an_older_state_may_have_counted_already_is_remembered_and_adds_not
     shutil.copyfile(backup, path)
     with Exporter(api, clock, path) as exporter:
         assert exporter.samples() == {}
-        exporter.run(300)
+        exporter.run(30)
+        assert READ_DAY not in exporter.samples()  # since no day is added
+        exporter.run(270)
         assert exporter.samples()[CREDITS] == exporter.samples()[COMPUTE] == 0
         assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
         api.rows(row(1), row(2), on("2026-11-25", 3))
