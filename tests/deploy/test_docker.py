@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +16,7 @@ from tests.deploy.exporter_metrics import DEPLOY, ROOT, documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DOCKER = DEPLOY / "docker"
 DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
@@ -114,7 +116,7 @@ def test_what_compose_mounts_exists() -> None:
         if volume.startswith(".")
     ]
 
-    assert len(mounts) == 4
+    assert len(mounts) == 5
     assert all((DOCKER / mount).resolve().exists() for mount in mounts)
 
 
@@ -133,6 +135,29 @@ def test_composes_prometheus_has_the_job_and_the_rules_of_the_alerts() -> None:
 
     assert {name.removeprefix("rules/") for name in config["rule_files"]} == rules
     assert [each["job_name"] for each in config["scrape_configs"]] == ["circleci-insights-exporter"]
+
+
+def test_composes_prometheus_sends_alerts_to_its_alertmanager(promtool: Path, tmp_path: Path) -> None:
+    services = documents(DOCKER / "compose.yaml")["services"]
+    (manager,) = documents(DOCKER / "prometheus.yml")["alerting"]["alertmanagers"]
+    (mount,) = services["alertmanager"]["volumes"]
+    route = documents(DOCKER / "alertmanager.yml")
+
+    assert manager == {"static_configs": [{"targets": ["alertmanager:9093"]}]}
+    # Where the image looks for it.
+    assert mount == "./alertmanager.yml:/etc/alertmanager/alertmanager.yml:ro"
+    assert services["alertmanager"]["ports"] == ["127.0.0.1:9093:9093"]
+    assert route["route"]["receiver"] in {each["name"] for each in route["receivers"]}
+    shutil.copyfile(DOCKER / "prometheus.yml", tmp_path / "prometheus.yml")
+    shutil.copytree(DEPLOY / "prometheus" / "rules", tmp_path / "rules")
+    subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yml"], check=True)
+
+
+def test_composes_images_are_pinned() -> None:
+    images = [each["image"] for each in documents(DOCKER / "compose.yaml")["services"].values() if "build" not in each]
+
+    assert len(images) == 3
+    assert all(re.search(r":v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?$", image) for image in images)
 
 
 def test_composes_grafana_finds_its_data_source_and_its_dashboards() -> None:
