@@ -41,8 +41,9 @@ class Progress:
     `id` is its UUID. `newest` is the newest day read, `reached` the day up to which older windows were read, 0 for
     none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
     nothing is asked before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest
-    of them is not shown yet, and `before` is the newest day of what is. `bounds` are those of the stored histograms. While it is `uncounted`, the job runs of
-    exports are remembered and add nothing: which of them were counted is not known any more.
+    of them is not shown yet, and `before` is the newest day of what is. `bounds` are those of the stored histograms.
+    While it is `uncounted`, the job runs of exports are remembered and add nothing: which of them were counted is not
+    known any more.
     """
 
     id: str = ""

@@ -55,7 +55,7 @@ EVIDENCE = {
     "CircleCIWebhookSignaturesBad": {"circleci_exporter_webhooks_total"},
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
     "CircleCIUsageStale": {"circleci_usage_day_timestamp_seconds", "circleci_exporter_collector_failures_total"},
-    "CircleCIOrganizationOverBudget": {"circleci_usage_credits_total"},
+    "CircleCIOrganizationOverBudget": {"circleci_usage_credits_total", "circleci_usage_day_timestamp_seconds"},
     "CircleCIDefaultBranchFailing": {"circleci_workflow_last_run_success"} | BRANCH,
     "CircleCIFailureBudgetBurnsFast": RUNS,
     "CircleCIFailureBudgetBurnsSlowly": RUNS,
