@@ -45,15 +45,15 @@ class View:
 def view(name: str, end: int, instance: str, workflow: tuple[str, str] = BUSY) -> View:
     """How a dashboard is tried: six hours of what changes in minutes, two weeks of everything else."""
     start = end - 14 * 24 * HOUR
-    variables = {"project": ".*", "workflow": ".*", "branch": ".*", "window": "last-7-days"}
+    variables = {"cluster": ".*", "project": ".*", "workflow": ".*", "branch": ".*", "window": "last-7-days"}
     if name in {"exporter", "now"}:
-        here = {"job": "circleci-insights-exporter", "instance": instance, "project": ".*"}
+        here = {"job": "circleci-insights-exporter", "cluster": ".*", "instance": instance, "project": ".*"}
         return View(end - 6 * HOUR, end, 900, 3600, here)
     if name == "delivery":
         return View(start, end, 8 * HOUR, 24 * HOUR, variables)
     if name == "cost":
-        # At whole steps, as Grafana asks; after the first export, which has several days.
-        return View((end // DAY - 7) * DAY, end, DAY, 4 * HOUR, {"project": ".*", "price": "0.0006"})
+        # At whole steps, as Grafana asks.
+        return View((end // DAY - 7) * DAY, end, DAY, 4 * HOUR, {"cluster": ".*", "project": ".*", "price": "0.0006"})
     if name == "workflow":
         variables = {
             **variables,

@@ -21,7 +21,7 @@ from tests.circleci import Circle
 from tests.waiting import wait_until
 from tests_deploy.dashboards import BUSY, FLAKY
 from tests_deploy.processes import fetch, free_port, running
-from tests_deploy.usage_past import DAY, DAYS, UsagePast, usage_of
+from tests_deploy.usage_past import DAY, READ_AGO, UsagePast, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.demo.pipelines.model import WorkflowJob
 
 JOB = "circleci-insights-exporter"
-STEP, STEPS = 8 * 3600.0, 44
+STEP, STEPS = 8 * 3600.0, 47
 FINE_STEP, FINE_STEPS = 900.0, 24
 SEARCH = 1800.0
 SEEDS = 20
@@ -127,13 +127,13 @@ def _limited(circle: Circle) -> None:
 def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Sequence[str], times: int) -> None:
     """Live through so many steps of so long, until a moment: poll, keep what is exposed, push the clock on.
 
-    On the last days, read the usage of the day before as well.
+    On some days, read the usage of the days before as well.
     """
     step, steps = size
     clock = made.circle.clock
     for index in range(steps):
         left = (steps - index) * step
-        if left % DAY == 0 and left // DAY <= DAYS and step == STEP:
+        if left % DAY == 0 and left // DAY in READ_AGO and step == STEP:
             zeros = made.usage.read_a_day()
             made.past[-1] = replace(made.past[-1], text=made.past[-1].text + zeros)
         polled = partial(_polled_since, made.address, time.time(), awaited, times)

@@ -1,4 +1,4 @@
-"""The days of Usage exports in a rehearsed past: an exporter of its own is started for each day that is over."""
+"""The days of Usage exports in a rehearsed past: an exporter of its own is started each time that some are read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from tests.circleci import Circle
 
-DAYS = 9
-"""As many exports as an exporter starts in an hour."""
+READ_AGO = (15, 11, 8, 6, 5, 4, 3, 2, 1)
+"""Days ago at which usage is read: as many exports as an exporter starts in an hour, and two whole weeks of days."""
+FIRST_DAYS = 3
 DAY = 86_400
 UNTIL_READY = 10.0
 CONFIGURATION = """
@@ -27,7 +28,7 @@ state: {{path: "{state}"}}
 usage: {{organizations: [{organizations}], interval: 1s}}
 """
 COUNTER = re.compile(r"^(circleci_usage_\w+(?:_total|_bucket|_sum|_count)\{.*\}) \S+$", re.MULTILINE)
-NEWEST = re.compile(r"^circleci_usage_day_timestamp_seconds\{.*\} (\S+)$", re.MULTILINE)
+NEWEST = re.compile(r"^(circleci_usage_day_timestamp_seconds\{.*\}) (\S+)$", re.MULTILINE)
 SHOWN = re.compile(r"^circleci_usage_.*\n", re.MULTILINE)
 
 
@@ -47,7 +48,7 @@ class UsagePast:
 
     def read_a_day(self) -> str:
         """Read what is over by the clock; gives the new series at 0, as an exporter shows them first."""
-        before = set(COUNTER.findall(self.text))
+        before, first = set(COUNTER.findall(self.text)), not self.text
         address = f"127.0.0.1:{free_port()}"
         command: list[str | Path] = [sys.executable, "-m", "exporter", "run", "--config.file", self._configuration()]
         command += ["--web.listen-address", address]
@@ -58,7 +59,9 @@ class UsagePast:
             # The clock almost stands still, and then no export gets ready.
             self.circle.clock.advance(UNTIL_READY)
             self.text = wait_until(partial(self._complete, address), 90, 0.1, why="a day of usage")
-        return "".join(f"{series} 0\n" for series in COUNTER.findall(self.text) if series not in before)
+        zeros = "".join(f"{series} 0\n" for series in COUNTER.findall(self.text) if series not in before)
+        days = (f"{series} {float(day) - FIRST_DAYS * DAY}\n" for series, day in NEWEST.findall(self.text))
+        return zeros + "".join(days if first else ())
 
     def _organizations(self) -> list[str]:
         return sorted(self.circle.organization.roster.owners())
@@ -77,6 +80,6 @@ class UsagePast:
         """The sample lines once yesterday was read of every organization."""
         text = fetch(f"http://{address}/metrics").decode()
         yesterday = (self.circle.clock.now() // DAY - 1) * DAY
-        days = [float(day) for day in NEWEST.findall(text)]
+        days = [float(day) for _, day in NEWEST.findall(text)]
         read = len(days) == len(self._organizations()) and min(days) == yesterday
         return usage_of(text) if read else ""

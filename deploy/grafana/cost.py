@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, WELL
 from deploy.grafana.frame import COST, alerts, begin, of_slug, row, text, to_circleci, to_insights, variable
 from deploy.grafana.panels import (
+    CLOCK,
     CREDITS,
     DAY,
     MINUTES,
     RATIO,
-    SECONDS,
+    WHOLE,
     Column,
     Line,
     bars,
@@ -36,8 +37,10 @@ JOB = "project, workflow, job_name, resource_class"
 NAMES = {"project": "Project", "workflow": "Workflow", "job_name": "Job", "resource_class": "Class", "slug": "Slug"}
 LINKS = {"Project": [to_circleci()], "Workflow": [to_insights("Workflow")], "Job": [to_insights("Workflow")]}
 EVERY_DAY = (
-    "CircleCI has the figures of a day once it is over, so a bar is what was read on a day: as a rule the day before."
+    "CircleCI has the figures of a day once it is over, so a bar is what was read on a day: as a rule the day before. "
+    "Of several days, it is their mean."
 )
+BY_DAYS = "by the days of them that were read"
 MONEY = "Credits times the price above, user credits included: an estimate, not a bill."
 # Credits a minute that the next smaller class of Docker costs less: each CPU costs 5, by CircleCI's list.
 SAVED_A_MINUTE = {
@@ -55,9 +58,27 @@ def counted(name: str, window: str = "7d", by: str = "", more: str = "") -> str:
     return f"sum{grouped} (increase(circleci_usage_job_{name}_total{{{HERE}{more}}}[{window}]))"
 
 
-def a_day(by: str = "", more: str = "") -> str:
-    """Credits a day, of seven days."""
-    return f"{counted('credits', by=by, more=more)} / 7"
+def days(window: str = "7d", then: str = "") -> str:
+    """How many days were added to the counters in a window, by organization: they rise by whole days."""
+    newest = f"circleci_usage_day_timestamp_seconds[{window}]{then}"
+    earliest = f"min by (organization) (min_over_time({newest}))"
+    return f"(max by (organization) (max_over_time({newest})) - {earliest}) / 86400"
+
+
+def by_days(window: str = "7d", then: str = "") -> str:
+    """Divides by these days, of the organization of which most were read; by none, nothing is divided."""
+    return f"/ on () group_left () (max({days(window, then)}) > 0)"
+
+
+def a_day(name: str = "credits", by: str = "", more: str = "") -> str:
+    """What a counter of jobs rose by in a day, of the last seven."""
+    return f"{counted(name, by=by, more=more)} {by_days()}"
+
+
+def whole_weeks() -> str:
+    """Only if this week and the one before were read to the last day, of every organization."""
+    both = f"{days()} == 7 and {days(then=' offset 7d')} == 7"
+    return f"count({both}) == count(max by (organization) (circleci_usage_day_timestamp_seconds))"
 
 
 def priced(credits_: str) -> str:
@@ -68,7 +89,7 @@ def priced(credits_: str) -> str:
 def saved() -> str:
     """Credits a day that each job would save in the next smaller class, if it ran no longer there."""
     terms = (
-        f"""{counted("run_seconds", by=JOB, more=f', resource_class=~"{classes}"')} / 420 * {credits_}"""
+        f"""{counted("run_seconds", by=JOB, more=f', resource_class=~"{classes}"')} / 60 * {credits_} {by_days()}"""
         for credits_, classes in SAVED_A_MINUTE.items()
     )
     return f"({' or '.join(terms)})"
@@ -80,12 +101,13 @@ def use(name: str) -> str:
 
 
 def _numbers(board: Dashboard) -> None:
+    now = counted("credits")
     row(
         board,
         "Last 7 days",
         number(
-            "Credits a day",
-            f"Credits of the last 7 days, by 7. {NEEDED}",
+            "Billed credits a day",
+            f"Credits of the last 7 days, {BY_DAYS}, as CircleCI bills them. {NEEDED}",
             a_day(),
             unit=CREDITS,
             curve=True,
@@ -94,9 +116,10 @@ def _numbers(board: Dashboard) -> None:
         number("Cost a day", f"{MONEY} {NEEDED}", priced(a_day()), unit=MONEY_UNIT, curve=True, width=5),
         change(
             "Credits vs the 7 days before",
-            f"Change of the credits of the last 7 days. {NEEDED}",
-            percent(f"{counted('credits')} / {counted('credits').replace('[7d]', '[7d] offset 7d')} - 1"),
+            f"Change of the credits of the last 7 days, once 14 whole days were read. {NEEDED}",
+            percent(f"{now} / ({now.replace('[7d]', '[7d] offset 7d')} > 0) - 1") + f" and on () ({whole_weeks()})",
             unit="%",
+            empty="Is usage configured? Not before 14 days",
             steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
             width=5,
         ),
@@ -122,10 +145,11 @@ def _numbers(board: Dashboard) -> None:
 def _credits(board: Dashboard) -> None:
     def by(label: str, *, full: str = "", legend: str = "") -> list[Line]:
         labels = full or label
-        day = f"sum by ({labels}) (increase(circleci_usage_job_credits_total{{{{{HERE}}}}}[1d]{{at}}))"
+        rise = f"increase(circleci_usage_job_credits_total{{{{{HERE}}}}}[1d]{{at}})"
+        day = f"sum by ({labels}) ({rise}) {by_days('1d', '{at}')}"
         return ranked(day, labels, legend or f"{{{{{label}}}}}", rank=day.replace("[1d]", "[7d]"))
 
-    kinds = "sum by (kind) (increase(circleci_usage_credits_total[1d]{at}))"
+    kinds = f"sum by (kind) (increase(circleci_usage_credits_total[1d]{{at}})) {by_days('1d', '{at}')}"
     charts = (
         ("project", "projects", by("project")),
         ("workflow", "workflows", by("workflow", full="project, workflow", legend="{{project}} {{workflow}}")),
@@ -134,10 +158,10 @@ def _credits(board: Dashboard) -> None:
     )
     row(
         board,
-        "Credits a day",
+        "Billed credits a day",
         *(
             chart(
-                f"Credits a day by {name}",
+                f"Billed credits a day by {name}",
                 f"The six {names} with the most credits in the last 7 days. {EVERY_DAY} {NEEDED}",
                 lines,
                 unit=CREDITS,
@@ -151,7 +175,7 @@ def _credits(board: Dashboard) -> None:
             for name, names, lines in charts
         ),
         chart(
-            "Credits a day by kind",
+            "Billed credits a day by kind",
             "What the credits of all organizations were for: compute, Docker layer caching (dlc), users, storage, "
             f"network, IP ranges and leases. {EVERY_DAY} {NEEDED}",
             ranked(kinds, "kind", "{{kind}}", count=8, rank=kinds.replace("[1d]", "[7d]")),
@@ -166,7 +190,7 @@ def _credits(board: Dashboard) -> None:
         bars(
             "Cost in 30 days by project",
             f"30 times the mean of the last 7 days: the ten most expensive projects. {MONEY} {NEEDED}",
-            f"sort_desc(topk(10, {priced('30 * ' + a_day('project'))}))",
+            f"sort_desc(topk(10, {priced('30 * ' + a_day(by='project'))}))",
             "{{project}}",
             unit=MONEY_UNIT,
             width=12,
@@ -177,12 +201,14 @@ def _credits(board: Dashboard) -> None:
             f"The twenty jobs with the most credits in the last 7 days. {MONEY} {NEEDED}",
             NAMES,
             [
-                Column("Credits a day", most(), CREDITS, [(None, BLUE)], gauge=True, width=200),
-                Column("Cost a day", f"{priced(a_day(JOB))} and on ({JOB}) {most()}", MONEY_UNIT, width=100),
-                Column("Runs a day", f"{counted('runs', by=JOB)} / 7 and on ({JOB}) {most()}", decimals=1, width=95),
+                Column("Billed credits a day", most(), WHOLE, [(None, BLUE)], gauge=True, width=200),
+                Column(
+                    "Cost a day", f"{priced(a_day(by=JOB))} and on ({JOB}) {most()}", MONEY_UNIT, decimals=2, width=100
+                ),
+                Column("Runs a day", f"{a_day('runs', by=JOB)} and on ({JOB}) {most()}", decimals=1, width=95),
                 Column("Slug rows", of_slug(most(), JOB)),
             ],
-            sort="Credits a day",
+            sort="Billed credits a day",
             hidden=("Value #D",),
             unseen=("Slug",),
             links=LINKS,
@@ -194,7 +220,7 @@ def _credits(board: Dashboard) -> None:
 
 def most() -> str:
     """The twenty jobs with the most credits."""
-    return f"topk(20, {a_day(JOB)} > 0)"
+    return f"topk(20, {a_day(by=JOB)} > 0)"
 
 
 def _smaller(board: Dashboard) -> None:
@@ -218,9 +244,11 @@ def _smaller(board: Dashboard) -> None:
                 Column("CPU median", least, RATIO, [(None, BLUE)], gauge=True, decimals=0, width=115),
                 Column("CPU max", of_least(use("cpu_max")), RATIO, decimals=0, width=90),
                 Column("Memory max", of_least(use("memory_max")), RATIO, MEMORY_STEPS, decimals=0, width=110),
-                Column("Credits a day", of_least(a_day(JOB)), CREDITS, width=115),
-                Column("Est. saving a day", of_least(saved()), CREDITS, width=140),
-                Column("Est. saving in 30 days", of_least(priced(f"30 * {saved()}")), MONEY_UNIT, width=175),
+                Column("Billed credits a day", of_least(a_day(by=JOB)), WHOLE, width=150),
+                Column("Est. saving a day", of_least(saved()), WHOLE, width=140),
+                Column(
+                    "Est. saving in 30 days", of_least(priced(f"30 * {saved()}")), MONEY_UNIT, decimals=2, width=175
+                ),
                 Column("Slug rows", of_slug(least, JOB)),
             ],
             sort="CPU median",
@@ -269,10 +297,10 @@ def _queue(board: Dashboard) -> None:
             f"Of the job runs of the last 7 days; percentiles are estimated from the histogram. {NEEDED}",
             {"resource_class": "Class"},
             [
-                Column("95th percentile", f"{quantile(0.95)} > 0", SECONDS, WAIT_STEPS, width=130),
-                Column("Median", quantile(0.5), SECONDS, width=100),
-                Column("Mean", f"{part('sum')} / {part('count')}", SECONDS, width=100),
-                Column("Runs a day", f"{part('count')} / 7", decimals=1, width=100),
+                Column("95th percentile", f"{quantile(0.95)} > 0", CLOCK, WAIT_STEPS, width=130),
+                Column("Median", quantile(0.5), CLOCK, width=100),
+                Column("Mean", f"{part('sum')} / {part('count')}", CLOCK, width=100),
+                Column("Runs a day", f"{part('count')} {by_days()}", decimals=1, width=100),
             ],
             sort="95th percentile",
         ),

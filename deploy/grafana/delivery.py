@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, VERMILLION, WELL
 from deploy.grafana.frame import DELIVERY, alerts, begin, of_slug, row, to_circleci, to_insights, to_workflow, variable
 from deploy.grafana.panels import (
+    CLOCK,
     HOURS,
     MINUTES,
     RATIO,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 CHOSEN = 'project=~"$project", workflow=~"$workflow", branch=~"$branch"'
 NEEDED = needs("runs")
 BY = "project, workflow"
+BY_DAYS = "by the days of them that are known, once there is one"
 FAILED_STEPS: Steps = [(None, WELL), (0.05, DOUBTFUL), (0.2, BAD)]
 
 
@@ -38,6 +40,20 @@ def deployments(status: str, window: str, by: str = "") -> str:
     """Runs of the deploying workflows that ended within a window, by status."""
     grouped = f" by ({by})" if by else ""
     return f'sum{grouped} (increase(circleci_workflow_runs_total{{{CHOSEN}, status=~"{status}"}}[{window}]))'
+
+
+def a_day(by: str = "", at: str = "") -> str:
+    """Successful ones a day, of the last seven days or of those since the first poll; a day at least.
+
+    A counter has what ended between its first and its newest poll.
+    """
+    polled = (
+        'circleci_exporter_collector_last_success_timestamp_seconds{project=~"$project", collector=~"runs|pipelines"}'
+    )
+    first, newest = (f"{end} by (project) ({end}_over_time({polled}[7d]{at}))" for end in ("min", "max"))
+    each = deployments("success", "7d", BY).replace("[7d]", f"[7d]{at}")
+    grouped = f" by ({by})" if by else ""
+    return f"sum{grouped} ({each} / on (project) group_left () (({newest} - {first}) / 86400 >= 1))"
 
 
 def failed_share(window: str, by: str = "") -> str:
@@ -59,9 +75,10 @@ def _numbers(board: Dashboard) -> None:
         "Last 7 days",
         number(
             "Deployments a day",
-            f"Successful runs of the chosen workflows in the last 7 days, by 7. {NEEDED}",
-            f"{deployments('success', '7d')} / 7",
+            f"Successful runs of the chosen workflows in the last 7 days, {BY_DAYS}. {NEEDED}",
+            a_day(),
             decimals=1,
+            empty="Is runs on? Not before a day",
             width=4,
             curve=True,
         ),
@@ -131,10 +148,9 @@ def _over_time(board: Dashboard) -> None:
         ),
         chart(
             "Deployments a day by project",
-            f"Successful runs in the 7 days that ended then, by 7: the six projects with the most now. {NEEDED}",
+            f"Successful runs in the 7 days that ended then, {BY_DAYS}: the six projects with the most now. {NEEDED}",
             ranked(
-                "sum by (project) (increase(circleci_workflow_runs_total"
-                '{{project=~"$project", workflow=~"$workflow", branch=~"$branch", status="success"}}[7d]{at})) / 7',
+                a_day("project", "\0").replace("{", "{{").replace("}", "}}").replace("\0", "{at}"),
                 "project",
                 "{{project}}",
             ),
@@ -171,9 +187,9 @@ def _workflows(board: Dashboard) -> None:
             f"project leads to CircleCI. {NEEDED}",
             {"project": "Project", "workflow": "Workflow", "slug": "Slug"},
             [
-                Column("Deployments a day", f"{deployments('success', '7d', BY)} / 7", decimals=1),
+                Column("Deployments a day", a_day(BY), decimals=1),
                 Column("Failed", failed_share("7d", BY), RATIO, FAILED_STEPS, gauge=True, decimals=1),
-                Column("Recovery", recovery(BY), SECONDS),
+                Column("Recovery", recovery(BY), CLOCK),
                 Column(
                     "Last deployment",
                     f"max by ({BY}) (circleci_workflow_last_run_timestamp_seconds{{{CHOSEN}}}) * 1000 and on "

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from deploy.grafana.colors import BAD, BLUE, DOUBTFUL, GRAY, ORANGE, PURPLE, SKY, VERMILLION, WELL
 from deploy.grafana.frame import EXPORTER, alerts, annotate, begin, optional, row, variable
 from deploy.grafana.panels import (
+    CLOCK,
     COUNT,
     MINUTES,
     PER_HOUR,
     PER_SECOND,
     RATIO,
     SECONDS,
+    SHORT_SECONDS,
     Column,
     Line,
     chart,
@@ -137,8 +139,8 @@ def _projects(board: Dashboard) -> None:
                     mappings={"0": ("failed", VERMILLION), "1": ("good", WELL)},
                     width=90,
                 ),
-                Column("Age", age("project, collector"), SECONDS, AGE_STEPS, width=110),
-                Column("Took", by_project("max", "collector_duration_seconds"), SECONDS, width=110),
+                Column("Age", age("project, collector"), CLOCK, AGE_STEPS, width=110),
+                Column("Took", by_project("max", "collector_duration_seconds"), SHORT_SECONDS, width=110),
             ],
             sort="Age",
             first="Good",
@@ -186,7 +188,7 @@ def _projects(board: Dashboard) -> None:
             "Duration of polls",
             "The longest newest poll of each collector.",
             by_collector(f"max by (collector) ({own('collector_duration_seconds', OF_PROJECTS)}{{at}})"),
-            unit=SECONDS,
+            unit=SHORT_SECONDS,
             calculations=("lastNotNull", "max"),
             width=24,
         ),
@@ -219,7 +221,7 @@ def _requests(board: Dashboard) -> None:
                 Line(f"histogram_quantile(0.95, {buckets})", "95th percentile", VERMILLION),
                 Line(f"histogram_quantile(0.5, {buckets})", "median", BLUE),
             ],
-            unit=SECONDS,
+            unit=SHORT_SECONDS,
         ),
         chart(
             "Requests by endpoint",
@@ -295,7 +297,7 @@ def _load(board: Dashboard) -> None:
             "Delay of polls",
             "How late the newest poll of an instance began.",
             extremes(own("poll_delay_seconds")),
-            unit=SECONDS,
+            unit=SHORT_SECONDS,
         ),
         listing(
             "Instances",

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models import dashboard as model
 
 from deploy.grafana.colors import VERMILLION
-from deploy.grafana.panels import SOURCE
+from deploy.grafana.panels import SOURCE, of_clusters
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.cog.builder import Builder
@@ -41,7 +41,7 @@ def variable(
         dashboard.QueryVariable(name)
         .label(label)
         .datasource(SOURCE)
-        .query({"query": query, "refId": name})
+        .query({"query": query if name == "cluster" else of_clusters(query), "refId": name})
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(order)
         .regex(regex)
@@ -96,6 +96,7 @@ def begin(uid: str, title: str, description: str, since: str, refresh: str) -> d
             .keep_time(True)
         )
         .with_variable(data_source())
+        .with_variable(variable("cluster", "Cluster", "label_values(circleci_exporter_build_info, cluster)", many=True))
     )
 
 
@@ -107,7 +108,7 @@ def annotate(board: dashboard.Dashboard, name: str, expression: str, text: str, 
         .enable(True)
         .datasource(SOURCE)
         .icon_color(color)
-        .expr(expression)
+        .expr(of_clusters(expression))
         .title_format(name)
         .text_format(text)
         .use_value_for_time("true" if at_value else "false")
@@ -167,7 +168,7 @@ def to_insights(workflow: str) -> tuple[str, str]:
 def to_workflow(project: str, workflow: str, of: str = "data.fields") -> tuple[str, str]:
     """A link to the dashboard of a workflow: from a table's row by titles of columns, from a bar by labels."""
     url = (
-        f"/d/{WORKFLOW}?${{datasource:queryparam}}&${{window:queryparam}}&${{__url_time_range}}"
+        f"/d/{WORKFLOW}?${{datasource:queryparam}}&${{cluster:queryparam}}&${{window:queryparam}}&${{__url_time_range}}"
         f"&var-project=${{__{of}.{project}:percentencode}}&var-workflow=${{__{of}.{workflow}:percentencode}}"
     )
     return "This workflow in depth", url

@@ -19,6 +19,7 @@ from deploy.grafana.frame import (
     variable,
 )
 from deploy.grafana.panels import (
+    CLOCK,
     COUNT,
     MINUTES,
     SECONDS,
@@ -127,7 +128,7 @@ def _oldest(board: Dashboard) -> None:
             f"CircleCI. {NEEDED}",
             {"project": "Project", "workflow": "Workflow", "branch": "Branch", "slug": "Slug", "ref": "Ref"},
             [
-                Column("Age", f"{age} and on ({RUN}) {any_run}", SECONDS, AGE_STEPS, width=110),
+                Column("Age", f"{age} and on ({RUN}) {any_run}", CLOCK, AGE_STEPS, width=110),
                 Column("Running", count("running|failing"), width=85),
                 Column("Queued", count("queued"), width=80),
                 Column("On hold", count("on_hold"), width=80),
@@ -146,7 +147,7 @@ def _oldest(board: Dashboard) -> None:
             f"Projects in which a job waits for an executor, the longest wait first. {NEEDED}",
             {"project": "Project", "slug": "Slug"},
             [
-                Column("Longest wait", waited(), SECONDS, WAIT_STEPS, width=120),
+                Column("Longest wait", waited(), CLOCK, WAIT_STEPS, width=120),
                 Column("Waiting", wait, width=90),
                 Column(
                     "Running",
@@ -189,8 +190,8 @@ def _queue(board: Dashboard) -> None:
             f"longest. {NEEDED}",
             {"project": "Project", "workflow": "Workflow", "job_name": "Job", "slug": "Slug"},
             [
-                Column("95th percentile", longest, SECONDS, WAIT_STEPS, width=130),
-                Column("Median", f"{quantile(0.5)} and on ({job}) {longest}", SECONDS, width=110),
+                Column("95th percentile", longest, CLOCK, WAIT_STEPS, width=130),
+                Column("Median", f"{quantile(0.5)} and on ({job}) {longest}", CLOCK, width=110),
                 Column("Slug rows", of_slug(longest, job)),
             ],
             sort="95th percentile",
@@ -227,9 +228,9 @@ def _critical_path(board: Dashboard) -> None:
             f"waited for an executor. To make a workflow faster, start at the top. {NEEDED}",
             {"project": "Project", "workflow": "Workflow", "job_name": "Job", "slug": "Slug"},
             [
-                Column("On the critical path", first, SECONDS, [(None, ORANGE)], gauge=True),
-                Column("Running", phase("run"), SECONDS, width=110),
-                Column("Waiting", phase("wait"), SECONDS, width=110),
+                Column("On the critical path", first, CLOCK, [(None, ORANGE)], gauge=True),
+                Column("Running", phase("run"), CLOCK, width=110),
+                Column("Waiting", phase("wait"), CLOCK, width=110),
                 Column("Slug rows", of_slug(first, job)),
             ],
             sort="On the critical path",
@@ -265,7 +266,7 @@ def _finished(board: Dashboard) -> None:
                 Line(f"histogram_quantile(0.95, {buckets})", "95th percentile", VERMILLION, exemplars=True),
                 Line(f"histogram_quantile(0.5, {buckets})", "median", BLUE),
             ],
-            unit=SECONDS,
+            unit=CLOCK,
             height=9,
         ),
         chart(

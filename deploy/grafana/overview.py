@@ -20,12 +20,12 @@ from deploy.grafana.frame import (
     window,
 )
 from deploy.grafana.panels import (
+    CLOCK,
     COUNT,
     CREDITS,
     HOURS,
     MINUTES,
     RATIO,
-    SECONDS,
     Column,
     bars,
     change,
@@ -52,6 +52,7 @@ SUCCESS_STEPS: Steps = [(None, BAD), (0.8, DOUBTFUL), (0.95, WELL)]
 GROWTH_STEPS: Steps = [(None, WELL), (0.1, DOUBTFUL), (0.3, BAD)]
 LINK = {"Project": [to_circleci()], "Workflow": [to_workflow("Project", "Workflow"), to_insights("Workflow")]}
 BAR = [to_workflow("project", "workflow", OF_BAR)]
+LAST_WEEK, YOUNG = " offset 1w", "Not known a week ago"
 NAMES = {"project": "Project", "workflow": "Workflow"}
 SLUGGED = {**NAMES, "slug": "Slug"}
 
@@ -66,9 +67,10 @@ def selected(name: str) -> str:
     return recorded(name).replace("{", "{{").replace("}", "}}") + "{at}"
 
 
-def succeeded(offset: str = "") -> str:
-    """Success ratio of all chosen workflows together."""
-    return f"sum({recorded('successful_runs')}{offset}) / sum({recorded('runs')}{offset})"
+def succeeded(offset: str = "", also: str = "") -> str:
+    """Success ratio of all chosen workflows together; with `also`, of those that are known then too."""
+    known = f" and {recorded('runs')}{also}" if also != offset else ""
+    return f"sum({recorded('successful_runs')}{offset}{known}) / sum({recorded('runs')}{offset}{known})"
 
 
 def slowest(count: int) -> str:
@@ -120,14 +122,16 @@ def _numbers(board: Dashboard) -> None:
             unit=RATIO,
             decimals=1,
             steps=SUCCESS_STEPS,
-            width=4,
+            width=3,
             curve=True,
         ),
         change(
             "Success ratio vs last week",
-            f"Difference of the success ratio to that of a week ago, in percentage points. {RECORDED}",
-            points(f"({succeeded()}) - ({succeeded(' offset 1w')})"),
+            "Difference of the success ratio to that of a week ago, in percentage points, of the workflows that "
+            f"are known at both times. {RECORDED}",
+            points(f"({succeeded(also=LAST_WEEK)}) - ({succeeded(LAST_WEEK)})"),
             unit="points",
+            empty=YOUNG,
             steps=[(None, BAD), (-5, DOUBTFUL), (0, WELL)],
             width=5,
         ),
@@ -136,17 +140,20 @@ def _numbers(board: Dashboard) -> None:
             "Durations vs last week",
             "Mean change of the workflows' 95th percentile of the duration within a week; each workflow counts alike. "
             + RECORDED,
-            percent(f"avg({p95} / ({p95} offset 1w)) - 1"),
+            percent(f"avg({p95} / ({p95}{LAST_WEEK})) - 1"),
             unit="%",
+            empty=YOUNG,
             steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
         ),
         number(
-            "Credits a day",
-            "Credits a day of the chosen projects in the window: of all branches where the configuration asks for them "
-            "(collector `project` or `all_branches`), else of the default branch. Not fit for billing.",
+            "Insights credits a day",
+            "As Insights gives them, of the chosen projects in the window: of all branches where the configuration "
+            "asks for them "
+            "(collector `project` or `all_branches`), else of the default branch. Not fit for "
+            "billing: the dashboard Cost has what is billed.",
             'sum(circleci:project:credits_per_day{project=~"$project", window="$window"})',
             unit=CREDITS,
-            width=3,
+            width=4,
             curve=True,
         ),
         number(
@@ -216,7 +223,7 @@ def _reliability(board: Dashboard) -> None:
 
 def _speed(board: Dashboard) -> None:
     p95, rows = recorded("duration_p95_seconds"), slowest(20)
-    growth = f"({p95} / ({p95} offset 1w) - 1)"
+    growth = f"({p95} / ({p95}{LAST_WEEK}) - 1)"
     row(
         board,
         "Speed and recovery",
@@ -226,8 +233,8 @@ def _speed(board: Dashboard) -> None:
             + RECORDED,
             SLUGGED,
             [
-                Column("95th percentile", of(rows, p95), SECONDS, [(None, BLUE)], gauge=True, width=140),
-                Column("Median", of(rows, recorded("duration_median_seconds")), SECONDS, width=100),
+                Column("95th percentile", of(rows, p95), CLOCK, [(None, BLUE)], gauge=True, width=140),
+                Column("Median", of(rows, recorded("duration_median_seconds")), CLOCK, width=100),
                 Column("Change in 7 days", of(rows, growth), RATIO, GROWTH_STEPS, decimals=0, width=135),
                 slugged(rows),
             ],
@@ -254,7 +261,7 @@ def _speed(board: Dashboard) -> None:
             f"Mean time from a failed run to the next successful one: the ten longest. {RECORDED}",
             f"sort_desc(topk(10, max by (project, workflow) ({recorded('mttr_seconds')})))",
             "{{project}} {{workflow}}",
-            unit=SECONDS,
+            unit=CLOCK,
             color=ORANGE,
             links=BAR,
             width=12,
@@ -288,8 +295,9 @@ def _cost(board: Dashboard) -> None:
             height=10,
         ),
         chart(
-            "Credits a day by project",
-            "Credits a day of the six most expensive projects: of all branches where the configuration asks for them, "
+            "Insights credits a day by project",
+            "As Insights gives them, of the six most expensive projects: of all branches where the configuration asks "
+            "for them, "
             "else of the default branch. Not fit for billing.",
             ranked(
                 'circleci:project:credits_per_day{{project=~"$project", window="$window"}}{at}',
@@ -323,7 +331,7 @@ def _cost(board: Dashboard) -> None:
                 Column(
                     "Time wasted",
                     f"max by (project, workflow, job_name) (circleci_insights_flaky_test_wasted_seconds{OF_PROJECTS})",
-                    SECONDS,
+                    CLOCK,
                     width=110,
                 ),
                 Column("Slug rows", of_slug(flakes, "project, workflow, job_name")),

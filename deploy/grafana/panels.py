@@ -24,6 +24,12 @@ SOURCE = style.DataSourceRef(type_val="prometheus", uid="${datasource}")
 RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", "short", "dateTimeFromNow", "reqps"
 # Minutes and hours, so that the ticks of an axis are round ones.
 MINUTES, HOURS, PER_HOUR = "suffix: min", "suffix: h", "suffix: /h"
+# What is alike in all rows of a column, however large the numbers are: 01:14:24, 0.394 s, 12,400.
+CLOCK, SHORT_SECONDS, WHOLE = "dthms", "suffix: s", "locale"
+DECIMALS = {MINUTES: 1, HOURS: 1, SHORT_SECONDS: 3, WHOLE: 0}
+"""Of the units that would have other ones in each row."""
+VALUE_SIZE = 30
+"""Of all figures, or Grafana makes each as large as its panel allows."""
 
 FIT_BELOW = 2
 """So many lines of a legend can be read below a chart."""
@@ -60,17 +66,37 @@ def per_hour(expression: str) -> str:
     return f"{expression} * 3600"
 
 
-def _nothing(description: str) -> str:
-    """What an empty panel says: the collector that is off, or the key that is not set, if it needs one."""
+def _question(description: str) -> str:
+    """What an empty panel asks: about the collector, or the key of the configuration, that it needs."""
     if found := re.search(r"Needs the collector `(\w+)`", description):
-        return f"No data. Is the collector {found[1]} on?"
+        return f"Is {found[1]} on?"
     if found := re.search(r"Needs `(\w+)` in the configuration", description):
-        return f"No data. Is {found[1]} configured?"
-    return "No data"
+        return f"Is {found[1]} configured?"
+    return ""
+
+
+def _nothing(description: str) -> str:
+    """What an empty panel says."""
+    return f"No data. {_question(description)}".strip()
+
+
+METRIC = re.compile(r"\b(circleci[_:][\w:]+|process_\w+|ALERTS)(?:\{([^}]*)\})?")
+CLUSTER = 'cluster=~"$cluster"'
+
+
+def of_clusters(expression: str) -> str:
+    """The same, of the chosen clusters only; without such a label, a series is of every cluster."""
+
+    def selected(found: re.Match[str]) -> str:
+        name, labels = found[1], found[2] or ""
+        return found[0] if CLUSTER in labels else f"{name}{{{', '.join(filter(None, (labels, CLUSTER)))}}}"
+
+    return METRIC.sub(selected, expression)
 
 
 def _current(expression: str) -> str:
     """Only if there is a value at the end of the time range: a curve must not make an old value look current."""
+    expression = of_clusters(expression)
     now = re.sub(r"(\}(?:\[[^\]]*\])?(?: offset \w+)?)", r"\1 @ end()", expression)
     return f"({expression}) and on () ({now})"
 
@@ -89,7 +115,13 @@ def _color(mode: model.FieldColorModeId, fixed: str = "") -> dashboard.FieldColo
 
 
 def _query(ref: str, expression: str, legend: str = "") -> prometheus.Dataquery:
-    return prometheus.Dataquery().datasource(SOURCE).ref_id(ref).expr(expression).legend_format(legend or "__auto")
+    return (
+        prometheus.Dataquery()
+        .datasource(SOURCE)
+        .ref_id(ref)
+        .expr(of_clusters(expression))
+        .legend_format(legend or "__auto")
+    )
 
 
 def _refs(count: int) -> list[str]:
@@ -119,7 +151,7 @@ def number(
         .description(description)
         .datasource(SOURCE)
         .with_target(query.range() if curve else query.instant())
-        .no_value(empty or _nothing(description))
+        .no_value(empty or _question(description) or "No data")
         .unit(unit)
         .height(height)
         .span(width)
@@ -127,6 +159,7 @@ def number(
         .graph_mode(style.BigValueGraphMode.AREA if curve else style.BigValueGraphMode.NONE)
         .color_mode(style.BigValueColorMode.VALUE)
         .justify_mode(style.BigValueJustifyMode.AUTO)
+        .text(common.VizTextDisplayOptions().value_size(VALUE_SIZE))
         .text_mode(style.BigValueTextMode.NAME if legend else style.BigValueTextMode.VALUE)
         .thresholds(_thresholds(steps or [(None, BLUE)]))
         .color_scheme(_color(model.FieldColorModeId.THRESHOLDS))
@@ -139,14 +172,18 @@ def number(
     return panel
 
 
-def change(title: str, description: str, expression: str, *, unit: str, steps: Steps, width: int = 4) -> stat.Panel:
+def change(
+    title: str, description: str, expression: str, *, unit: str, steps: Steps, width: int = 4, empty: str = ""
+) -> stat.Panel:
     """A difference with its sign, as "+3 %" or "-3 %".
 
     None of Grafana's units writes the plus, and its mappings of values keep no number. So the text is a label that
     `count_values` makes of the number, and the number itself gives the color by `steps`.
     """
     shown = f'count_values("change", {expression}) * on () group_left () ({expression})'
-    panel = number(title, description, f"{shown} > 0", steps=steps, width=width, legend=f"+{{{{change}}}} {unit}")
+    panel = number(
+        title, description, f"{shown} > 0", steps=steps, width=width, legend=f"+{{{{change}}}} {unit}", empty=empty
+    )
     return panel.with_target(_query("B", f"{shown} <= 0", f"{{{{change}}}} {unit}").instant())
 
 
@@ -235,12 +272,15 @@ def chart(
         panel.line_interpolation(style.LineInterpolation.STEP_AFTER)
     if stacked:
         panel.stacking(common.StackingConfig().mode(style.StackingMode.NORMAL).group("A"))
-    if low is not None:
-        panel.min(low)
-    if high is not None:
-        panel.max(high)
-    if soft_high is not None:
-        panel.axis_soft_max(soft_high)
+    limits = (
+        (panel.min, low),
+        (panel.max, high),
+        (panel.axis_soft_max, soft_high),
+        (panel.decimals, DECIMALS.get(unit)),
+    )
+    for limit, value in limits:
+        if value is not None:
+            limit(value)
     if steps:
         panel.thresholds(_thresholds(steps)).thresholds_style(
             common.GraphThresholdsStyleConfig().mode(style.GraphThresholdsStyleMode.DASHED)
@@ -374,8 +414,9 @@ def listing(
 def _properties(column: Column) -> list[model.DynamicConfigValue]:
     # An empty cell says less than an empty table does.
     found: list[tuple[str, object]] = [("unit", column.unit), ("noValue", "-")]
-    if column.decimals is not None:
-        found.append(("decimals", column.decimals))
+    decimals = DECIMALS.get(column.unit) if column.decimals is None else column.decimals
+    if decimals is not None:
+        found.append(("decimals", decimals))
     if column.steps:
         steps = [{"value": value, "color": color} for value, color in column.steps]
         found.append(("thresholds", {"mode": "absolute", "steps": steps}))

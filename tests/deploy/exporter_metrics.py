@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "rules"
 # What Prometheus adds to each series of a target, and what a histogram and project_info may have besides.
-ANYWHERE = {"job", "instance", "namespace", "pod"}
+ANYWHERE = {"job", "instance", "namespace", "pod", "cluster"}
 TEAM = "team"
 
 
