@@ -51,7 +51,7 @@ async function element(panel, settings, theme, timeRange) {
       <PanelChrome description={panel.description} height={box.height} title={title} width={box.width}>
         {(width, height) => (
           <Guard title={panel.title}>
-            {frames.length ? (
+            {frames.length || panel.type === 'stat' ? (
               <Component frames={frames} height={height} panel={panel} theme={theme} timeRange={timeRange} width={width} />
             ) : (
               <div style={{ textAlign: 'center', paddingTop: 40 }}>{panel.fieldConfig.defaults.noValue}</div>

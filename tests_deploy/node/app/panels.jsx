@@ -28,6 +28,7 @@ function Stat(props) {
       height={height}
       justifyMode={panel.options.justifyMode}
       sparkline={sparkline}
+      text={panel.options.text}
       textMode={panel.options.textMode}
       theme={theme}
       value={value.display}
