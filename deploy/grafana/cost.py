@@ -119,7 +119,7 @@ def _numbers(board: Dashboard) -> None:
             f"Change of the credits of the last 7 days, once 14 whole days were read. {NEEDED}",
             percent(f"{now} / ({now.replace('[7d]', '[7d] offset 7d')} > 0) - 1") + f" and on () ({whole_weeks()})",
             unit="%",
-            empty="Is usage configured? Not before 14 days",
+            empty="After 14 whole days",
             steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
             width=5,
         ),

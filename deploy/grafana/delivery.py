@@ -78,7 +78,7 @@ def _numbers(board: Dashboard) -> None:
             f"Successful runs of the chosen workflows in the last 7 days, {BY_DAYS}. {NEEDED}",
             a_day(),
             decimals=1,
-            empty="Is runs on? Not before a day",
+            empty="Is runs on? Known after a day",
             width=4,
             curve=True,
         ),

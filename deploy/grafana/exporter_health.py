@@ -9,6 +9,7 @@ from deploy.grafana.frame import EXPORTER, alerts, annotate, begin, optional, ro
 from deploy.grafana.panels import (
     CLOCK,
     COUNT,
+    MILLISECONDS,
     MINUTES,
     PER_HOUR,
     PER_SECOND,
@@ -218,10 +219,10 @@ def _requests(board: Dashboard) -> None:
             "Duration of requests",
             "Estimated from the histogram over all endpoints.",
             [
-                Line(f"histogram_quantile(0.95, {buckets})", "95th percentile", VERMILLION),
-                Line(f"histogram_quantile(0.5, {buckets})", "median", BLUE),
+                Line(f"1000 * histogram_quantile(0.95, {buckets})", "95th percentile", VERMILLION),
+                Line(f"1000 * histogram_quantile(0.5, {buckets})", "median", BLUE),
             ],
-            unit=SHORT_SECONDS,
+            unit=MILLISECONDS,
         ),
         chart(
             "Requests by endpoint",

@@ -24,11 +24,11 @@ SOURCE = style.DataSourceRef(type_val="prometheus", uid="${datasource}")
 RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", "short", "dateTimeFromNow", "reqps"
 # Minutes and hours, so that the ticks of an axis are round ones.
 MINUTES, HOURS, PER_HOUR = "suffix: min", "suffix: h", "suffix: /h"
-# What is alike in all rows of a column, however large the numbers are: 01:14:24, 0.394 s, 12,400.
-CLOCK, SHORT_SECONDS, WHOLE = "dthms", "suffix: s", "locale"
-DECIMALS = {MINUTES: 1, HOURS: 1, SHORT_SECONDS: 3, WHOLE: 0}
+# What is alike in all rows of a column, however large the numbers are: 01:14:24, 0.39 s, 12,400.
+CLOCK, SHORT_SECONDS, MILLISECONDS, WHOLE = "dthms", "suffix: s", "suffix: ms", "locale"
+DECIMALS = {MINUTES: 1, HOURS: 1, SHORT_SECONDS: 2, MILLISECONDS: 0, WHOLE: 0}
 """Of the units that would have other ones in each row."""
-VALUE_SIZE = 30
+VALUE_SIZE = 28
 """Of all figures, or Grafana makes each as large as its panel allows."""
 
 FIT_BELOW = 2
@@ -178,13 +178,16 @@ def change(
     """A difference with its sign, as "+3 %" or "-3 %".
 
     None of Grafana's units writes the plus, and its mappings of values keep no number. So the text is a label that
-    `count_values` makes of the number, and the number itself gives the color by `steps`.
+    `count_values` makes of the number, and the number itself gives the color by `steps`. A panel
+    of names would be blank without a series, so that what it says then is the name of one.
     """
     shown = f'count_values("change", {expression}) * on () group_left () ({expression})'
-    panel = number(
-        title, description, f"{shown} > 0", steps=steps, width=width, legend=f"+{{{{change}}}} {unit}", empty=empty
-    )
-    return panel.with_target(_query("B", f"{shown} <= 0", f"{{{{change}}}} {unit}").instant())
+    panel = number(title, description, f"{shown} > 0", steps=steps, width=width, legend=f"+{{{{change}}}} {unit}")
+    panel.with_target(_query("B", f"{shown} <= 0", f"{{{{change}}}} {unit}").instant())
+    none = empty or _question(description) or "No data"
+    panel.with_target(_query("C", f"absent({expression})", none).instant())
+    color = {"mode": "fixed", "fixedColor": GRAY}
+    return panel.override_by_query("C", [model.DynamicConfigValue(id_val="color", value=color)])
 
 
 def percent(expression: str) -> str:

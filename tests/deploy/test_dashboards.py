@@ -228,11 +228,14 @@ def test_a_change_is_shown_with_its_sign() -> None:
         "Credits vs the 7 days before",
     }
     for panel in changes:
-        up, down = panel["targets"]
+        up, down, none = panel["targets"]
         unit = "points" if "Success ratio" in panel["title"] else "%"
         assert (up["legendFormat"], down["legendFormat"]) == (f"+{{{{change}}}} {unit}", f"{{{{change}}}} {unit}")
         assert (up["expr"].rsplit(") ", 1)[1], down["expr"].rsplit(") ", 1)[1]) == ("> 0", "<= 0")
         assert panel["options"]["textMode"] == "name"
+        # By itself, a panel of names is blank without a series.
+        assert none["expr"].startswith("absent(")
+        assert none["legendFormat"]
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
