@@ -60,7 +60,7 @@ def values_of(variable: dict[str, Any], seen: View, url: str) -> list[str]:
     text = seen.filled(variable["query"]["query"])
     if found := LABEL_VALUES.fullmatch(text):
         series = query(url, "query", query=f"group by ({found[2]}) ({found[1]})", time=seen.end)["result"]
-        return sorted(each["metric"][found[2]] for each in series)
+        return sorted(each["metric"][found[2]] for each in series if found[2] in each["metric"])
     found = QUERY_RESULT.fullmatch(text)
     assert found
     lines = []
