@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from exporter.insights.payloads import Unreadable, optional_text, text, timestamp
 from exporter.runs.entries import Entry, readable
+from exporter.runs.pipelines import identifier
 
 RETRIED = "retried"
 STATUSES = (
@@ -144,7 +145,7 @@ def by_id(jobs: Iterable[Job]) -> dict[str, Job]:
 
 def _job(entry: Entry) -> Job:
     return Job(
-        entry.must("id", text).lower(),  # UUIDs are the same in any case
+        entry.must("id", identifier),
         entry.must("name", text),
         entry.must("status", optional_text),
         entry.may("type", optional_text) == APPROVAL,

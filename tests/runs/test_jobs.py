@@ -62,18 +62,28 @@ def test_an_id_in_upper_case_is_the_same_job_also_as_a_dependency() -> None:
 
 
 def test_a_job_without_times_or_dependencies_is_read_as_one_that_has_none() -> None:
-    bare = {"id": "a", "name": "hold", "type": "approval", "status": None}
+    bare = {"id": ENTRY["id"], "name": "hold", "type": "approval", "status": None}
     [read], unread = read_jobs({"items": [bare]})
     assert (read.approval, read.started_at, read.stopped_at, read.dependencies) == (True, None, None, ())
     assert unread == Counter()
 
 
+OTHER = {**ENTRY, "id": "2e9c7b10-0000-4000-8000-000000000003"}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "left"),
-    [("id", 7, 0), ("name", "", 0), ("status", [], 0), ("started_at", "noon", 1), ("dependencies", "a", 1)],
+    [
+        ("id", 7, 0),
+        ("id", "../../me", 0),
+        ("name", "", 0),
+        ("status", [], 0),
+        ("started_at", "noon", 1),
+        ("dependencies", "a", 1),
+    ],
 )
 def test_an_unreadable_field_is_counted_and_costs_no_other_job(field: str, value: object, left: int) -> None:
-    found, unread = read_jobs({"items": [{**ENTRY, field: value}, {**ENTRY, "id": "other"}, 3]})
+    found, unread = read_jobs({"items": [{**ENTRY, field: value}, OTHER, 3]})
     assert len(found) == 1 + left
     assert unread == {field: 1, "items": 1}
 
