@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 scripts/deploy-tools.sh .venv-deploy/tools
 
 scripts/node-packages.sh
-# Two at once: what needs the rehearsed Prometheus, and the rest.
-.venv/bin/python -m pytest tests_deploy -n 2 --dist loadgroup --timeout 600 "$@"
+# Two at once: what needs the rehearsed Prometheus, and the rest. The first test of each waits until that has a past.
+.venv/bin/python -m pytest tests_deploy -n 2 --dist loadgroup --timeout 1500 "$@"
