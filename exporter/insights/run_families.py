@@ -92,7 +92,7 @@ LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP = LAST_RUN = gauges(
 )
 RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, *LAST_RUN)
 """What is shown of each workflow and branch, all of it or nothing."""
-RUNS_IN_PROGRESS, OLDEST_RUN_IN_PROGRESS, JOBS_IN_PROGRESS, OLDEST_WAITING_JOB = IN_PROGRESS = (
+RUNS_IN_PROGRESS, OLDEST_RUN_IN_PROGRESS, JOBS_IN_PROGRESS, OLDEST_WAITING_JOB, WAITING_JOB_INFO = IN_PROGRESS = (
     Family(
         "status",
         "circleci_workflow_runs_in_progress",
@@ -115,6 +115,12 @@ RUNS_IN_PROGRESS, OLDEST_RUN_IN_PROGRESS, JOBS_IN_PROGRESS, OLDEST_WAITING_JOB =
         "started_at",
         "circleci_oldest_waiting_job_timestamp_seconds",
         "Time since when the job that has waited longest for an executor could have started.",
+        labels=("project",),
+    ),
+    Family(
+        "name",
+        "circleci_oldest_waiting_job_info",
+        "Name of the job that has waited longest for an executor, and its workflow; the value is 1.",
         labels=("job_name", "project", "workflow"),
     ),
 )

@@ -131,7 +131,8 @@ def _jobs(project: str, runs: Sequence[WatchedRun]) -> Iterator[FamilyLines]:
     waiting = [(run.waiting_since, run.waiting_job, run.name) for run in runs if run.waiting_since is not None]
     if waiting:
         since, job, workflow = min(waiting)
-        yield _of(run_families.OLDEST_WAITING_JOB, (job, project, workflow), since)
+        yield _of(run_families.OLDEST_WAITING_JOB, (project,), since)
+        yield _of(run_families.WAITING_JOB_INFO, (job, project, workflow), 1)
 
 
 def _wanted(project: Project, lines: Iterable[FamilyLines]) -> list[FamilyLines]:

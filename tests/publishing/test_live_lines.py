@@ -74,8 +74,10 @@ def test_jobs_in_progress_are_counted_by_status_those_of_canceled_runs_too() -> 
     ]
     [oldest] = lines(shown, "circleci_oldest_waiting_job_timestamp_seconds")
     labels, _, since = oldest.rpartition(" ")
-    assert labels.endswith('{job_name="a",project="gh/acme/web",workflow="build"}')
+    assert labels.endswith('{project="gh/acme/web"}')
     assert float(since) == CREATED
+    [named] = lines(shown, "circleci_oldest_waiting_job_info")
+    assert named == 'circleci_oldest_waiting_job_info{job_name="a",project="gh/acme/web",workflow="build"} 1.0'
 
 
 def test_the_oldest_waiting_job_changes_its_name_with_the_run_that_waits() -> None:
@@ -88,8 +90,8 @@ def test_the_oldest_waiting_job_changes_its_name_with_the_run_that_waits() -> No
     renamed = replace(known, runs=(replace(known.runs[0], name="deploy"),))
     other = replace(snapshot(watched), live=replace(watched.live, listed_at=watched.now, pipelines={known.id: renamed}))
     after = render(other, watched.now, polled=True, before=before.shown())
-    [oldest] = lines(after, "circleci_oldest_waiting_job_timestamp_seconds")
-    assert 'workflow="deploy"' in oldest
+    [named] = lines(after, "circleci_oldest_waiting_job_info")
+    assert 'workflow="deploy"' in named
 
 
 def test_where_nothing_runs_everything_in_progress_is_0_and_nothing_is_oldest() -> None:
@@ -100,6 +102,7 @@ def test_where_nothing_runs_everything_in_progress_is_0_and_nothing_is_oldest() 
         assert {line.split()[-1] for line in lines(shown, family)} == {"0.0"}
     assert lines(shown, "circleci_workflow_oldest_run_in_progress_timestamp_seconds") == []
     assert lines(shown, "circleci_oldest_waiting_job_timestamp_seconds") == []
+    assert lines(shown, "circleci_oldest_waiting_job_info") == []
 
 
 def test_of_what_was_not_looked_at_for_three_times_the_longest_gap_nothing_is_said() -> None:

@@ -124,7 +124,6 @@ def gauges(pipelines: Iterable[Facts], named: Sequence[str], slugs: Sequence[str
     """What is in progress now; what is at 0 is left out. A canceled run is none, though its jobs are."""
     counts: Counter[tuple[str, Labels]] = Counter()
     oldest: dict[tuple[str, Labels], list[float]] = defaultdict(list)
-    waiting: dict[str, list[tuple[float, str, str]]] = defaultdict(list)
 
     def key(family: str, **labels: str) -> tuple[str, Labels]:
         return family, tuple(sorted(labels.items()))
@@ -152,17 +151,8 @@ def gauges(pipelines: Iterable[Facts], named: Sequence[str], slugs: Sequence[str
                     and job["status"] in {"queued", "not_running"}
                     and not any(needed["type"] == "approval" for needed in needed_by(job, run))
                 ):
-                    waiting[project].append((ready_at(job, run), job["name"], run["name"]))
-    return {**counts, **{each: min(times) for each, times in oldest.items()}, **longest_waits(waiting)}
-
-
-def longest_waits(waiting: Mapping[str, list[tuple[float, str, str]]]) -> Samples:
-    """Of each project the job that waits longest, and its workflow."""
-    first = {project: min(found) for project, found in waiting.items()}
-    return {
-        (OLDEST[1], (("job_name", job), ("project", project), ("workflow", workflow))): since
-        for project, (since, job, workflow) in first.items()
-    }
+                    oldest[key(OLDEST[1], project=project)].append(ready_at(job, run))
+    return {**counts, **{each: min(times) for each, times in oldest.items()}}
 
 
 # ---- what the words mean
