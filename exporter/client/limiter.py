@@ -1,59 +1,29 @@
 """The one limiter of the process: who may ask CircleCI next, and when.
 
-Requests wait in one queue. Projects take turns in it, however many requests each has waiting, and some go ahead of
-all. A project never holds the last place while others have asked lately, so one whose answers hang holds up none of
-them. Only the one whose turn is next keeps an eye on the clock; the others sleep until they are handed a slot. While it
-is not known whether CircleCI can be asked at all, only the light question has its turn that finds it out.
+Requests wait in one queue; `turns` says who is next in it. Only that one keeps an eye on the clock, the others sleep
+until they are handed a slot. While it is not known whether CircleCI can be asked at all, only the light question has
+its turn that finds it out.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random as uniform
-from typing import Protocol
 
 from exporter.client.headers import Quota
 from exporter.client.pace import NEVER, Contact, Pace
+from exporter.client.turns import Turns
+from exporter.client.waiter import Condition, Waiter
 from exporter.errors import DeadlineError, PollError, Stopped, ThrottledError
 
 News = Callable[[Pace, Contact, float], None]
 """What an answer says, noted at a moment of the clock."""
-LATELY = 60.0
-"""Seconds for which a place is kept for the projects that have asked."""
 LONGEST_WAIT = 5.0
 """Seconds after which a wait looks at the clock again, so that what is counted is never older."""
-
-
-class Condition(Protocol):
-    """What the limiter needs of a condition variable."""
-
-    def wait(self, timeout: float) -> object:
-        """Let go of the lock until notified, or for so many seconds."""
-
-    def notify(self) -> None:
-        """Wake the one that waits."""
-
-
-class Waiter:
-    """The waits on the clock, and the threads that wait; a test with a clock of its own puts its own in their place."""
-
-    def event(self) -> threading.Event:
-        return threading.Event()
-
-    def threads(self, most: int) -> Executor:
-        return ThreadPoolExecutor(most)
-
-    def condition(self, lock: threading.Lock) -> Condition:
-        return threading.Condition(lock)
-
-    def sleep(self, seconds: float, stop: threading.Event) -> None:
-        stop.wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +106,9 @@ class Limiter:
         self._clock, self._wall = clock, wall
         self._concurrency, self._steady = concurrency, steady
         self._pace, self._contact = Pace(rate, burst, clock(), random), Contact()
-        self._queue: list[Slot] = []
+        self._turns = Turns[Slot]()
         self._curious: list[Condition] = []
         self._next: Slot | None = None
-        self._busy = Counter[str]()
-        self._turn, self._turns = 0, dict[str, int]()
-        self._asked: tuple[tuple[str, float], tuple[str, float]] = (("", NEVER), ("", NEVER))
         self._counted = clock()
         self._watcher: threading.Thread | None = None
 
@@ -171,7 +138,7 @@ class Limiter:
         finally:
             with self._lock:
                 self._settle()
-                self._busy -= Counter([slug])
+                self._turns.end(slot)
                 self._hand_out()
 
     @property
@@ -235,8 +202,8 @@ class Limiter:
                 configured_rate=self._pace.configured,
                 burst=self._pace.burst,
                 concurrency=self._concurrency,
-                in_flight=self._busy.total(),
-                waiting=len(self._queue),
+                in_flight=self._turns.in_flight,
+                waiting=len(self._turns),
                 paused_until=self._wall() + pause if pause > 0 else None,
             )
 
@@ -246,7 +213,7 @@ class Limiter:
                 self._watcher = threading.Thread(target=self._wake_at_stop, name="limiter-stop", daemon=True)
                 self._watcher.start()
             looked = self._settle()  # until now nobody may have waited
-            self._queue_up(slot)
+            self._turns.enter(slot)
             self._hand_out()
             waited = False
             try:
@@ -256,33 +223,10 @@ class Limiter:
                     looked = self._excuse(slot, looked)
                 self._pace.take(self._clock(), waited=waited)
                 slot.epoch = self._pace.epoch
-                self._take(slot)
+                self._turns.begin(slot, self._clock())
             finally:
-                self._leave(slot)
+                self._turns.leave(slot)
                 self._hand_out()
-
-    def _queue_up(self, slot: Slot) -> None:
-        """Queue behind the project's own requests; each other project may have one turn before the next of those."""
-        slot.turn = self._turns[slot.slug] = max(self._turn, self._turns.get(slot.slug, 0)) + 1
-        self._queue.append(slot)
-
-    def _leave(self, slot: Slot) -> None:
-        self._queue.remove(slot)
-        if self._turns.get(slot.slug) == slot.turn:
-            del self._turns[slot.slug]  # the project has nothing more waiting
-
-    def _take(self, slot: Slot) -> None:
-        self._busy[slot.slug] += 1
-        if slot.turn > self._turn and not slot.ahead:
-            self._turn = slot.turn
-        newest, other = self._asked
-        self._asked = ((slot.slug, self._clock()), other if newest[0] == slot.slug else newest)
-
-    def _share(self, slug: str) -> int:
-        """How many places a project may hold."""
-        newest, other = self._asked
-        others = newest if newest[0] != slug else other
-        return max(1, self._concurrency - (self._clock() - others[1] < LATELY))
 
     def _tell(self, news: News) -> None:
         """Note what an answer said."""
@@ -329,11 +273,7 @@ class Limiter:
 
     def _hand_out(self) -> None:
         """Choose who is next, and wake it when that is another than before."""
-        chosen = None
-        if self._busy.total() < self._concurrency:
-            may = self._queue if self._contact.held else [slot for slot in self._queue if slot.light]
-            free = [slot for slot in may if self._busy[slot.slug] < self._share(slot.slug)]
-            chosen = min(free, key=lambda slot: (not slot.ahead, slot.turn), default=None)
+        chosen = self._turns.next(self._concurrency, self._clock(), light=not self._contact.held)
         if chosen is not None and chosen is not self._next:
             chosen.wake.notify()
         self._next = chosen
@@ -341,7 +281,7 @@ class Limiter:
     def _settle(self) -> float:
         """Count the throttled seconds since the last look, and return the clock."""
         now = self._clock()
-        until = max(self._pace.paused_until, self._pace.slowed_until if self._queue else NEVER)
+        until = max(self._pace.paused_until, self._pace.slowed_until if self._turns else NEVER)
         if (seconds := min(now, until) - self._counted) > 0:
             self._throttled(seconds)
         self._counted = now
@@ -353,5 +293,5 @@ class Limiter:
             self._wake_all()
 
     def _wake_all(self) -> None:
-        for wake in [*(slot.wake for slot in self._queue), *self._curious]:
+        for wake in [*(slot.wake for slot in self._turns), *self._curious]:
             wake.notify()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
+from exporter.client import Limiter
 from exporter.config import Config
 from exporter.errors import PollError
 from exporter.insights.family import Family
@@ -31,6 +32,20 @@ class Parts:
     state: StateStore
     stop: threading.Event
     environ: Mapping[str, str]
+
+    def limiter(self, rate: float, burst: int, concurrency: int, *, steady: bool = False) -> Limiter:
+        """A limiter of its own on the clock of all, as `Limiter` describes it."""
+        clocks = self.attempts.clocks
+        return Limiter(
+            rate,
+            burst,
+            concurrency,
+            stop=self.stop,
+            clock=clocks.monotonic,
+            wall=clocks.wall,
+            waiter=clocks.waiter,
+            steady=steady,
+        )
 
 
 @dataclass(frozen=True, slots=True)

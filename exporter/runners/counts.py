@@ -42,16 +42,7 @@ def access(config: Config, parts: Parts) -> Access:
 
 def limiter(parts: Parts) -> Limiter:
     """The limiter of the runner API."""
-    clocks = parts.attempts.clocks
-    return Limiter(
-        RATE,
-        BURST,
-        CONCURRENCY,
-        stop=parts.stop,
-        clock=clocks.monotonic,
-        wall=clocks.wall,
-        waiter=clocks.waiter,
-    )
+    return parts.limiter(RATE, BURST, CONCURRENCY)
 
 
 @dataclass(frozen=True, slots=True)

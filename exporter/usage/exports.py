@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 
-from exporter.client import Limiter
 from exporter.config import Config, write_duration
 from exporter.errors import PollError
 from exporter.polling.agenda import Job
@@ -35,17 +34,8 @@ class UsageExports(Source[str]):
         """Ask nothing yet."""
         super().__init__(config, parts)
         self._organizations: dict[str, OrganizationExports] = {}
-        clocks = parts.attempts.clocks
-        limiter = Limiter(
-            RATE,
-            BURST,
-            CONCURRENCY,
-            stop=parts.stop,
-            clock=clocks.monotonic,
-            wall=clocks.wall,
-            waiter=clocks.waiter,
-            steady=True,  # a refusal holds back only the organization that met it
-        )
+        # Steady: a refusal holds back only the organization that met it.
+        limiter = parts.limiter(RATE, BURST, CONCURRENCY, steady=True)
         self._api, self._reading = UsageApi(parts.attempts.client, limiter), threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 
     @classmethod
