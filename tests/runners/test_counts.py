@@ -145,6 +145,7 @@ def test_classes_of_a_namespace_come_and_go_with_its_list(api: FakeRunnerApi) ->
         seen = api.when_asked(RESOURCE, "acme", shown.samples)
         api.namespace("acme", ())
         shown.until({**both(A, 1, 2), **none_of(A)})
+        wait_until(lambda: len(seen) > 3)  # a question that was under way has come
         asked = len(api.asked(subject=B))
         wait_until(lambda: len(seen) > 6)
         assert len(api.asked(subject=B)) == asked
