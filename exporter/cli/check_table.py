@@ -71,7 +71,7 @@ def _explain_calls(console: Console, document: dict[str, Any], *, watches: bool)
     needed = f"{_range(calls['least'], calls['most'])} an hour, {verdict} the {calls['allowed']:.0f}"
     console.print(line(f"{needed} that requests_per_second allows."))
     if calls["most"] <= calls["allowed"] < calls["busiest"]:
-        busiest = f"In the busiest hour it would be {calls['busiest']:.0f}, so looks at pipelines would be late then."
+        busiest = f"The busiest hour needs {calls['busiest']:.0f}, more than that: pipelines will be read late then."
         console.print(line(busiest, style="yellow"))
     if watches:
         console.print(line(f"The first look at all pipelines needs about {document['first_look']} more, once."))

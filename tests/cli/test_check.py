@@ -204,7 +204,7 @@ def test_it_is_foretold_that_looks_will_be_late_in_the_busiest_hour(tmp_path: Pa
         config = f"{reach}projects: [{{slug: gh/acme/web, collectors: [pipelines]}}]"
         (_, scarce), (_, plenty) = (run_check(circle, tmp_path, config.replace("RATE", rate)) for rate in ("0.05", "1"))
     # Each of them costs 28 calls, most of them within its first hour.
-    foretold = re.search(r"In the busiest hour it would be (\d+), so looks at pipelines would be late then", scarce)
+    foretold = re.search(r"The busiest hour needs (\d+), more than that: pipelines will be read late then", scarce)
     assert foretold
     assert int(foretold[1]) == pytest.approx(20 * 28, rel=0.05)
     assert "busiest" not in plenty
