@@ -77,9 +77,9 @@ def begin(look: Look, book: PipelineBook, project: Project, now: float) -> tuple
     current = [run for run in found if asked.get(run.id) == watched.get(run.id)]
     wanted = jobs_wanted(replace(look, pipeline=known, runs=current), book, project)
     # When a canceled run has ended, its jobs say.
-    now_ = {run.id for run in current} - {run.id for run in wanted if run.status == CANCELED}
+    without_jobs = {run.id for run in current} - {run.id for run in wanted if run.status == CANCELED}
     adding = _Adding(look, book, project, now)
-    still = [adding.run(run, watched.get(run.id)) if run.id in now_ else watched.get(run.id) for run in found]
+    still = [adding.run(run, watched.get(run.id)) if run.id in without_jobs else watched.get(run.id) for run in found]
     seen = {run.id for run in look.runs}
     others = [run for run in known.runs if run.id not in seen]
     unlisted = [replace(run, unlisted_at=run.unlisted_at or now) if run.id in asked else run for run in others]

@@ -14,11 +14,11 @@ from exporter.errors import ClientError, NotFoundError
 from exporter.history.growth import ended_at
 from exporter.history.spool import Known, Place, Spool
 from exporter.insights.collectors import RUNS
-from exporter.insights.payloads import Column, Reading, items, timestamp
 from exporter.insights.questions import reachable
 from exporter.knowledge.facts import default_branch
 from exporter.polling.attempt import Attempt, Attempts
 from exporter.polling.project_facts import refresh
+from exporter.polling.runs import workflows_of
 from exporter.polling.side_by_side import Asked, Task, asked
 from exporter.runs.reading import read_page
 
@@ -26,7 +26,6 @@ PATIENCE = 86_400.0
 """Seconds that one project may take."""
 PAGES_AT_ONCE = 500
 """Pages that are read as one answer, with one deadline; the next answer goes on from there."""
-LAST_RUN = Column("window_end", timestamp)
 
 
 class Progress(NamedTuple):
@@ -86,9 +85,8 @@ class Reader:
                 return
             default_branch(project, facts)  # without one, runs could not be told apart
             if known is None:
-                reading = yield from asked(lambda: _listed(attempt, slug))
-                self._left_out(attempt, reading.unread)
-                names = {name: last for (name,), (last,) in reading.rows}
+                names, unread = yield from asked(lambda: workflows_of(attempt, slug))
+                self._left_out(attempt, unread)
             else:
                 names = dict(known.names)
             known = Known(facts, names)
@@ -176,14 +174,6 @@ class Reader:
 def places(spool: Spool, project: Project) -> list[Place]:
     """How far the workflows of a project are read that its settings include, by name."""
     return [place for place in spool.places(project.slug) if project.workflows.match(place.name)]
-
-
-def _listed(attempt: Attempt, slug: str) -> Reading:
-    """The workflows of a project, each with the time of its last run. Raises PollError or Stopped."""
-    reading = Reading()
-    for page in attempt.pages(asking.listing(slug)):
-        reading.add(items(page), ("name",), (LAST_RUN,))
-    return reading
 
 
 def _chosen(project: Project, known: Known) -> list[str]:

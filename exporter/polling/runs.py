@@ -7,6 +7,7 @@ other's requests. A workflow counts when its pages were read to their end, whate
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -73,6 +74,17 @@ def _rising(snapshot: Snapshot) -> float | None:
 def _due(snapshot: Snapshot) -> float | None:
     outcome = snapshot.outcomes.get(RUNS)
     return outcome.finished_at + snapshot.project.runs.interval if outcome and snapshot.ledger else None
+
+
+def workflows_of(attempt: Attempt, slug: str) -> tuple[dict[str, float | None], Counter[str]]:
+    """The workflows that Insights lists, each with the Unix time of its last run, and what could not be read.
+
+    Raises PollError or Stopped.
+    """
+    reading = Reading()
+    for page in attempt.pages(asking.listing(slug)):
+        reading.add(items(page), ("name",), (LAST_RUN,))
+    return {name: last for (name,), (last,) in reading.rows}, reading.unread
 
 
 class Unpublished:
@@ -162,16 +174,13 @@ class RunsPoll:
         project, now, book = self._project, attempt.now(), self._book
         if book is not None and not self._was_absent and not asking.due_names(book.ledger, project, now):
             return True
-        reading = Reading()
         try:
-            for page in attempt.pages(asking.listing(project.slug)):
-                reading.add(items(page), ("name",), (LAST_RUN,))
+            names, unread = workflows_of(attempt, project.slug)
         except PollError as error:
             attempt.fail(error)
             self._absent = isinstance(error, NotFoundError)
             return not (self._was_absent and self._absent)
-        attempt.unread(reading.unread)
-        names = {name: last for (name,), (last,) in reading.rows}
+        attempt.unread(unread)
         if book is None:
             ledger = listed(names, now, read=attempt.earlier(), lookback=project.runs.lookback)
             book = self._book = RunBook(ledger, project, label, now=now, limit=plan.counters_limit(self._snapshot))
