@@ -37,10 +37,10 @@ JOB = "project, workflow, job_name, resource_class"
 NAMES = {"project": "Project", "workflow": "Workflow", "job_name": "Job", "resource_class": "Class", "slug": "Slug"}
 LINKS = {"Project": [to_circleci()], "Workflow": [to_insights("Workflow")], "Job": [to_insights("Workflow")]}
 EVERY_DAY = (
-    "CircleCI has the figures of a day once it is over, so a bar is what was read on a day: as a rule the day before. "
-    "Of several days, it is their mean."
+    "CircleCI has the figures of a day once it is over, so a bar usually shows the day before. "
+    "If several days were read at once, it shows their mean."
 )
-BY_DAYS = "by the days of them that were read"
+BY_DAYS = "divided by the days that were read"
 MONEY = "Credits times the price above, user credits included: an estimate, not a bill."
 # Credits a minute that the next smaller class of Docker costs less: each CPU costs 5, by CircleCI's list.
 SAVED_A_MINUTE = {
@@ -107,7 +107,7 @@ def _numbers(board: Dashboard) -> None:
         "Last 7 days",
         number(
             "Billed credits a day",
-            f"Credits of the last 7 days, {BY_DAYS}, as CircleCI bills them. {NEEDED}",
+            f"Billed credits of the last 7 days, {BY_DAYS}. {NEEDED}",
             a_day(),
             unit=CREDITS,
             curve=True,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHOSEN = 'project=~"$project", workflow=~"$workflow", branch=~"$branch"'
 NEEDED = needs("runs")
 BY = "project, workflow"
-BY_DAYS = "by the days of them that are known, once there is one"
+BY_DAYS = "divided by the days that are known, once there is one"
 FAILED_STEPS: Steps = [(None, WELL), (0.05, DOUBTFUL), (0.2, BAD)]
 
 
