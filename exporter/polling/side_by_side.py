@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar, cast
 
 from exporter.client import Waiter
+from exporter.errors import Stopped
 
 T = TypeVar("T")
 Turn = tuple[int, float]
@@ -52,6 +53,7 @@ class Threads:
         self.waiter, self.concurrency = waiter or Waiter(), concurrency
         self._lock, self._shared = threading.Lock(), 0
         self._pool: Executor | None = None
+        self._closed = False
 
     def take(self) -> bool:
         """Take a shared thread, if one is free."""
@@ -65,16 +67,20 @@ class Threads:
             self._shared -= 1
 
     def ask(self, question: Callable[[], object], answered: Answered) -> None:
-        """Ask in a thread, which hands over the answer, or what was raised instead."""
+        """Ask in a thread, which hands over the answer, or what was raised instead. Raises Stopped after the end."""
         with self._lock:
+            if self._closed:
+                raise Stopped
             if self._pool is None:
                 self._pool = self.waiter.threads(MOST_POLLS + ALL_SHARES * self.concurrency)
-        self._pool.submit(_ask, question, answered)
+            self._pool.submit(_ask, question, answered)
 
     def close(self) -> None:
         """Start nothing more; what is under way ends with the limiter's stop."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
+        with self._lock:
+            self._closed = True
+            if self._pool is not None:
+                self._pool.shutdown(wait=False)
 
 
 class SideBySide:

@@ -203,3 +203,20 @@ def test_no_more_is_sent_once_it_is_over() -> None:
 
     assert len([*side.all([task(number) for number in range(20)], lambda: len(log) >= 2)]) == 2
     assert log == [0, 1]
+
+
+def test_a_question_that_comes_after_the_end_is_not_asked_and_stops_its_poll(threads: Threads) -> None:
+    side, asked_for = SideBySide(threads), list[int]()
+
+    def task() -> Task:
+        for number in range(3):
+            yield from asked(partial(asked_for.append, number))
+
+    side.add(task())
+    assert side.advance(PATIENCE)
+    threads.close()
+    with pytest.raises(Stopped):
+        side.advance(PATIENCE)
+    with pytest.raises(Stopped):
+        Threads.ask(threads, lambda: None, lambda _answer, _failure: None)
+    assert asked_for == [0]
