@@ -184,6 +184,7 @@ def test_a_standby_that_has_seen_more_lets_the_leader_know(database: Address) ->
             return renewed is not None and (renewed.commits, renewed.lacking) == (7, True)
 
         wait_until(is_told)
+        wait_until(found.log.told)
         assert found.log.told() == ["the database lacks commits that were made: it is an older copy"]
 
 
