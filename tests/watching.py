@@ -121,6 +121,13 @@ class Watching:
         self.circle.pipelines.change_job(workflow, "test", status=status, stopped=stopped)
         self.circle.pipelines.change_workflow(workflow, status=status, stopped=stopped, **more)
 
+    def pipeline(self, workflow: str) -> str:
+        """The id of the pipeline of a workflow run."""
+        (found,) = (
+            each["id"] for each in self.circle.pipelines.truth() if workflow in {one["id"] for one in each["workflows"]}
+        )
+        return str(found)
+
     def asked(self) -> list[str]:
         """The paths that were asked for since the last call."""
         seen = [request.path for request in self.circle.requests]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ from exporter.errors import Stopped
 from exporter.insights.collector import PIPELINES_POLL
 from exporter.polling.attempt import Clocks
 from exporter.runs.hints import Hint
+from tests.polling.answers import Shuffled
 from tests.waiting import PATIENCE
 from tests.watching import SLUG, Watching
 
@@ -32,13 +35,6 @@ class Patient(Watching):
         poll = self.engine.begin(SLUG, PIPELINES_POLL)
         assert poll is not None
         return poll
-
-    def pipeline(self, workflow: str) -> str:
-        """The id of the pipeline of a workflow run."""
-        (found,) = (
-            each["id"] for each in self.circle.pipelines.truth() if workflow in {one["id"] for one in each["workflows"]}
-        )
-        return str(found)
 
     def step_until(self, poll: Poll, holds: Callable[[], bool]) -> None:
         """Go on with a poll that never ends by itself."""
@@ -126,3 +122,76 @@ def test_a_stop_ends_all_that_hangs(running: Patient) -> None:
     running.engine.stop.set()
     thread.join(PATIENCE)
     assert ended.is_set()
+
+
+class Scarce(Watching):
+    """Few questions are on their way at once, and each answer takes its time."""
+
+    seconds = 0.0
+
+    def clocks(self) -> Clocks:
+        waits = Shuffled(Random(0), lambda: self.pass_time(self.seconds))  # noqa: S311  the same in each run
+        return Clocks(lambda: self.now, waits.clock, waits)
+
+    def open(self) -> None:
+        super().open()
+        self.engine.threads.concurrency = 1
+
+
+@pytest.fixture
+def scarce() -> Iterator[Scarce]:
+    scarce = Scarce()
+    try:
+        scarce.begin()
+        yield scarce
+    finally:
+        scarce.close()
+        scarce.circle.stop()
+
+
+def test_where_calls_are_scarce_ends_come_first_then_jobs_of_what_goes_on_and_those_on_hold_last(
+    scarce: Scarce,
+) -> None:
+    *going, held, ended = [scarce.start() for _ in range(12)]
+    scarce.circle.pipelines.change_workflow(held, status="on_hold")
+    scarce.look(90)
+    scarce.end(ended)
+    scarce.pass_time(120)
+    scarce.asked()
+    scarce.look()
+    asked = [path.removeprefix("/api/v2") for path in scarce.asked()]
+    pipelines = [place for place, path in enumerate(asked) if path.startswith("/pipeline/")]
+    jobs = {workflow: asked.index(f"/workflow/{workflow}/job") for workflow in (*going, held, ended)}
+    assert len(pipelines) == 12
+    assert max(pipelines[-1], jobs[ended]) < min(jobs[workflow] for workflow in going)
+    assert jobs[held] > max(jobs[workflow] for workflow in going)
+
+
+def test_a_look_is_not_late_because_the_jobs_of_the_one_before_still_wait(scarce: Scarce) -> None:
+    workflows = [scarce.start() for _ in range(40)]
+    scarce.look(90)
+    scarce.asked()
+    scarce.seconds = 3  # so that the workflows of all take as long as the time between two looks
+    begun, poll = scarce.now, scarce.engine.begin(SLUG, PIPELINES_POLL)
+    assert poll is not None
+    scarce.pass_time(90)
+    while scarce.now - begun < 900:
+        if not poll.step():
+            scarce.pass_time(1)
+            poll = scarce.engine.begin(SLUG, PIPELINES_POLL)
+            assert poll is not None
+    asked = Counter(path.removeprefix("/api/v2") for path in scarce.asked())
+    assert all(asked[f"/pipeline/{scarce.pipeline(workflow)}/workflow"] >= 5 for workflow in workflows)
+    assert all(asked[f"/workflow/{workflow}/job"] for workflow in workflows)
+
+
+def test_jobs_that_wait_to_be_read_since_there_was_no_time_for_them_are_told_as_a_delay(scarce: Scarce) -> None:
+    scarce.start()
+    scarce.look(90)
+    pace, snapshot = scarce.engine.pace, scarce.engine.store.get(SLUG)
+    assert snapshot is not None
+    pace.due(snapshot)
+    assert pace.late() == 0
+    pace.of(SLUG).put_off["a run"] = scarce.now - 70
+    pace.due(snapshot)
+    assert pace.late() == 70
