@@ -74,6 +74,25 @@ def empty(bounds: tuple[float, ...]) -> Distribution:
 Value = int | float | Distribution
 
 
+def zero_of(value: Value) -> Value:
+    """What a series with such a value begins with."""
+    return empty(value.bounds) if isinstance(value, Distribution) else 0
+
+
+def has_risen(value: Value) -> bool:
+    """Whether a counter or histogram is above 0."""
+    return any(value.counts) if isinstance(value, Distribution) else value > 0
+
+
+def total(one: Value, other: Value) -> Value:
+    """The sum of two counters or histograms."""
+    if isinstance(one, Distribution) and isinstance(other, Distribution):
+        return one + other
+    if isinstance(one, Distribution) or isinstance(other, Distribution):
+        raise TypeError("a counter and a histogram have one key")
+    return _exact(one + other)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A counter or histogram as it is shown, since when it is, when it last grew, and what is held back.
@@ -90,8 +109,7 @@ class Cell:
     @property
     def risen(self) -> bool:
         """Whether it has been shown above 0 and holds nothing back."""
-        value = self.value
-        return self.held is None and bool(any(value.counts) if isinstance(value, Distribution) else value)
+        return self.held is None and has_risen(self.value)
 
 
 _NO_CELLS: Mapping[Key, Cell] = MappingProxyType({})
@@ -180,20 +198,20 @@ class CellBook:
 
     def add(self, key: Key, amount: Value) -> None:
         """Let a counter grow, or a histogram by another."""
-        cell = self.show(key, empty(amount.bounds) if isinstance(amount, Distribution) else 0)
+        cell = self.show(key, zero_of(amount))
         if cell.held is not None or self._young(cell):
-            held = amount if cell.held is None else _sum(cell.held, amount)
+            held = amount if cell.held is None else total(cell.held, amount)
             self.changed[key] = replace(cell, held=held, grown_at=self._now)
             self._held.add(key)
         else:
-            self.changed[key] = replace(cell, value=_sum(cell.value, amount), grown_at=self._now)
+            self.changed[key] = replace(cell, value=total(cell.value, amount), grown_at=self._now)
 
     def release(self) -> None:
         """Show what was held back for long enough."""
         for key in sorted(self._held):
             cell = self.get(key)
             if cell is not None and cell.held is not None and not self._young(cell):
-                self.changed[key] = replace(cell, value=_sum(cell.value, cell.held), held=None)
+                self.changed[key] = replace(cell, value=total(cell.value, cell.held), held=None)
                 self._held.discard(key)
 
     def closed(self) -> Cells:
@@ -226,14 +244,6 @@ def _newest(some: tuple[Exemplar | None, ...], others: tuple[Exemplar | None, ..
         each if other is None or (each is not None and not other.after(each)) else other
         for each, other in zip(some, others, strict=True)
     )
-
-
-def _sum(one: Value, other: Value) -> Value:
-    if isinstance(one, Distribution) and isinstance(other, Distribution):
-        return one + other
-    if isinstance(one, Distribution) or isinstance(other, Distribution):
-        raise TypeError("a counter and a histogram have one key")
-    return _exact(one + other)
 
 
 def _exact(total: Number) -> Number:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from exporter.config import Project
 from exporter.counting.book import RunBook
-from exporter.counting.cells import Distribution, Key, Value
+from exporter.counting.cells import Key, Value, has_risen
 from exporter.counting.ledger import FinishedRun, Ledger, WorkflowLedger
 from exporter.history.grid import Grid
 from exporter.runs.reading import Run
@@ -90,11 +90,6 @@ class Growth:
                 if (points[-1][1] != value) if points else has_risen(value):
                     points.append((self._step, value))
         self._step = step
-
-
-def has_risen(value: Value) -> bool:
-    """Whether a counter or histogram is above 0."""
-    return any(value.counts) if isinstance(value, Distribution) else value > 0
 
 
 def ended_at(run: Run) -> float:

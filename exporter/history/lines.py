@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from exporter.counting.cells import Distribution, Value, empty
+from exporter.counting.cells import Value, zero_of
 from exporter.history.grid import Grid, Span
 from exporter.insights import run_families
 from exporter.insights.family import Family
@@ -35,8 +35,7 @@ class Lines:
         order of time; those of a histogram begin together, since a quantile needs all buckets.
         """
         labels = {**self._more, **dict(zip(family.own, own, strict=True))}
-        zero: Value = empty(value.bounds) if isinstance(value, Distribution) else 0
-        stretches = _stretches(points, zero, last)
+        stretches = _stretches(points, zero_of(value), last)
         for number, span in enumerate(self._spans):
             pieces = []
             for first, end, reached in _within(stretches, span):
