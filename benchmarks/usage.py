@@ -107,7 +107,7 @@ def read(path: Path, state: Path) -> dict[str, float]:
         "seconds": took,
         "cpu": cpu,
         "rows": sums.rows,
-        "counted": sum(series[0] for key, series in sums.added(SLUG).items() if "job_runs" in key.family),
+        "counted": sum(n for key, n in sums.added(SLUG).items() if "job_runs" in key.family and isinstance(n, int)),
         "series": len(sums.added(SLUG)),
         "ratios": ratios,
         "before": before * 1024,

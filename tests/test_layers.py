@@ -97,7 +97,6 @@ PURE_MODULES = {
     "exporter.runners.families",
     "exporter.runners.lines",
     "exporter.runners.questions",
-    "exporter.usage.cells",
     "exporter.usage.columns",
     "exporter.usage.counting",
     "exporter.usage.families",

@@ -10,38 +10,46 @@ from exporter.state.database import Connection
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
 from exporter.state.records import label
 
-SCHEMA = (
-    """CREATE TABLE cell (
-        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+_CELL = Reader[Cell](Cell)
+_LABELS = Reader[tuple[str, ...]](tuple[str, ...])
+
+
+class CellTable:
+    """The cells of owners of one kind; `damaged` is the label of what cannot be read."""
+
+    def __init__(self, name: str, owner: str, owners: str, damaged: str) -> None:
+        """`owner` is the column that says which row of the table `owners` a cell is of."""
+        self.schema = f"""CREATE TABLE {name} (
+        {owner} INTEGER NOT NULL REFERENCES {owners} ON DELETE CASCADE,
         family TEXT NOT NULL,
         labels TEXT NOT NULL,
         facts TEXT NOT NULL,
-        PRIMARY KEY (project, family, labels)) WITHOUT ROWID""",
-)
-_CELL = Reader[Cell](Cell)
-_LABELS = Reader[tuple[str, ...]](tuple[str, ...])
-_SELECT = "SELECT family, labels, facts FROM cell WHERE project = ?"
-_DELETE = "DELETE FROM cell WHERE project = ? AND family = ? AND labels = ?"
-_WRITE = """INSERT INTO cell (project, family, labels, facts) VALUES (?, ?, ?, ?)
-    ON CONFLICT (project, family, labels) DO UPDATE SET facts = excluded.facts"""
+        PRIMARY KEY ({owner}, family, labels)) WITHOUT ROWID"""
+        self._damaged = damaged
+        self._select = f"SELECT family, labels, facts FROM {name} WHERE {owner} = ?"  # noqa: S608  ours
+        self._delete = f"DELETE FROM {name} WHERE {owner} = ? AND family = ? AND labels = ?"  # noqa: S608
+        self._write = f"""INSERT INTO {name} ({owner}, family, labels, facts) VALUES (?, ?, ?, ?)
+            ON CONFLICT ({owner}, family, labels) DO UPDATE SET facts = excluded.facts"""  # noqa: S608
+
+    def write(self, connection: Connection, owner: int, changed: Mapping[Key, Cell | None]) -> None:
+        """Write the cells that changed; those that are None are deleted."""
+        gone, rows = [], []
+        for key, cell in changed.items():
+            labels = document(key.labels)
+            if cell is None:
+                gone.append((owner, key.family, labels))
+            else:
+                rows.append((owner, key.family, labels, sealed(document(cell), key.family, labels)))
+        connection.executemany(self._delete, gone)
+        connection.executemany(self._write, rows)
+
+    def read(self, connection: Connection, owner: int, slug: str, damage: Damage) -> Cells:
+        """All cells of an owner; one that is damaged is deleted, and begins at 0."""
+        return Cells.of(dict(damage.rows(self._damaged, slug, connection, self._select, self._delete, owner, _read)))
 
 
-def write(connection: Connection, project: int, changed: Mapping[Key, Cell | None]) -> None:
-    """Write the cells that changed; those that are None are deleted."""
-    gone, rows = [], []
-    for key, cell in changed.items():
-        labels = document(key.labels)
-        if cell is None:
-            gone.append((project, key.family, labels))
-        else:
-            rows.append((project, key.family, labels, sealed(document(cell), key.family, labels)))
-    connection.executemany(_DELETE, gone)
-    connection.executemany(_WRITE, rows)
-
-
-def read(connection: Connection, project: int, slug: str, damage: Damage) -> Cells:
-    """All cells of a project; one that is damaged is deleted, and begins at 0."""
-    return Cells.of(dict(damage.rows("counter", slug, connection, _SELECT, _DELETE, project, _read)))
+OF_PROJECTS = CellTable("cell", "project", "ledger", "counter")
+OF_ORGANIZATIONS = CellTable("organization_cell", "organization", "usage_organization", "usage_cell")
 
 
 def _read(family: str, labels: str, facts: object) -> tuple[Key, Cell]:

@@ -1,4 +1,4 @@
-"""From counters in the documents of workflows to cells of their own: one step of an upgrade.
+"""From what counters were written as to cells: steps of an upgrade.
 
 The documents were read by the names of their fields; the first version wrote lists instead. What is damaged stays as it
 is: it is found when it is read.
@@ -7,8 +7,9 @@ is: it is found when it is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 from exporter.insights import run_families
@@ -23,6 +24,8 @@ _LISTS = {
 }
 """What the first version wrote as lists."""
 _INSERT = "INSERT INTO cell (project, family, labels, facts) VALUES (?, ?, ?, ?)"
+_INSERT_USAGE = "INSERT INTO organization_cell (organization, family, labels, facts) VALUES (?, ?, ?, ?)"
+_FIRST_DAY = date(1970, 1, 1).toordinal()
 _RUNS, _DURATION, _CREDITS = (
     family.name for family in (run_families.RUNS_TOTAL, run_families.RUN_DURATION, run_families.RUN_CREDITS)
 )
@@ -78,6 +81,37 @@ def _counters(connection: Connection, project: int) -> None:
                     value["bounds"] = bounds[family]
             written = sealed(json.dumps(cell, separators=(",", ":")), family, labels)
         connection.execute(_INSERT, (project, family, labels, written))
+
+
+def upgrade_usage(connection: Connection) -> None:
+    """Fill the table of organizations' cells: what an export that is not shown yet added is held back."""
+    for organization, slug, facts in list(connection.execute("SELECT id, slug, facts FROM usage_organization")):
+        progress: Document = {}
+        with suppress(*_DAMAGE):
+            progress = parse(unsealed(facts, slug))
+        rows = []
+        select = "SELECT family, labels, facts FROM usage_cell WHERE organization = ?"
+        for family, labels, written in list(connection.execute(select, (organization,))):
+            row = (family, labels, written)
+            with suppress(*_DAMAGE):
+                row = _usage_row(family, parse(labels), parse(unsealed(written, family, labels)), progress)
+            rows.append((organization, *row))
+        connection.executemany(_INSERT_USAGE, rows)
+
+
+def _usage_row(family: str, labels: list[str], cell: Document, progress: Document) -> tuple[str, str, str]:
+    """A cell had its amounts in parts of one, and what they were before the export that changed it last."""
+    before = cell["before"] if progress["held"] and cell["export"] == progress["exports"] else cell["value"]
+
+    def value(amounts: Sequence[int]) -> object:
+        *counts, total = amounts
+        number = total if family == "circleci_usage_job_runs_total" else total / 1_000_000
+        return {"bounds": progress["bounds"], "counts": counts, "sum": number} if counts else number
+
+    late = [now - then for now, then in zip(cell["value"], before, strict=True)]
+    grown_at = (progress["newest"] - _FIRST_DAY) * 86_400.0
+    held = value(late) if any(late) else None
+    return _row(family, tuple(labels), {"value": value(before), "born": 0.0, "grown_at": grown_at, "held": held})
 
 
 def _by_name(counters: Document) -> Document:

@@ -87,7 +87,7 @@ def write(connection: Connection, project: int, ledger: Ledger, changes: Changes
         again = known(connection, project, name, changes.runs.get(name, {}))
         [(workflow,)] = connection.execute(_NUMBER, (project, name))
         _remember(connection, int(workflow), name, changes, again, now)
-    cell_tables.write(connection, project, changes.cells)
+    cell_tables.OF_PROJECTS.write(connection, project, changes.cells)
 
 
 def forget_all(connection: Connection, server: str | None, mine: Callable[[str], bool]) -> int:
@@ -142,7 +142,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Led
             continue
         reading = partial(_workflow, name, facts)
         workflows[name] = damage.guard("workflow", slug, reading, WorkflowLedger(0, baseline=True), name=name)
-    return replace(ledger, workflows=workflows, cells=cell_tables.read(connection, project, slug, damage))
+    return replace(ledger, workflows=workflows, cells=cell_tables.OF_PROJECTS.read(connection, project, slug, damage))
 
 
 def _ledger(facts: object) -> Ledger:

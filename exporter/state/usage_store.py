@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from exporter.counting.cells import Key
+from exporter.counting.cells import Cell, Cells, Key
 from exporter.state.access import Access
+from exporter.state.cell_tables import OF_ORGANIZATIONS
 from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
 from exporter.state.documents import document, parse, sealed, unsealed
 
 Facts = TypeVar("Facts")
-CellT = TypeVar("CellT")
+NOTHING: Mapping[Key, Cell | None] = MappingProxyType({})
 
 SCHEMA = (
     """CREATE TABLE usage_organization (
@@ -26,12 +28,6 @@ SCHEMA = (
         slug TEXT NOT NULL,
         facts TEXT NOT NULL,
         UNIQUE (server, slug))""",
-    """CREATE TABLE usage_cell (
-        organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
-        family TEXT NOT NULL,
-        labels TEXT NOT NULL,
-        facts TEXT NOT NULL,
-        PRIMARY KEY (organization, family, labels)) WITHOUT ROWID""",
     """CREATE TABLE usage_job (
         organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
         key INTEGER NOT NULL,
@@ -49,9 +45,6 @@ _READ = "SELECT id, facts FROM usage_organization WHERE server = ? AND slug = ?"
 _NUMBER = "SELECT id FROM usage_organization WHERE server = ? AND slug = ?"
 _ORGANIZATION = """INSERT INTO usage_organization (server, slug, facts) VALUES (?, ?, ?)
     ON CONFLICT (server, slug) DO UPDATE SET facts = excluded.facts RETURNING id"""
-_CELL = """INSERT INTO usage_cell (organization, family, labels, facts) VALUES (?, ?, ?, ?)
-    ON CONFLICT (organization, family, labels) DO UPDATE SET facts = excluded.facts"""
-_DELETE_CELL = "DELETE FROM usage_cell WHERE organization = ? AND family = ? AND labels = ?"
 _JOB = """INSERT INTO usage_job
     (organization, key, export, day, last, series, cpu_median, cpu_max, memory_median, memory_max)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -73,7 +66,7 @@ _USE = (
 )
 
 
-FORGET_ALL = ("DELETE FROM usage_cell", "UPDATE usage_organization SET facts = '{\"uncounted\":true}'")
+FORGET_ALL = ("DELETE FROM organization_cell", "UPDATE usage_organization SET facts = '{\"uncounted\":true}'")
 """What forgets all counters. The ids that the next export has are remembered, and nothing of it is counted."""
 
 
@@ -92,7 +85,7 @@ def forget_all(connection: Connection, server: str | None) -> int:
     every = connection.execute("SELECT id, server FROM usage_organization")
     chosen = [id_ for id_, of in every if server in {None, of}]
     for id_ in chosen:
-        connection.execute("DELETE FROM usage_cell WHERE organization = ?", (id_,))
+        connection.execute("DELETE FROM organization_cell WHERE organization = ?", (id_,))
         connection.execute("UPDATE usage_organization SET facts = ? WHERE id = ?", ('{"uncounted":true}', id_))
     return len(chosen)
 
@@ -103,17 +96,11 @@ class UsageStore:
     def __init__(self, access: Access, damage: Damage) -> None:
         self._access, self._damage, self._connection = access, damage, access.connection
 
-    def read(
-        self, slug: str, facts: Callable[[object], Facts], cell: Callable[[str, tuple[str, ...], object], CellT]
-    ) -> tuple[Facts, list[CellT]] | None:
-        """What is known of an organization: its facts and its cells, made from their documents; None where nothing is.
+    def read(self, slug: str, facts: Callable[[object], Facts]) -> tuple[Facts, Cells] | None:
+        """What is known of an organization: its facts, made from their document, and its cells; None where nothing is.
 
         Damaged facts are deleted with all that hangs on them: its counters begin at 0.
         """
-
-        def read_cell(family: str, labels: str, written: object) -> CellT:
-            return cell(family, tuple(parse(labels)), parse(unsealed(written, family, labels)))
-
         with self._access.reading():
             if self._access.before:  # what was counted is to be forgotten first
                 with self._access.transaction():
@@ -128,15 +115,20 @@ class UsageStore:
                 delete = "DELETE FROM usage_organization WHERE id = ?"
                 self._damage.forget(self._connection, delete, organization)
                 return None
-            select = "SELECT family, labels, facts FROM usage_cell WHERE organization = ?"
-            cells = self._damage.rows(
-                "usage_cell", slug, self._connection, select, _DELETE_CELL, organization, read_cell
-            )
-            return found, list(cells)
+            return found, OF_ORGANIZATIONS.read(self._connection, organization, slug, self._damage)
 
-    def write(self, slug: str, facts: object) -> None:
+    def write(self, slug: str, facts: object, changed: Mapping[Key, Cell | None] = NOTHING, first: int = 0) -> None:
+        """Write facts, and the cells that changed with them; those that are None are deleted.
+
+        With `first`, job runs all of whose days are before it are forgotten: no export to come has them.
+        """
         with self._access.counting():
-            self._write(slug, facts)
+            row = (self._access.server, slug, sealed(document(facts), slug))
+            [(organization,)] = self._connection.execute(_ORGANIZATION, row)
+            OF_ORGANIZATIONS.write(self._connection, organization, changed)
+            if first:
+                past = "DELETE FROM usage_job WHERE organization = ? AND last < ?"
+                self._connection.execute(past, (organization, first))
 
     def begin_export(self, slug: str, counted: int) -> None:
         """Forget the job runs of an export that was not read to its end; `counted` exports were."""
@@ -156,27 +148,6 @@ class UsageStore:
             self._connection.executemany(_JOB, rows)
             return {run.key for run in new}
 
-    def count(self, slug: str, facts: object, cells: Mapping[Key, object], first: int) -> None:
-        """Write facts that count an export, and its sums.
-
-        Job runs all of whose days are before the `first` of every export to come are forgotten.
-        """
-        with self._access.counting():
-            organization = self._write(slug, facts)
-            rows = []
-            for key, cell in cells.items():
-                labels = document(key.labels)
-                rows.append((organization, key.family, labels, sealed(document(cell), key.family, labels)))
-            self._connection.executemany(_CELL, rows)
-            past = "DELETE FROM usage_job WHERE organization = ? AND last < ?"
-            self._connection.execute(past, (organization, first))
-
-    def begin_anew(self, slug: str, facts: object, family: str) -> None:
-        """Forget the counters or histograms of a family."""
-        with self._access.counting():
-            row = (self._write(slug, facts), family)
-            self._connection.execute("DELETE FROM usage_cell WHERE organization = ? AND family = ?", row)
-
     def use_of(self, slug: str, day: int) -> list[dict[int, float]]:
         """The use of CPU and memory on a day: median of medians and maximum of each, by series; in percent."""
         with self._access.reading():
@@ -187,8 +158,3 @@ class UsageStore:
     def _number(self, slug: str) -> int | None:
         row = single(self._connection.execute(_NUMBER, (self._access.server, slug)))
         return row and int(row[0])
-
-    def _write(self, slug: str, facts: object) -> int:
-        row = (self._access.server, slug, sealed(document(facts), slug))
-        [(number,)] = self._connection.execute(_ORGANIZATION, row)
-        return int(number)

@@ -33,13 +33,19 @@ class Version(NamedTuple):
     upgrade: tuple[str | Callable[[Connection], None], ...]
 
 
-COUNTER = """CREATE TABLE counter (
-        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+COUNTER, USAGE_CELL = (
+    f"""CREATE TABLE {table} (
+        {owner} INTEGER NOT NULL REFERENCES {parent} ON DELETE CASCADE,
         family TEXT NOT NULL,
         labels TEXT NOT NULL,
         facts TEXT NOT NULL,
-        PRIMARY KEY (project, family, labels)) WITHOUT ROWID"""
-"""The cells of jobs and pipelines up to version 4."""
+        PRIMARY KEY ({owner}, family, labels)) WITHOUT ROWID"""
+    for table, owner, parent in (
+        ("counter", "project", "ledger"),
+        ("usage_cell", "organization", "usage_organization"),
+    )
+)
+"""The cells of jobs and pipelines up to version 4, and those of usage up to version 6."""
 SUMS = tuple(
     f"""CREATE TABLE {table} (
     {owner} INTEGER PRIMARY KEY REFERENCES {parent} ON DELETE CASCADE,
@@ -53,7 +59,10 @@ SUMS = tuple(
 WITHOUT_SUMS = ("DROP TABLE run_sums", "DROP TABLE job_sums")
 _ALWAYS = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
 _SECOND = (*_ALWAYS, COUNTER)
-TO_CELLS = (*cell_tables.SCHEMA, cells_upgrade.upgrade, "DROP TABLE counter")
+TO_CELLS = (cell_tables.OF_PROJECTS.schema, cells_upgrade.upgrade, "DROP TABLE counter")
+TO_ORGANIZATION_CELLS = (cell_tables.OF_ORGANIZATIONS.schema, cells_upgrade.upgrade_usage, "DROP TABLE usage_cell")
+_USAGE = (*usage_store.SCHEMA, USAGE_CELL)
+_CELLS = (*_ALWAYS, cell_tables.OF_PROJECTS.schema)
 VERSIONS = {
     1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
     2: Version(
@@ -66,10 +75,11 @@ VERSIONS = {
             COUNTER,
         ),
     ),
-    3: Version((*_SECOND, *usage_store.SCHEMA), usage_store.SCHEMA),
-    4: Version((*_SECOND, *usage_store.SCHEMA, *SUMS), SUMS),
-    5: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA, *SUMS), TO_CELLS),
-    6: Version((*_ALWAYS, *cell_tables.SCHEMA, *usage_store.SCHEMA), WITHOUT_SUMS),
+    3: Version((*_SECOND, *_USAGE), _USAGE),
+    4: Version((*_SECOND, *_USAGE, *SUMS), SUMS),
+    5: Version((*_CELLS, *_USAGE, *SUMS), TO_CELLS),
+    6: Version((*_CELLS, *_USAGE), WITHOUT_SUMS),
+    7: Version((*_CELLS, *usage_store.SCHEMA, cell_tables.OF_ORGANIZATIONS.schema), TO_ORGANIZATION_CELLS),
 }
 VERSION = max(VERSIONS)
 

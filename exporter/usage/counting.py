@@ -11,14 +11,14 @@ from itertools import repeat
 from operator import add
 from typing import NamedTuple, TypeVar
 
-from exporter.counting.cells import Key
+from exporter.counting.cells import Distribution, Key, Value
 from exporter.insights.payloads import Unreadable, text
 from exporter.runs import jobs
 from exporter.runs.reading import key_of
 from exporter.usage import columns, families
 from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
 
-Value = TypeVar("Value")
+Found = TypeVar("Found")
 NONE = "none"
 """The label of what has no name."""
 NOT_FINAL = frozenset({*jobs.UNDER_WAY, jobs.NOT_RUN})
@@ -118,26 +118,24 @@ class Sums:
             totals = list(map(add, totals, run.credits))
         self._totals = totals
 
-    def added(self, organization: str) -> dict[Key, tuple[int, ...]]:
-        """What to add to each counter and histogram of an organization; what has to appear is there with 0.
-
-        That is a counter's amount, or a histogram's counts by bucket and its sum.
-        """
-        found: dict[Key, tuple[int, ...]] = {}
+    def added(self, organization: str) -> dict[Key, Value]:
+        """What to add to each counter and histogram of an organization; what has to appear is there with 0."""
+        found: dict[Key, Value] = {}
         for kind, amount in zip(KINDS, self._totals, strict=False):
-            found[Key(families.CREDITS.name, (kind, organization))] = (amount,)
+            found[Key(families.CREDITS.name, (kind, organization))] = amount / MILLION
         for series in self._by_labels.values():
             if not series.runs:
                 continue
             job, project, resource_class, workflow = series.labels
-            found[Key(families.JOB_CREDITS.name, series.labels)] = (series.credits,)
-            found[Key(families.JOB_SECONDS.name, series.labels)] = (series.seconds,)
+            found[Key(families.JOB_CREDITS.name, series.labels)] = series.credits / MILLION
+            found[Key(families.JOB_SECONDS.name, series.labels)] = series.seconds / MILLION
             for status in {**dict.fromkeys(ALWAYS_SHOWN), **series.runs}:
                 labels = (job, project, resource_class, status, workflow)
-                found[Key(families.JOB_RUNS.name, labels)] = (series.runs[status],)
+                found[Key(families.JOB_RUNS.name, labels)] = series.runs[status]
         for queue in self._queues.values():
             if any(queue.counts):
-                found[Key(families.QUEUE.name, queue.labels)] = (*queue.counts, queue.total)
+                waited = Distribution(self._bounds, tuple(queue.counts), queue.total / MILLION)
+                found[Key(families.QUEUE.name, queue.labels)] = waited
         return found
 
     def _job_run(self, fields: tuple[str, ...]) -> JobRun | None:
@@ -171,12 +169,12 @@ class Sums:
         )
 
     def _read_each(
-        self, read: Callable[[str], Value], fields: tuple[str, ...], place: slice
-    ) -> tuple[Value | None, ...]:
+        self, read: Callable[[str], Found], fields: tuple[str, ...], place: slice
+    ) -> tuple[Found | None, ...]:
         """Neighboring fields; one that cannot be read is None, and counted."""
         return tuple(map(self._read_one, repeat(read), fields[place], READ[place]))
 
-    def _read_one(self, read: Callable[[str], Value], value: str, name: str) -> Value | None:
+    def _read_one(self, read: Callable[[str], Found], value: str, name: str) -> Found | None:
         try:
             return read(value)
         except Unreadable:

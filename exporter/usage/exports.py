@@ -88,5 +88,4 @@ class UsageExports(Source[str]):
     def lines(self) -> Shown:
         defaults = self.config.defaults
         shown = [each.shown for each in self._organizations.values()]
-        lines = sample_lines(shown, defaults.pipelines.wait_buckets, defaults.max_series)
-        return lines.families, lines.dropped
+        return sample_lines(shown, defaults.pipelines.wait_buckets, defaults.max_series)

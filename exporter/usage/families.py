@@ -70,5 +70,3 @@ DAY = Family(
 )
 FAMILIES = (CREDITS, JOB_CREDITS, JOB_SECONDS, JOB_RUNS, QUEUE, *RATIOS, DAY)
 """The families in the order of a scrape."""
-UNITS = {CREDITS: 1_000_000, JOB_CREDITS: 1_000_000, JOB_SECONDS: 1_000_000, JOB_RUNS: 1}
-"""In what parts of one a counter is added up, so that its sum is exact: millionths of credits and of seconds."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from math import inf
 
-from exporter.counting.cells import Key, hold_of
+from exporter.counting.cells import CellBook, Cells, Distribution, has_risen, hold_of, zero_of
 from exporter.errors import DeadlineError, PollError, StateError
 from exporter.polling.source import Source
+from exporter.state.documents import Reader
 from exporter.usage import identity, planning
 from exporter.usage.api import FailedError, HeldBackError, LostError, UsageApi
-from exporter.usage.cells import Cell, grown
 from exporter.usage.counting import Sums, series_id
-from exporter.usage.families import COLLECTOR, JOB_CREDITS, QUEUE
+from exporter.usage.families import COLLECTOR, JOB_CREDITS
 from exporter.usage.files import Files
 from exporter.usage.lines import Shown
 from exporter.usage.planning import Export, Look, Progress, Start
-from exporter.usage.records import read_cell, read_progress
 
 LONGEST_WAIT = 60.0
 """Seconds after which it is decided again what to do: a day may have begun, or the clock been set."""
@@ -24,6 +24,7 @@ RETRY_AFTER = 30.0
 """Seconds until it is tried again to find an organization, or to use the state."""
 PROJECTS_WITHIN = 120.0
 """Seconds after the start for which projects with a label of their own are waited for."""
+_PROGRESS = Reader[Progress](Progress)
 
 
 class OrganizationExports:
@@ -36,7 +37,7 @@ class OrganizationExports:
         self._state = source.parts.state.usage
         self.shown = Shown(slug)
         self._progress = Progress()
-        self._cells: dict[Key, Cell] = {}
+        self._cells, self._bounds = Cells(), source.config.defaults.pipelines.wait_buckets
         self._loaded = False
         self._restarted = False
         self._began = self._showing_since = self._clocks.monotonic()
@@ -60,15 +61,14 @@ class OrganizationExports:
     def _step(self) -> None:
         if not self._loaded:
             self.load()
-        if self._progress.held:
+        if self._cells.held:  # two exports at once would not be shown one after the other
             self._release()
             return
         attempts, config = self._attempts, self._source.config
         if attempts.client.lost is not None:
             return  # as polls are held; what was started is looked at later
-        bounds = config.defaults.pipelines.wait_buckets
-        if self._progress.bounds != bounds:
-            self._begin_anew(bounds)
+        self._bounds = config.defaults.pipelines.wait_buckets
+        self._drop_others()
         if not self._progress.id or attempts.client.date() is None:  # asking tells what time it is, too
             self._identify()
         now = attempts.clocks.wall()
@@ -88,15 +88,14 @@ class OrganizationExports:
     def _decide_wait(self) -> None:
         now = self._clocks.wall()
         step = planning.next_step(self._progress, now, self._today(), restarted=self._restarted)
-        until = getattr(step, "until", now + 1)
+        until = now if self._cells.held else getattr(step, "until", now + 1)
         self.wait = min(max(until - now, 0.05), LONGEST_WAIT)
 
     def load(self) -> None:
         """Read and show what the state knows, once. Raises StateError; then the first step does it."""
-        found = self._state.read(self.slug, read_progress, read_cell)
+        found = self._state.read(self.slug, _PROGRESS.read)
         if found is not None:
-            self._progress, cells = found
-            self._cells = dict(cells)
+            self._progress, self._cells = found
         self._loaded, self._restarted = True, self._progress.export is not None
         self._show()
 
@@ -142,22 +141,22 @@ class OrganizationExports:
 
     def _read(self, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
-        sums = Sums(identity.labels(self._store), self._progress.bounds)
+        sums = Sums(identity.labels(self._store), self._bounds)
         files = Files(self._api, self._state, self._source.parts.stop, self.failed)
         files.read(self.slug, self._progress.exports, urls, sums)
         self._count(sums)
         self._source.recovered(self.slug)
 
     def _count(self, sums: Sums) -> None:
-        number, attempts = self._progress.exports + 1, self._attempts
-        read = planning.counted(self._progress, sums.newest, self._today())
-        read = replace(read, exports=number, held=bool(sums.rows))
-        added = sums.added(self.slug) if sums.rows else {}
-        if self._progress.uncounted:
-            added = {key: (0,) * len(amounts) for key, amounts in added.items()}
-        changed = grown(self._cells, added, number)
-        self._state.count(self.slug, read, changed, planning.next_first(read))
-        self._progress, self._cells = read, {**self._cells, **changed}
+        attempts, before = self._attempts, self._progress
+        read = planning.counted(before, sums.newest, self._today())
+        book = CellBook(self._cells, planning.start_of(self._today()), inf)  # all of it is held, to be shown at once
+        for key, amount in sums.added(self.slug).items() if sums.rows else ():
+            if has_risen(amount):
+                book.add(key, zero_of(amount) if before.uncounted else amount)
+            else:
+                book.show(key, zero_of(amount))
+        self._write(replace(read, exports=before.exports + 1), book, planning.next_first(read))
         attempts.telemetry.unread(COLLECTOR, sums.unread)
         day = planning.written(read.newest)[:10] if read.newest else None
         attempts.log.info("Usage export read", organization=self.slug, rows=sums.rows, day=day)
@@ -171,39 +170,43 @@ class OrganizationExports:
         if left > 0:
             self.wait = left
             return
-        self._write(replace(self._progress, held=False))
+        book = CellBook(self._cells, 0.0, 0.0)
+        book.release()
+        self._write(self._progress, book)
         self._show()
         self._decide_wait()
 
     def _show(self) -> None:
         """Publish what is known: while an export is held, the gauges are those of the one before."""
-        progress = self._progress
-        held = progress.exports if progress.held else None
-        cells = {key: cell.shown(held) for key, cell in self._cells.items()}
-        if held is None:
-            self.shown = Shown(self.slug, cells, progress.newest, self._use(), progress.bounds)
+        progress, cells = self._progress, self._cells
+        if cells.held:
+            self.shown = replace(self.shown, cells=cells.values, newest=progress.before)
         else:
-            self.shown = replace(self.shown, cells=cells, newest=progress.before, bounds=progress.bounds)
+            self.shown = Shown(self.slug, cells.values, progress.newest, self._use())
         self._showing_since = self._clocks.monotonic()
         self._source.publish()
 
     def _use(self) -> list[dict[tuple[str, ...], float]]:
-        labels = {series_id(key.labels): key.labels for key in self._cells if key.family == JOB_CREDITS.name}
+        labels = {series_id(key.labels): key.labels for key in self._cells.values if key.family == JOB_CREDITS.name}
         used = self._state.use_of(self.slug, self._progress.newest) if self._progress.newest else []
         return [{labels[series]: value for series, value in each.items() if series in labels} for each in used]
 
-    def _begin_anew(self, bounds: tuple[float, ...]) -> None:
-        """Take other buckets: the histograms begin at 0, and nothing else does."""
-        progress = replace(self._progress, bounds=bounds)
-        self._state.begin_anew(self.slug, progress, QUEUE.name)
-        self._progress = progress
-        self._cells = {key: cell for key, cell in self._cells.items() if key.family != QUEUE.name}
-        self._show()
+    def _drop_others(self) -> None:
+        """Let histograms with other buckets begin at 0, and nothing else."""
+        book = CellBook(self._cells, 0.0, 0.0)
+        book.drop_where(lambda _, cell: isinstance(cell.value, Distribution) and cell.value.bounds != self._bounds)
+        if book.changed:
+            self._write(self._progress, book)
+            self._show()
 
-    def _write(self, progress: Progress) -> None:
-        """Commit how far the exports are, before anything is done that depends on it."""
-        self._state.write(self.slug, progress)
-        self._progress = progress
+    def _write(self, progress: Progress, book: CellBook | None = None, first: int = 0) -> None:
+        """Commit how far the exports are and what was counted, before anything is done that depends on it.
+
+        Job runs of which all days are before the `first` are met no more.
+        """
+        book = book or CellBook(self._cells, 0.0, 0.0)
+        self._state.write(self.slug, progress, book.changed, first)
+        self._progress, self._cells = progress, book.closed()
 
     def _today(self) -> int:
         """The day by CircleCI's clock: by one that is ahead, an export of the future would be asked for."""

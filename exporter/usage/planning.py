@@ -40,10 +40,9 @@ class Progress:
 
     `id` is its UUID. `newest` is the newest day read, `reached` the day up to which older windows were read, 0 for
     none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
-    nothing is asked before `paused_until`. `exports` is the number of exports that were counted; with `held` the newest
-    of them is not shown yet, and `before` is the newest day of what is. `bounds` are those of the stored histograms.
-    While it is `uncounted`, the job runs of exports are remembered and add nothing: which of them were counted is not
-    known any more.
+    nothing is asked before `paused_until`. `exports` is the number of exports that were counted; while the newest of
+    them is held back, `before` is the newest day of what is shown. While it is `uncounted`, the job runs of exports are
+    remembered and add nothing: which of them were counted is not known any more.
     """
 
     id: str = ""
@@ -55,9 +54,7 @@ class Progress:
     not_before: float = 0.0
     paused_until: float = 0.0
     exports: int = 0
-    held: bool = False
     before: int = 0
-    bounds: tuple[float, ...] = ()
     uncounted: bool = False
 
 
@@ -83,8 +80,6 @@ class Wait:
 
 def next_step(progress: Progress, now: float, today: int, *, restarted: bool = False) -> Start | Look | Wait:
     """What to do now; `today` is the day by CircleCI's clock. `restarted` asks for a look at once."""
-    if progress.held:  # two exports at once would not be shown one after the other
-        return Wait(now + 1)
     if now < progress.paused_until:
         return Wait(progress.paused_until)
     export = progress.export

@@ -8,7 +8,7 @@ import trustme
 from structlog.testing import CapturingLogger
 
 from exporter.config import parse
-from exporter.counting.cells import Key
+from exporter.counting.cells import Cell, Key
 from exporter.errors import ConfigError, StartError, StateError
 from exporter.process.engine import Engine
 from exporter.process.fixed import Options
@@ -19,7 +19,6 @@ from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Plac
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
-from exporter.usage.cells import Cell
 from exporter.usage.families import CREDITS
 from exporter.usage.planning import Progress
 from tests.postgres import free_port
@@ -96,7 +95,7 @@ def test_what_the_state_knows_of_usage_is_shown_with_the_first_scrape(tmp_path: 
 
     before = term()
     spent = Key(CREDITS.name, ("compute", "gh/acme"))
-    before.engine.state.usage.count("gh/acme", Progress(exports=1), {spent: Cell((7_000_000,), (0,), 1)}, 0)
+    before.engine.state.usage.write("gh/acme", Progress(exports=1), {spent: Cell(7, 0.0, 0.0)})
     before.close()
     after = term()
     after.restore()

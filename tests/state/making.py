@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Place = Path | Address
 
 
-LARGE = ("part", "workflow", "project", "pipeline", "usage_cell")
+LARGE = ("part", "workflow", "project", "pipeline", "organization_cell")
 FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF octet_length(NEW::text) > 20000 THEN
         RAISE EXCEPTION 'the disk is full' USING ERRCODE = 'disk_full';

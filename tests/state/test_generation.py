@@ -148,7 +148,7 @@ def test_an_older_file_that_cannot_be_written_stops_no_start_and_shows_no_old_co
         with pytest.raises(StateError, match="kept"):
             found.state.resume(SLUG, 300.0)
         with pytest.raises(StateError, match="kept"):
-            found.state.usage.read("gh/acme", str, lambda *_: None)
+            found.state.usage.read("gh/acme", str)
         found.state._connection.execute("DROP TRIGGER kept")
         assert found.state.resume(SLUG, 300.0) == (None, None)
         assert found.log.told()[1:] == [OLDER]

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.counting.book import RunBook
+from exporter.counting.cells import CellBook, Distribution, Key
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.publishing import counted_lines
 from exporter.runs.branches import labels_of
+from exporter.state.documents import Reader
+from exporter.usage.planning import Progress, start_of
 from tests.samples import NOW, project
 from tests.state.making import damaged, opened
 
@@ -48,6 +51,8 @@ TABLES = (
     "counter",
     "job",
     "job_sums",
+    "usage_organization",
+    "usage_cell",
 )
 
 
@@ -126,6 +131,59 @@ def test_a_project_that_was_taken_out_a_moment_before_goes_on_where_it_was(place
             cell.value for key, cell in ledger.cells.values.items() if key.labels == ("main", "success", "build")
         ] == [1]
         assert found.state.known(OUT, "build", [2]) == {2: True}
+
+
+def test_what_was_counted_of_usage_is_shown_as_it_was_and_the_newest_export_is_still_held_back(place: Place) -> None:
+    job, queue = ("lint", "gh/acme/web", "medium"), ("gh/acme/web", "medium")
+    expected = {
+        Key("circleci_usage_credits_total", ("compute", "gh/acme")): (5.5, 1.000001),
+        Key("circleci_usage_job_queue_seconds", queue): (
+            Distribution((1.0, 30.0), (1, 2, 0), 7.25),
+            Distribution((1.0, 30.0), (1, 0, 0), 0.25),
+        ),
+        Key("circleci_usage_job_runs_total", (*job, "failed", "build")): (0, 1),
+        Key("circleci_usage_job_runs_total", (*job, "success", "build")): (3, None),
+    }
+    for _ in range(2):
+        with opened(place) as found:
+            stored = found.state.usage.read("gh/acme", Reader[Progress](Progress).read)
+            assert stored is not None
+            progress, cells = stored
+            assert {key: (cell.value, cell.held) for key, cell in cells.values.items()} == expected
+            assert {cell.grown_at for cell in cells.values.values()} == {start_of(progress.newest)}
+            assert progress.exports == 2
+            book = CellBook(cells, 0.0, 0.0)
+            book.release()
+            spent = Key("circleci_usage_credits_total", ("compute", "gh/acme"))
+            assert book.closed().values[spent].value == 6.500001
+            assert (damaged(found), found.log.told()) == ({}, [])
+
+
+def test_an_export_that_was_shown_is_not_held_back_again(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript((BEFORE / "file.sql").read_text(encoding="utf-8"))
+        facts = '{"newest":739000,"exports":2,"held":false,"bounds":[1.0,30.0]}'
+        file.execute("UPDATE usage_organization SET facts = ?", (facts,))
+        file.commit()
+    with opened(path) as found:
+        stored = found.state.usage.read("gh/acme", Reader[Progress](Progress).read)
+        assert stored is not None
+        assert not stored[1].held
+        assert stored[1].values[Key("circleci_usage_credits_total", ("compute", "gh/acme"))].value == 6.500001
+
+
+@pytest.mark.parametrize("facts", ["", '{"newest":739000}\n00000000', '{"uncounted":true}'])
+def test_an_upgrade_leaves_what_is_damaged_to_whoever_reads_it(tmp_path: Path, facts: str) -> None:
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript((BEFORE / "file.sql").read_text(encoding="utf-8"))
+        file.execute("UPDATE usage_organization SET facts = ?", (facts,))
+        file.commit()
+    with opened(path) as found:
+        stored = found.state.usage.read("gh/acme", Reader[Progress](Progress).read)
+        assert stored is None or not stored[1].values
+        assert damaged(found)
 
 
 def test_what_was_remembered_and_watched_is_still(place: Place) -> None:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.counting.cells import Key
+from exporter.counting.cells import Cell, Cells, Distribution, Key
 from exporter.errors import StateError, Stopped
+from exporter.state.documents import Reader
 from exporter.state.usage_store import StoredJobRun
-from exporter.usage.cells import Cell
 from exporter.usage.families import JOB_CREDITS, QUEUE
 from exporter.usage.planning import Export, Progress
-from exporter.usage.records import read_cell, read_progress
 from tests.state.making import change, damaged, opened
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ DAY = 739_000
 LABELS = ("test", "gh/acme/shop", "medium", "build")
 KEY = Key(JOB_CREDITS.name, LABELS)
 HISTOGRAM = Key(QUEUE.name, ("größe", 'a "b"'))
-CELLS = {KEY: Cell((51_000_000,), (0,), 1), HISTOGRAM: Cell((1, 2, 3, 2**60), (0, 0, 3, 2**60), 1)}
+WAITED = Distribution((1.0, 5.0), (1, 2, 3), 2**40 + 0.25)
+CELLS = {KEY: Cell(0, 1.5, 1.5, held=51.5), HISTOGRAM: Cell(WAITED, 0.0, 1.5)}
 PROGRESS = Progress(
     id="0b6a9c1e-53f0-4c57-9a8e-2f1d7c3b9a10",
     newest=DAY,
@@ -35,8 +35,6 @@ PROGRESS = Progress(
     starts=(1.5,),
     looks=(6.5, 21.5),
     exports=1,
-    held=True,
-    bounds=(1.0, 5.0),
 )
 
 
@@ -49,8 +47,9 @@ def keep(found: Opened, export: int, runs: Iterable[StoredJobRun], slug: str = S
 
 
 def read(found: Opened, slug: str = SLUG) -> tuple[Progress, dict[Key, Cell]] | None:
-    stored = found.state.usage.read(slug, read_progress, read_cell)
-    return stored and (stored[0], dict(stored[1]))
+    stored = found.state.usage.read(slug, Reader[Progress](Progress).read)
+    assert stored is None or stored[1] == Cells.of(stored[1].values)
+    return stored and (stored[0], dict(stored[1].values))
 
 
 @pytest.fixture
@@ -59,7 +58,7 @@ def path(place: Place) -> Place:
     with opened(place) as found:
         found.state.usage.write(SLUG, Progress())
         keep(found, 1, [run(1), run(-(2**63)), run(2**63 - 1)])
-        found.state.usage.count(SLUG, PROGRESS, CELLS, DAY - 2)
+        found.state.usage.write(SLUG, PROGRESS, CELLS, DAY - 2)
     return place
 
 
@@ -91,7 +90,7 @@ def test_the_job_runs_of_an_export_that_was_not_read_to_its_end_are_new_again(pa
 def test_a_job_run_is_forgotten_once_all_its_days_are_before_every_export_to_come(path: Place) -> None:
     with opened(path) as found:
         keep(found, 2, [run(4, DAY + 3), run(5, DAY + 2), run(6, DAY + 1)])
-        found.state.usage.count(SLUG, PROGRESS, {}, DAY + 2)
+        found.state.usage.write(SLUG, PROGRESS, {}, DAY + 2)
         assert keep(found, 3, [run(1), run(4), run(5), run(6)]) == {1, 6}
 
 
@@ -115,9 +114,9 @@ def test_the_use_of_a_day_is_the_median_and_maximum_of_each_series(path: Place) 
         assert found.state.usage.use_of(OTHER, DAY) == []
 
 
-def test_a_family_begins_anew_alone(path: Place) -> None:
+def test_a_cell_that_goes_takes_nothing_with_it(path: Place) -> None:
     with opened(path) as found:
-        found.state.usage.begin_anew(SLUG, Progress(exports=1), QUEUE.name)
+        found.state.usage.write(SLUG, Progress(exports=1), {HISTOGRAM: None})
         assert read(found) == (Progress(exports=1), {KEY: CELLS[KEY]})
 
 
@@ -126,9 +125,9 @@ def test_a_commit_that_fails_counts_nothing_of_an_export(path: Place) -> None:
     with opened(path) as found:
         keep(found, 2, [run(4)])
         found.fill()
-        large = {Key(JOB_CREDITS.name, each): Cell((1,), (0,), 2) for each in names}
+        large = {Key(JOB_CREDITS.name, each): Cell(1, 0.0, 0.0) for each in names}
         with pytest.raises(StateError):
-            found.state.usage.count(SLUG, Progress(exports=2), large, DAY)
+            found.state.usage.write(SLUG, Progress(exports=2), large, DAY)
         assert found.metric("state_writable") == 0
         found.make_room()
         assert read(found) == (PROGRESS, CELLS)
@@ -158,10 +157,11 @@ def test_damaged_facts_begin_anew_with_all_that_hangs_on_them(path: Place, facts
 
 
 @pytest.mark.parametrize(
-    "facts", ["{}", '{"value":[5],"before":[7],"export":1}', '{"value":[5,6],"before":[1,2],"export":1}', "", b"\xff"]
+    "facts",
+    ["{}", '{"value":[5],"before":[5],"export":1}', '{"value":5,"born":0,"grown_at":0}\n00000000', "", b"\xff"],
 )
 def test_a_damaged_cell_costs_itself_alone(path: Place, facts: object) -> None:
-    if not change(path, "UPDATE usage_cell SET facts = ? WHERE family = ?", facts, JOB_CREDITS.name):
+    if not change(path, "UPDATE organization_cell SET facts = ? WHERE family = ?", facts, JOB_CREDITS.name):
         return
     with opened(path) as found:
         assert read(found) == (PROGRESS, {HISTOGRAM: CELLS[HISTOGRAM]})

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.counting.cells import Key
+from exporter.counting.cells import Distribution, Key
 from exporter.usage.counting import Sums
 from exporter.usage.unpacking import records
 from tests.usage.making import PROJECT_ID, csv_text, row
 
 if TYPE_CHECKING:
+    from exporter.counting.cells import Value
     from exporter.usage.counting import JobRun
     from tests.usage.making import Row
 
@@ -24,7 +25,7 @@ def read(*rows: Row, projects: dict[str, str] | None = None) -> tuple[list[JobRu
     return list(sums.read(records([csv_text(rows).encode()]))), sums
 
 
-def added(*rows: Row, projects: dict[str, str] | None = None) -> dict[Key, tuple[int, ...]]:
+def added(*rows: Row, projects: dict[str, str] | None = None) -> dict[Key, Value]:
     runs, sums = read(*rows, projects=projects)
     sums.add(runs)
     return sums.added("gh/acme")
@@ -56,9 +57,9 @@ def test_a_run_that_is_not_over_does_not_count(status: str) -> None:
 )
 def test_a_final_status_is_a_label_and_an_unknown_one_other(status: str, shown: str) -> None:
     found = added(row(JOB_BUILD_STATUS=status))
-    assert found[Key("circleci_usage_job_runs_total", (*JOB[:3], shown, "build"))] == (1,)
+    assert found[Key("circleci_usage_job_runs_total", (*JOB[:3], shown, "build"))] == 1
     zeros = {"success", "failed"} - {shown}
-    assert all(found[Key("circleci_usage_job_runs_total", (*JOB[:3], each, "build"))] == (0,) for each in zeros)
+    assert all(found[Key("circleci_usage_job_runs_total", (*JOB[:3], each, "build"))] == 0 for each in zeros)
 
 
 def test_a_row_without_a_uuid_does_not_count_and_is_counted_as_unreadable_unless_it_is_null() -> None:
@@ -114,24 +115,24 @@ def test_what_is_null_negative_or_no_number_adds_nothing_and_all_but_null_is_cou
 
 def test_sums_of_decimals_are_exact() -> None:
     found = added(*(row(number, TOTAL_CREDITS="0.1", JOB_RUN_SECONDS="0.7") for number in range(1000)))
-    assert found[Key("circleci_usage_job_credits_total", JOB)] == (100_000_000,)
-    assert found[Key("circleci_usage_job_run_seconds_total", JOB)] == (700_000_000,)
+    assert found[Key("circleci_usage_job_credits_total", JOB)] == 100
+    assert found[Key("circleci_usage_job_run_seconds_total", JOB)] == 700
 
 
 @pytest.mark.parametrize(
     ("queued", "started", "expected"),
     [
-        ("2026-11-24 09:00:01.420", "2026-11-24 09:00:07.900", (0, 0, 1, 0, 6_480_000)),
-        ("2026-11-24 09:00:01.000", "2026-11-24 09:00:06.000", (0, 1, 0, 0, 5_000_000)),
-        ("2026-11-24 23:59:59.999999", "2026-11-25 00:00:00", (1, 0, 0, 0, 1)),
-        ("2026-11-24 09:00:08", "2026-11-24 09:00:07", (1, 0, 0, 0, 0)),
-        ("2026-11-24 09:00:00", "2026-11-25 09:00:00", (0, 0, 0, 1, 86_400_000_000)),
-        ("2026-11-24 10:00:00+01:00", "2026-11-24 09:00:01", (1, 0, 0, 0, 1_000_000)),
+        ("2026-11-24 09:00:01.420", "2026-11-24 09:00:07.900", ((0, 0, 1, 0), 6.48)),
+        ("2026-11-24 09:00:01.000", "2026-11-24 09:00:06.000", ((0, 1, 0, 0), 5)),
+        ("2026-11-24 23:59:59.999999", "2026-11-25 00:00:00", ((1, 0, 0, 0), 0.000001)),
+        ("2026-11-24 09:00:08", "2026-11-24 09:00:07", ((1, 0, 0, 0), 0)),
+        ("2026-11-24 09:00:00", "2026-11-25 09:00:00", ((0, 0, 0, 1), 86_400)),
+        ("2026-11-24 10:00:00+01:00", "2026-11-24 09:00:01", ((1, 0, 0, 0), 1)),
     ],
 )
-def test_queue_time_is_exact_and_at_least_0(queued: str, started: str, expected: tuple[int, ...]) -> None:
+def test_queue_time_is_exact_and_at_least_0(queued: str, started: str, expected: tuple[Any, float]) -> None:
     found = added(row(JOB_RUN_QUEUED_AT=queued, JOB_RUN_STARTED_AT=started))
-    assert found[Key("circleci_usage_job_queue_seconds", ("gh/acme/shop", "medium"))] == expected
+    assert found[Key("circleci_usage_job_queue_seconds", ("gh/acme/shop", "medium"))] == Distribution(BOUNDS, *expected)
 
 
 @pytest.mark.parametrize("column", ["JOB_RUN_QUEUED_AT", "JOB_RUN_STARTED_AT"])
@@ -167,14 +168,14 @@ def test_kinds_are_all_there_from_the_first_row_on() -> None:
     found = added(row(NETWORK_CREDITS="3", LEASE_OVERAGE_CREDITS="1.5"))
     kinds = {key.labels[0]: amount for key, amount in found.items() if key.family == "circleci_usage_credits_total"}
     assert kinds == {
-        "compute": (51_000_000,),
-        "dlc": (0,),
-        "user": (0,),
-        "storage": (0,),
-        "network": (3_000_000,),
-        "lease": (0,),
-        "lease_overage": (1_500_000,),
-        "ipranges": (0,),
+        "compute": 51,
+        "dlc": 0,
+        "user": 0,
+        "storage": 0,
+        "network": 3,
+        "lease": 0,
+        "lease_overage": 1.5,
+        "ipranges": 0,
     }
 
 

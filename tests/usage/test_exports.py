@@ -114,11 +114,11 @@ def test_a_state_that_cannot_be_read_is_read_by_the_first_step(
     api: FakeUsageApi, clock: TestClock, tmp_path: Path
 ) -> None:
     with showing(settings(api, tmp_path, ACME), clock) as shown:
-        shown.state._connection.execute("ALTER TABLE usage_cell RENAME TO away")
         shown.state.usage.write(ACME, {})
+        shown.state._connection.execute("ALTER TABLE organization_cell RENAME TO away")
         with pytest.raises(StateError):
             shown.exports.restore()
-        shown.state._connection.execute("ALTER TABLE away RENAME TO usage_cell")
+        shown.state._connection.execute("ALTER TABLE away RENAME TO organization_cell")
         shown.run(ACME)
         assert shown.credits() == {ACME: 51}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import parse
-from exporter.counting.cells import Key
+from exporter.counting.cells import Cell, Distribution, Key
 from exporter.formats.deflate import inflate
 from exporter.publishing.exposition import beside
 from exporter.usage.counting import Sums
@@ -17,32 +17,40 @@ from exporter.usage.lines import Shown, sample_lines
 from exporter.usage.unpacking import records
 from tests.usage.making import TODAY, csv_text, row
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.counting.cells import Value
+
 BOUNDS = (1.0, 5.0)
-MILLION = 1_000_000
 
 
-def job(name: str, credits: int = 5, project: str = "gh/acme/shop") -> dict[Key, tuple[int, ...]]:  # noqa: A002  CircleCI's word
+def job(name: str, credits: int = 5, project: str = "gh/acme/shop") -> dict[Key, Value]:  # noqa: A002  CircleCI's word
     labels = (name, project, "medium", "build")
     return {
-        Key(JOB_CREDITS.name, labels): (credits * MILLION,),
-        Key(JOB_SECONDS.name, labels): (1_500_000,),
-        Key(JOB_RUNS.name, (name, project, "medium", "success", "build")): (1,),
-        Key(JOB_RUNS.name, (name, project, "medium", "failed", "build")): (0,),
+        Key(JOB_CREDITS.name, labels): credits,
+        Key(JOB_SECONDS.name, labels): 1.5,
+        Key(JOB_RUNS.name, (name, project, "medium", "success", "build")): 1,
+        Key(JOB_RUNS.name, (name, project, "medium", "failed", "build")): 0,
     }
 
 
+def cells_of(values: Mapping[Key, Value]) -> dict[Key, Cell]:
+    return {key: Cell(value, 0.0, 0.0) for key, value in values.items()}
+
+
 def shown(name: str = "gh/acme", **jobs: int) -> Shown:
-    cells: dict[Key, tuple[int, ...]] = {Key(CREDITS.name, ("compute", name)): (7 * MILLION,)}
+    values: dict[Key, Value] = {Key(CREDITS.name, ("compute", name)): 7}
     for each, credits_ in jobs.items():
-        cells |= job(each, credits_)
-    cells[Key(QUEUE.name, ("gh/acme/shop", "medium"))] = (1, 0, 2, 90_250_000)
+        values |= job(each, credits_)
+    values[Key(QUEUE.name, ("gh/acme/shop", "medium"))] = Distribution(BOUNDS, (1, 0, 2), 90.25)
     labels = ("a", "gh/acme/shop", "medium", "build")
-    return Shown(name, cells, TODAY.toordinal(), ({labels: 35.1}, {}, {}, {labels: 100.0}), BOUNDS)
+    return Shown(name, cells_of(values), TODAY.toordinal(), ({labels: 35.1}, {}, {}, {labels: 100.0}))
 
 
 def read(*organizations: Shown, room: int = 1000) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    lines = sample_lines(organizations, BOUNDS, room)
-    text = inflate(beside(lines.families).text.deflated).decode()
+    families, _ = sample_lines(organizations, BOUNDS, room)
+    text = inflate(beside(families).text.deflated).decode()
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -90,8 +98,8 @@ def test_the_limit_keeps_whole_jobs_in_the_order_of_their_labels_and_holds_for_e
     for room, kept in ((2, []), (9, []), (10, ["a"]), (17, ["a"]), (18, ["a", "b"]), (26, ["a", "b", "c"])):
         assert names(read(shown(**jobs), room=room), "circleci_usage_job_credits_total") == kept
         assert names(read(shown(**jobs), room=room), "circleci_usage_job_run_seconds_total") == kept
-    lines = sample_lines([shown(**jobs), shown("gh/other", z=1)], BOUNDS, 18)
-    assert lines.dropped == {"gh/acme": 13, "gh/other": 5}
+    _, dropped = sample_lines([shown(**jobs), shown("gh/other", y=1, z=1)], BOUNDS, 18)
+    assert dropped == {"gh/acme": 13, "gh/other": 5}
 
 
 def test_a_job_that_is_shown_before_its_ratios_are_stays_with_them() -> None:
@@ -102,12 +110,12 @@ def test_a_job_that_is_shown_before_its_ratios_are_stays_with_them() -> None:
 
 
 def test_histograms_with_other_bounds_are_not_shown() -> None:
-    lines = sample_lines([shown(a=1)], (1.0, 6.0), 1000)
-    assert QUEUE not in dict(lines.families)
+    families, _ = sample_lines([shown(a=1)], (1.0, 6.0), 1000)
+    assert QUEUE not in dict(families)
 
 
 def test_an_organization_of_which_nothing_was_read_shows_nothing() -> None:
-    assert sample_lines([Shown("gh/acme")], BOUNDS, 10).families == ()
+    assert sample_lines([Shown("gh/acme")], BOUNDS, 10)[0] == []
 
 
 def test_2000_jobs_in_20_classes_of_50_projects_have_the_series_that_the_documents_name() -> None:
@@ -126,10 +134,10 @@ def test_2000_jobs_in_20_classes_of_50_projects_have_the_series_that_the_documen
     sums.add(sums.read(records([csv_text(rows).encode()])))
     cells = sums.added("gh/acme")
     use = {key.labels: 50.0 for key in cells if key.family == JOB_CREDITS.name}
-    shown_ = Shown("gh/acme", cells, TODAY.toordinal(), (use,) * 4, bounds)
-    lines = sample_lines([shown_], bounds, 1_000_000)
-    by_family = {family.name: text.count(b"\n") for family, text in lines.families}
+    shown_ = Shown("gh/acme", cells_of(cells), TODAY.toordinal(), (use,) * 4)
+    families, _ = sample_lines([shown_], bounds, 1_000_000)
+    by_family = {family.name: text.count(b"\n") for family, text in families}
     queues = by_family.pop(QUEUE.name)
     assert sum(by_family.values()) == 2000 * 8 + 8 + 1
     assert queues == 13 * 50 * 20
-    assert sample_lines([shown_], bounds, 29_009).dropped == {"gh/acme": 0}
+    assert sample_lines([shown_], bounds, 29_009)[1] == {"gh/acme": 0}

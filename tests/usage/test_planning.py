@@ -83,8 +83,7 @@ def test_within_any_hour_there_are_nine_calls_at_most(pauses: list[float], looki
         assert sum(at <= other < at + HOUR for other in calls) <= 9
 
 
-def test_what_is_held_or_held_back_waits() -> None:
-    assert isinstance(next_step(Progress(held=True), NOON, TODAY_NUMBER), Wait)
+def test_what_is_held_back_waits() -> None:
     throttled = Progress(paused_until=NOON + 100)
     assert next_step(throttled, NOON + 99, TODAY_NUMBER) == Wait(NOON + 100)
     assert isinstance(next_step(throttled, NOON + 100, TODAY_NUMBER), Start)

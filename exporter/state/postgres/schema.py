@@ -20,7 +20,7 @@ from exporter.state.postgres import arrivals, dialect, lease_table
 from exporter.state.postgres.link import Link, Rows
 
 Step = str | Callable[[Connection], None]
-VERSION: Final = 4
+VERSION: Final = 5
 SCHEMA: Final = (
     "CREATE TABLE circleci_exporter_schema (version BIGINT NOT NULL, written BIGINT NOT NULL)",
     *lease_table.SCHEMA,
@@ -31,9 +31,10 @@ SCHEMA: Final = (
             *project_tables.SCHEMA,
             *run_tables.SCHEMA,
             *live_tables.SCHEMA,
-            *cell_tables.SCHEMA,
+            cell_tables.OF_PROJECTS.schema,
             *hint_tables.SCHEMA,
             *usage_store.SCHEMA,
+            cell_tables.OF_ORGANIZATIONS.schema,
         ),
     ),
 )
@@ -41,6 +42,7 @@ MIGRATIONS: Final[Mapping[int, Sequence[Step]]] = {
     1: (*lease_table.UPGRADE, "ALTER TABLE circleci_exporter_schema ADD COLUMN written BIGINT NOT NULL DEFAULT 0"),
     2: versions.TO_CELLS,
     3: versions.WITHOUT_SUMS,
+    4: versions.TO_ORGANIZATION_CELLS,
 }
 """What makes the next version of each version, by its number: statements of the tables, and what works on rows."""
 MAKING: Final = 0x43494558_0000

@@ -46,8 +46,9 @@ def back_to_first(database: Address) -> None:
     database.run("ALTER TABLE circleci_exporter_schema DROP COLUMN written")
     for statement in versions.SUMS:
         database.run(dialect.table(statement))
-    database.run("ALTER TABLE cell RENAME TO counter")
-    database.run("ALTER INDEX cell_pkey RENAME TO counter_pkey")
+    for before, now in (("counter", "cell"), ("usage_cell", "organization_cell")):
+        database.run(f"ALTER TABLE {now} RENAME TO {before}")
+        database.run(f"ALTER INDEX {now}_pkey RENAME TO {before}_pkey")
     database.run("UPDATE circleci_exporter_schema SET version = 1")
 
 

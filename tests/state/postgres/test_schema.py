@@ -106,14 +106,14 @@ def counting(database: Address) -> None:
     database.run("INSERT INTO project (id, server, slug, outcomes) VALUES (1, 's', 'gh/acme/web', '{}')")
     database.run("INSERT INTO ledger (project, facts) VALUES (1, '{}')")
     database.run("INSERT INTO usage_organization (id, server, slug, facts) VALUES (1, 's', 'gh/acme', '{}')")
-    database.run("INSERT INTO usage_cell VALUES (1, 'f', 'l', '{}')")
+    database.run("INSERT INTO organization_cell VALUES (1, 'f', 'l', '{}')")
     database.run("INSERT INTO webhook VALUES ('s', 'other', 'accepted', 3)")
 
 
 def counted(database: Address) -> tuple[int, int, int]:
     """How many ledgers may go on, counters of usage there are, and counts of webhooks."""
     [found] = database.run(
-        "SELECT (SELECT count(*) FROM ledger WHERE left_at IS NULL), (SELECT count(*) FROM usage_cell),"
+        "SELECT (SELECT count(*) FROM ledger WHERE left_at IS NULL), (SELECT count(*) FROM organization_cell),"
         " (SELECT count(*) FROM webhook)"
     )
     return found[0], found[1], found[2]
