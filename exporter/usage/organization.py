@@ -6,7 +6,8 @@ import threading
 from dataclasses import replace
 from math import inf
 
-from exporter.counting.cells import CellBook, Cells, Distribution, has_risen, hold_of, zero_of
+from exporter.counting.cells import CellBook, Cells, Distribution, hold_of, zero_of
+from exporter.counting.ledger import FURTHEST
 from exporter.errors import DeadlineError, PollError, StateError
 from exporter.polling.source import Source
 from exporter.state.documents import Reader
@@ -128,7 +129,7 @@ class OrganizationExports:
         try:
             urls = self._api.look(self._progress.id, export.id)
             if urls is not None:
-                self._read(urls)
+                self._read(export, urls)
             elif planning.too_old(export, clock()):
                 raise DeadlineError("the export was not ready after 5 h")
         except HeldBackError as error:
@@ -139,23 +140,22 @@ class OrganizationExports:
                 self._write(planning.given_up(self._progress, clock(), interval))
             raise
 
-    def _read(self, urls: tuple[str, ...]) -> None:
+    def _read(self, export: Export, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
         sums = Sums(identity.labels(self._store), self._bounds)
         files = Files(self._api, self._state, self._source.parts.stop, self.failed)
         files.read(self.slug, self._progress.exports, urls, sums)
-        self._count(sums)
+        self._count(export, sums)
         self._source.recovered(self.slug)
 
-    def _count(self, sums: Sums) -> None:
+    def _count(self, export: Export, sums: Sums) -> None:
         attempts, before = self._attempts, self._progress
         read = planning.counted(before, sums.newest, self._today())
-        book = CellBook(self._cells, planning.start_of(self._today()), inf)  # all of it is held, to be shown at once
+        end = planning.start_of(export.end)
+        book = CellBook(self._cells, end, inf)  # all of it is held, to be shown at once
         for key, amount in sums.added(self.slug).items() if sums.rows else ():
-            if has_risen(amount):
-                book.add(key, zero_of(amount) if before.uncounted else amount)
-            else:
-                book.show(key, zero_of(amount))
+            book.add(key, zero_of(amount) if before.uncounted else amount)
+        book.drop_old(end - FURTHEST, but=())
         self._write(replace(read, exports=before.exports + 1), book, planning.next_first(read))
         attempts.telemetry.unread(COLLECTOR, sums.unread)
         day = planning.written(read.newest)[:10] if read.newest else None

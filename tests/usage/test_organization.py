@@ -125,6 +125,25 @@ def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock
         assert shown[0] == 0
 
 
+def test_the_series_of_a_job_without_a_run_for_90_days_go(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
+    gone = CREDITS.replace('"test"', '"gone"')
+    api.rows(row(1), row(2, JOB_NAME="gone"))
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(120)
+        assert (exporter.samples()[CREDITS], exporter.samples()[gone]) == (51, 51)
+    clock.advance(100 * DAY)
+    api.rows(on("2027-03-03", 3))
+    with Exporter(api, clock, path, interval="1h") as exporter:
+        exporter.run(120)
+        assert api.windows[-1] == (MIDNIGHT - 3 * DAY, MIDNIGHT + 28 * DAY)
+        assert (exporter.samples()[CREDITS], exporter.samples()[gone]) == (102, 51)
+        exporter.run(HOUR)
+        assert api.windows[-1][1] == MIDNIGHT + 100 * DAY
+        assert exporter.samples()[CREDITS] == 102
+        assert not [name for name in exporter.samples() if '"gone"' in name]
+        assert exporter.samples()[COMPUTE] == 153
+
+
 def test_what_an_older_state_may_have_counted_already_is_remembered_and_adds_nothing(
     api: FakeUsageApi, clock: TestClock, path: Path
 ) -> None:
