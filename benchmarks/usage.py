@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def read(path: Path, state: Path) -> dict[str, float]:
         text = f"circleci: {{url: '{url}'}}\nstate: {{path: '{state}'}}\nusage: {{organizations: [{SLUG}]}}\n"
         store = StateStore.open(state, "bench", telemetry, log)
         circleci, limiter = parse(text).circleci, Limiter(RATE, BURST, CONCURRENCY, stop=stop)
-        tokens = TokenSource(circleci, {"CIRCLECI_TOKEN": "none"})
+        tokens = partial(TokenSource, environ={"CIRCLECI_TOKEN": "none"})
         api = UsageApi(Client(circleci, tokens, limiter, telemetry, stop, "1"), limiter)
         sums = Sums({}, (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0))
         store.usage.write(SLUG, Progress())

@@ -33,6 +33,7 @@ class Process:
     log: CapturingLogger
     now: float = field(default=NOON)
     monotonic: Callable[[], float] = time.monotonic
+    environ: dict[str, str] = field(default_factory=dict)
 
     def poll(self, slug: str = "gh/acme/web", *, missing_only: bool = False) -> None:
         """Poll one project to the end."""
@@ -83,8 +84,8 @@ def process(settings: str = "", projects: str = "gh/acme/web", **circle: Any) ->
         log = CapturingLogger()
         clocks = Clocks(lambda: running.now, lambda: running.monotonic())  # noqa: PLW0108  a test may change it
         running = Process(api, cast("Engine", None), log)
-        environ = {"CIRCLECI_TOKEN": api.token}
-        running.engine = engine = Engine(config, cast("Logger", log), environ=environ, clocks=clocks)
+        running.environ["CIRCLECI_TOKEN"] = api.token
+        running.engine = engine = Engine(config, cast("Logger", log), environ=running.environ, clocks=clocks)
         engine.store.publish(map(Snapshot, config.projects), NOON)
         try:
             yield running

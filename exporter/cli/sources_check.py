@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ Found = Mapping[str, Sequence[Examined]]
 
 def examine(config: Config, engine: Engine) -> Found:
     """Try each source. Raises ConfigError, StartError or Stopped."""
-    return {source.collector: [*source.examine(config, parts(engine, os.environ))] for source in SOURCES}
+    return {source.collector: [*source.examine(config, parts(engine))] for source in SOURCES}
 
 
 def documents(found: Iterable[Examined]) -> list[dict[str, Any]]:

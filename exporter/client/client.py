@@ -41,7 +41,7 @@ class Client:
     def __init__(  # noqa: PLR0917  the parts of a process, in the order of its layers
         self,
         settings: CircleCI,
-        tokens: TokenSource,
+        tokens: Callable[[CircleCI], TokenSource],
         limiter: Limiter,
         telemetry: Telemetry,
         stop: threading.Event,
@@ -52,23 +52,24 @@ class Client:
         wall: Callable[[], float] = time.time,
         random: Callable[[], float] = uniform,
     ) -> None:
-        """`clock` is monotonic and the limiter's too; `wall` tells seconds since 1970.
+        """`tokens` makes what gives the token, by some settings.
 
+        `clock` is monotonic and the limiter's too; `wall` tells seconds since 1970.
         `told` is told each time what the light question met: a failure, or none.
 
-        Raises StartError when the proxy of the environment or `ca_file` cannot be used.
+        Raises ConfigError without a token, StartError when the proxy of the environment or `ca_file` cannot be used.
         """
         self._around = Surroundings(telemetry, stop, version, clock, wall)
-        self._limiter, self._clock, self._random, self._told = limiter, clock, random, told
-        self._access = self.opened(settings, tokens)
+        self._tokens, self._limiter, self._clock, self._random, self._told = tokens, limiter, clock, random, told
+        self._access = self.opened(settings)
         self._dated: tuple[float, float] | None = None
 
-    def prepare(self, settings: CircleCI, tokens: TokenSource) -> Callable[[], None]:
-        """Make ready to ask by other settings, from the call of what is returned on. Raises StartError, as above.
+    def prepare(self, settings: CircleCI) -> Callable[[], None]:
+        """Make ready to ask by other settings, from the call of what is returned on. Raises as above.
 
         Requests under way then end by the old ones.
         """
-        access = self.opened(settings, tokens)
+        access = self.opened(settings)
 
         def adopt() -> None:
             before, self._access = self._access, access
@@ -76,9 +77,9 @@ class Client:
 
         return adopt
 
-    def opened(self, settings: CircleCI, tokens: TokenSource, other_url: str = "") -> Access:
-        """Access by some settings, also to another host than theirs. Raises StartError, as above."""
-        return Access.opened(settings, tokens, self._around, other_url)
+    def opened(self, settings: CircleCI, other_url: str = "") -> Access:
+        """Access by some settings, also to another host than theirs. Raises as above."""
+        return Access.opened(settings, self._tokens(settings), self._around, other_url)
 
     @property
     def access(self) -> Access:

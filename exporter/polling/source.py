@@ -31,7 +31,6 @@ class Parts:
     store: SnapshotStore
     state: StateStore
     stop: threading.Event
-    environ: Mapping[str, str]
 
     def limiter(self, rate: float, burst: int, concurrency: int, *, steady: bool = False) -> Limiter:
         """A limiter of its own on the clock of all, as `Limiter` describes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter import __version__
@@ -54,13 +55,12 @@ class Engine:
 
         With a lease there is no file, and everything stops when it does not hold.
         """
-        self._config, self._total_shards, self._environ = config, total_shards, environ
+        self._config, self._total_shards = config, total_shards
         self.clocks, self.log = clocks, log
         self.stop: threading.Event = lease.stop_event() if lease else threading.Event()
         fields = {name: collector.fields() for name, collector in COLLECTORS.items()}
         self.telemetry = Telemetry(__version__, NAMES, shard, total_shards, fields=fields)
         circleci = config.circleci.share(total_shards)
-        tokens = TokenSource(circleci, environ, clocks.monotonic)
         self.limiter = Limiter(
             circleci.requests_per_second,
             circleci.burst,
@@ -74,7 +74,7 @@ class Engine:
         self.failures = FailureLog(log)
         self.client = Client(
             circleci,
-            tokens,
+            partial(TokenSource, environ=environ, clock=clocks.monotonic),
             self.limiter,
             self.telemetry,
             self.stop,
@@ -130,7 +130,7 @@ class Engine:
         """
         circleci, ask_anew = config.circleci.share(self._total_shards), None
         if config.circleci != self._config.circleci:
-            ask_anew = self.client.prepare(circleci, TokenSource(circleci, self._environ, self.clocks.monotonic))
+            ask_anew = self.client.prepare(circleci)
 
         def adopt() -> None:
             if ask_anew is not None:

@@ -9,13 +9,11 @@ from exporter.runners import RunnerCounts
 from exporter.usage import UsageExports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.process.engine import Engine
 
 SOURCES: tuple[type[Source[Any]], ...] = (RunnerCounts, UsageExports)
 
 
-def parts(engine: Engine, environ: Mapping[str, str]) -> Parts:
+def parts(engine: Engine) -> Parts:
     """What the sources of a process may use."""
-    return Parts(engine.attempts, engine.store, engine.state, engine.stop, environ)
+    return Parts(engine.attempts, engine.store, engine.state, engine.stop)

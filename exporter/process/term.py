@@ -73,7 +73,7 @@ class Term:
             for kind in KINDS:
                 engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
             self._sources = [
-                source(config, parts(engine, environ))
+                source(config, parts(engine))
                 for source in SOURCES
                 if shard == 0  # of several shards one reads what is of no project
             ]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.client import Access, Limiter
-from exporter.config import Config, TokenSource
+from exporter.config import Config
 from exporter.errors import PollError, UnauthorizedError
 from exporter.insights.payloads import Row
 from exporter.insights.questions import Question
@@ -36,8 +36,7 @@ def access(config: Config, parts: Parts) -> Access:
     Its host, rate and failures say nothing about the API of projects.
     """
     settings = config.circleci.model_copy(update={"auth": "circle-token", "concurrency": CONCURRENCY})
-    tokens = TokenSource(config.circleci, parts.environ)
-    return parts.attempts.client.opened(settings, tokens, f"{config.runners.url}{ROOT}")
+    return parts.attempts.client.opened(settings, f"{config.runners.url}{ROOT}")
 
 
 def limiter(parts: Parts) -> Limiter:

@@ -144,7 +144,7 @@ def aim(stop: threading.Event) -> Iterator[Callable[..., Aimed]]:
         source = tokens or Tokens()
         client = Client(
             settings,
-            source,  # type: ignore[arg-type]
+            lambda _: source,  # type: ignore[arg-type, return-value]
             limiter,
             telemetry,
             stop,

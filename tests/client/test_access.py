@@ -78,7 +78,7 @@ def test_the_question_after_a_refused_token_is_asked_with_a_new_one(aim: Aim) ->
 def test_what_another_host_answers_says_nothing_of_circleci(aim: Aim) -> None:
     with Server(answering(response({"message": "no"}, 500))) as server:
         aimed = aim("http://127.0.0.1:9")
-        access = aimed.client.opened(aimed.settings, aimed.client.access.tokens, f"{server.url}/api/v3")
+        access = aimed.client.opened(aimed.settings, f"{server.url}/api/v3")
         with pytest.raises(ServerError, match=r"^GET /api/v3/runner[?]resource-class=a%2Fb: HTTP 500: no"):
             access.ask(Question("runners", "/runner", "a/b", params=(("resource-class", "a/b"),)), aimed.limiter)
         assert (aimed.telemetry.up.value, aimed.telemetry.recent.newest) == (None, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ class Hours:
         )
         self.client = Client(
             config.circleci,
-            TokenSource(config.circleci, {"CIRCLECI_TOKEN": circle.token}),
+            partial(TokenSource, environ={"CIRCLECI_TOKEN": circle.token}),
             self.limiter,
             self.telemetry,
             self.stop,

@@ -84,11 +84,11 @@ def test_another_token_is_asked_with_at_once(running: Process, looks: Looks) -> 
     running.poll()
     looks.look(600)
     settings = running.engine._config.circleci
-    running.engine._environ = {"CIRCLECI_TOKEN": "yet-another"}
+    running.environ["CIRCLECI_TOKEN"] = "yet-another"
     for changed in (settings.model_copy(update={"timeout": 19.0}), settings):
         running.engine.prepare(running.engine._config.model_copy(update={"circleci": changed}))()
         assert looks.look(60) == [1]
-    running.engine._environ = {"CIRCLECI_TOKEN": "another"}
+    running.environ["CIRCLECI_TOKEN"] = "another"
     running.engine.prepare(running.engine._config.model_copy(update={"circleci": settings.share(2)}))()
     assert looks.look(60) == [1]
     assert running.value("circleci_exporter_up") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,12 +74,12 @@ def config(*names: str) -> Config:
 
 @pytest.fixture
 def things() -> Iterator[Things]:
-    stop, telemetry, environ = threading.Event(), Telemetry("1", ()), {"CIRCLECI_TOKEN": "t"}
+    stop, telemetry = threading.Event(), Telemetry("1", ())
     log: Any = CapturingLogger()
-    circleci = config().circleci
-    client = Client(circleci, TokenSource(circleci, environ), Limiter(1, 1, 1, stop=stop), telemetry, stop, "1")
+    tokens = partial(TokenSource, environ={"CIRCLECI_TOKEN": "t"})
+    client = Client(config().circleci, tokens, Limiter(1, 1, 1, stop=stop), telemetry, stop, "1")
     attempts, state = Attempts(client, SYSTEM_CLOCKS, telemetry, log), StateStore.open(None, "a", telemetry, log)
-    things = Things(config(), Parts(attempts, SnapshotStore(), state, stop, environ))
+    things = Things(config(), Parts(attempts, SnapshotStore(), state, stop))
     yield things
     stop.set()
     things.stop()

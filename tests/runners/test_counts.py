@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,13 +53,14 @@ class Shown:
     """What one process shows of runners."""
 
     def __init__(self, config: Config, token: str = TOKEN) -> None:
-        self.telemetry, self.stop, environ = Telemetry("1", ()), threading.Event(), {"CIRCLECI_TOKEN": token}
-        tokens, limiter = TokenSource(config.circleci, environ), Limiter(1, 1, 1, stop=self.stop)
+        self.telemetry, self.stop = Telemetry("1", ()), threading.Event()
+        tokens = partial(TokenSource, environ={"CIRCLECI_TOKEN": token})
+        limiter = Limiter(1, 1, 1, stop=self.stop)
         client = Client(config.circleci, tokens, limiter, self.telemetry, self.stop, "1")
         log = structlog.get_logger()
         attempts = Attempts(client, SYSTEM_CLOCKS, self.telemetry, log)
         self.state = StateStore.open(None, "a server", self.telemetry, log)
-        self.counts = RunnerCounts(config, Parts(attempts, SnapshotStore(), self.state, self.stop, environ))
+        self.counts = RunnerCounts(config, Parts(attempts, SnapshotStore(), self.state, self.stop))
 
     def samples(self) -> dict[tuple[str, ...], float]:
         text = deflate.inflate(self.counts.shown.text.deflated).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from exporter.client import Client, Limiter
@@ -93,10 +94,9 @@ class Exporter:
         clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic, clock)
         log: Any = self.log
         limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.clock, waiter=clock)
-        environ = {"CIRCLECI_TOKEN": TOKEN}
         self.client = Client(
             self.config.circleci,
-            TokenSource(self.config.circleci, environ),
+            partial(TokenSource, environ={"CIRCLECI_TOKEN": TOKEN}),
             limiter,
             self.telemetry,
             self.stop,
@@ -105,7 +105,7 @@ class Exporter:
         )
         self.state = StateStore.open(state, self.config.circleci.api_url, self.telemetry, log, wall=clocks.wall)
         attempts = Attempts(self.client, clocks, self.telemetry, log)
-        parts = Parts(attempts, SnapshotStore(), self.state, self.stop, environ)
+        parts = Parts(attempts, SnapshotStore(), self.state, self.stop)
         self.published: list[str] = []
         self.exports = Telling(self.config, parts, self._published)
         self.exports.settle()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,14 +63,14 @@ class Shown:
     def __init__(self, config: Config, clock: TestClock) -> None:
         self.clock, log = clock, Log()
         anything: Any = log
-        stop, telemetry, environ = threading.Event(), Telemetry("1", ()), {"CIRCLECI_TOKEN": TOKEN}
+        stop, telemetry = threading.Event(), Telemetry("1", ())
         clocks = Clocks(clock.wall, clock.monotonic, clock)
         limiter = Limiter(1000, 1000, 4, stop=stop, clock=clock.monotonic)
-        tokens = TokenSource(config.circleci, environ)
+        tokens = partial(TokenSource, environ={"CIRCLECI_TOKEN": TOKEN})
         self.client = Client(config.circleci, tokens, limiter, telemetry, stop, "1", clock=clock.monotonic)
         self.state = StateStore.open(config.state.path, config.circleci.api_url, telemetry, anything, wall=clock.wall)
         attempts, self.stop = Attempts(self.client, clocks, telemetry, anything), stop
-        self.exports = UsageExports(config, Parts(attempts, SnapshotStore(), self.state, stop, environ))
+        self.exports = UsageExports(config, Parts(attempts, SnapshotStore(), self.state, stop))
 
     def run(self, slug: str, steps: int = 10) -> None:
         """Take some steps of an organization."""
@@ -162,7 +163,7 @@ def test_exports_are_asked_about_by_the_newest_settings_of_the_client(
 ) -> None:
     with showing(settings(api, tmp_path, ACME), clock) as shown:
         circleci = settings(api, tmp_path, ACME, circleci=", auth: bearer").circleci
-        shown.client.prepare(circleci, TokenSource(circleci, {"CIRCLECI_TOKEN": TOKEN}))()
+        shown.client.prepare(circleci)()
         with pytest.raises(UnauthorizedError):
             shown.exports._api.look(api.ident, job_id(1))
         ((_, request),) = api.requests
