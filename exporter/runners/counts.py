@@ -153,8 +153,8 @@ class RunnerCounts(Source[Question]):
         self._rows = {question: kept for question, kept in self._rows.items() if question in self.jobs}
         rows = {question: rows for question, (rows, _) in self._rows.items()}
         classes = questions.known_classes(settings, self._found)
-        lines = sample_lines(classes, settings.namespaces, rows, self.config.defaults.max_series)
-        return lines.families, {"": lines.dropped}
+        families, dropped = sample_lines(classes, settings.namespaces, rows, self.config.defaults.max_series)
+        return families, {"": dropped}
 
     def _opened(self, config: Config) -> Access | None:
         return access(config, self.parts) if config.runners.wanted else None

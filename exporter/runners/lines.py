@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from exporter.insights.family import Family
@@ -19,20 +18,13 @@ NO_RUNNER = ""
 """Label `version` of a class without runners."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The sample lines of each family that has some, and how many more there was no room for."""
-
-    families: tuple[tuple[Family, bytes], ...]
-    dropped: int
-
-
 def sample_lines(
     classes: Sequence[str], namespaces: Collection[str], rows: Mapping[Question, Sequence[Row]], room: int
-) -> Lines:
-    """Write the rows of these classes, at most `room` samples for each namespace; the classes are in order.
+) -> tuple[list[tuple[Family, bytes]], int]:
+    """Write the rows of these classes, at most `room` samples for each namespace, and how many had no room.
 
-    A question without an answer has no lines. A class of which an answer shows no runner has both states at 0.
+    The classes are in order. A question without an answer has no lines. A class of which an answer shows no runner has
+    both states at 0.
     """
     written = {family.name: b"" for family in FAMILIES}
     dropped = 0
@@ -44,8 +36,7 @@ def sample_lines(
         dropped += cut
         for name, text in texts.items():
             written[name] += text.text
-    shown = [(family, written[family.name]) for family in FAMILIES if written[family.name]]
-    return Lines(tuple(shown), dropped)
+    return [(family, written[family.name]) for family in FAMILIES if written[family.name]], dropped
 
 
 def _samples(

@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.counting.cells import Cell, CellBook, Cells, Distribution, Exemplar, Key, empty, hold_of
+from exporter.counting.cells import (
+    Cell,
+    CellBook,
+    Cells,
+    Distribution,
+    Exemplar,
+    Key,
+    Value,
+    empty,
+    has_risen,
+    hold_of,
+    total,
+    zero_of,
+)
 
 BOUNDS = (1.0, 10.0)
 A, B = Key("runs", ("a",)), Key("seconds", ("b",))
@@ -92,6 +105,14 @@ def test_an_observation_falls_into_the_first_bucket_that_holds_it() -> None:
     for value in (0.5, 1.0, 1.5, 10.5):
         found.add(B, empty(BOUNDS).observed(value))
     assert cells_of(found)[B].value == Distribution(BOUNDS, (2, 1, 1), 13.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "risen"), [(0, False), (0.5, True), (empty(BOUNDS), False), (empty(BOUNDS).observed(0), True)]
+)
+def test_a_series_has_risen_once_it_is_above_what_it_begins_with(value: Value, risen: bool) -> None:
+    assert (has_risen(value), has_risen(zero_of(value))) == (risen, False)
+    assert total(value, zero_of(value)) == value
 
 
 def test_a_counter_and_a_histogram_never_share_a_series() -> None:

@@ -12,13 +12,13 @@ from exporter.runners import questions
 from exporter.runners.lines import sample_lines
 
 if TYPE_CHECKING:
-    from exporter.runners.lines import Lines
+    from exporter.insights.family import Family
 
 A, B, ODD = "acme/a", "acme/b", 'other/"x" \\ y'
 
 
-def exposed(lines: Lines) -> dict[tuple[str, tuple[str, ...]], float]:
-    text = deflate.inflate(beside(lines.families).text.deflated).decode()
+def exposed(lines: tuple[list[tuple[Family, bytes]], int]) -> dict[tuple[str, tuple[str, ...]], float]:
+    text = deflate.inflate(beside(lines[0]).text.deflated).decode()
     return {
         (sample.name.removeprefix("circleci_runner"), tuple(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(text)
@@ -36,9 +36,8 @@ def test_a_class_without_runners_has_both_states_of_no_version_at_zero() -> None
 
 
 def test_what_has_no_answer_has_no_line() -> None:
-    lines = sample_lines([A, B], (), {}, 100)
-    assert (lines.families, lines.dropped) == ((), 0)
-    assert beside(lines.families) == Beside(), "not even a header"
+    assert sample_lines([A, B], (), {}, 100) == ([], 0)
+    assert beside([]) == Beside(), "not even a header"
 
 
 def test_runners_of_a_namespace_are_shown_for_its_known_classes_alone() -> None:
@@ -64,7 +63,7 @@ def test_a_namespace_has_room_for_so_many_samples_and_the_rest_is_told() -> None
         question(each): [((each,), (1,))] for each in classes for question in (questions.unclaimed, questions.running)
     }
     lines = sample_lines(classes, (), rows, 7)
-    assert lines.dropped == 2 * 3
+    assert lines[1] == 2 * 3
     kept = exposed(lines)
     assert len(kept) == 2 * 7
     assert ("_unclaimed_tasks", ("other/3",)) in kept
