@@ -16,7 +16,7 @@ from exporter.errors import Stopped
 from exporter.insights.questions import Question
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import DAY, NOON, YESTERDAY, file, job_id, on, row
-from tests.usage.reading import Exporter, TestClock
+from tests.usage.reading import Exporter, TestClock, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,6 +123,26 @@ def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock
         ]
         assert shown == sorted(shown)
         assert shown[0] == 0
+
+
+def test_what_was_there_before_an_export_rises_with_its_new_series_and_its_day(
+    api: FakeUsageApi, clock: TestClock, path: Path
+) -> None:
+    api.rows(on("2026-11-24", 24))
+    with Exporter(api, clock, path) as exporter:
+        exporter.run(120)
+        api.rows(on("2026-11-24", 24), on("2026-11-25", 25), on("2026-11-25", 26, JOB_NAME="new"))
+        exporter.run(DAY)
+        found = [
+            (each.get(CREDITS), each.get(CREDITS.replace('"test"', '"new"')), each.get(READ_DAY))
+            for each in map(values, exporter.published)
+        ]
+    assert list(dict.fromkeys(found))[1:] == [
+        (0, None, MIDNIGHT - 4 * DAY),
+        (51, None, MIDNIGHT - DAY),
+        (51, 0, MIDNIGHT - DAY),
+        (102, 51, MIDNIGHT),
+    ]
 
 
 def test_the_series_of_a_job_without_a_run_for_90_days_go(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
