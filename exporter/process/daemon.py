@@ -100,6 +100,10 @@ class Daemon:
             with self._reloads.steady:
                 with collection_paused():
                     term.restore()
+                if self._stopping.is_set():  # while the state was read: nothing begins that would end at once
+                    self._log.info("stopping")
+                    term.close()
+                    return
                 term.lifecycle_log.starting()
                 self._web.start()  # from now on a scrape finds everything; until then it waits
                 term.lifecycle_log.adopted(self._config)

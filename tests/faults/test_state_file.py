@@ -143,6 +143,7 @@ def test_nothing_is_served_before_the_state_is_read_and_a_stop_meanwhile_ends_it
     finally:
         exporter.end()
     assert "Traceback" not in exporter.log
+    assert exporter.events("starting") == []
     assert circle.requests() == []
 
 
