@@ -20,6 +20,7 @@ from exporter.cli.command import main as command_line
 from exporter.cli.remedies import REMEDIES
 from exporter.errors import REASONS, PollError
 from exporter.insights.collectors import COLLECTORS, OF_PROJECTS
+from scripts import bucket_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,6 +143,22 @@ def modules() -> str:
     return table(("module", "does"), *rows)
 
 
+def largest_errors() -> str:
+    """By how much quantiles are off with the default buckets, at the worst."""
+    bounds = config.parse("projects: [gh/acme/web]").projects[0].runs.buckets
+
+    def worst(median: float, quantile: float) -> str:
+        largest = max(abs(bucket_errors.error(bounds, median, each, quantile)) for each in bucket_errors.SPREADS)
+        return f"{100 * largest:.1f} %"
+
+    head = ("median", *(f"p{100 * quantile:.0f}" for quantile in bucket_errors.QUANTILES))
+    rows = (
+        (f"{median // 60} min", *(worst(median, quantile) for quantile in bucket_errors.QUANTILES))
+        for median in bucket_errors.MEDIANS
+    )
+    return table(head, *rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "flags": flags,
@@ -151,6 +168,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "failures": failures,
     "packages": packages,
     "modules": modules,
+    "bucket-errors": largest_errors,
 }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.running import Scrape
 
 TOKEN = "CCIPAT_exactly-once_must-be-seen-nowhere"
-BOUNDS = (30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 14400)
+BOUNDS = (30, 90, 120, 180, 240, 420, 600, 720, 1080, 1500, 2100, 3000, 4200, 6000, 9000, 14400)
 RUNS = r"workflows/.*start-date"
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, timeout: 2s}}

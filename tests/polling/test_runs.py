@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOUR, DAY = 3600.0, 86_400.0
-BOUNDS = (30, 60, 120, 300, 600, 1200, 2400, 3600, 7200, 14400)
+BOUNDS = (30, 90, 120, 180, 240, 420, 600, 720, 1080, 1500, 2100, 3000, 4200, 6000, 9000, 14400)
 RUNS = r"workflows/build\?"
 
 
@@ -737,7 +737,7 @@ def test_counters_that_cannot_be_renewed_go_and_come_back_as_they_were(begun: Co
 def test_what_is_shown_stays_shown_at_the_limit_and_over_a_restart_and_the_rest_is_counted_and_logged(
     tmp_path: Path,
 ) -> None:
-    row = 5 + 13 + 1 + 3
+    row = 5 + 19 + 1 + 3
     counting = Counting(tmp_path / "state.db", f"max_series: {2 * row - 1}")
     counting.run(workflow="y")
     assert counting.poll(after=1)

@@ -199,8 +199,8 @@ def test_exemplars_are_in_openmetrics_alone_with_the_run_that_fell_into_the_buck
     assert {
         key: (exemplar.labels, exemplar.value, float(exemplar.timestamp)) for key, exemplar in found.items() if exemplar
     } == {
-        ("circleci_workflow_run_duration_seconds_bucket", "120.0"): ({"workflow_id": uuid(1)}, 61.5, CREATED + 61.5),
-        ("circleci_job_run_duration_seconds_bucket", "60.0"): ({"workflow_id": uuid(1)}, 40.25, CREATED + 41.25),
+        ("circleci_workflow_run_duration_seconds_bucket", "90.0"): ({"workflow_id": uuid(1)}, 61.5, CREATED + 61.5),
+        ("circleci_job_run_duration_seconds_bucket", "90.0"): ({"workflow_id": uuid(1)}, 40.25, CREATED + 41.25),
     }
 
 

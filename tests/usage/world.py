@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STATUSES = ("success", "success", "success", "failed", "canceled", "retried", "timedout", "exploded", "Success")
 KINDS = ("COMPUTE", "DLC", "USER", "STORAGE", "NETWORK", "LEASE", "LEASE_OVERAGE", "IPRANGES")
 AMOUNTS = ("0", "0", "0", "7", "0.25", "12.5", "0.1", "1e2", NULL, "", "-4", "nan", "inf", "1_000", "many")
-BOUNDS = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600)
+BOUNDS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def amount(text: str) -> Decimal:
