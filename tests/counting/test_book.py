@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.counting import crediting
 from exporter.counting.asking import start_of
 from exporter.counting.book import RunBook
-from exporter.counting.cells import Distribution
+from exporter.counting.cells import Distribution, empty
 from exporter.counting.ledger import INVENTED, BranchFacts, Ledger, Newest, WorkflowLedger, listed
 from exporter.runs.branches import OTHER_BRANCHES, labels_of
 from exporter.runs.reading import STATUSES, Run
@@ -304,6 +304,19 @@ def test_changed_buckets_begin_the_histogram_anew_and_nothing_else() -> None:
     assert counts(last) == {"success": 3, "abandoned": 1}
     assert counted(last).buckets == (0, 0, 2, 0)
     assert counted(last).seconds == 60
+
+
+def test_a_state_with_the_default_buckets_of_before_keeps_every_count_and_its_histogram_counts_on_from_0() -> None:
+    doubling = project("runs: {buckets: [30s, 1m, 2m, 5m, 10m, 20m, 40m, 1h, 2h, 4h]}")
+    before = polled(polled(ledger(), run(0), of=doubling), run(1), of=doubling)
+    changed = polled(before, of=(now := project("")), at=NOW + 200)
+    assert (
+        (counts(changed), counted(changed).credits) == (counts(before), counted(before).credits) == ({"success": 2}, 10)
+    )
+    assert counted(changed).histogram == empty(now.runs.buckets)
+    last = polled(polled(changed, run(2), of=now, at=NOW + 300), run(3), of=now, at=NOW + 400)
+    assert (counts(last), counted(last).seconds) == ({"success": 4}, 60)
+    assert sum(counted(last).buckets) == 2
 
 
 def test_the_same_settings_change_nothing() -> None:
