@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -209,8 +209,11 @@ def rehearsal(folder: Path, seed: int = 3) -> Iterator[Rehearsal]:
         command: list[str | Path] = [sys.executable, "-m", "exporter", "run", "--config.file", configuration]
         command += ["--config.watch", "--web.listen-address", address, "--log.level", "warn"]
         environment = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-        with running(command, f"http://{address}/-/ready", folder / "exporter.log", environment):
-            made = Rehearsal(circle, address, UsagePast(circle, folder))
+        with (
+            running(command, f"http://{address}/-/ready", folder / "exporter.log", environment),
+            closing(UsagePast(circle, folder)) as usage,
+        ):
+            made = Rehearsal(circle, address, usage)
             _live(made, recent, (STEP, STEPS), COLLECTORS, len(circle.organization.projects))
             lively = {*LIVELY, slug}
             _trouble(circle)

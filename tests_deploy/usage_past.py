@@ -1,16 +1,13 @@
-"""The days of Usage exports in a rehearsed past: an exporter of its own is started each time that some are read."""
+"""The days of Usage exports in a rehearsed past, read on the clock of the synthetic CircleCI."""
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.waiting import wait_until
-from tests_deploy.processes import fetch, free_port, running
+import pytest
+
+from tests.usage.reading import Exporter, TestClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +18,7 @@ READ_AGO = (15, 11, 8, 6, 5, 4, 3, 2, 1)
 """Days ago at which usage is read: as many exports as an exporter starts in an hour, and two whole weeks of days."""
 FIRST_DAYS = 3
 DAY = 86_400
-UNTIL_READY = 10.0
-CONFIGURATION = """
-circleci: {{url: "{url}"}}
-state: {{path: "{state}"}}
-usage: {{organizations: [{organizations}], interval: 1s}}
-"""
+MOST_STEPS = 1000
 COUNTER = re.compile(r"^(circleci_usage_\w+(?:_total|_bucket|_sum|_count)\{.*\}) \S+$", re.MULTILINE)
 NEWEST = re.compile(r"^(circleci_usage_day_timestamp_seconds\{.*\}) (\S+)$", re.MULTILINE)
 SHOWN = re.compile(r"^circleci_usage_.*\n", re.MULTILINE)
@@ -37,49 +29,56 @@ def usage_of(text: str) -> str:
     return "".join(SHOWN.findall(text))
 
 
-@dataclass
+class CircleTime(TestClock):
+    """The time of a synthetic CircleCI, which whoever waits pushes on."""
+
+    def __init__(self, circle: Circle) -> None:
+        super().__init__()
+        self._circle = circle.clock
+
+    def advance(self, seconds: float) -> None:
+        self._circle.advance(seconds)
+
+    def clock(self) -> float:
+        return self._circle.now()
+
+    wall = clock
+
+
 class UsagePast:
     """What an exporter shows of usage, one day after the other."""
 
-    circle: Circle
-    folder: Path
-    text: str = ""
-    """The newest sample lines of usage."""
+    def __init__(self, circle: Circle, folder: Path) -> None:
+        self.text = ""
+        """The newest sample lines of usage."""
+        self._clock = CircleTime(circle)
+        api: Any = circle
+        slugs, state = sorted(circle.organization.roster.owners()), folder / "usage.db"
+        self._exporter = Exporter(api, self._clock, state, interval="1h", slugs=slugs, token=circle.token)
 
     def read_a_day(self) -> str:
         """Read what is over by the clock; gives the new series at 0, as an exporter shows them first."""
         before, first = set(COUNTER.findall(self.text)), not self.text
-        address = f"127.0.0.1:{free_port()}"
-        command: list[str | Path] = [sys.executable, "-m", "exporter", "run", "--config.file", self._configuration()]
-        command += ["--web.listen-address", address]
-        log = self.folder / "usage.log"
-        environment = {**os.environ, "CIRCLECI_TOKEN": self.circle.token}
-        with running(command, f"http://{address}/-/ready", log, environment):
-            wait_until(partial(self._started, log), interval=0.05, why="exports that are started")
-            # The clock almost stands still, and then no export gets ready.
-            self.circle.clock.advance(UNTIL_READY)
-            self.text = wait_until(partial(self._complete, address), 90, 0.1, why="a day of usage")
+        for _ in range(MOST_STEPS):
+            if text := self._complete():
+                break
+            for organization in self._exporter.organizations:
+                organization.step()
+            self._clock.advance(min(each.wait for each in self._exporter.organizations))
+        else:
+            pytest.fail(f"a day of usage is not read: {self._exporter.log.told()}")
+        self.text = text
         zeros = "".join(f"{series} 0\n" for series in COUNTER.findall(self.text) if series not in before)
         days = (f"{series} {float(day) - FIRST_DAYS * DAY}\n" for series, day in NEWEST.findall(self.text))
         return zeros + "".join(days if first else ())
 
-    def _organizations(self) -> list[str]:
-        return sorted(self.circle.organization.roster.owners())
+    def close(self) -> None:
+        self._exporter.__exit__()
 
-    def _configuration(self) -> Path:
-        path = self.folder / "usage.yaml"
-        organizations = ", ".join(f'"{slug}"' for slug in self._organizations())
-        settings = {"url": self.circle.url, "state": self.folder / "usage.db", "organizations": organizations}
-        path.write_text(CONFIGURATION.format(**settings), encoding="utf-8")
-        return path
-
-    def _started(self, log: Path) -> bool:
-        return log.read_text(encoding="utf-8").count("Usage export started") == len(self._organizations())
-
-    def _complete(self, address: str) -> str:
+    def _complete(self) -> str:
         """The sample lines once yesterday was read of every organization."""
-        text = fetch(f"http://{address}/metrics").decode()
-        yesterday = (self.circle.clock.now() // DAY - 1) * DAY
+        text = self._exporter.text()
+        yesterday = (self._clock.wall() // DAY - 1) * DAY
         days = [float(day) for _, day in NEWEST.findall(text)]
-        read = len(days) == len(self._organizations()) and min(days) == yesterday
+        read = len(days) == len(self._exporter.organizations) and min(days) == yesterday
         return usage_of(text) if read else ""

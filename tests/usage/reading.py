@@ -21,7 +21,7 @@ from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import NOON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from exporter.config import Config
@@ -83,12 +83,14 @@ class Exporter:
         interval: str = "6h",
         more: str = "",
         ahead: float = 0,
+        slugs: Sequence[str] = (),
+        token: str = TOKEN,
     ) -> None:
         self.api, self.clock = api, clock
         self.log, self.telemetry, self.stop = Log(), Telemetry("1", ()), threading.Event()
         text = (
             f"circleci: {{url: '{api.url}', timeout: 2s}}\nstate: {{path: '{state}'}}\n"
-            f"usage: {{organizations: [{api.slug}], interval: {interval}}}\n{more}"
+            f"usage: {{organizations: [{', '.join(slugs or [api.slug])}], interval: {interval}}}\n{more}"
         )
         self.config = parse(text)
         clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic, clock)
@@ -96,7 +98,7 @@ class Exporter:
         limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.clock, waiter=clock)
         self.client = Client(
             self.config.circleci,
-            partial(TokenSource, environ={"CIRCLECI_TOKEN": TOKEN}),
+            partial(TokenSource, environ={"CIRCLECI_TOKEN": token}),
             limiter,
             self.telemetry,
             self.stop,
@@ -109,7 +111,7 @@ class Exporter:
         self.published: list[str] = []
         self.exports = Telling(self.config, parts, self._published)
         self.exports.settle()
-        self.organization = self.exports._organizations[api.slug]
+        self.organization, *_ = self.organizations = tuple(self.exports._organizations.values())
 
     def __enter__(self) -> Self:
         return self
