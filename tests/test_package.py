@@ -62,6 +62,18 @@ def test_the_version_is_the_one_that_the_package_states(wheel: zipfile.ZipFile) 
     assert said["Version"] == exporter.__version__
 
 
+def test_every_address_of_the_package_is_in_the_repository_of_who_publishes_it(wheel: zipfile.ZipFile) -> None:
+    addresses = [
+        line.partition(", ")[2] for line in Parser().parsestr(metadata(wheel, "METADATA")).get_all("Project-URL", [])
+    ]
+    repository = re.search(r"(?m)^REPOSITORY=(.+)$", (ROOT / "publish.env").read_text(encoding="utf-8"))
+    assert repository
+    assert repository[1] in addresses
+    assert {address.startswith(repository[1]) for address in addresses} == {True}
+    files = [address.partition("/blob/main/")[2] for address in addresses]
+    assert [name for name in files if name and not (ROOT / name).is_file()] == []
+
+
 def test_the_wheel_carries_the_license(wheel: zipfile.ZipFile) -> None:
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text(encoding="utf-8")
 
