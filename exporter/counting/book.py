@@ -22,7 +22,7 @@ from exporter.counting.room import Room
 from exporter.insights import run_families
 from exporter.insights.collectors import PIPELINES
 from exporter.insights.family import Family
-from exporter.runs.branches import is_named
+from exporter.runs.branches import is_named, is_single
 from exporter.runs.live import WatchedPipeline
 from exporter.runs.reading import STATUSES
 
@@ -158,7 +158,16 @@ class RunBook:
         after = facts.with_run(run, self.now)
         if after != facts:
             self._put(name, branch, after)
+        self.judge(name, branch, run)
         self.remember(name, run.key, run.created_at, credited=credited)
+
+    def judge(self, name: str, branch: str, run: FinishedRun) -> None:
+        """Note what a finished run says of whether its branch is red, be it counted or not."""
+        if is_single(branch):
+            facts = self._workflow(name).branches.get(branch) or BranchFacts(int(run.created_at))
+            after = facts.judged(run)
+            if after is not facts and after.row:
+                self._put(name, branch, after)
 
     def remember(self, name: str, key: int, created_at: float, *, credited: bool) -> None:
         if name not in self.ledger.workflows:

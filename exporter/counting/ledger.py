@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from exporter.counting import red
 from exporter.counting.cells import Cells, Exemplar, Number
 from exporter.runs.reading import AHEAD, Run
 
@@ -24,6 +25,7 @@ class FinishedRun:
     """One run to be counted. Times are Unix seconds, the stop None where it is not known.
 
     A `duration` that is a person's, as that of an approval, is not `measured`: the histogram leaves it out.
+    `pipeline` is the creation of its pipeline and a digest of its id, where that is known.
     """
 
     key: int
@@ -34,15 +36,17 @@ class FinishedRun:
     measured: bool = True
     credits: Number = 0
     exemplar: Exemplar | None = None
+    id: str = ""
+    pipeline: tuple[float, int] | None = None
 
     @classmethod
     def told(cls, row: Run, *, by_stop: bool) -> FinishedRun:
         """A run as Insights lists it. With `by_stop` it lasted from its creation to its stop, else as long as told."""
         if by_stop:
             duration = lasted(row.created, row.stopped_at)
-            return cls(row.key, row.status, row.created, row.stopped_at, duration, credits=row.credits)
+            return cls(row.key, row.status, row.created, row.stopped_at, duration, credits=row.credits, id=row.id)
         measured = not row.approval
-        return cls(row.key, row.status, row.created_at, row.stopped_at, row.duration, measured, row.credits)
+        return cls(row.key, row.status, row.created_at, row.stopped_at, row.duration, measured, row.credits, id=row.id)
 
 
 def lasted(created_at: float, stopped_at: float | None) -> float | None:
@@ -75,12 +79,13 @@ class BranchFacts:
     """What is known of one workflow on one branch besides its counters.
 
     `seen` is the newest creation, `last` has the duration of the newest run, `verdict` 1 or 0 for the newest that
-    succeeded or failed.
+    succeeded or failed. `row` has the newest verdicts, where the branch has a name.
     """
 
     seen: int
     last: Newest | None = None
     verdict: Newest | None = None
+    row: red.Row = ()
 
     def with_run(self, run: FinishedRun, now: float) -> BranchFacts:
         """The facts after one more run has finished."""
@@ -92,6 +97,17 @@ class BranchFacts:
         if run.status in VERDICTS and newest.replaces(verdict, now):
             verdict = replace(newest, value=VERDICTS[run.status])
         return replace(self, last=last, verdict=verdict)
+
+    def judged(self, run: FinishedRun) -> BranchFacts:
+        """The facts with what a finished run says of whether the branch is red: nothing where it was canceled."""
+        if run.status not in VERDICTS:
+            return self
+        stopped_at = run.created_at if run.stopped_at is None else run.stopped_at
+        pipeline = run.pipeline or (run.created_at, run.key)
+        failed = not VERDICTS[run.status]
+        verdict = red.Verdict(pipeline, run.created_at, run.id or str(run.key), failed, stopped_at)
+        row = red.judged(self.row, verdict)
+        return self if row is self.row else replace(self, row=row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,8 @@ class _Adding:
 
         One that is counted already and not watched has ended: what says otherwise is an old answer.
         """
+        if run.ended:
+            self._book.judge(run.name, self._branch, self._finished(run, run.stopped_at))
         if watched is None and self._is_counted(run):
             return None
         jobs = self._look.jobs.get(run.id)
@@ -243,13 +245,19 @@ class _Adding:
             self._book.jobs(run, self._branch, jobs, self._look.known_jobs, first=first)
 
     def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
+        told_by, finished = self._look.told_by or after.told_by, self._finished(run, stopped_at)
+        self._book.count(run.name, self._branch, finished, told_by, credited=self._branch == ALL_TAGS)
+        self.counted += 1
+
+    def _finished(self, run: WorkflowRun, stopped_at: float | None) -> FinishedRun:
         duration, exemplar = lasted(run.created_at, stopped_at) if run.dated else None, None
         if stopped_at is not None and duration is not None:
             exemplar = Exemplar(run.id, duration, stopped_at)
-        finished = FinishedRun(key_of(run.id), run.status, run.created_at, stopped_at, duration, exemplar=exemplar)
-        told_by = self._look.told_by or after.told_by
-        self._book.count(run.name, self._branch, finished, told_by, credited=self._branch == ALL_TAGS)
-        self.counted += 1
+        key, of = key_of(run.id), self._look.pipeline
+        pipeline = (of.created_at, key_of(of.id))
+        return FinishedRun(
+            key, run.status, run.created_at, stopped_at, duration, exemplar=exemplar, id=run.id, pipeline=pipeline
+        )
 
 
 def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) -> WatchedRun:

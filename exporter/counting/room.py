@@ -84,7 +84,11 @@ class Room:
 def _sizes(project: Project) -> Counter[int]:
     """How many samples a row may come to have, by its rank."""
     sizes = Counter[int]()
-    beside = (*run_families.LAST_RUN, *(OF_RUNS_IN_PROGRESS if PIPELINES in project.collectors else ()))
+    beside = (
+        *run_families.LAST_RUN,
+        *run_families.RED,
+        *(OF_RUNS_IN_PROGRESS if PIPELINES in project.collectors else ()),
+    )
     for family in (*run_families.COUNTED, *beside):
         if wanted(project, family):
             each = 1 if not family.buckets else len(attrgetter(family.buckets)(project)) + OF_A_HISTOGRAM

@@ -90,7 +90,13 @@ LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP = LAST_RUN = gauges(
     ("stopped_at", "timestamp_seconds", "Time when the last finished run stopped."),
     labels=_WORKFLOW,
 )
-RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, *LAST_RUN)
+FAILURES_IN_A_ROW, RED_SINCE = RED = gauges(
+    "circleci_workflow_",
+    ("status", "failures_in_a_row", "Pipelines, newest first, whose newest run failed, up to one that succeeded."),
+    ("stopped_at", "red_since_timestamp_seconds", "Time when the first of the runs that failed in a row stopped."),
+    labels=_WORKFLOW,
+)
+RUNS = (RUNS_TOTAL, RUN_DURATION, RUN_CREDITS, *LAST_RUN, *RED)
 """What is shown of each workflow and branch, all of it or nothing."""
 RUNS_IN_PROGRESS, OLDEST_RUN_IN_PROGRESS, JOBS_IN_PROGRESS, OLDEST_WAITING_JOB, WAITING_JOB_INFO = IN_PROGRESS = (
     Family(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from exporter.counting import red
 from exporter.counting.cells import Distribution
 from exporter.counting.room import FAMILIES, wanted
 from exporter.formats.histogram import Exemplar, Histogram, histogram_lines
@@ -129,12 +130,15 @@ def _newest(facts: BranchFacts | None, own: tuple[str, ...]) -> Iterator[Row]:
     if facts is None:
         return
     last, verdict = facts.last, facts.verdict
+    failures, since, _ = red.of(facts.row) if facts.row else (None, None, "")
     values = (
         None if verdict is None else verdict.value,
         None if last is None else last.value,
         None if last is None else last.stopped_at,
+        failures,
+        since,
     )
-    for family, value in zip(run_families.LAST_RUN, values, strict=True):
+    for family, value in zip((*run_families.LAST_RUN, *run_families.RED), values, strict=True):
         if value is not None:
             yield family, own, value
 

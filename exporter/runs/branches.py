@@ -30,6 +30,11 @@ def branch_label(branch: str, tag: str, label: Callable[[str], str]) -> str:
     return label(branch) if branch else OTHER_BRANCHES
 
 
+def is_single(label: str) -> bool:
+    """Whether a label is the name of one branch."""
+    return label not in {OTHER_BRANCHES, ALL_TAGS}
+
+
 def is_named(branch: str, label: Callable[[str], str]) -> bool:
     """Whether a label is still one that runs can have."""
     return branch == ALL_TAGS or label(branch) == branch

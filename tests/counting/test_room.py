@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 WEB = project("collectors: [runs]\nbranches: [develop]\nruns: {buckets: [60s, 600s]}")
 STATUSES, OF_JOBS = 5, len(job_runs.STATUSES) + 1
-ROW = STATUSES + 5 + 1 + 3
-"""What a workflow and branch may come to have: statuses, histogram, credits, the newest run."""
+ROW = STATUSES + 5 + 1 + 3 + 2
+"""What a workflow and branch may come to have: statuses, histogram, credits, the newest run, whether it is red."""
 
 
 def after(ledger: Ledger, *names: str, limit: int, of: Project = WEB, status: str = "success") -> Ledger:
@@ -84,7 +84,7 @@ def test_a_status_that_is_new_is_shown_with_its_row_and_hidden_with_it() -> None
 
 def test_workflows_come_before_jobs_and_counters_of_jobs_before_their_histograms() -> None:
     watched = project("collectors: [pipelines]\nruns: {buckets: [60s]}\npipelines: {wait_buckets: [60s]}")
-    all_of_it = 2 * (STATUSES + 4 + 1 + 3 + STATUSES + 1) + 2 + 2 * OF_JOBS
+    all_of_it = 2 * (STATUSES + 4 + 1 + 3 + 2 + STATUSES + 1) + 2 + 2 * OF_JOBS
     book = PipelineBook(BEGUN, Live(0.0), watched, LABEL, now=NOW, limit=all_of_it)
     for family in (JOB_RUN_WAIT, JOB_RUNS):
         for name in ("lint", "test"):

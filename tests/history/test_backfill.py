@@ -174,10 +174,10 @@ def test_what_run_has_no_room_for_is_not_in_the_files_and_is_told(
 ) -> None:
     for workflow in ("a", "b"):
         counting.run("main", workflow=workflow, created=NOON - DAY, stopped=NOON - DAY + 60)
-    counting.settings = f"{SETTINGS}, max_series: 20"  # a row: 5 statuses, 6 of the histogram, credits, 3 gauges
+    counting.settings = f"{SETTINGS}, max_series: 20"  # a row: 5 statuses, 6 of the histogram, credits, 5 gauges
     assert history(counting, tmp_path)
     assert {workflow for workflow, _ in ends(tmp_path / "out")} == {"a"}
-    assert "15 series are beyond max_series" in capsys.readouterr().err
+    assert "16 series are beyond max_series" in capsys.readouterr().err
     counting.settings = SETTINGS
     counting.open()
     assert counting.poll()

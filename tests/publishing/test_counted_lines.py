@@ -177,11 +177,11 @@ def test_counters_that_could_not_be_renewed_go_after_three_polls_and_come_back_a
 
 
 def test_a_publication_holds_the_counters_and_knows_when_they_expire() -> None:
-    known = polled(ledger(), run(1))
+    known = polled(ledger(), run(1, "failed"))
     web = project("collectors: [runs]")
     publication = render(Snapshot(web, ledger=known), NOW, polled=False)
     assert {family.name for family in run_families.RUNS} <= publication.families
-    assert publication.series == {"runs": 14}
+    assert publication.series == {"runs": 16}
     assert publication.expires_at == NOW + 900.0
     assert "runs" not in render(Snapshot(project(), ledger=known), NOW, polled=False).series
 
@@ -190,13 +190,13 @@ def test_what_exceeds_the_limit_of_series_is_left_out_in_whole_branches() -> Non
     known = polled(ledger(), run(1), run(2, branch="develop"))
     settings = "collectors: [runs]\nbranches: [develop]\nmax_series: 20"
     publication = render(Snapshot(project(settings), ledger=known), NOW, counted=True)
-    assert publication.series == {"runs": 14}
-    assert publication.dropped["max_series"] == 14
+    assert publication.series == {"runs": 15}
+    assert publication.dropped["max_series"] == 15
 
 
 def test_a_store_shows_them_beside_the_rest() -> None:
     store = SnapshotStore()
-    store.publish([Snapshot(project("collectors: [runs]"), ledger=polled(ledger(), run(1)))], NOW)
+    store.publish([Snapshot(project("collectors: [runs]"), ledger=polled(ledger(), run(1, "failed")))], NOW)
     headers = [line for line in scraped(store.exposition).decode().splitlines() if line.startswith("# TYPE")]
     names = [family.name for family in run_families.RUNS]
     assert [line.split(" ")[2] for line in headers if line.split(" ")[2] in names] == names
@@ -208,7 +208,7 @@ def test_a_ledger_whose_collector_is_off_is_neither_shown_nor_waited_for() -> No
     assert not publication.families & {family.name for family in run_families.RUNS}
     assert (publication.series, publication.cut, publication.expires_at) == ({}, 0, None)
     on = render(replace(known, project=project("collectors: [runs]")), NOW, polled=True)
-    assert on.series == {"runs": 14}
+    assert on.series == {"runs": 15}
     off_again = render(known, NOW, polled=True, before=on.shown())
     assert not off_again.families & {family.name for family in run_families.RUNS}
     store = SnapshotStore()

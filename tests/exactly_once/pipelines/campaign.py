@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.circleci import RemoteCircle
 from tests.exactly_once import campaign
+from tests.exactly_once.pipelines import attempts
 from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS, WIRE
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
 from tests.exactly_once.pipelines.reading import counters_of, differences, gauges_of, read, shown
@@ -162,9 +163,8 @@ class PipelineCampaign(campaign.Campaign):
         def differ() -> list[str]:
             samples = read(self.look().text)
             facts = self.facts()
-            return differences(counters_of(samples), self.counts(facts)) + differences(
-                gauges_of(samples), gauges(facts, NAMED, SLUGS)
-            )
+            now = gauges(facts, NAMED, SLUGS) | attempts.red(facts, NAMED, dict.fromkeys(SLUGS, self.began))
+            return differences(counters_of(samples), self.counts(facts)) + differences(gauges_of(samples), now)
 
         wait_until(self.is_quiet, self.seen_within, 0.5, why="all that is not held to end")
         began = nearer = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tests.exactly_once.pipelines.attempts import RED
 from tests.exactly_once.pipelines.truth import IN_PROGRESS, OLDEST
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def counters_of(samples: Samples) -> Samples:
 
 
 def gauges_of(samples: Samples) -> Samples:
-    """What is in progress, among them."""
-    return {series: value for series, value in samples.items() if series[0] in (*IN_PROGRESS, *OLDEST)}
+    """What is in progress and what is red, among them."""
+    return {series: value for series, value in samples.items() if series[0] in (*IN_PROGRESS, *OLDEST, *RED)}
 
 
 def shown(series: str) -> bool:

@@ -17,6 +17,7 @@ from exporter.polling.organization_list import OrganizationList
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
+from tests.exactly_once.pipelines import attempts
 from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
 from tests.exactly_once.pipelines.reading import counters_of, gauges_of, read
@@ -254,6 +255,7 @@ class Story:
         return {series: value for series, value in counters_of(read(self.text())).items() if value}
 
     def in_progress(self) -> tuple[Samples, Samples]:
-        """What is shown to be in progress, and what is; without what is at 0."""
+        """What is shown to be in progress or red, and what is; without what is at 0."""
         shown = {series: value for series, value in gauges_of(read(self.text())).items() if value}
-        return shown, gauges(self.facts(), NAMED, SLUGS)
+        facts = self.facts()
+        return shown, gauges(facts, NAMED, SLUGS) | attempts.red(facts, NAMED, self.began)
