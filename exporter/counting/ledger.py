@@ -25,7 +25,7 @@ class FinishedRun:
     """One run to be counted. Times are Unix seconds, the stop None where it is not known.
 
     A `duration` that is a person's, as that of an approval, is not `measured`: the histogram leaves it out.
-    `pipeline` is the creation of its pipeline and a digest of its id, where that is known.
+    `pipeline` is the creation of its pipeline and its id, where that is known.
     """
 
     key: int
@@ -37,7 +37,7 @@ class FinishedRun:
     credits: Number = 0
     exemplar: Exemplar | None = None
     id: str = ""
-    pipeline: tuple[float, int] | None = None
+    pipeline: tuple[float, str] | None = None
 
     @classmethod
     def told(cls, row: Run, *, by_stop: bool) -> FinishedRun:
@@ -103,9 +103,9 @@ class BranchFacts:
         if run.status not in VERDICTS:
             return self
         stopped_at = run.created_at if run.stopped_at is None else run.stopped_at
-        pipeline = run.pipeline or (run.created_at, run.key)
-        failed = not VERDICTS[run.status]
-        verdict = red.Verdict(pipeline, run.created_at, run.id or str(run.key), failed, stopped_at)
+        identifier, failed = run.id or str(run.key), not VERDICTS[run.status]
+        pipeline = run.pipeline or (run.created_at, identifier)
+        verdict = red.Verdict(pipeline, run.created_at, identifier, failed, stopped_at)
         row = red.judged(self.row, verdict)
         return self if row is self.row else replace(self, row=row)
 

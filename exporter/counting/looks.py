@@ -253,10 +253,9 @@ class _Adding:
         duration, exemplar = lasted(run.created_at, stopped_at) if run.dated else None, None
         if stopped_at is not None and duration is not None:
             exemplar = Exemplar(run.id, duration, stopped_at)
-        key, of = key_of(run.id), self._look.pipeline
-        pipeline = (of.created_at, key_of(of.id))
+        key, of = key_of(run.id), (self._look.pipeline.created_at, self._look.pipeline.id)
         return FinishedRun(
-            key, run.status, run.created_at, stopped_at, duration, exemplar=exemplar, id=run.id, pipeline=pipeline
+            key, run.status, run.created_at, stopped_at, duration, exemplar=exemplar, id=run.id, pipeline=of
         )
 
 

@@ -22,10 +22,10 @@ SUCCESSES_KEPT = 5
 class Verdict(NamedTuple):
     """How one run ended.
 
-    `pipeline` is the creation of its pipeline and a digest of its id, or where that is not known of the run itself.
+    `pipeline` is the creation of its pipeline and its id, or where that is not known of the run itself.
     """
 
-    pipeline: tuple[float, int]
+    pipeline: tuple[float, str]
     created_at: float
     id: str
     failed: bool
@@ -83,5 +83,5 @@ def _cut(row: list[Verdict]) -> Row:
     return (*first, *newest)
 
 
-def _newest_first(row: Iterable[Verdict]) -> list[tuple[tuple[float, int], list[Verdict]]]:
+def _newest_first(row: Iterable[Verdict]) -> list[tuple[tuple[float, str], list[Verdict]]]:
     return [(pipeline, list(runs)) for pipeline, runs in groupby(row, key=lambda each: each.pipeline)][::-1]

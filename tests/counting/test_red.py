@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def verdict(pipeline: int, stop: float, *, failed: bool, attempt: int = 0) -> Verdict:
     """A run of the pipeline that was created at such a time."""
-    return Verdict((pipeline, pipeline), pipeline + attempt, f"{pipeline}/{attempt}", failed, stop)
+    return Verdict((pipeline, str(pipeline)), pipeline + attempt, f"{pipeline}/{attempt}", failed, stop)
 
 
 def told(verdicts: Iterable[Verdict]) -> Red:
