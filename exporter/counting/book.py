@@ -72,6 +72,8 @@ class Changes:
     cells: dict[Key, Cell | None] = field(default_factory=dict)
     delays: list[tuple[str, float]] = field(default_factory=list)
     """Of the runs that were counted: who told of each first, and its stop."""
+    missed: list[str] = field(default_factory=list)
+    """The ids of those that only Insights has told of."""
 
     def __bool__(self) -> bool:
         return self.whole or any(
@@ -230,10 +232,10 @@ class RunBook:
 
     def _fit(self) -> None:
         cells, by_stop = self.ledger.cells.values, PIPELINES in self._project.collectors
-        known = {key.labels[0] for key in cells}  # the first of the labels of each of their families
+        known = {branch for key in cells for branch in key.labels[:1]}  # it is the first label, where there is any
         gone = {branch for branch in known if not is_named(branch, self.label)}
         if gone:
-            self._cells.drop_where(lambda key, _: key.labels[0] in gone)
+            self._cells.drop_where(lambda key, _: not gone.isdisjoint(key.labels[:1]))
         bounds = {each.name: bounds_of(each, self._project) for each in run_families.COUNTED if each.buckets}
         anew = run_families.RUN_DURATION.name if self.ledger.by_stop != by_stop else ""
         for each, cell in cells.items():

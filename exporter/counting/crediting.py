@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporter.counting.book import RunBook
 from exporter.counting.ledger import FinishedRun
 from exporter.counting.pipeline_book import PipelineBook
+from exporter.runs.live import INSIGHTS
 from exporter.runs.reading import Run
 
 
@@ -60,9 +61,9 @@ def add(book: RunBook, name: str, rows: Iterable[Run]) -> None:
         elif baseline:
             book.pass_over(name, branch, FinishedRun.told(row, by_stop=False))
         else:
-            book.count(name, branch, FinishedRun.told(row, by_stop=False), "insights", credited=True)
+            book.count(name, branch, FinishedRun.told(row, by_stop=False), INSIGHTS, credited=True)
 
 
 def count(book: PipelineBook, name: str, row: Run) -> None:
     """Count a run by what Insights says of it, since CircleCI does not show the run itself."""
-    book.count(name, book.label(row.branch), FinishedRun.told(row, by_stop=True), "insights", credited=True)
+    book.count(name, book.label(row.branch), FinishedRun.told(row, by_stop=True), INSIGHTS, credited=True)

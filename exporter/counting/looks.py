@@ -13,7 +13,7 @@ from exporter.runs import jobs as job_runs
 from exporter.runs import watching
 from exporter.runs.branches import ALL_TAGS
 from exporter.runs.jobs import Job
-from exporter.runs.live import WatchedPipeline, WatchedRun
+from exporter.runs.live import INSIGHTS, POLLED, WatchedPipeline, WatchedRun
 from exporter.runs.pipelines import CANCELED, ERRORED, NOT_RUN, OUTCOMES, SUCCESS, WorkflowRun
 from exporter.runs.reading import key_of
 
@@ -194,7 +194,7 @@ class _Adding:
             return None
         jobs = self._look.jobs.get(run.id)
         after = watched or WatchedRun(
-            run.id, run.name, run.status, run.created_at, told_by=self._look.pipeline.told_by, unread=True
+            run.id, run.name, run.status, run.created_at, told_by=self._told_by(run.id), unread=True
         )
         first, unread = after.unread, after.unread and jobs is None
         after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None, unread=unread)
@@ -210,6 +210,13 @@ class _Adding:
         if after.ended_seen_at is None:
             after = replace(after, ended_seen_at=self._now)
         return self._ended(run, after, jobs)
+
+    def _told_by(self, run: str) -> str:
+        """Who told first of a run that was not watched: of one that a later look finds, that look did."""
+        pipeline = self._look.pipeline
+        if run in pipeline.shown:
+            return INSIGHTS
+        return pipeline.told_by if pipeline.looked_at is None else POLLED
 
     def _ended(self, run: WorkflowRun, after: WatchedRun, jobs: Sequence[Job] | None) -> WatchedRun | None:
         if run.status == CANCELED and not after.counted and not watching.has_settled(after, self._now):
@@ -245,7 +252,8 @@ class _Adding:
             self._book.jobs(run, self._branch, jobs, self._look.known_jobs, first=first)
 
     def _count(self, run: WorkflowRun, after: WatchedRun, stopped_at: float | None) -> None:
-        told_by, finished = self._look.told_by or after.told_by, self._finished(run, stopped_at)
+        told_by = after.told_by if after.told_by == INSIGHTS else self._look.told_by or after.told_by
+        finished = self._finished(run, stopped_at)
         self._book.count(run.name, self._branch, finished, told_by, credited=self._branch == ALL_TAGS)
         self.counted += 1
 

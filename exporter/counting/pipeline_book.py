@@ -16,7 +16,7 @@ from exporter.runs import watching
 from exporter.runs.branches import branch_label
 from exporter.runs.critical_path import PHASES, critical_path
 from exporter.runs.jobs import Job
-from exporter.runs.live import Live, WatchedPipeline
+from exporter.runs.live import INSIGHTS, Live, WatchedPipeline
 from exporter.runs.pipelines import CREATED, ERRORED, OUTCOMES, WorkflowRun, trigger_of
 from exporter.runs.reading import key_of
 
@@ -95,8 +95,12 @@ class PipelineBook(RunBook):
         self.watch(replace(pipeline, failures=failures, failed_at=self.now))
         return failures == watching.SET_ASIDE_AFTER > pipeline.failures
 
-    def look_soon(self, identifier: str) -> None:
+    def look_soon(self, identifier: str, shown: str = "") -> None:
+        """Have a pipeline looked at; Insights has `shown` a run of it, if one is named."""
         pipeline = self.live.pipelines[identifier]
+        if shown and shown not in pipeline.shown and pipeline.looked_at is not None:
+            pipeline = replace(pipeline, shown=(*pipeline.shown, shown))
+            self.watch(pipeline)
         if pipeline.wanted_at is None:
             self.watch(replace(pipeline, wanted_at=self.now, settled_at=None, revisits=0))
 
@@ -126,6 +130,9 @@ class PipelineBook(RunBook):
         super().count(name, branch, run, told_by, credited=credited)
         if not credited:
             self.ask_again(name, run.created_at)
+        if told_by == INSIGHTS:
+            self.add(run_families.MISSED_RUNS, 1)
+            self.changes.missed.append(run.id)
 
     def owed_since(self, name: str) -> float:
         """The creation of the oldest run of a workflow whose credits are waited for; now where there is none."""

@@ -16,6 +16,7 @@ _JOB = ("branch", "job_name", "project", "workflow")
     RUN_DURATION,
     RUN_CREDITS,
     PIPELINES_TOTAL,
+    MISSED_RUNS,
     JOB_RUNS,
     JOB_CRITICAL_PATH,
     JOB_RUN_DURATION,
@@ -49,6 +50,13 @@ _JOB = ("branch", "job_name", "project", "workflow")
         "Pipelines, each counted once; an errored one has a configuration that does not compile.",
         kind="counter",
         labels=("branch", "outcome", "project", "trigger"),
+    ),
+    Family(
+        "id",
+        "circleci_exporter_missed_runs_total",
+        "Finished workflow runs that only Insights has told of: neither a look at pipelines nor an event had.",
+        kind="counter",
+        labels=("project",),
     ),
     Family(
         "status",

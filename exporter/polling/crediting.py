@@ -17,6 +17,7 @@ from exporter.polling.attempt import Attempt
 from exporter.polling.kind import Step
 from exporter.polling.side_by_side import Asked, Task, Turn, asked
 from exporter.runs.entries import entries
+from exporter.runs.live import INSIGHTS
 from exporter.runs.reading import Run, key_of, read_page
 from exporter.state import StateStore
 
@@ -115,7 +116,7 @@ class Insights:
             identifier = yield from asked(lambda: ask.pipeline_of_run(attempt, slug, row.id), self._turn)
             if identifier not in self._step().book.live.pipelines:
                 found = yield from asked(lambda: ask.pipeline(attempt, slug, identifier), self._turn)
-                met(self._step().book, [found], told_by="insights")
+                met(self._step().book, [found], told_by=INSIGHTS)
         except (NotFoundError, ForbiddenError) as error:
             if error.of_all:
                 raise
@@ -127,4 +128,4 @@ class Insights:
                 crediting.count(self._step().book, name, row)
         else:
             self._refused.pop(row.key, None)
-            self._step().book.look_soon(identifier)
+            self._step().book.look_soon(identifier, row.id)

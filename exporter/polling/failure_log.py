@@ -84,6 +84,11 @@ class FailureLog:
         """Log a pipeline that CircleCI fails to tell of, while it answers other questions."""
         self._log.warning("pipeline set aside", project=project.name, pipeline=pipeline, error=error)
 
+    def missed(self, project: Project, runs: Iterable[str]) -> None:
+        """Log workflow runs that only Insights has told of."""
+        for run in runs:
+            self._log.warning("run missed until Insights showed it", project=project.name, workflow_id=run)
+
     def forget(self, slugs: Iterable[str]) -> None:
         """Forget projects that were removed: if they come back, their failures are logged again."""
         gone = set(slugs)

@@ -7,6 +7,7 @@ from typing import cast
 from exporter.counting import opening, pipeline_list
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.errors import ForbiddenError, NotFoundError, PollError, StateError
+from exporter.insights import run_families
 from exporter.insights.collectors import PIPELINES, RUNS
 from exporter.knowledge import absence, facts, plan
 from exporter.knowledge.snapshots import Facts, Snapshot
@@ -145,6 +146,7 @@ class Work:
             ledger, live = opening.first_look(ledger, project.runs.lookback, date=attempt.date(), now=attempt.now())
         limit = plan.counters_limit(snapshot)
         book = PipelineBook(ledger, live, project, label, now=attempt.now(), limit=limit)
+        book.show(run_families.MISSED_RUNS)
         if not begun:
             book.begin()
         return book

@@ -87,6 +87,7 @@ class PipelinesPoll:
                 self._store.keep(merged)
         if changed and work.book is not None:
             attempt.counted(work.book.changes.delays)
+            self._failures.missed(merged.project, work.book.changes.missed)
         for pipeline, error in (work.step().set_aside if work.book else {}).items():
             self._failures.set_aside(merged.project, pipeline, error)
         self._failures.outcomes(base, merged)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+INSIGHTS, POLLED = "insights", "pipelines"
+"""Who told of a run or pipeline first, besides an event."""
 _NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})
 
 
@@ -34,7 +36,7 @@ class WatchedRun:
     ended_seen_at: float | None = None
     unlisted_at: float | None = None
     counted: bool = False
-    told_by: str = "pipelines"
+    told_by: str = POLLED
     unread: bool = False
     missing: int = 0
     waiting_job: str = ""
@@ -49,6 +51,7 @@ class WatchedPipeline:
     since it was first heard of, or since something told of news. `settled_at` is since when all of it has ended,
     `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event told of
     the end of its newest run. `failures` is how many looks in a row have failed, the last of them at `failed_at`.
+    `shown` are runs that Insights has shown before a look found them.
     """
 
     id: str
@@ -65,10 +68,11 @@ class WatchedPipeline:
     settled_at: float | None = None
     revisits: int = 0
     runs: tuple[WatchedRun, ...] = ()
-    told_by: str = "pipelines"
+    told_by: str = POLLED
     hinted: bool = False
     failures: int = 0
     failed_at: float | None = None
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

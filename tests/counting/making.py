@@ -92,7 +92,7 @@ def counted(of: Ledger, branch: str = "main", name: str = "build") -> Counted:
     """What is shown of a workflow on a branch, and whether anything is held back."""
     found = Counted()
     for key, cell in of.cells.values.items():
-        if (key.labels[0], key.labels[-1]) == (branch, name):
+        if (key.labels[:1], key.labels[-1:]) == ((branch,), (name,)):
             found.held |= cell.held is not None
             match key.family:
                 case RUNS_TOTAL.name:

@@ -455,7 +455,7 @@ def test_jobs_that_can_never_be_read_cost_only_themselves() -> None:
         running.circle.fail("put", "/workflow/[^/]*/job", path="items.0.id")
         running.look(90)
         running.end(workflow)
-        running.looks(6)
+        running.looks(40, 120)
         assert (running.runs(), running.job_runs("build"), running.job_runs("test")) == (1, None, 1)
 
 
@@ -516,7 +516,7 @@ def test_credits_of_a_run_that_took_longer_than_the_lookback_are_added(tmp_path:
         assert (running.runs(), running.credits()) == (11, 17)
 
 
-def rerun_of_what_is_forgotten(running: Watching) -> None:
+def rerun_of_what_is_forgotten(running: Watching) -> str:
     """Have a run happen of which only Insights tells: a re-run of a pipeline older than the lookback."""
     running.begin()
     workflow = running.start()
@@ -526,8 +526,82 @@ def rerun_of_what_is_forgotten(running: Watching) -> None:
     assert running.runs() == 1
     created, stopped = running.now + 1, running.now + 31
     jobs = [{"name": "test", "status": "success", "started": created, "stopped": stopped}]
-    running.circle.pipelines.rerun(workflow, status="success", stopped=stopped, created=created, jobs=jobs)
+    again = running.circle.pipelines.rerun(workflow, status="success", stopped=stopped, created=created, jobs=jobs)
     running.pass_time(60)
+    return again.id
+
+
+def missed(running: Watching) -> tuple[float | None, list[str], float | None]:
+    """How many runs were missed, those that the log names, and how many Insights told of first."""
+    named = [call.kwargs["workflow_id"] for call in running.log.calls if "missed" in str(call.args[0])]
+    delays = running.value("circleci_exporter_run_delay_seconds_count", source="insights")
+    return running.value("circleci_exporter_missed_runs_total"), named, delays
+
+
+def test_a_run_that_only_insights_has_told_of_is_counted_as_missed_and_named_once_also_over_a_kill(
+    tmp_path: Path,
+) -> None:
+    settings = "pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}"
+    with watching(tmp_path / "state.sqlite", settings) as running:
+        rerun = rerun_of_what_is_forgotten(running)
+        assert missed(running) == (0, [], 0)
+        running.circle.fail("forbidden", "/pipeline/[^/]*/workflow$")
+        running.looks(15)
+        assert running.runs() == 1
+        running.circle.heal()
+        running.restart()
+        running.looks(25)
+        assert (running.runs(), *missed(running)) == (2, 1, [rerun], 1)
+        running.restart()
+        running.looks(25)
+        assert missed(running) == (1, [rerun], 0)  # delays are of this process
+
+
+def test_a_rerun_that_insights_shows_before_its_pipeline_is_looked_at_again_is_missed(tmp_path: Path) -> None:
+    settings = "pipelines: {idle_interval: 1m}, runs: {lookback: 3d, sweep: 10m}"
+    with watching(tmp_path / "state.sqlite", settings) as running:
+        running.begin()
+        workflow = running.start()
+        running.looks(2, 90)
+        running.end(workflow)
+        running.looks(24, 3600)
+        created, stopped = running.now + 1, running.now + 31
+        jobs = [{"name": "test", "status": "success", "started": created, "stopped": stopped}]
+        running.circle.pipelines.rerun(workflow, status="success", stopped=stopped, created=created, jobs=jobs)
+        running.looks(1, 60)
+        running.looks(20, 3600)
+        assert running.runs() == 2
+        count, named, delays = missed(running)
+        assert (count, len(named), delays) == (1, 1, 1)
+
+
+def test_a_rerun_that_a_look_finds_is_not_missed_though_insights_told_of_its_pipeline_first() -> None:
+    with watching(settings=SWEEPS) as running:
+        running.begin()
+        running.end(running.start(), at=running.now + 61)
+        running.looks(3)
+        running.circle.fail("forbidden", "/project/.*/pipeline$")
+        first = running.start()
+        running.end(first, at=running.now + 61)
+        running.looks(30)
+        running.circle.heal()
+        running.looks(20)
+        assert (running.runs(), missed(running)[0]) == (2, 1)
+        again = running.circle.pipelines.rerun(first, status="running")
+        running.looks(40, 120)
+        running.circle.pipelines.change_workflow(again.id, status="success", stopped=running.now)
+        running.looks(25)
+        assert (running.runs(), missed(running)[0]) == (3, 1)
+
+
+def test_no_run_is_missed_that_looks_have_found(tmp_path: Path) -> None:
+    with watching(tmp_path / "state.sqlite", SWEEPS) as running:
+        running.begin()
+        for _ in range(3):
+            running.end(running.start(), at=running.now + 61, credits=3)
+            running.looks(20)
+        running.looks(60)
+        assert (running.runs(), running.credits(), *missed(running)) == (3, 9, 0, [], 0)
 
 
 @pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
