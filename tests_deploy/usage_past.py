@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from tests.circleci import Circle
 
-READ_AGO = (15, 11, 8, 6, 5, 4, 3, 2, 1)
-"""Days ago at which usage is read: as many exports as an exporter starts in an hour, and two whole weeks of days."""
+READ_AGO = (15, 11, 8, 7, 6, 5, 4, 3, 2, 1)
+"""Days ago at which usage is read: each of the last week, and before it what makes two whole weeks."""
 FIRST_DAYS = 3
 DAY = 86_400
 MOST_STEPS = 1000

@@ -10,6 +10,7 @@ from deploy.grafana.panels import (
     CLOCK,
     CREDITS,
     DAY,
+    DOLLARS,
     MINUTES,
     RATIO,
     WHOLE,
@@ -76,8 +77,11 @@ def a_day(name: str = "credits", by: str = "", more: str = "") -> str:
 
 
 def whole_weeks() -> str:
-    """Only if this week and the one before were read to the last day, of every organization."""
-    both = f"{days()} == 7 and {days(then=' offset 7d')} == 7"
+    """Only if this week and the one before were read to the last day, of every organization.
+
+    A day can be read some hours later than the same day of the week before.
+    """
+    both = f"{days('7d6h')} >= 7 and {days('7d6h', ' offset 7d')} >= 7"
     return f"count({both}) == count(max by (organization) (circleci_usage_day_timestamp_seconds))"
 
 
@@ -102,6 +106,7 @@ def use(name: str) -> str:
 
 def _numbers(board: Dashboard) -> None:
     now = counted("credits")
+    before = now.replace("[7d]", "[7d] offset 7d")
     row(
         board,
         "Last 7 days",
@@ -116,8 +121,9 @@ def _numbers(board: Dashboard) -> None:
         number("Cost a day", f"{MONEY} {NEEDED}", priced(a_day()), unit=MONEY_UNIT, curve=True, width=5),
         change(
             "Credits vs the 7 days before",
-            f"Change of the credits of the last 7 days, once 14 whole days were read. {NEEDED}",
-            percent(f"{now} / ({now.replace('[7d]', '[7d] offset 7d')} > 0) - 1") + f" and on () ({whole_weeks()})",
+            f"Change of the credits a day of the last 7 days, once 14 whole days were read. {NEEDED}",
+            percent(f"({now} {by_days()}) / ({before} {by_days(then=' offset 7d')} > 0) - 1")
+            + f" and on () ({whole_weeks()})",
             unit="%",
             empty="After 14 whole days",
             steps=[(None, WELL), (10, DOUBTFUL), (30, BAD)],
@@ -164,7 +170,7 @@ def _credits(board: Dashboard) -> None:
                 f"Billed credits a day by {name}",
                 f"The six {names} with the most credits in the last 7 days. {EVERY_DAY} {NEEDED}",
                 lines,
-                unit=CREDITS,
+                unit=WHOLE,
                 stacked=True,
                 bars=True,
                 interval=DAY,
@@ -179,7 +185,7 @@ def _credits(board: Dashboard) -> None:
             "What the credits of all organizations were for: compute, Docker layer caching (dlc), users, storage, "
             f"network, IP ranges and leases. {EVERY_DAY} {NEEDED}",
             ranked(kinds, "kind", "{{kind}}", count=8, rank=kinds.replace("[1d]", "[7d]")),
-            unit=CREDITS,
+            unit=WHOLE,
             stacked=True,
             bars=True,
             interval=DAY,
@@ -192,7 +198,7 @@ def _credits(board: Dashboard) -> None:
             f"30 times the mean of the last 7 days: the ten most expensive projects. {MONEY} {NEEDED}",
             f"sort_desc(topk(10, {priced('30 * ' + a_day(by='project'))}))",
             "{{project}}",
-            unit=MONEY_UNIT,
+            unit=DOLLARS,
             width=12,
             height=10,
         ),

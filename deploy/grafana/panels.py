@@ -25,8 +25,8 @@ RATIO, SECONDS, COUNT, CREDITS, TIME, PER_SECOND = "percentunit", "s", "short", 
 # Minutes and hours, so that the ticks of an axis are round ones.
 MINUTES, HOURS, PER_HOUR = "suffix: min", "suffix: h", "suffix: /h"
 # What is alike in all rows of a column, however large the numbers are: 01:14:24, 0.39 s, 12,400.
-CLOCK, SHORT_SECONDS, MILLISECONDS, WHOLE = "dthms", "suffix: s", "suffix: ms", "locale"
-DECIMALS = {MINUTES: 1, HOURS: 1, SHORT_SECONDS: 2, MILLISECONDS: 0, WHOLE: 0}
+CLOCK, SHORT_SECONDS, MILLISECONDS, WHOLE, DOLLARS = "dthms", "suffix: s", "suffix: ms", "locale", "prefix:$"
+DECIMALS = {MINUTES: 1, HOURS: 1, SHORT_SECONDS: 2, MILLISECONDS: 0, WHOLE: 0, DOLLARS: 0}
 """Of the units that would have other ones in each row."""
 VALUE_SIZE = 28
 """Of all figures, or Grafana makes each as large as its panel allows."""
@@ -333,6 +333,8 @@ def bars(
         .thresholds(_thresholds(steps or [(None, color)]))
         .color_scheme(_color(model.FieldColorModeId.THRESHOLDS))
     )
+    if (decimals := DECIMALS.get(unit)) is not None:
+        panel.decimals(decimals)
     return panel.override_by_query("A", [_links(links)]) if links else panel
 
 

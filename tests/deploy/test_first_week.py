@@ -148,10 +148,29 @@ def test_credits_are_compared_only_between_two_weeks_that_were_read_to_the_last_
 ) -> None:
     rises, falls = (query("cost", "Credits vs the 7 days before", ref) for ref in "AB")
 
-    cases = [at(hour, each) for hour in (1, 24, 72, 8 * 24, 10 * 24, 13 * 24) for each in (rises, falls)]
-    cases += [at(15 * 24, rises), at(15 * 24, falls, **{'{change="0"}': 0})]
+    cases = [at(hour, each) for hour in (1, 24, 72, 8 * 24, 10 * 24, 11 * 24) for each in (rises, falls)]
+    for hour in (12 * 24, 13 * 24, 15 * 24):
+        cases += [at(hour, rises), at(hour, falls, **{'{change="0"}': 0})]
     cases += [at(HOURS, rises, **{'{change="100"}': 100}), at(HOURS, falls)]
     check(promtool, tmp_path, usage("a"), cases)
+
+
+def test_credits_are_compared_by_the_day_at_every_hour_though_a_day_is_read_later_or_sooner_than_a_week_ago(
+    promtool: Path, tmp_path: Path
+) -> None:
+    def read(hour: int) -> int:
+        """Days that were read: at noon, and in the fourth week four hours later, in the last one four hours sooner."""
+        late = 4 if 21 <= hour // 24 < 25 else -4 if hour // 24 >= 27 else 0
+        return max(0, (hour - 12 - late) // 24)
+
+    labels = '{organization="gh/a"}'
+    data = [
+        series(f"circleci_usage_job_credits_total{{{JOB}}}", lambda hour: 700 * read(hour)),
+        series(f"circleci_usage_day_timestamp_seconds{labels}", lambda hour: 86_400 * read(hour)),
+    ]
+
+    same = query("cost", "Credits vs the 7 days before", "B")
+    check(promtool, tmp_path, data, [at(hour, same, **{'{change="0"}': 0}) for hour in range(17 * 24, HOURS)])
 
 
 def test_credits_are_not_compared_while_another_organization_has_no_two_weeks(promtool: Path, tmp_path: Path) -> None:
