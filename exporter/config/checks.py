@@ -6,8 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from exporter.config.document import file_error
-from exporter.config.places import Document, dotted
+from exporter.config.document import Document, dotted, file_error
 from exporter.config.values import is_loopback
 from exporter.insights.collectors import COLLECTORS
 

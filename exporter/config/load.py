@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from exporter.config import checks
-from exporter.config.document import open_document, parse_document
+from exporter.config.document import Document
 from exporter.config.file import Config
-from exporter.config.places import Document
 from exporter.config.problems import read_part, report_unknown_keys
 from exporter.config.settings import OrganizationEntry, ProjectEntry, ProjectSettings
+from exporter.config.yaml_file import open_document, parse_document
 from exporter.errors import ConfigError
 
 _LISTS: Final[dict[str, Any]] = {"projects": ProjectEntry, "organizations": OrganizationEntry}

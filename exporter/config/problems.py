@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.config.places import Document, Key, dotted
+from exporter.config.document import Document, Key, dotted
 from exporter.config.section import Section
 
 _NOT_HERE: Final = "put the token in a file and name it in token_file, or set CIRCLECI_TOKEN"

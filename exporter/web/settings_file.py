@@ -14,11 +14,11 @@ from typing import Annotated, Any, ClassVar, Final
 import bcrypt
 from pydantic import Field, model_validator
 
-from exporter.config.document import open_document
-from exporter.config.places import Document
+from exporter.config.document import Document
 from exporter.config.problems import read_part
 from exporter.config.section import Section
 from exporter.config.values import FilePath, Scalar, mistake
+from exporter.config.yaml_file import open_document
 from exporter.errors import ConfigError
 
 CLIENT_AUTH_TYPES: Final = {

@@ -1,83 +1,91 @@
-"""Files as documents: bytes, encodings, sizes, and every mistake with its place."""
+"""A document: where mistakes are told to be, and how what was found is shown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from exporter.config.document import LARGEST_FILE, open_document, parse_document
-from exporter.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def data_of(text: str | bytes) -> object:
-    document = parse_document(text, "c.yml")
-    assert document.mistakes == []
-    return document.data
-
-
-def refusal_of(text: str | bytes) -> str:
-    with pytest.raises(ConfigError) as caught:
-        parse_document(text, "c.yml")
-    return str(caught.value)
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
-    assert data_of(b"\xef\xbb\xbfkey: 1") == {"key": 1}
+from exporter.config.document import Place, describe, dotted
+from exporter.config.yaml_file import parse_document
 
 
 @pytest.mark.parametrize(
-    ("content", "refusal"),
+    ("path", "text"),
     [
-        (b"a: b\nkey: \xff\n", "c.yml:2:6: not UTF-8: byte 0xff"),
-        ("a: é\nkey: ü".encode("latin-1"), "c.yml:1:4: not UTF-8: byte 0xe9"),
-        ("key: a\0b", "c.yml:1:7: character U+0000 is not allowed"),
-        ("a: 1\nkey: \x1b[31m", "c.yml:2:6: character U+001B is not allowed"),
-        ("key: \udcff", "c.yml:1:6: character U+DCFF is not allowed"),
-        ("a: 1\n---\nb: 2", "c.yml:2:1: second YAML document; put everything in one document"),
-        (
-            "a: b: c",
-            "c.yml:1:5: syntax error: mapping values are not allowed in this context",
-        ),
-        (" " * (LARGEST_FILE + 1), "c.yml: larger than 16 MiB"),
+        ((), ""),
+        (("circleci", "url"), "circleci.url"),
+        (("projects", 2, "windows", 0), "projects[2].windows[0]"),
+        ((0, "a"), "[0].a"),
+        (("labels", "cost center"), 'labels."cost center"'),
+        (("labels", ""), 'labels.""'),
+        (("a.b", "c"), '"a.b".c'),
+        (("x\n", "c"), '"x\\n".c'),
     ],
 )
-def test_what_is_no_yaml_is_refused_with_its_place(content: bytes | str, refusal: str) -> None:
-    assert refusal_of(content) == refusal
+def test_paths_are_written_as_people_write_them(path: tuple[str | int, ...], text: str) -> None:
+    assert dotted(path) == text
 
 
-def test_a_file_is_read_to_the_plain_value(tmp_path: Path) -> None:
-    file = tmp_path / "web.yml"
-    file.write_text("a: [1, two, null]\n")
-
-    assert open_document(file).data == {"a": [1, "two", None]}
-
-
-def test_lesser_mistakes_of_a_file_are_kept_with_their_places(tmp_path: Path) -> None:
-    file = tmp_path / "web.yml"
-    file.write_text("a: 1\na: 2\n1: 3\n")
-
-    assert [problem.file for problem in open_document(file).problems()] == [f"{file}:2:1", f"{file}:3:1"]
-
-
-def test_a_file_that_cannot_be_opened_is_a_problem_with_the_systems_words(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as missing:
-        open_document(tmp_path / "none.yml")
-    with pytest.raises(ConfigError) as directory:
-        open_document(str(tmp_path))
-
-    assert str(missing.value) == f"{tmp_path}/none.yml: no such file"
-    assert str(directory.value) == f"{tmp_path}: is a directory"
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "nothing"),
+        (True, "true"),
+        (5, "5"),
+        (0.5, "0.5"),
+        ({}, "an empty mapping"),
+        ({"token": "x"}, "a mapping"),
+        ([], "an empty list"),
+        ([1], "a list"),
+        ("naïve", '"naïve"'),
+        ('say "hi" \\', '"say "hi" \\"'),
+        ("\x1b[31m\u200b", '"\\x1b[31m\\u200b"'),
+        ("x" * 80, f'"{"x" * 80}"'),
+        ("x" * 81, f'"{"x" * 79}…"'),
+    ],
+)
+def test_values_are_shown_short_and_printable(value: object, text: str) -> None:
+    assert describe(value) == text
 
 
-@given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?, \n\t%@`<01é\0"), max_size=60) | st.text())
-def test_any_text_is_a_value_or_a_config_error(text: str) -> None:
-    try:
-        parse_document(text, "c.yml")
-    except ConfigError as error:
-        assert error.problems  # noqa: PT017  either outcome is good
+def test_a_place_without_a_line_is_the_file() -> None:
+    assert (Place(0, 0).within("f"), Place(3, 1).within("f")) == ("f", "f:3:1")
+
+
+def report(text: str, path: tuple[str | int, ...]) -> str:
+    document = parse_document(text, "f")
+    document.expected(path, "else")
+    return str(document.problems()[0])
+
+
+def test_a_mistake_is_told_where_its_value_stands() -> None:
+    assert report("a:\n  - b\n  - 1.10\n", ("a", 1)) == "f:3:5: a[1]: found 1.10; expected else"
+
+
+def test_a_path_is_cut_where_the_file_goes_no_deeper() -> None:
+    assert report("a:\n  - b\n", ("a", 0, "slug")) == 'f:2:5: a[0]: found "b"; expected else'
+
+
+def test_a_missing_key_is_told_at_its_mapping() -> None:
+    assert report("a:\n  - {b: 1}\n", ("a", 0, "slug")) == "f:2:5: a[0].slug: found a mapping; expected else"
+
+
+@pytest.mark.parametrize("key", ["token", "Circle-Token", "password", "PASSWD", "client_secret", "api_key", "apikey"])
+def test_values_of_keys_that_look_secret_are_not_shown(key: str) -> None:
+    shown = report(f"{key}: [hunter2]\n", (key, 0))
+
+    assert "hunter2" not in shown
+    assert "found a value that is not shown" in shown
+
+
+@pytest.mark.parametrize("token", ["CCIPAT_abc_hunter2", "hunter2 0123456789abcdef0123456789abcdef01234567"])
+def test_values_that_look_like_tokens_are_not_shown(token: str) -> None:
+    assert report(f"auth: {token}\n", ("auth",)) == "f:1:1: auth: found a value that is not shown; expected else"
+
+
+def test_mistakes_are_sorted_as_they_stand_in_the_file() -> None:
+    document = parse_document("a: 1\nb: {d: 1, c: 2}\n", "f")
+
+    for path in (("b", "c"), ("b", "d"), ("z",), ("a",)):
+        document.expected(path, "else")
+
+    assert [problem.path for problem in document.problems()] == ["z", "a", "b.d", "b.c"]

@@ -18,8 +18,8 @@ from exporter.config import (
     json_schema,
     markdown,
 )
-from exporter.config.document import parse_document
 from exporter.config.file import UsageSettings, Webhooks
+from exporter.config.yaml_file import parse_document
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Strict YAML: what a scalar means, what is refused, and where."""
+"""Strict YAML: what a scalar means, what is refused, and every mistake with its place."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.document import parse_document
-from exporter.config.events import DEEPEST, MOST_VALUES, Builder
+from exporter.config.yaml_file import DEEPEST, LARGEST_FILE, MOST_VALUES, open_document, parse_document
 from exporter.errors import ConfigError
 
 DATA = Path(__file__).with_name("testdata")
@@ -180,13 +179,13 @@ def test_tags_are_refused(tag: str, value: str) -> None:
 @pytest.mark.parametrize("loader", [yaml.CSafeLoader, yaml.SafeLoader])
 def test_half_a_surrogate_pair_does_not_get_in(loader: type[yaml.SafeLoader]) -> None:
     with pytest.raises(ConfigError):
-        Builder("c.yml", loader).build('key: "\\ud800"')
+        parse_document('key: "\\ud800"', "c.yml", loader)
 
 
 @pytest.mark.parametrize("file", sorted(DATA.glob("good-*.yml")), ids=lambda file: file.stem)
 def test_the_loader_in_python_does_what_the_one_in_c_does(file: Path) -> None:
-    in_c = Builder(file.name, yaml.CSafeLoader).build(file.read_text())
-    in_python = Builder(file.name, yaml.SafeLoader).build(file.read_text())
+    in_c = parse_document(file.read_text(), file.name, yaml.CSafeLoader)
+    in_python = parse_document(file.read_text(), file.name, yaml.SafeLoader)
 
     assert in_c.data == in_python.data
 
@@ -194,7 +193,7 @@ def test_the_loader_in_python_does_what_the_one_in_c_does(file: Path) -> None:
 @given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?, \n\t%@`<01é"), max_size=40))
 def test_both_loaders_agree_on_any_text_that_both_read(text: str) -> None:
     try:
-        read = [Builder("c.yml", loader).build(text).data for loader in (yaml.CSafeLoader, yaml.SafeLoader)]
+        read = [parse_document(text, "c.yml", loader).data for loader in (yaml.CSafeLoader, yaml.SafeLoader)]
     except ConfigError:
         return
 
@@ -217,3 +216,59 @@ trees = st.recursive(
 @given(trees)
 def test_json_is_read_as_what_it_is(tree: object) -> None:
     assert data_of(json.dumps(tree, ensure_ascii=False)) == tree
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key() -> None:
+    assert data_of(b"\xef\xbb\xbfkey: 1") == {"key": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "refusal"),
+    [
+        (b"a: b\nkey: \xff\n", "c.yml:2:6: not UTF-8: byte 0xff"),
+        ("a: é\nkey: ü".encode("latin-1"), "c.yml:1:4: not UTF-8: byte 0xe9"),
+        ("key: a\0b", "c.yml:1:7: character U+0000 is not allowed"),
+        ("a: 1\nkey: \x1b[31m", "c.yml:2:6: character U+001B is not allowed"),
+        ("key: \udcff", "c.yml:1:6: character U+DCFF is not allowed"),
+        ("a: 1\n---\nb: 2", "c.yml:2:1: second YAML document; put everything in one document"),
+        (
+            "a: b: c",
+            "c.yml:1:5: syntax error: mapping values are not allowed in this context",
+        ),
+        (" " * (LARGEST_FILE + 1), "c.yml: larger than 16 MiB"),
+    ],
+)
+def test_what_is_no_yaml_is_refused_with_its_place(content: bytes | str, refusal: str) -> None:
+    assert refusal_of(content) == refusal
+
+
+def test_a_file_is_read_to_the_plain_value(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("a: [1, two, null]\n")
+
+    assert open_document(file).data == {"a": [1, "two", None]}
+
+
+def test_lesser_mistakes_of_a_file_are_kept_with_their_places(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text("a: 1\na: 2\n1: 3\n")
+
+    assert [problem.file for problem in open_document(file).problems()] == [f"{file}:2:1", f"{file}:3:1"]
+
+
+def test_a_file_that_cannot_be_opened_is_a_problem_with_the_systems_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as missing:
+        open_document(tmp_path / "none.yml")
+    with pytest.raises(ConfigError) as directory:
+        open_document(str(tmp_path))
+
+    assert str(missing.value) == f"{tmp_path}/none.yml: no such file"
+    assert str(directory.value) == f"{tmp_path}: is a directory"
+
+
+@given(st.text(st.sampled_from("ab:-[]{}&*!|>'\"#?, \n\t%@`<01é\0"), max_size=60) | st.text())
+def test_any_text_is_a_value_or_a_config_error(text: str) -> None:
+    try:
+        parse_document(text, "c.yml")
+    except ConfigError as error:
+        assert error.problems  # noqa: PT017  either outcome is good
