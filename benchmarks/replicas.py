@@ -80,7 +80,7 @@ def commits(state: StateStore) -> dict[str, float]:
     chance = iter(fleet.snapshots(COMMITS, time.time()))
 
     def look(number: int) -> None:
-        run, jobs = {"build": {number: (int(time.time()), False)}}, {number * 100 + job: 1 for job in range(10)}
+        run, jobs = {"build": {number: (int(time.time()), False)}}, {number * 100 + job: (1, True) for job in range(10)}
         state.commit_counts(
             snapshot, Changes(runs=run, jobs=jobs, pipelines=dict(LIVE.pipelines), cells=dict(NOW_LEDGER.cells.values))
         )

@@ -67,7 +67,8 @@ class Changes:
     counted: set[int] = field(default_factory=set)
     """Of these runs: a commit is refused where one of them was remembered before."""
     credited: dict[str, set[int]] = field(default_factory=dict)
-    jobs: dict[int, int] = field(default_factory=dict)
+    jobs: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    """Job runs by key: the stop, and whether CircleCI's Usage export is due to have them too."""
     pipelines: dict[str, WatchedPipeline | None] = field(default_factory=dict)
     cells: dict[Key, Cell | None] = field(default_factory=dict)
     delays: list[tuple[str, float]] = field(default_factory=list)

@@ -12,7 +12,7 @@ from exporter.counting.cells import Exemplar
 from exporter.counting.ledger import FURTHEST, FinishedRun, Ledger
 from exporter.insights import run_families
 from exporter.runs import jobs as job_runs
-from exporter.runs import watching
+from exporter.runs import watching, whole
 from exporter.runs.branches import branch_label
 from exporter.runs.critical_path import PHASES, critical_path
 from exporter.runs.jobs import Job
@@ -50,17 +50,22 @@ class PipelineBook(RunBook):
         return self._live
 
     def begin(self) -> None:
-        """Write all of it: it is the first look."""
+        """Write all of it, as at the first look."""
         self.changes.whole = True
 
     def dated(self, ahead: float) -> None:
         """Note that CircleCI has just said by how many seconds this machine's clock is `ahead` of its own.
 
         If its clock was set back since the first look, that was earlier by the clock that times what happens now.
+        Where other job runs are kept than before, those of before are not all there.
         """
         began = self.live.began if self.live.began_at is None else self.live.began_at - ahead
         if began < self.live.began - STEP_BACK:
             self._live = replace(self.live, began=began)
+        chosen = whole.chosen(self._project)
+        if self.live.chosen != chosen:
+            self._live = replace(self.live, whole_from=self.now - ahead, chosen=chosen)
+            self.begin()
 
     def pipeline(self, pipeline: WatchedPipeline) -> WatchedPipeline:
         """Count a pipeline that has an outcome, or has settled; returns it as it is to be watched."""
@@ -189,7 +194,8 @@ class PipelineBook(RunBook):
             key = key_of(job.id)
             if not job.counts(run.created_at) or key in known or key in self.changes.jobs:
                 continue
-            self.changes.jobs[key] = int(job.stopped_at or run.created_at)
+            ran = job.started_at is not None and job.stopped_at is not None
+            self.changes.jobs[key] = int(job.stopped_at or run.created_at), ran
             is_new = not first or run.created_at > self.live.began
             if is_new if job.stopped_at is None else job.stopped_at > self.live.began:
                 wait = job_runs.wait_of(job, read, run.created_at) if run.dated else None

@@ -197,7 +197,7 @@ class Work:
         known = book.live.pipelines.keys()
         torn = walk.torn and self._postponed.torn < TORN_WALKS
         self._postponed.torn = self._postponed.torn + 1 if walk.torn else 0
-        if walk.found:
+        if walk.found or walk.failure is None:
             book.dated(own.ahead())
         new = walk.found.keys() - known
         walked = walk.failure is None and not torn

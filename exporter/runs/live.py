@@ -85,7 +85,8 @@ class Live:
     end, `covered_at` when the list of the organization last showed that nothing is missing, `newest_at` the creation of
     the newest pipeline. Of pipelines created before `floor` none is remembered. `owed` has workflows with runs older
     than what Insights is asked for, without credits or not counted yet: the name, from which creation on, and until
-    when they are waited for.
+    when they are waited for. Of job runs that ended since `whole_from`, by CircleCI's clock, the ids of all that the
+    settings have `chosen` are kept.
     """
 
     began: float
@@ -97,3 +98,5 @@ class Live:
     floor: float = 0.0
     pipelines: Mapping[str, WatchedPipeline] = field(default_factory=lambda: _NO_PIPELINES)
     owed: tuple[tuple[str, float, float], ...] = ()
+    whole_from: float | None = None
+    chosen: str = ""

@@ -5,6 +5,7 @@ What is damaged raises an exception of whatever kind.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -14,12 +15,12 @@ from exporter.state.damage import Damage
 from exporter.state.database import Connection, single
 from exporter.state.documents import Reader, document, parse, sealed, unsealed
 
-SCHEMA = (
-    """CREATE TABLE job (
-        project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
-        key INTEGER NOT NULL,
-        stopped_at INTEGER NOT NULL,
-        PRIMARY KEY (project, key)) WITHOUT ROWID""",
+_JOB_TABLE = """CREATE TABLE job (
+    project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
+    key INTEGER NOT NULL,
+    stopped_at INTEGER NOT NULL,{due}
+    PRIMARY KEY (project, key)) WITHOUT ROWID"""
+_WATCHED = (
     """CREATE TABLE pipeline (
         project INTEGER NOT NULL REFERENCES ledger ON DELETE CASCADE,
         id TEXT NOT NULL,
@@ -29,6 +30,10 @@ SCHEMA = (
         project INTEGER PRIMARY KEY REFERENCES ledger ON DELETE CASCADE,
         facts TEXT NOT NULL)""",
 )
+SCHEMA_2 = (_JOB_TABLE.format(due=""), *_WATCHED)
+"""The tables as version 2 made them."""
+SCHEMA = (_JOB_TABLE.format(due=" due INTEGER NOT NULL DEFAULT 0,"), *_WATCHED)
+WITH_DUE = "ALTER TABLE job ADD COLUMN due INTEGER NOT NULL DEFAULT 0"
 
 TABLES = ("live", "pipeline", "job")
 _READ_LIVE = Reader[Live](Live)
@@ -53,8 +58,8 @@ def write(connection: Connection, project: int, live: Live, changes: Changes, ol
     connection.executemany(_PIPELINE, [(project, id_, sealed(document(pipeline))) for id_, pipeline in kept.items()])
     again = known_jobs(connection, project, changes.jobs)
     connection.executemany(
-        "INSERT INTO job (project, key, stopped_at) VALUES (?, ?, ?)",
-        [(project, key, stopped_at) for key, stopped_at in changes.jobs.items() if key not in again],
+        "INSERT INTO job (project, key, stopped_at, due) VALUES (?, ?, ?, ?)",
+        [(project, key, at, int(due)) for key, (at, due) in changes.jobs.items() if key not in again],
     )
     if changes.whole or changes.floors:
         connection.execute(_FORGET, (project, oldest))
@@ -76,7 +81,7 @@ def read(connection: Connection, project: int, slug: str, damage: Damage) -> Liv
 
 def known_jobs(connection: Connection, project: int | None, keys: Collection[int]) -> set[int]:
     """Those of some jobs' keys that are remembered."""
-    return {key for (key,) in connection.execute(_KNOWN, (project, document(list(keys))))}
+    return {key for (key,) in connection.execute(_KNOWN, (project, json.dumps(list(keys))))}
 
 
 def forget(connection: Connection, project: int) -> None:

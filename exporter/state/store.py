@@ -19,19 +19,20 @@ from exporter.counting.ledger import Ledger
 from exporter.errors import StateError
 from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
+from exporter.runs import whole
 from exporter.runs.hints import Hint
 from exporter.runs.live import Live
 from exporter.state import hint_tables, live_tables, past, project_tables, run_tables
 from exporter.state.access import Access
 from exporter.state.damage import Damage
 from exporter.state.database import Database
+from exporter.state.due_jobs import DueJobs
 from exporter.state.file import StateFile
 from exporter.state.older import Older
 from exporter.state.records import Stored
 from exporter.state.usage_store import UsageStore
 from exporter.telemetry import Telemetry
 
-DAY = 86_400.0
 NO_HINTS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -65,7 +66,7 @@ class StateStore:
         self._telemetry, self._log = telemetry, log
         self._access = Access(database, server, telemetry, wall)
         self._damage = Damage(telemetry, log, database)
-        self.usage = UsageStore(self._access, self._damage)
+        self.usage, self.due = UsageStore(self._access, self._damage), DueJobs(self._access)
         if database.is_older:
             Older(self._access, telemetry, log, mine).begin_again()
 
@@ -215,7 +216,7 @@ class StateStore:
             if live is not None:
                 # Times of jobs are CircleCI's, from which this machine's may differ by days.
                 watched = [run.created_at for each in live.pipelines.values() for run in each.runs]
-                oldest = int(min([live.floor - DAY, *watched]))
+                oldest = int(min([live.floor - whole.KEPT_BEYOND, *watched]))
                 live_tables.write(self._connection, project, live, changes, oldest)
             hint_tables.delete(self._connection, self._server, followed)
 

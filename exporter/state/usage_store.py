@@ -21,33 +21,35 @@ from exporter.state.documents import document, parse, sealed, unsealed
 Facts = TypeVar("Facts")
 NOTHING: Mapping[Key, Cell | None] = MappingProxyType({})
 
-SCHEMA = (
-    """CREATE TABLE usage_organization (
-        id INTEGER PRIMARY KEY,
-        server TEXT NOT NULL,
-        slug TEXT NOT NULL,
-        facts TEXT NOT NULL,
-        UNIQUE (server, slug))""",
-    """CREATE TABLE usage_job (
-        organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
-        key INTEGER NOT NULL,
-        export INTEGER NOT NULL,
-        day INTEGER NOT NULL,
-        last INTEGER NOT NULL,
-        series INTEGER NOT NULL,
-        cpu_median REAL,
-        cpu_max REAL,
-        memory_median REAL,
-        memory_max REAL,
-        PRIMARY KEY (organization, key)) WITHOUT ROWID""",
-)
+_ORGANIZATION_TABLE = """CREATE TABLE usage_organization (
+    id INTEGER PRIMARY KEY,
+    server TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    UNIQUE (server, slug))"""
+_JOB_TABLE = """CREATE TABLE usage_job (
+    organization INTEGER NOT NULL REFERENCES usage_organization ON DELETE CASCADE,
+    key INTEGER NOT NULL,
+    export INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    series INTEGER NOT NULL,
+    cpu_median REAL,
+    cpu_max REAL,
+    memory_median REAL,
+    memory_max REAL,{due}
+    PRIMARY KEY (organization, key)) WITHOUT ROWID"""
+SCHEMA_3 = (_ORGANIZATION_TABLE, _JOB_TABLE.format(due=""))
+"""The tables as version 3 made them."""
+SCHEMA = (_ORGANIZATION_TABLE, _JOB_TABLE.format(due=" due INTEGER NOT NULL DEFAULT 0,"))
+WITH_DUE = "ALTER TABLE usage_job ADD COLUMN due INTEGER NOT NULL DEFAULT 0"
 _READ = "SELECT id, facts FROM usage_organization WHERE server = ? AND slug = ?"
 _NUMBER = "SELECT id FROM usage_organization WHERE server = ? AND slug = ?"
 _ORGANIZATION = """INSERT INTO usage_organization (server, slug, facts) VALUES (?, ?, ?)
     ON CONFLICT (server, slug) DO UPDATE SET facts = excluded.facts RETURNING id"""
 _JOB = """INSERT INTO usage_job
-    (organization, key, export, day, last, series, cpu_median, cpu_max, memory_median, memory_max)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    (organization, key, export, day, last, series, cpu_median, cpu_max, memory_median, memory_max, due)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _KNOWN = """SELECT key FROM usage_job
     WHERE organization = ? AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 _MEDIAN = """SELECT series, AVG(used) FROM (
@@ -71,13 +73,17 @@ FORGET_ALL = ("DELETE FROM organization_cell", "UPDATE usage_organization SET fa
 
 
 class StoredJobRun(NamedTuple):
-    """A job run: the key of its id, its day, the latest of its days, its series, and its use of CPU and memory."""
+    """A job run: the key of its id, its day, the latest of its days, its series, and its use of CPU and memory.
+
+    Where it is `due`, the project's own ledger must have it too.
+    """
 
     key: int
     day: int
     last: int
     series: int
     use: Sequence[float | None]
+    due: bool = False
 
 
 def forget_all(connection: Connection, server: str | None) -> int:
@@ -144,7 +150,9 @@ class UsageStore:
                 return set()
             known = {key for (key,) in self._connection.execute(_KNOWN, (organization, json.dumps(list(runs))))}
             new = [runs[key] for key in sorted(runs.keys() - known)]
-            rows = [(organization, run.key, export, run.day, run.last, run.series, *run.use) for run in new]
+            rows = [
+                (organization, run.key, export, run.day, run.last, run.series, *run.use, int(run.due)) for run in new
+            ]
             self._connection.executemany(_JOB, rows)
             return {run.key for run in new}
 

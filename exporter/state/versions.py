@@ -57,11 +57,18 @@ SUMS = tuple(
 )
 """What versions 4 and 5 had beside the keys of runs and jobs."""
 WITHOUT_SUMS = ("DROP TABLE run_sums", "DROP TABLE job_sums")
-_ALWAYS = (*project_tables.SCHEMA, *run_tables.SCHEMA, *live_tables.SCHEMA, *hint_tables.SCHEMA, *generation.SCHEMA)
+_RUNS, _HINTS = (*project_tables.SCHEMA, *run_tables.SCHEMA), (*hint_tables.SCHEMA, *generation.SCHEMA)
+_ALWAYS = (*_RUNS, *live_tables.SCHEMA_2, *_HINTS)
 _SECOND = (*_ALWAYS, COUNTER)
 TO_CELLS = (cell_tables.OF_PROJECTS.schema, cells_upgrade.upgrade, "DROP TABLE counter")
-TO_ORGANIZATION_CELLS = (cell_tables.OF_ORGANIZATIONS.schema, cells_upgrade.upgrade_usage, "DROP TABLE usage_cell")
-_USAGE = (*usage_store.SCHEMA, USAGE_CELL)
+TO_ORGANIZATION_CELLS = (
+    cell_tables.OF_ORGANIZATIONS.schema,
+    cells_upgrade.upgrade_usage,
+    "DROP TABLE usage_cell",
+    live_tables.WITH_DUE,
+    usage_store.WITH_DUE,
+)
+_USAGE = (*usage_store.SCHEMA_3, USAGE_CELL)
 _CELLS = (*_ALWAYS, cell_tables.OF_PROJECTS.schema)
 VERSIONS = {
     1: Version((*project_tables.SCHEMA, *run_tables.SCHEMA_1), ()),
@@ -69,7 +76,7 @@ VERSIONS = {
         _SECOND,
         (
             "ALTER TABLE run ADD COLUMN credited INTEGER NOT NULL DEFAULT 1",
-            *live_tables.SCHEMA,
+            *live_tables.SCHEMA_2,
             *hint_tables.SCHEMA,
             *generation.SCHEMA,
             COUNTER,
@@ -79,7 +86,17 @@ VERSIONS = {
     4: Version((*_SECOND, *_USAGE, *SUMS), SUMS),
     5: Version((*_CELLS, *_USAGE, *SUMS), TO_CELLS),
     6: Version((*_CELLS, *_USAGE), WITHOUT_SUMS),
-    7: Version((*_CELLS, *usage_store.SCHEMA, cell_tables.OF_ORGANIZATIONS.schema), TO_ORGANIZATION_CELLS),
+    7: Version(
+        (
+            *_RUNS,
+            *live_tables.SCHEMA,
+            *_HINTS,
+            *usage_store.SCHEMA,
+            cell_tables.OF_PROJECTS.schema,
+            cell_tables.OF_ORGANIZATIONS.schema,
+        ),
+        TO_ORGANIZATION_CELLS,
+    ),
 }
 VERSION = max(VERSIONS)
 

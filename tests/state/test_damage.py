@@ -59,7 +59,9 @@ def remember(found: Opened) -> None:
         every = Snapshot(project, FACTS, KNOWN.parts, OUTCOMES, polled_at=NOW, ledger=NOW_LEDGER, live=LIVE)
         keys = {7919**3 * number: int(NOW) - number for number in range(300)}
         runs = {"build": {key: (created_at, True) for key, created_at in keys.items()}}
-        found.state.commit_counts(every, Changes(whole=True, runs=runs, jobs=keys))
+        found.state.commit_counts(
+            every, Changes(whole=True, runs=runs, jobs={key: (at, True) for key, at in keys.items()})
+        )
 
 
 def fill(found: Opened) -> None:

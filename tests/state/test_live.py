@@ -42,7 +42,7 @@ AT = int(NOW)
 EVERYTHING = Changes(
     whole=True,
     runs={"build": {1: (AT, True), 2: (AT, False)}},
-    jobs={11: AT, 12: AT - 60},
+    jobs={11: (AT, True), 12: (AT - 60, False)},
     pipelines=dict(LIVE.pipelines),
     cells=dict(CELLS),
 )
@@ -86,7 +86,7 @@ def test_only_what_changed_is_written_and_what_went_is_deleted(path: Place) -> N
     live = replace(LIVE, listed_at=NOW, pipelines={"p1": looked})
     gone = dict.fromkeys(CELLS.keys() - {RUNS})
     with opened(path) as found:
-        changes = Changes(pipelines={"p1": looked, "p2": None}, cells={RUNS: grown, **gone}, jobs={13: AT})
+        changes = Changes(pipelines={"p1": looked, "p2": None}, cells={RUNS: grown, **gone}, jobs={13: (AT, True)})
         found.state.commit_counts(snapshot(live), changes)
     with opened(path) as found:
         [stored] = found.state.load()
@@ -109,7 +109,7 @@ def test_credits_and_floors_reach_the_runs_of_their_workflow(path: Place) -> Non
 
 def test_a_run_or_job_that_comes_again_is_remembered_as_it_was(path: Place) -> None:
     with opened(path) as found:
-        again = Changes(runs={"build": {1: (AT, False), 5: (AT, True)}}, jobs={11: AT + 5, 13: AT})
+        again = Changes(runs={"build": {1: (AT, False), 5: (AT, True)}}, jobs={11: (AT + 5, True), 13: (AT, True)})
         found.state.commit_counts(snapshot(), again)
         assert found.state.known(SLUG, "build", [1, 5]) == {1: True, 5: True}
         assert jobs(found) == {11, 12, 13}
@@ -127,7 +127,9 @@ def test_jobs_that_stopped_before_the_lookback_are_forgotten_unless_their_pipeli
 
 def test_a_commit_that_fails_writes_nothing_at_all(path: Place) -> None:
     huge = replace(WATCHED, branch=rows_of("x").hex() * 100_000)
-    changes = Changes(runs={"build": {9: (AT, True)}}, jobs={13: AT}, cells={RUNS: None}, pipelines={"p1": huge})
+    changes = Changes(
+        runs={"build": {9: (AT, True)}}, jobs={13: (AT, True)}, cells={RUNS: None}, pipelines={"p1": huge}
+    )
     with opened(path) as found:
         found.fill()
         with pytest.raises(StateError, match="full"):

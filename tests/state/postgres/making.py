@@ -44,6 +44,8 @@ def back_to_first(database: Address) -> None:
     for column in ("commits", "begun", "begun_epoch", "lacking"):
         database.run(f"ALTER TABLE lease DROP COLUMN {column}")
     database.run("ALTER TABLE circleci_exporter_schema DROP COLUMN written")
+    for table in ("job", "usage_job"):
+        database.run(f"ALTER TABLE {table} DROP COLUMN due")
     for statement in versions.SUMS:
         database.run(dialect.table(statement))
     for before, now in (("counter", "cell"), ("usage_cell", "organization_cell")):
