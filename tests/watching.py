@@ -30,7 +30,12 @@ SLUG = "gh/acme/web"
 
 
 class Watching:
-    """One project whose pipelines are watched. Its only pipelines are those that a test adds."""
+    """One project whose pipelines are watched. Its only pipelines are those that a test adds.
+
+    `further` is more of the configuration, `others` are further projects, which are looked at too.
+    """
+
+    further = others = ""
 
     def __init__(self, path: Path | None = None, settings: str = "", collectors: str = PIPELINES) -> None:
         """`settings` stand on the project; a path of None keeps state in memory. Lists are walked every minute."""
@@ -47,18 +52,20 @@ class Watching:
         path = f"'{self.path}'" if self.path else "null"
         config = parse(
             f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
-            f"state: {{path: {path}}}\n"
-            f"projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}]"
+            f"state: {{path: {path}}}\n{self.further}"
+            f"projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}{self.others}]"
         )
-        self.project = config.projects[0]
+        self.config, self.project = config, config.projects[0]
         environ = {"CIRCLECI_TOKEN": self.circle.token}
         self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=self.clocks())
-        snapshot = Snapshot(self.project)
-        for found in engine.state.load():
-            live = found.live if PIPELINES in self.project.collectors else None
-            ledger = found.ledger and found.ledger.shown_anew(self.now)
-            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
-        engine.store.publish([snapshot], self.now)
+        known = {found.slug: found for found in engine.state.load()}
+        for project in config.projects:
+            snapshot = Snapshot(project)
+            if found := known.get(project.slug):
+                live = found.live if PIPELINES in project.collectors else None
+                ledger = found.ledger and found.ledger.shown_anew(self.now)
+                snapshot = Snapshot(project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
+            engine.store.publish([snapshot], self.now)
 
     def clocks(self) -> Clocks:
         """Nobody waits, and one question is asked after another."""
@@ -92,9 +99,11 @@ class Watching:
     def look(self, after: float = 0.0) -> None:
         """Let time pass, and do what is due."""
         self.pass_time(after)
-        poll = self.engine.begin(SLUG, PIPELINES_POLL if PIPELINES in self.project.collectors else RUNS_POLL)
-        while poll is not None and poll.step():
-            pass
+        for project in self.config.projects:
+            kind = PIPELINES_POLL if PIPELINES in self.project.collectors else RUNS_POLL
+            poll = self.engine.begin(project.slug, kind)
+            while poll is not None and poll.step():
+                pass
 
     def begin(self) -> None:
         """Have the first look, before anything happens."""

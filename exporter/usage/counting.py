@@ -16,7 +16,8 @@ from exporter.insights.payloads import Unreadable, text
 from exporter.runs import jobs
 from exporter.runs.reading import key_of
 from exporter.usage import columns, families
-from exporter.usage.columns import KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
+from exporter.usage.columns import BEGUN, KINDS, MILLION, NAMES, NULL, READ, RECORD, SECONDS, TIMES, TOTAL, USE
+from exporter.usage.comparing import NOBODY, Judge
 
 Found = TypeVar("Found")
 NONE = "none"
@@ -28,6 +29,7 @@ _TIMES = slice(READ.index(TIMES[0]), READ.index(TIMES[-1]) + 1)
 _AMOUNTS = slice(READ.index(SECONDS), READ.index(TOTAL) + 1)
 _USE = slice(READ.index(USE[0]), READ.index(USE[-1]) + 1)
 _NAMES = slice(READ.index(NAMES[0]), READ.index(NAMES[-1]) + 1)
+_BEGUN = slice(READ.index(BEGUN[0]), READ.index(BEGUN[-1]) + 1)
 _PROVIDERS = {"github": "gh", "bitbucket": "bb"}
 _MICROSECOND_DAY, _MICROSECOND = 86_400 * MILLION, MILLION
 
@@ -43,11 +45,15 @@ class Queue:
 
 @dataclass(slots=True)
 class Series:
-    """What the new runs of one job in one resource class add; `id` stands for its labels."""
+    """What the new runs of one job in one resource class add; `id` stands for its labels.
+
+    Where its runs are kept by the exporter's own ledger too, `lookback` is how far that looks back, in seconds.
+    """
 
     labels: tuple[str, str, str, str]
     id: int
     queue: Queue
+    lookback: float | None = None
     credits: int = 0
     seconds: int = 0
     runs: Counter[str] = field(default_factory=Counter)
@@ -58,7 +64,8 @@ class JobRun(NamedTuple):
 
     `key` stands for its id, `day` is its date (0 where it has none), `last` the latest of its days. Credits by kind,
     then their total; seconds and queue time are in millionths, the latter -1 where it is not known; `use` is CPU and
-    memory in percent, median and maximum of each.
+    memory in percent, median and maximum of each. Where the ledger may have it too, `told` is its id, when its pipeline
+    was created and its workflow began, as they were sent.
     """
 
     key: int
@@ -70,6 +77,7 @@ class JobRun(NamedTuple):
     seconds: int
     queue: int
     use: tuple[float | None, ...]
+    told: tuple[str, ...] = ()
 
 
 class Sums:
@@ -77,10 +85,11 @@ class Sums:
 
     `projects` are labels by project id, `bounds` those of the histogram of queue times in seconds. `newest` is the
     latest day of all rows that were met, 0 while none was, `unread` counts columns that were missing or unreadable.
+    The `judge` says of which jobs a ledger keeps the runs.
     """
 
-    def __init__(self, projects: Mapping[str, str], bounds: tuple[float, ...]) -> None:
-        self._projects, self._bounds = projects, bounds
+    def __init__(self, projects: Mapping[str, str], bounds: tuple[float, ...], judge: Judge = NOBODY) -> None:
+        self._projects, self._bounds, self._judge = projects, bounds, judge
         self._series: dict[tuple[str, ...], Series] = {}
         self._by_labels: dict[tuple[str, ...], Series] = {}
         self._queues: dict[tuple[str, str], Queue] = {}
@@ -155,17 +164,19 @@ class Sums:
         except Unreadable:  # one of them, so each by itself
             times, use = self._read_each(columns.moment, fields, _TIMES), self._read_each(columns.percent, fields, _USE)
             seconds, *credits_ = (each or 0 for each in self._read_each(columns.millionths, fields, _AMOUNTS))
-        latest = max(filter(None, times), default=None)
+        latest, series = max(filter(None, times), default=None), self._series_of(fields[_NAMES])
+        kept = series.lookback is not None and None not in times[1:]
         return JobRun(
             key_of(identifier),
             ordinal,
             ordinal if latest is None else max(ordinal, latest.toordinal()),
-            self._series_of(fields[_NAMES]),
+            series,
             word,
             tuple(credits_),
             seconds,
             _queue(times[0], times[1]),
             use,
+            (identifier, *fields[_BEGUN]) if kept else (),
         )
 
     def _read_each(
@@ -207,7 +218,8 @@ class Sums:
             if queue is None:
                 queue = Queue((project, resource_class), [0] * (len(self._bounds) + 1))
                 self._queues[queue.labels] = queue
-            known = self._by_labels[labels] = Series(labels, series_id(labels), queue)
+            lookback = self._judge.lookback(project, workflow, job)
+            known = self._by_labels[labels] = Series(labels, series_id(labels), queue, lookback)
         return known
 
     def _name(self, value: str, name: str) -> str:

@@ -68,5 +68,17 @@ DAY = Family(
     "Start of the newest day counted, in UTC.",
     labels=("organization",),
 )
-FAMILIES = (CREDITS, JOB_CREDITS, JOB_SECONDS, JOB_RUNS, QUEUE, *RATIOS, DAY)
+RECONCILED = Family(
+    "JOB_ID",
+    "circleci_exporter_reconciled_job_runs",
+    "Job runs that ended on the newest day compared: in the Usage export and in the counters here, or in one of them.",
+    labels=("project", "result"),
+)
+RECONCILED_DAY = Family(
+    "JOB_RUN_STOPPED_AT",
+    "circleci_exporter_reconciled_day_timestamp_seconds",
+    "Start of the newest day that was compared with the counters here, in UTC.",
+    labels=("organization",),
+)
+FAMILIES = (CREDITS, JOB_CREDITS, JOB_SECONDS, JOB_RUNS, QUEUE, *RATIOS, DAY, RECONCILED, RECONCILED_DAY)
 """The families in the order of a scrape."""

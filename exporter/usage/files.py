@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from exporter.errors import PollError, RequestTimeout, Stopped, TruncatedError
@@ -22,10 +22,15 @@ class Files:
     """Reads one export. Its job runs are stored under the number that the export will have, and count only with it."""
 
     def __init__(
-        self, api: UsageApi, state: UsageStore, stop: threading.Event, failed: Callable[[PollError], None]
+        self,
+        api: UsageApi,
+        state: UsageStore,
+        stop: threading.Event,
+        failed: Callable[[PollError], None],
+        due: Callable[[Iterable[JobRun]], set[int]] = lambda _runs: set(),
     ) -> None:
-        """`failed` gets each failure after which a file is asked for again."""
-        self._api, self._state, self._stop, self._failed = api, state, stop, failed
+        """`failed` gets each failure after which a file is asked for again; `due` says which job runs are compared."""
+        self._api, self._state, self._stop, self._failed, self._due = api, state, stop, failed, due
 
     def read(self, slug: str, counted: int, urls: Sequence[str], sums: Sums) -> None:
         """Add what the files have that is new to `sums`. Raises PollError or Stopped; then nothing of it counts."""
@@ -50,8 +55,10 @@ class Files:
                 first: dict[int, JobRun] = {}
                 for run in batch:
                     first.setdefault(run.key, run)
+                due = self._due(first.values())
                 stored = {
-                    key: StoredJobRun(key, run.day, run.last, run.series.id, run.use) for key, run in first.items()
+                    key: StoredJobRun(key, run.day, run.last, run.series.id, run.use, key in due)
+                    for key, run in first.items()
                 }
                 new = self._state.keep_new(slug, export, stored)
                 sums.add(run for key, run in first.items() if key in new)

@@ -11,7 +11,8 @@ from exporter.counting.room import samples
 from exporter.insights.family import Family
 from exporter.publishing.counted_lines import line
 from exporter.publishing.sections import how_many_fit
-from exporter.usage.families import CREDITS, DAY, FAMILIES, QUEUE, RATIOS
+from exporter.usage.comparing import RESULTS, Reconciled
+from exporter.usage.families import CREDITS, DAY, FAMILIES, QUEUE, RATIOS, RECONCILED, RECONCILED_DAY
 from exporter.usage.planning import start_of
 
 PERCENT = 100
@@ -26,13 +27,14 @@ class Shown:
     """What a scrape has of one organization.
 
     Its counters and histograms; the newest day read, 0 while none is shown; the use of CPU and memory on it, in
-    percent, by labels, for each of the four families.
+    percent, by labels, for each of the four families; what came of the newest day that was compared.
     """
 
     organization: str
     cells: Mapping[Key, Cell] = field(default_factory=dict)
     newest: int = 0
     use: Sequence[Mapping[tuple[str, ...], float]] = ()
+    reconciled: Reconciled = field(default_factory=Reconciled)
 
 
 def sample_lines(
@@ -47,7 +49,8 @@ def sample_lines(
     dropped: dict[str, int] = {}
     for each in shown:
         rows, sizes = _rows(each, bounds)
-        fitting = how_many_fit(sizes, room - 1)  # beside the day
+        compared = len(RESULTS) * len(each.reconciled.projects) + bool(each.reconciled.day)
+        fitting = how_many_fit(sizes, room - 1 - compared)  # beside the day
         dropped[each.organization] = sum(sizes[fitting:])
         for row in rows[:fitting]:
             for (family, labels), value in row.items():
@@ -58,6 +61,11 @@ def sample_lines(
                     known[labels] = total(known[labels], value)
         if each.newest:
             values[DAY.name][each.organization,] = start_of(each.newest)
+        if each.reconciled.day:
+            values[RECONCILED_DAY.name][each.organization,] = start_of(each.reconciled.day)
+        for found in each.reconciled.projects:
+            for result, count in zip(RESULTS, (found.both, found.export_only, found.here_only), strict=True):
+                values[RECONCILED.name][found.project, result] = count
     return [(family, _family(family, values[family.name])) for family in FAMILIES if values[family.name]], dropped
 
 

@@ -18,6 +18,7 @@ from exporter.usage.families import COLLECTOR, JOB_CREDITS
 from exporter.usage.files import Files
 from exporter.usage.lines import Shown
 from exporter.usage.planning import Export, Look, Progress, Start
+from exporter.usage.reconciling import Reconciling
 
 LONGEST_WAIT = 60.0
 """Seconds after which it is decided again what to do: a day may have begun, or the clock been set."""
@@ -39,6 +40,7 @@ class OrganizationExports:
         self.shown = Shown(slug)
         self._progress = Progress()
         self._cells, self._bounds = Cells(), source.config.defaults.pipelines.wait_buckets
+        self._reconciling = Reconciling(slug, source.parts, self._projects)
         self._loaded = False
         self._restarted = False
         self._began = self._showing_since = self._clocks.monotonic()
@@ -74,6 +76,7 @@ class OrganizationExports:
             self._identify()
         now = attempts.clocks.wall()
         self._progress = planning.believed(self._progress, now, config.usage.interval)
+        self._reconcile()
         try:
             match planning.next_step(self._progress, now, self._today(), restarted=self._restarted):
                 case Start() as window:
@@ -142,8 +145,9 @@ class OrganizationExports:
 
     def _read(self, export: Export, urls: tuple[str, ...]) -> None:
         """Read a completed export, count it, and show its series at 0 or as they were before."""
-        sums = Sums(identity.labels(self._store), self._bounds)
-        files = Files(self._api, self._state, self._source.parts.stop, self.failed)
+        judge = self._reconciling.begin(self._progress.newest)
+        sums = Sums(identity.labels(self._store), self._bounds, judge)
+        files = Files(self._api, self._state, self._source.parts.stop, self.failed, self._reconciling.due)
         files.read(self.slug, self._progress.exports, urls, sums)
         self._count(export, sums)
         self._source.recovered(self.slug)
@@ -161,6 +165,16 @@ class OrganizationExports:
         day = planning.written(read.newest)[:10] if read.newest else None
         attempts.log.info("Usage export read", organization=self.slug, rows=sums.rows, day=day)
         self._show()
+
+    def _reconcile(self) -> None:
+        """Hold the newest day against the ledgers, once after each export."""
+        progress = self._progress
+        if progress.uncompared:
+            found = self._reconciling.reconciled(progress.newest, progress.exports)
+            if found is not None:
+                kept = found if found.projects else progress.reconciled
+                self._write(replace(progress, uncompared=False, reconciled=kept))
+                self._show()
 
     def _release(self) -> None:
         """Show the newest export once its series have been there at 0 for long enough."""
@@ -180,16 +194,24 @@ class OrganizationExports:
         """Publish what is known: while an export is held, the gauges are those of the one before."""
         progress, cells = self._progress, self._cells
         if cells.held:
-            self.shown = replace(self.shown, cells=cells.values, newest=progress.before)
+            shown = replace(self.shown, cells=cells.values, newest=progress.before)
         else:
-            self.shown = Shown(self.slug, cells.values, progress.newest, self._use())
+            shown = Shown(self.slug, cells.values, progress.newest, self._use())
+        self.shown = replace(shown, reconciled=progress.reconciled)
         self._showing_since = self._clocks.monotonic()
         self._source.publish()
 
     def _use(self) -> list[dict[tuple[str, ...], float]]:
-        labels = {series_id(key.labels): key.labels for key in self._cells.values if key.family == JOB_CREDITS.name}
+        labels = self._labels()
         used = self._state.use_of(self.slug, self._progress.newest) if self._progress.newest else []
         return [{labels[series]: value for series, value in each.items() if series in labels} for each in used]
+
+    def _labels(self) -> dict[int, tuple[str, ...]]:
+        """The labels of each job in a resource class, by the number that job runs are stored with."""
+        return {series_id(key.labels): key.labels for key in self._cells.values if key.family == JOB_CREDITS.name}
+
+    def _projects(self) -> dict[int, str]:
+        return {series: project for series, (_, project, *_rest) in self._labels().items()}
 
     def _drop_others(self) -> None:
         """Let histograms with other buckets begin at 0, and nothing else."""

@@ -5,8 +5,10 @@ Moments are Unix seconds of this machine; days are counted by `date.toordinal`, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+
+from exporter.usage.comparing import Reconciled
 
 DAY, HOUR = 86_400.0, 3600.0
 CALLS_AN_HOUR = 9
@@ -42,7 +44,8 @@ class Progress:
     none. `starts` and `looks` are those of the last hour, and a little more. No export starts before `not_before`, and
     nothing is asked before `paused_until`. `exports` is the number of exports that were counted; while the newest of
     them is held back, `before` is the newest day of what is shown. While it is `uncounted`, the job runs of exports are
-    remembered and add nothing: which of them were counted is not known any more.
+    remembered and add nothing: which of them were counted is not known any more. While the newest export is still to be
+    held against the ledger it is `uncompared`; `reconciled` is what came of it the last time.
     """
 
     id: str = ""
@@ -56,6 +59,8 @@ class Progress:
     exports: int = 0
     before: int = 0
     uncounted: bool = False
+    uncompared: bool = False
+    reconciled: Reconciled = field(default_factory=Reconciled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +147,8 @@ def counted(progress: Progress, newest: int, today: int) -> Progress:
     # Counters at 0 have all days before the first: so the days between two moments are those of what was added.
     before = progress.newest or (export.first - 1 if read and not progress.uncounted else 0)
     uncounted = progress.uncounted and not read
-    return replace(progress, newest=read, before=before, reached=reached, export=None, uncounted=uncounted)
+    after = replace(progress, newest=read, before=before, reached=reached, export=None, uncounted=uncounted)
+    return replace(after, uncompared=bool(read))
 
 
 def believed(progress: Progress, now: float, interval: float) -> Progress:
