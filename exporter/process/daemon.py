@@ -187,6 +187,7 @@ class Daemon:
             projects=projects,
             workflows=workflows,
             now=now,
+            compared=term.compared() if term else None,
             stands_by=term is None,
         )
 

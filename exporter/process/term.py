@@ -16,13 +16,12 @@ from exporter.insights.collectors import LISTING
 from exporter.polling.attempt import SYSTEM_CLOCKS, Clocks
 from exporter.polling.reachability import Reachability
 from exporter.polling.schedule import Schedule
-from exporter.process import figures
+from exporter.process import figures, sources
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.process.lifecycle_log import LifecycleLog
 from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
-from exporter.process.sources import SOURCES, parts
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.scrape import scrape
 from exporter.web.http.incidents import KINDS
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from exporter.process.lease import Lease
     from exporter.process.shared_inbox import InboxWatch
     from exporter.system.logs import Logger
-    from exporter.web.page.overview import ApiView
+    from exporter.web.page.overview import ApiView, ComparedView
 
     Inbox = Callable[[Engine, Callable[[str, str, int], None] | None], InboxWatch]
 
@@ -73,8 +72,8 @@ class Term:
             for kind in KINDS:
                 engine.telemetry.web_incident(kind, 0)  # so that `increase()` sees the first one
             self._sources = [
-                source(config, parts(engine))
-                for source in SOURCES
+                source(config, sources.parts(engine))
+                for source in sources.SOURCES
                 if shard == 0  # of several shards one reads what is of no project
             ]
             self.count_webhook = None
@@ -144,8 +143,8 @@ class Term:
 
     def change(self, config: Config) -> None:
         """Adopt another configuration. Raises ConfigError or StartError; then nothing has changed."""
-        sources = (source.prepare for source in self._sources)
-        for adopt in [prepare(config) for prepare in (self.engine.prepare, self._organizations.prepare, *sources)]:
+        beside = (source.prepare for source in self._sources)
+        for adopt in [prepare(config) for prepare in (self.engine.prepare, self._organizations.prepare, *beside)]:
             adopt()
 
     def exposition(self, *, openmetrics: bool, gzip: bool) -> tuple[Sequence[bytes], int]:
@@ -155,6 +154,9 @@ class Term:
     def api(self) -> ApiView:
         engine = self.engine
         return figures.api_view(engine.telemetry, engine.limiter.state().rate, engine.client.lost)
+
+    def compared(self) -> ComparedView | None:
+        return sources.compared(self._sources)
 
     def _each_second(self) -> None:
         self._fleet.expire()

@@ -12,6 +12,7 @@ from exporter.polling.source import Examined, Parts, Shown, Source
 from exporter.usage import identity, planning
 from exporter.usage.api import BURST, CONCURRENCY, RATE, UsageApi
 from exporter.usage.columns import FIELDS
+from exporter.usage.comparing import Reconciled
 from exporter.usage.families import COLLECTOR, FAMILIES
 from exporter.usage.lines import sample_lines
 from exporter.usage.organization import OrganizationExports
@@ -84,6 +85,10 @@ class UsageExports(Source[str]):
 
     def named(self, key: str) -> Mapping[str, str]:
         return {"organization": key}
+
+    def reconciled(self) -> list[Reconciled]:
+        """What came of the newest days that were held against the ledgers, by organization."""
+        return [each.shown.reconciled for each in self._organizations.values()]
 
     def lines(self) -> Shown:
         defaults = self.config.defaults

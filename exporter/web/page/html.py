@@ -19,7 +19,16 @@ _FOLDER = Path(__file__).parent / "templates"
 _SIGNS = {Health.FAILING: "✕", Health.STALE: "!", Health.PENDING: "…", Health.OK: "✓"}
 _RUNS_A_GROUP = 5
 _WORDS = (
-    *(wording.age, wording.ago, wording.ahead, wording.count, wording.duration, wording.instant, wording.percent),
+    *(
+        wording.age,
+        wording.ago,
+        wording.ahead,
+        wording.count,
+        wording.day,
+        wording.duration,
+        wording.instant,
+        wording.percent,
+    ),
     *(wording.rough, tables.bar, tables.grade, tables.ratio_trend, tables.duration_trend, now.jobs, now.status),
 )
 """The functions that the template writes figures with."""

@@ -99,6 +99,20 @@ class NowView:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedView:
+    """The job runs of a day, which begins at `day`, in some projects: in CircleCI's Usage export and the counters here.
+
+    Those that were `missed` are in the export alone, those that are `lacking` in the counters alone.
+    """
+
+    day: float
+    projects: int
+    both: int
+    missed: int
+    lacking: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApiView:
     """CircleCI as the newest requests found it. `requests_last_hour` maps a status code, or `error`, to a count.
 
@@ -122,7 +136,8 @@ class Overview:
 
     The page keeps their sorted order by identity, so a fresh tuple costs a sort.
     `reload_ok` is False while the file on disk was refused and still running the previous one.
-    `now` is None where no project has the collector `pipelines`. With `stands_by` another replica leads.
+    `now` is None where no project has the collector `pipelines`, `compared` while no day was. With `stands_by` another
+    replica leads.
     """
 
     version: str
@@ -136,4 +151,5 @@ class Overview:
     projects: tuple[ProjectView, ...]
     workflows: tuple[WorkflowView, ...]
     now: NowView | None = None
+    compared: ComparedView | None = None
     stands_by: bool = False

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 NOTHING = "\N{EN DASH}"
 
 _UNITS = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_DAY = 86_400
 # Beyond it digits are no help to anybody, and there could be three hundred of them.
 _ABSURD = 1e15
 _LATEST = 253_402_300_799  # the end of the year 9999, where datetime ends
@@ -81,6 +82,11 @@ def count(number: float | None) -> str:
     if abs(number) >= _ABSURD:
         return f"{number:.2g}"
     return f"{number:,.0f}" if number == round(number) else f"{number:,.1f}"
+
+
+def day(moment: float, now: float) -> str:
+    """Write the day that begins at some Unix seconds: `Yesterday`, or as `2026-11-24`."""
+    return "Yesterday" if moment // _DAY + 1 == now // _DAY else instant(moment)[:10]
 
 
 def instant(moment: float | None) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 import exporter.web.page.html
 from exporter.web.page.html import Page
-from exporter.web.page.overview import Health, NowView, Overview, Phase
+from exporter.web.page.overview import ComparedView, Health, NowView, Overview, Phase
 from tests.web.published import API, NOW, collector, overview, project, run_in_progress, workflow
 
 FOLDER = Path(exporter.web.page.html.__file__).parent
@@ -145,6 +145,16 @@ def test_a_workflow_tells_its_figures_in_human_units() -> None:
     outline = render(overview([], [workflow("acme/web", "build", 0.953, **figures)]))
     assert "last-7-days 95.3% 3m 20s 1h 5m 1,014" in outline.text, "and no trend"
     assert [each["width"] for each in outline.all("rect") if each["class"] == "level good"] == ["95.3%"]
+
+
+def test_the_newest_day_compared_tells_what_both_have_and_what_one_has_alone() -> None:
+    midnight = NOW // 86_400 * 86_400
+    same = ComparedView(midnight - 86_400, 3, 12_408, 0, 0)
+    assert "compared" not in render(VIEW).text
+    assert "Yesterday, compared 12,408 job runs, 12,408 in both Last" in render(replace(VIEW, compared=same)).text
+    other = ComparedView(midnight - 2 * 86_400, 3, 12_390, 17, 1)
+    text = render(replace(VIEW, compared=other)).text
+    assert "2026-09-19, compared 12,408 job runs, 12,390 in both 17 missed here 1 not in the Usage export Last" in text
 
 
 def test_the_api_tells_its_requests_and_what_is_left_as_far_as_it_is_known() -> None:

@@ -80,6 +80,12 @@ def test_a_count_keeps_its_thousands_apart(number: float | None, text: str) -> N
     assert wording.count(number) == text
 
 
+def test_the_day_before_today_is_yesterday_and_others_have_their_date_in_utc() -> None:
+    today = 20_781 * 86_400.0
+    assert wording.day(today - 86_400, today) == wording.day(today - 86_400, today + 86_399) == "Yesterday"
+    assert wording.day(today - 2 * 86_400, today) == "2026-11-22"
+
+
 @pytest.mark.parametrize(
     ("moment", "text"),
     [(None, "–"), (0, "1970-01-01 00:00:00 UTC"), (-1, "–"), (1e18, "–"), (1_790_000_000.7, "2026-09-21 14:13:20 UTC")],
