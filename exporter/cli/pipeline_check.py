@@ -66,7 +66,7 @@ def _sampled(
         if pipeline.state == ERRORED:
             sampled.append(Sampled(0.0, errored=True))
             continue
-        found = ask.workflows(attempt, project.slug, pipeline)
+        found, _ = ask.workflows(attempt, project.slug, pipeline)
         runs = [run for run in found if run.status != NOT_RUN and project.workflows.match(run.name)]
         sampled.append(_like(runs, project, now))
         if runs and project.pipelines.jobs and not job_pages:

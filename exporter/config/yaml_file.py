@@ -115,12 +115,12 @@ class _Composer(Composer):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[attr-defined]  # the loader's
+        self._nodes += 1
         if isinstance(event, yaml.AliasEvent):
             anchored: Any = self.anchors.get(event.anchor)
             if anchored is None or anchored.end_mark is None:  # not there, or not at its end
                 raise _RefusedError(event, "unknown alias", f"define it above, or {_GLOB}")
-            self._nodes += anchored.nodes
-            if self._level + anchored.levels > DEEPEST or self._nodes > MOST_VALUES:
+            if self._level + anchored.levels > DEEPEST:
                 raise _RefusedError(event, "too large", _TOO_LARGE)
             self.get_event()  # type: ignore[attr-defined]  # the loader's
             alias = copy(anchored)
@@ -133,7 +133,6 @@ class _Composer(Composer):
             raise _RefusedError(event, "half of a surrogate pair", "write the whole character")
         event.tag = event.tag and _TEXT
         self.anchors.pop(event.anchor, None)
-        before, self._nodes = self._nodes, self._nodes + 1
         self._level += not scalar
         if self._level > DEEPEST or self._nodes > MOST_VALUES:
             raise _RefusedError(event, "too large", _TOO_LARGE)
@@ -141,7 +140,6 @@ class _Composer(Composer):
         self._level -= not scalar
         inside = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
         node.levels = 0 if scalar else 1 + max((each.levels for each in inside), default=0)
-        node.nodes = self._nodes - before
         return cast("yaml.Node", node)
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:  # noqa: ANN401, ARG002  PyYAML's
@@ -150,13 +148,12 @@ class _Composer(Composer):
 
 
 class _Reader:
-    """Makes a document of nodes. What several aliases stand for is one value."""
+    """Makes a document of nodes. What an alias stands for is read again each time, so all of it counts."""
 
     def __init__(self, file: str) -> None:
         self._file = file
+        self._count = 0
         self._places: dict[int, dict[Key, Place]] = {}
-        self._known: dict[int, Any] = {}
-        """By the nodes in a collection, which it shares with its aliases."""
         self._mistakes: dict[Place, Problem] = {}
 
     def document(self, root: yaml.Node | None) -> Document:
@@ -164,17 +161,17 @@ class _Reader:
         return Document(self._file, data, [*self._mistakes.items()], self._places)
 
     def _value(self, node: yaml.Node, path: tuple[Key, ...]) -> Any:  # noqa: ANN401  whatever stands in the file
-        if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
-        if (known := self._known.get(id(node.value))) is not None:
-            return known
+        self._count += 1
         value: Any
         if isinstance(node, yaml.MappingNode):
             value, self._places[id(value)] = self._mapping(node, path)
-        else:
+        elif isinstance(node, yaml.SequenceNode):
             value = [self._value(each, (*path, index)) for index, each in enumerate(node.value)]
             self._places[id(value)] = {index: _place(each) for index, each in enumerate(node.value)}
-        self._known[id(node.value)] = value
+        else:
+            value = _scalar(node)
+        if self._count > MOST_VALUES:
+            raise _RefusedError(node, "too large", _TOO_LARGE)
         return value
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[Key, ...]) -> tuple[dict[str, Any], dict[Key, Place]]:

@@ -69,6 +69,8 @@ class Changes:
     credited: dict[str, set[int]] = field(default_factory=dict)
     jobs: dict[int, tuple[int, bool]] = field(default_factory=dict)
     """Job runs by key: the stop, and whether CircleCI's Usage export is due to have them too."""
+    reruns: dict[str, set[int]] = field(default_factory=dict)
+    """Runs that are found to be re-runs; their credits are to count as such, too."""
     pipelines: dict[str, WatchedPipeline | None] = field(default_factory=dict)
     cells: dict[Key, Cell | None] = field(default_factory=dict)
     delays: list[tuple[str, float]] = field(default_factory=list)
@@ -145,7 +147,7 @@ class RunBook:
         """Count a run that nothing has counted; it is `credited` where its credits have come, or never will."""
         self.pass_over(name, branch, run, credited=credited)
         self.changes.counted.add(run.key)
-        status = self._status(run.status)
+        status = self.status(run.status)
         self.add(run_families.RUNS_TOTAL, 1, branch=branch, status=status, workflow=name)
         if run.duration is not None and run.measured:
             self.observe(run_families.RUN_DURATION, run.duration, run.exemplar, branch=branch, workflow=name)
@@ -177,11 +179,15 @@ class RunBook:
             self._keep(name, self._workflow(name))
         self.changes.runs.setdefault(name, {})[key] = (int(created_at), credited)
 
-    def credit(self, name: str, branch: str, key: int, created_at: float, credits_used: Number) -> None:
+    def credit(
+        self, name: str, branch: str, key: int, created_at: float, credits_used: Number, *, rerun: bool = False
+    ) -> None:
         """Add the credits of a run that was counted before they came."""
         if credits_used:
             self.appear(name, branch, created_at)
             self.add(run_families.RUN_CREDITS, credits_used, branch=branch, workflow=name)
+            if rerun:
+                self.add(run_families.RERUN_CREDITS, credits_used, branch=branch, workflow=name)
         self.changes.credited.setdefault(name, set()).add(key)
 
     def list_names(self, names: Collection[str], now: float) -> None:
@@ -263,7 +269,7 @@ class RunBook:
         self._cells.drop_where(lost)
         self._shown = {(name, branch) for name, branch in self._shown if branch in self._workflow(name).branches}
 
-    def _status(self, status: str) -> str:
+    def status(self, status: str) -> str:
         """The label `status`; the API may invent ten of its own."""
         if status in STATUSES or status in self._invented:
             return status

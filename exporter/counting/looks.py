@@ -6,11 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from exporter.config import Project
+from exporter.counting import attempts
 from exporter.counting.cells import Exemplar
 from exporter.counting.ledger import FinishedRun, lasted
 from exporter.counting.pipeline_book import PipelineBook
+from exporter.runs import attempts as run_attempts
 from exporter.runs import jobs as job_runs
 from exporter.runs import watching
+from exporter.runs.attempts import EndedRun
 from exporter.runs.branches import ALL_TAGS
 from exporter.runs.jobs import Job
 from exporter.runs.live import INSIGHTS, POLLED, WatchedPipeline, WatchedRun
@@ -28,7 +31,7 @@ class Look:
     Where some of a run's jobs could not be read, they are among `torn_jobs`: they show what the run is at, but they
     are asked for again before any of them counts. `known_runs` and `known_jobs` are the keys of those that are
     remembered, `told_by` who told of what has ended, where it is not who told of each first. `missing` are the
-    ended runs whose jobs CircleCI does not know.
+    ended runs whose jobs CircleCI does not know. It is not `whole` where some of the runs could not be read.
     """
 
     pipeline: WatchedPipeline
@@ -39,6 +42,7 @@ class Look:
     torn_jobs: Mapping[str, Sequence[Job]] = field(default_factory=dict)
     told_by: str = ""
     missing: Collection[str] = ()
+    whole: bool = True
 
 
 def jobs_wanted(look: Look, book: PipelineBook, project: Project) -> list[WorkflowRun]:
@@ -86,7 +90,8 @@ def begin(look: Look, book: PipelineBook, project: Project, now: float) -> tuple
     patience = UNLISTED_LOOKS * project.pipelines.longest
     still += [run for run in unlisted if run.unlisted_at is None or now - run.unlisted_at < patience]
     runs = tuple(run for run in still if run is not None)
-    book.watch(book.pipeline(replace(known, runs=runs, settled_at=None if runs else known.settled_at)))
+    known = replace(known, runs=runs, ended=(*known.ended, *adding.ended))
+    book.watch(book.pipeline(replace(known, settled_at=None if runs else known.settled_at)))
     return wanted, adding.counted
 
 
@@ -104,7 +109,8 @@ def add_jobs(look: Look, expected: WatchedRun | None, book: PipelineBook, projec
     runs = [after if each.id == run.id else each for each in known.runs]
     if expected is None:
         runs.append(after)
-    book.watch(replace(known, runs=tuple(each for each in runs if each is not None)))
+    runs_now = tuple(each for each in runs if each is not None)
+    book.watch(replace(known, runs=runs_now, ended=(*known.ended, *adding.ended)))
     return adding.counted
 
 
@@ -117,8 +123,12 @@ def finish(
     """
     known = _known(look, book)
     wanted_at = None if known.wanted_at == look.pipeline.wanted_at else known.wanted_at
-    pipeline = replace(known, looked_at=at, wanted_at=wanted_at)
-    book.watch(book.pipeline(_settled(pipeline, look, counted, project, now=now, date=now - ahead)))
+    pipeline, date = replace(known, looked_at=at, wanted_at=wanted_at), now - ahead
+    if look.whole:
+        ended = all(run.ended for run in look.runs)
+        over = _is_over(pipeline, look.runs, project, date) if ended else pipeline.state in OUTCOMES
+        pipeline = attempts.decide(pipeline, look.runs, book, project, over=over)
+    book.watch(book.pipeline(_settled(pipeline, look, counted, project, now=now, date=date)))
 
 
 def add_run(look: Look, book: PipelineBook, project: Project, now: float) -> None:
@@ -135,7 +145,8 @@ def add_run(look: Look, book: PipelineBook, project: Project, now: float) -> Non
         return  # it was counted before, or never is
     runs = (*watched.values(), *([after] if after else []))
     hinted = look.pipeline.hinted or bool(adding.counted)
-    pipeline = replace(look.pipeline, runs=runs, settled_at=None, revisits=0, hinted=hinted)
+    ended = (*look.pipeline.ended, *adding.ended)
+    pipeline = replace(look.pipeline, runs=runs, ended=ended, settled_at=None, revisits=0, hinted=hinted)
     known = book.live.pipelines.get(pipeline.id)
     if known is None or not watching.unseen(known):  # what waits for its first look waits on: it may have other runs
         pipeline = replace(pipeline, looked_at=now, wanted_at=None)
@@ -151,7 +162,9 @@ def _settled(
     pipeline: WatchedPipeline, look: Look, counted: int, project: Project, *, now: float, date: float
 ) -> WatchedPipeline:
     """The pipeline with the moment since when all of it has ended, and how often it was looked at since."""
-    if pipeline.runs:
+    patience = UNLISTED_LOOKS * project.pipelines.longest
+    undecided = any(not each.told and now - each.since < patience for each in pipeline.ended)
+    if pipeline.runs or undecided:
         return replace(pipeline, settled_at=None, revisits=0)
     if pipeline.settled_at is not None and not counted:
         return replace(pipeline, revisits=watching.next_revisit(pipeline, project.pipelines, now))
@@ -175,13 +188,14 @@ def _is_over(pipeline: WatchedPipeline, runs: Sequence[WorkflowRun], project: Pr
 
 
 class _Adding:
-    """One look on its way into the book. `counted` is how many runs it has counted."""
+    """One look on its way into the book. `counted` is how many runs it has counted, `ended` what is left of them."""
 
     def __init__(self, look: Look, book: PipelineBook, project: Project, now: float) -> None:
         self._look, self._book, self._now = look, book, now
         self._branch = book.branch_of(look.pipeline)
-        self._counts_jobs = project.pipelines.jobs
+        self._counts_jobs, self._counts = project.pipelines.jobs, project.jobs.match
         self.counted = 0
+        self.ended: list[EndedRun] = []
 
     def run(self, run: WorkflowRun, watched: WatchedRun | None) -> WatchedRun | None:
         """Add one workflow run; returns it if it is to be watched on.
@@ -194,16 +208,24 @@ class _Adding:
             return None
         jobs = self._look.jobs.get(run.id)
         after = watched or WatchedRun(
-            run.id, run.name, run.status, run.created_at, told_by=self._told_by(run.id), unread=True
+            run.id,
+            run.name,
+            run.status,
+            run.created_at,
+            told_by=self._told_by(run.id),
+            unread=True,
+            began=self._book.live.began if run.created_at <= self._book.live.began else 0.0,
         )
         first, unread = after.unread, after.unread and jobs is None
-        after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None, unread=unread)
+        held = after.held or run.status == watching.ON_HOLD
+        after = replace(after, status=run.status, stopped_at=run.stopped_at, unlisted_at=None, unread=unread, held=held)
         if run.id in self._look.missing:
             after = replace(after, missing=after.missing + 1)
         if not run.ended:
             self._add_jobs(run, jobs, first=first)
             at = self._look.torn_jobs.get(run.id) if jobs is None else jobs
-            return _with_jobs(replace(after, ended_seen_at=None), run, at)
+            after = _with_jobs(replace(after, ended_seen_at=None), run, at)
+            return after if jobs is None else replace(after, feedback=_feedback(after, run, jobs))
         if run.status == NOT_RUN or (not after.counted and self._is_done(run, watched, jobs)):
             return None
         self._add_jobs(run, jobs, first=first)
@@ -227,8 +249,12 @@ class _Adding:
             self._count(run, after, _stop(run, jobs))
         if self._counts_jobs and jobs is None:  # they are still to be read
             return replace(after, counted=True, jobs=(), waiting_since=None, waiting_job="")
-        if self._counts_jobs and jobs is not None:
-            self._book.path(run, self._branch, jobs)
+        known = self._counts_jobs and jobs is not None and run.id not in self._look.missing
+        read = job_runs.by_id(jobs or ()) if known else None
+        if read is not None:
+            self._book.path(run, self._branch, read.values())
+        counts = self._counts
+        self.ended.append(run_attempts.ended(run, read, self._now, counts, held=after.held, began=after.began))
         return None
 
     def _is_done(self, run: WorkflowRun, watched: WatchedRun | None, jobs: Sequence[Job] | None) -> bool:
@@ -275,6 +301,10 @@ def _with_jobs(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job] | None) 
     counts = job_runs.under_way(job for job in read.values() if not job.carried_over(run.created_at))
     since, name = job_runs.oldest_wait(read, run.created_at) if run.dated else (None, "")
     return replace(after, jobs=tuple(sorted(counts.items())), waiting_since=since, waiting_job=name)
+
+
+def _feedback(after: WatchedRun, run: WorkflowRun, jobs: Sequence[Job]) -> run_attempts.Feedback | None:
+    return after.feedback or run_attempts.feedback(run, job_runs.by_id(jobs))
 
 
 def _is_past(look: Look, book: PipelineBook, run: WorkflowRun, stopped_at: float | None) -> bool:

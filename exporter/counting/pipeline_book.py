@@ -11,8 +11,8 @@ from exporter.counting.book import RunBook
 from exporter.counting.cells import Exemplar
 from exporter.counting.ledger import FURTHEST, FinishedRun, Ledger
 from exporter.insights import run_families
+from exporter.runs import attempts, watching, whole
 from exporter.runs import jobs as job_runs
-from exporter.runs import watching, whole
 from exporter.runs.branches import branch_label
 from exporter.runs.critical_path import PHASES, critical_path
 from exporter.runs.jobs import Job
@@ -21,7 +21,7 @@ from exporter.runs.pipelines import CREATED, ERRORED, OUTCOMES, WorkflowRun, tri
 from exporter.runs.reading import key_of
 
 SHOWN_AT_ONCE = ("success", "failed")
-"""Statuses of jobs that are shown at 0 from the start; others when they are first met."""
+"""Statuses of jobs and re-runs, and results, that are shown at 0 from the start; others when they are first met."""
 STEP_BACK = 5.0
 """Seconds by which CircleCI's clock must have gone back to have been set: its servers need not agree to the second."""
 SHOWN_WITHIN = 86_400.0
@@ -75,6 +75,8 @@ class PipelineBook(RunBook):
         branch, trigger = self.branch_of(pipeline), trigger_of(pipeline.trigger)
         for each in OUTCOMES:
             self.show(run_families.PIPELINES_TOTAL, branch=branch, outcome=each, trigger=trigger)
+        for each in SHOWN_AT_ONCE:
+            self.show(run_families.FEEDBACK, branch=branch, result=each)
         self.add(run_families.PIPELINES_TOTAL, 1, branch=branch, outcome=outcome, trigger=trigger)
         return replace(pipeline, counted=True)
 
@@ -130,6 +132,15 @@ class PipelineBook(RunBook):
             self.changes.pipelines.update(dict.fromkeys(gone))
             kept = {key: pipeline for key, pipeline in kept.items() if key not in gone}
         self._live = replace(self.live, pipelines=kept, floor=max(self.live.floor, floor))
+
+    def appear(self, name: str, branch: str, created_at: float) -> None:
+        if (name, branch) not in self._shown:
+            for kind in attempts.KINDS[:-1]:
+                for status in SHOWN_AT_ONCE:
+                    self.show(run_families.RERUNS, branch=branch, kind=kind, status=status, workflow=name)
+            for family in (run_families.RERUN_JOB_SECONDS, run_families.RERUN_CREDITS, run_families.RESCUED):
+                self.show(family, branch=branch, workflow=name)
+        super().appear(name, branch, created_at)
 
     def count(self, name: str, branch: str, run: FinishedRun, told_by: str, *, credited: bool) -> None:
         super().count(name, branch, run, told_by, credited=credited)
@@ -216,7 +227,7 @@ class PipelineBook(RunBook):
     def _show_job(self, workflow: str, name: str, branch: str) -> None:
         for status in SHOWN_AT_ONCE:
             self.show(run_families.JOB_RUNS, branch=branch, job_name=name, status=status, workflow=workflow)
-        for family in (run_families.JOB_RUN_DURATION, run_families.JOB_RUN_WAIT):
+        for family in (run_families.JOB_FLAKES, run_families.JOB_RUN_DURATION, run_families.JOB_RUN_WAIT):
             self.show(family, branch=branch, job_name=name, workflow=workflow)
         for phase in PHASES:
             self.show(run_families.JOB_CRITICAL_PATH, branch=branch, job_name=name, phase=phase, workflow=workflow)

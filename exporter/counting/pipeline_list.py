@@ -65,4 +65,5 @@ def _watched(
         counted=before,
         wanted_at=book.now,
         told_by=told_by,
+        fed_back=pipeline.created_at <= live.began,
     )

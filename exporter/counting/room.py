@@ -16,12 +16,19 @@ from exporter.counting.cells import Cells, Distribution, Key, Value
 from exporter.insights import run_families
 from exporter.insights.collectors import PIPELINES
 from exporter.insights.family import Family
+from exporter.runs import attempts
 from exporter.runs import jobs as job_runs
 from exporter.runs.critical_path import PHASES
 from exporter.runs.pipelines import OUTCOMES
 from exporter.runs.reading import STATUSES
 
-VALUES: Mapping[str, int] = {"status": len(STATUSES), "phase": len(PHASES), "outcome": len(OUTCOMES)}
+VALUES: Mapping[str, int] = {
+    "status": len(STATUSES),
+    "phase": len(PHASES),
+    "outcome": len(OUTCOMES),
+    "kind": len(attempts.KINDS),
+    "result": len(attempts.RESULTS),
+}
 """The labels of a row that have few values, and how many; jobs have statuses of their own."""
 FAMILIES: Mapping[str, Family] = {family.name: family for family in run_families.COUNTED}
 RANKS: Mapping[str, int] = {
@@ -35,17 +42,16 @@ OF_A_HISTOGRAM = 3
 
 Row = tuple[int, tuple[str, ...]]
 """Its rank, and its labels."""
-_PLACES: Mapping[str, int | None] = {
-    name: next((place for place, label in enumerate(family.own) if label in VALUES), None)
+_PLACES: Mapping[str, tuple[int, ...]] = {
+    name: tuple(place for place, label in enumerate(family.own) if label not in VALUES)
     for name, family in FAMILIES.items()
 }
-"""Where the label of few values stands in each family that has one."""
+"""Where the labels of many values stand in each family."""
 
 
 def row_of(key: Key) -> Row:
     """The row in which a series stands."""
-    labels, place = key.labels, _PLACES[key.family]
-    return RANKS[key.family], labels if place is None else (*labels[:place], *labels[place + 1 :])
+    return RANKS[key.family], tuple(key.labels[place] for place in _PLACES[key.family])
 
 
 def samples(value: Value) -> int:
@@ -55,7 +61,7 @@ def samples(value: Value) -> int:
 
 def wanted(project: Project, family: Family) -> bool:
     """Whether a project's settings show a family. Without `jobs` those of jobs do not go on, so they are not shown."""
-    return project.metrics.match(family.name) and (project.pipelines.jobs or "job_name" not in family.labels)
+    return project.metrics.match(family.name) and (project.pipelines.jobs or family.name not in run_families.OF_JOBS)
 
 
 class Room:

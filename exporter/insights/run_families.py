@@ -17,6 +17,12 @@ _JOB = ("branch", "job_name", "project", "workflow")
     RUN_CREDITS,
     PIPELINES_TOTAL,
     MISSED_RUNS,
+    FEEDBACK,
+    RERUNS,
+    RERUN_JOB_SECONDS,
+    RERUN_CREDITS,
+    RESCUED,
+    JOB_FLAKES,
     JOB_RUNS,
     JOB_CRITICAL_PATH,
     JOB_RUN_DURATION,
@@ -59,6 +65,49 @@ _JOB = ("branch", "job_name", "project", "workflow")
         labels=("project",),
     ),
     Family(
+        "stopped_at",
+        "circleci_pipeline_feedback_seconds",
+        "Time from the creation of a pipeline to its last job that neither a re-run nor an approval started.",
+        kind="histogram",
+        labels=("branch", "project", "result"),
+        buckets=BUCKETS,
+    ),
+    Family(
+        "created_at",
+        "circleci_workflow_reruns_total",
+        "Finished runs that were not the first of their workflow in a pipeline, by who ran it again and what of it.",
+        kind="counter",
+        labels=("branch", "kind", "project", "status", "workflow"),
+    ),
+    Family(
+        "stopped_at",
+        "circleci_workflow_rerun_job_seconds_total",
+        "Run time of the job runs of re-runs.",
+        kind="counter",
+        labels=_WORKFLOW,
+    ),
+    Family(
+        "credits_used",
+        "circleci_workflow_rerun_credits_total",
+        "Credits used by re-runs.",
+        kind="counter",
+        labels=_WORKFLOW,
+    ),
+    Family(
+        "status",
+        "circleci_workflow_rescued_total",
+        "Pipelines in which a run succeeded after one that failed, of the same commit.",
+        kind="counter",
+        labels=_WORKFLOW,
+    ),
+    Family(
+        "status",
+        "circleci_job_flakes_total",
+        "Job runs that failed and whose job then succeeded in the same pipeline.",
+        kind="counter",
+        labels=_JOB,
+    ),
+    Family(
         "status",
         "circleci_job_runs_total",
         "Finished job runs, each counted once.",
@@ -89,7 +138,9 @@ _JOB = ("branch", "job_name", "project", "workflow")
         buckets=WAIT_BUCKETS,
     ),
 )
-"""What is counted of a project, in the order in which it keeps its room: counters before histograms."""
+"""What is counted of a project, in the order in which it keeps its room: of jobs, counters before histograms."""
+OF_JOBS = frozenset(each.name for each in COUNTED if "job" in each.name)
+"""What follows from jobs alone."""
 
 LAST_RUN_SUCCESS, LAST_RUN_DURATION, LAST_RUN_TIMESTAMP = LAST_RUN = gauges(
     "circleci_workflow_last_run_",

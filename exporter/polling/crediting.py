@@ -87,7 +87,7 @@ class Insights:
         known = self._state.known(project.slug, name, keys)
         watched = {key_of(run.id) for pipeline in book.live.pipelines.values() for run in pipeline.runs}
         sorted_rows = crediting.sorted_rows(rows, name, known, watched, book)
-        crediting.credit(book, name, sorted_rows.credits)
+        crediting.credit(book, name, sorted_rows.credits, known)
         for row in sorted_rows.past:
             book.remember(name, row.key, row.created, credited=True)
         lately = self._refused_lately(now)
@@ -98,7 +98,7 @@ class Insights:
             waiting = [row.created for row in sorted_rows.unseen if row.key in self._refused]
             created = [row.created_at for row in rows]
             self._step().book.read(name, created, now=now, start=start, waiting=waiting)
-        return bool(sorted_rows.credits or sorted_rows.unseen)
+        return bool(sorted_rows.credits or sorted_rows.early or sorted_rows.unseen)
 
     def _refused_lately(self, now: float) -> set[int]:
         """The runs that CircleCI refused to tell of since the last sweep; what was refused long ago is forgotten."""

@@ -33,7 +33,8 @@ class UnderWay:
     """One look. `asked` is the pipeline as it was when its workflows were asked for.
 
     `at` is when they were read, `runs` what was found; `pending` has the tasks that read jobs, by run. What CircleCI
-    does not know the jobs of is `missing`, `counted` is how many runs the look has counted.
+    does not know the jobs of is `missing`, `counted` is how many runs the look has counted. It is `whole` where each
+    workflow run could be read.
     """
 
     asked: WatchedPipeline
@@ -46,6 +47,7 @@ class UnderWay:
     spared: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     counted: int = 0
+    whole: bool = True
     error: PollError | None = None
 
 
@@ -109,7 +111,7 @@ class Looks:
             listed = yield from asked(lambda: ask.pipeline(attempt, slug, pipeline.id), turn)
             looking.asked = pipeline = replace(pipeline, state=listed.state)
         self.met.discard(pipeline.id)
-        looking.runs = yield from asked(lambda: ask.workflows(attempt, slug, pipeline), turn)
+        looking.runs, looking.whole = yield from asked(lambda: ask.workflows(attempt, slug, pipeline), turn)
         step, looking.at = self._step(), attempt.now()
         step.book.dated(attempt.ahead())
         wanted, counted = looks.begin(self._seen(looking), step.book, step.project, looking.at)
@@ -189,7 +191,7 @@ class Looks:
                 self._postponed.put_off.setdefault(run, looking.at or step.attempt.now())
         now, ahead, book = attempt.now(), attempt.ahead(), step.book
         if looking.at is not None and not attempt.over():
-            look = Look(pipeline, looking.runs)
+            look = Look(pipeline, looking.runs, whole=looking.whole)
             looks.finish(look, looking.counted, book, step.project, at=looking.at, now=now, ahead=ahead)
         if attempt.over() or pipeline.id not in book.live.pipelines:
             step.attempt.join(attempt)  # it is not the pipeline that fails

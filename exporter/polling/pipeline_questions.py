@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from exporter.errors import PayloadError, PollError
-from exporter.insights.payloads import Unreadable
+from exporter.insights.payloads import Unreadable, items
 from exporter.insights.questions import Question
 from exporter.polling.attempt import Attempt
 from exporter.runs import jobs, pipelines
@@ -60,16 +60,20 @@ def walk(
     return Walk(found, None, torn)
 
 
-def workflows(attempt: Attempt, slug: str, pipeline: WatchedPipeline | ListedPipeline) -> list[WorkflowRun]:
-    """All workflow runs of a pipeline. Raises PollError or Stopped."""
+def workflows(
+    attempt: Attempt, slug: str, pipeline: WatchedPipeline | ListedPipeline
+) -> tuple[list[WorkflowRun], bool]:
+    """All workflow runs of a pipeline, and whether all are there with their order. Raises PollError or Stopped."""
     found: dict[str, WorkflowRun] = {}
+    whole = True
     for page in attempt.pages(pipelines.workflows_of(slug, pipeline.id)):
         read, unread = pipelines.read_workflows(page, pipeline.created_at)
         attempt.unread(unread)
+        whole = whole and len(read) == len(items(page))
         for run in read:  # of one that comes twice, on pages that shifted, the entry that has ended serves
             if run.id not in found or not found[run.id].ended:
                 found[run.id] = run
-    return list(found.values())
+    return list(found.values()), whole and all(run.placed for run in found.values())
 
 
 def jobs_of(attempt: Attempt, slug: str, run: str, *, ahead: bool = False) -> tuple[list[Job], bool]:

@@ -225,7 +225,7 @@ class RunsPoll:
         young = [run for run in found if run.created_at >= oldest]
         known = self._state.known(self._project.slug, name, {run.key for run in young})
         unknown = [run for run in young if run.key not in known]
-        owed.update((run.key, run) for run in young if run.status and known.get(run.key) is False)
+        owed.update((run.key, run) for run in young if run.status and known.get(run.key) in crediting.WAITING)
         for run in unknown:
             if run.key not in fresh or (run.status and not fresh[run.key].status):
                 fresh[run.key] = run

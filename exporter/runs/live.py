@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from exporter.runs.attempts import EndedRun, Feedback
+
 INSIGHTS, POLLED = "insights", "pipelines"
 """Who told of a run or pipeline first, besides an event."""
 _NO_PIPELINES: Mapping[str, WatchedPipeline] = MappingProxyType({})
@@ -23,7 +25,9 @@ class WatchedRun:
     could have started, `waiting_job` its name. `ended_seen_at` is when its end was first seen, `unlisted_at` since when
     its pipeline does not list it, or not readably; with `counted` only its jobs are still to be read. `told_by` is who
     told of it first.
-    `unread` says that its jobs were never read, `missing` how often CircleCI did not know them after its end.
+    `unread` says that its jobs were never read, `missing` how often CircleCI did not know them after its end. One that
+    was `held` was on hold; `feedback` is there once nothing more comes of it before an approval. `began` is
+    the moment up to which its jobs are not counted.
     """
 
     id: str
@@ -40,6 +44,9 @@ class WatchedRun:
     unread: bool = False
     missing: int = 0
     waiting_job: str = ""
+    held: bool = False
+    feedback: Feedback | None = None
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ class WatchedPipeline:
     `revisits` how often it was looked at since. `told_by` is who told of it first; `hinted` says that an event told of
     the end of its newest run. `failures` is how many looks in a row have failed, the last of them at `failed_at`.
     `shown` are runs that Insights has shown before a look found them.
+    `ended` are runs of which it is not decided yet what they are among all, or that a later one may redeem; `rescued`
+    are the names of workflows of which that was counted, and whether they are a setup. With `fed_back` its feedback is
+    decided.
     """
 
     id: str
@@ -73,6 +83,9 @@ class WatchedPipeline:
     failures: int = 0
     failed_at: float | None = None
     shown: tuple[str, ...] = ()
+    ended: tuple[EndedRun, ...] = ()
+    rescued: tuple[tuple[str, bool], ...] = ()
+    fed_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

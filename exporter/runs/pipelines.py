@@ -16,6 +16,8 @@ COLLECTOR = "pipelines"
 TRIGGERS = ("webhook", "api", "explicit", "scheduled_pipeline", "other")
 _SCHEDULE_OF_A_WORKFLOW = "schedule"
 """What CircleCI calls the trigger of a pipeline whose configuration has a schedule."""
+_SETUP = "setup"
+"""What a setup workflow has as its tag."""
 CREATED, ERRORED = "created", "errored"
 OUTCOMES = (CREATED, ERRORED)
 NOT_RUN, CANCELED, SUCCESS = "not_run", "canceled", "success"
@@ -42,7 +44,8 @@ class ListedPipeline:
 class WorkflowRun:
     """One workflow run of a pipeline. `status` is CircleCI's own word, or nothing where it sent none.
 
-    Where it is not `dated`, its creation could not be read, and is that of its pipeline.
+    Where it is not `dated`, its creation could not be read, and is that of its pipeline. One that is `automatic` was
+    run again by CircleCI itself; what a `setup` workflow makes is the configuration of others.
     """
 
     id: str
@@ -51,6 +54,13 @@ class WorkflowRun:
     created_at: float
     stopped_at: float | None = None
     dated: bool = True
+    automatic: bool = False
+    setup: bool = False
+
+    @property
+    def placed(self) -> bool:
+        """Whether its place among the runs of its pipeline is known. What CircleCI gives no times at all came first."""
+        return self.dated or (self.ended and self.stopped_at is None)
 
     @property
     def ended(self) -> bool:
@@ -152,6 +162,8 @@ def _workflow(entry: Entry, pipeline_created_at: float) -> WorkflowRun:
         float(floor(pipeline_created_at)) if created_at is None else created_at,  # jobs have whole seconds
         stopped_at,
         created_at is not None,
+        bool(entry.may("auto_rerun_number", _whole)),
+        entry.may("tag", optional_text) == _SETUP,
     )
 
 

@@ -59,7 +59,9 @@ _NUMBER = "SELECT id FROM workflow WHERE project = ? AND name = ?"
 _KNOWN = """SELECT key, credited FROM run
     WHERE workflow = (SELECT id FROM workflow WHERE project = ? AND name = ?)
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
-_CREDIT = """UPDATE run SET credited = 1 WHERE workflow = ? AND credited = 0
+_CREDIT = """UPDATE run SET credited = 1 WHERE workflow = ?
+    AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
+_RERUN = """UPDATE run SET credited = 2 WHERE workflow = ? AND credited = 0
     AND key IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 _FORGET = "DELETE FROM run WHERE workflow = ? AND created_at < ? AND (credited = 1 OR created_at < ?)"
 _LEDGERS = "SELECT id, server, slug FROM project JOIN ledger ON ledger.project = project.id"
@@ -78,7 +80,7 @@ def write(connection: Connection, project: int, ledger: Ledger, changes: Changes
         "DELETE FROM workflow WHERE project = ? AND name NOT IN (SELECT value FROM json_each(?))",
         (project, json.dumps(list(ledger.workflows))),
     )
-    told = {*changes.workflows, *changes.runs, *changes.credited, *changes.floors}
+    told = {*changes.workflows, *changes.runs, *changes.credited, *changes.reruns, *changes.floors}
     names = list(ledger.workflows) if changes.whole else sorted(told & ledger.workflows.keys())
     connection.executemany(
         _WORKFLOW, [(project, name, sealed(document(ledger.workflows[name]), name)) for name in names]
@@ -115,6 +117,8 @@ def _remember(  # noqa: PLR0917  what is known of one workflow
         "INSERT INTO run (workflow, key, created_at, credited) VALUES (?, ?, ?, ?)",
         [(workflow, key, created_at, int(credited)) for key, (created_at, credited) in new],
     )
+    if name in changes.reruns:
+        connection.execute(_RERUN, (workflow, json.dumps(list(changes.reruns[name]))))
     if name in changes.credited:
         connection.execute(_CREDIT, (workflow, json.dumps(list(changes.credited[name]))))
     if name in changes.floors:
@@ -153,10 +157,9 @@ def _workflow(name: str, facts: object) -> WorkflowLedger:
     return _READ_WORKFLOW.read(parse(unsealed(facts, name)))
 
 
-def known(connection: Connection, project: int | None, workflow: str, keys: Collection[int]) -> dict[int, bool]:
-    """Those of the keys that are remembered of a workflow, and whether their credits have come."""
-    rows = connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys))))
-    return {key: bool(credited) for key, credited in rows}
+def known(connection: Connection, project: int | None, workflow: str, keys: Collection[int]) -> dict[int, int]:
+    """Those of the keys that are remembered of a workflow, and what `crediting` has of their credits."""
+    return dict(connection.execute(_KNOWN, (project, workflow, json.dumps(list(keys)))))
 
 
 def is_known(connection: Connection, project: int | None, key: int) -> bool:

@@ -151,7 +151,7 @@ class StateStore:
         """
         self._access.note(slugs, partial(run_tables.leave, now=self._wall()))
 
-    def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, bool]:
+    def known(self, slug: str, workflow: str, keys: Collection[int]) -> dict[int, int]:
         """Those of some runs' keys that are remembered of a workflow, and whether their credits have come.
 
         Raises StateError.

@@ -171,7 +171,7 @@ def test_a_token_that_expires_meanwhile_is_said_in_few_lines_and_the_next_call_g
 ) -> None:
     for number in range(40):
         counting.run(workflow=f"workflow {number}", stopped=counting.now - 9000)
-    counting.circle.fail("unauthorized", "workflows/.*start-date", after=3)
+    counting.circle.fail("unauthorized", PAGES + ".*page-token")
     done = backfill(tmp_path, counting)
     assert done.returncode == 3
     told = [line for line in done.stderr.splitlines() if "could not be read" in line]

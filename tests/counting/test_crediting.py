@@ -29,7 +29,7 @@ def sweep(watched: Watched, *rows: Run) -> crediting.Rows:
     assert watched.live is not None
     watching = {key_of(each.id) for one in watched.live.pipelines.values() for each in one.runs}
     found = crediting.sorted_rows(rows, "build", known, watching, book)
-    crediting.credit(book, "build", found.credits)
+    crediting.credit(book, "build", found.credits, known)
     for each in found.past:
         book.remember("build", each.key, each.created, credited=True)
     for each in found.unseen:
@@ -60,7 +60,7 @@ def test_a_run_that_nothing_else_saw_counts_with_stop_less_creation_and_its_cred
 def test_a_run_that_is_watched_is_left_to_its_looks() -> None:
     watched = Watched()
     watched.look(pipeline(), [run("running")], {1: []})
-    assert sweep(watched, row(1)) == crediting.Rows((), (), ())
+    assert sweep(watched, row(1)) == crediting.Rows((), (), (), ())
 
 
 def test_a_run_that_had_ended_at_the_first_look_is_remembered_by_whoever_tells_of_it() -> None:

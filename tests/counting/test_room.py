@@ -13,8 +13,9 @@ from exporter.counting.cells import Cells
 from exporter.counting.ledger import FinishedRun, Ledger
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.counting.room import samples
-from exporter.insights.run_families import JOB_RUN_WAIT, JOB_RUNS, PIPELINES_TOTAL, RUN_CREDITS, RUNS_TOTAL
+from exporter.insights.run_families import FEEDBACK, JOB_RUN_WAIT, JOB_RUNS, PIPELINES_TOTAL, RUN_CREDITS, RUNS_TOTAL
 from exporter.runs import jobs as job_runs
+from exporter.runs.attempts import KINDS, RESULTS
 from exporter.runs.live import Live
 from tests.counting.making import LABEL, NOW
 from tests.samples import project
@@ -82,15 +83,17 @@ def test_a_status_that_is_new_is_shown_with_its_row_and_hidden_with_it() -> None
     assert statuses == {("a", True), ("y", False)}
 
 
-def test_workflows_come_before_jobs_and_counters_of_jobs_before_their_histograms() -> None:
+def test_workflows_come_first_then_feedback_and_attempts_then_jobs_and_of_those_histograms_last() -> None:
     watched = project("collectors: [pipelines]\nruns: {buckets: [60s]}\npipelines: {wait_buckets: [60s]}")
-    all_of_it = 2 * (STATUSES + 4 + 1 + 3 + 2 + STATUSES + 1) + 2 + 2 * OF_JOBS
+    attempts = len(KINDS) * STATUSES + 3
+    all_of_it = 2 * (STATUSES + 4 + 1 + 3 + 2 + STATUSES + 1) + 2 + len(RESULTS) * 4 + 2 * attempts + 2 * OF_JOBS
     book = PipelineBook(BEGUN, Live(0.0), watched, LABEL, now=NOW, limit=all_of_it)
     for family in (JOB_RUN_WAIT, JOB_RUNS):
         for name in ("lint", "test"):
             labels = {"status": "success"} if "status" in family.labels else {}
             book.show(family, branch="main", job_name=name, workflow="build", **labels)
     book.show(PIPELINES_TOTAL, branch="main", outcome="created", trigger="api")
+    book.show(FEEDBACK, branch="main", result="success")
     for name in ("build", "deploy"):
         book.appear(name, "main", NOW)
     book.close()

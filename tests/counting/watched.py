@@ -9,6 +9,7 @@ from uuid import UUID
 from exporter.counting import looks, opening
 from exporter.counting.book import Changes
 from exporter.counting.cells import Cell, Distribution, Key
+from exporter.counting.crediting import RERUN
 from exporter.counting.looks import Look
 from exporter.counting.pipeline_book import PipelineBook
 from exporter.runs.branches import labels_of
@@ -54,7 +55,7 @@ class Watched:
     live: Live | None = None
     now: float = NOW
     date: float = CREATED - 5_000.0
-    runs: dict[str, dict[int, tuple[int, bool]]] = field(default_factory=dict)
+    runs: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
     jobs: set[int] = field(default_factory=set)
     changes: Changes = field(default_factory=Changes)
 
@@ -77,6 +78,10 @@ class Watched:
         self.ledger, self.live, self.changes = book.ledger, book.live, book.changes
         for name, rows in book.changes.runs.items():
             self.runs.setdefault(name, {}).update(rows)
+        for name, keys in book.changes.reruns.items():
+            for key in keys:
+                if not self.runs[name][key][1]:
+                    self.runs[name][key] = (self.runs[name][key][0], RERUN)
         for name, keys in book.changes.credited.items():
             for key in keys:
                 self.runs[name][key] = (self.runs[name][key][0], True)

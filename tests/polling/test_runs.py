@@ -649,7 +649,7 @@ def test_a_defect_is_held_to_one_workflow_and_counted(begun: Counting) -> None:
     begun.run(workflow="deploy")
     known = begun.engine.state.known
 
-    def broken(slug: str, workflow: str, keys: Any) -> dict[int, bool]:
+    def broken(slug: str, workflow: str, keys: Any) -> dict[int, int]:
         if workflow == "build":
             raise ZeroDivisionError
         return known(slug, workflow, keys)

@@ -135,7 +135,7 @@ def test_metrics_can_be_left_out_by_name() -> None:
 
 
 def test_the_limit_of_series_keeps_workflows_before_jobs_and_counters_before_histograms() -> None:
-    watched = watching("collectors: [pipelines]\nmax_series: 43")
+    watched = watching("collectors: [pipelines]\nmax_series: 110")
     shown = render(snapshot(watched), watched.now, polled=True)
     assert len(lines(shown, "circleci_workflow_runs_total")) == 5
     assert len(lines(shown, "circleci_workflow_runs_in_progress")) == 5

@@ -12,7 +12,7 @@ from tests.exactly_once.pipelines import attempts
 from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS, WIRE
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
 from tests.exactly_once.pipelines.reading import counters_of, differences, gauges_of, read, shown
-from tests.exactly_once.pipelines.truth import Rules, Truth, gauges, has_ended
+from tests.exactly_once.pipelines.truth import Rules, gauges, has_ended
 from tests.running import Exporter
 from tests.waiting import PATIENCE, wait_until
 
@@ -183,7 +183,7 @@ class PipelineCampaign(campaign.Campaign):
 
     def counts(self, facts: list[Facts]) -> Samples:
         """What is to be counted by now."""
-        return Truth(Rules(dict.fromkeys(SLUGS, self.began), NAMED, BUCKETS, WAITS)).of(facts)
+        return attempts.whole(Rules(dict.fromkeys(SLUGS, self.began), NAMED, BUCKETS, WAITS), facts)
 
 
 def _over(run: Facts) -> float:

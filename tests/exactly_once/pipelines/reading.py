@@ -20,6 +20,10 @@ COUNTERS = (
     "circleci_job_run_duration_seconds_",
     "circleci_job_run_wait_seconds_",
     "circleci_job_critical_path_seconds_total",
+    "circleci_workflow_rerun",
+    "circleci_workflow_rescued_total",
+    "circleci_job_flakes_total",
+    "circleci_pipeline_feedback_seconds_",
 )
 
 

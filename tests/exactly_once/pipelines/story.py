@@ -21,7 +21,7 @@ from tests.exactly_once.pipelines import attempts
 from tests.exactly_once.pipelines.faults import ENDPOINTS, FORMS, LISTS
 from tests.exactly_once.pipelines.producer import NAMED, SLUGS, Producer
 from tests.exactly_once.pipelines.reading import counters_of, gauges_of, read
-from tests.exactly_once.pipelines.truth import Rules, Truth, gauges
+from tests.exactly_once.pipelines.truth import Rules, gauges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,7 +248,7 @@ class Story:
 
     def truth(self) -> Samples:
         """What is to be counted by now."""
-        return Truth(Rules(self.began, NAMED, BUCKETS, WAITS)).of(self.facts())
+        return attempts.whole(Rules(self.began, NAMED, BUCKETS, WAITS), self.facts())
 
     def counted(self) -> Samples:
         """What is counted, without what is at 0."""
