@@ -57,8 +57,9 @@ def sorted_rows(
 
 def credit(book: RunBook, name: str, rows: Iterable[Run], known: Mapping[int, int] | None = None) -> None:
     """Add the credits that have come of runs that were counted before; `known` tells which of them are re-runs."""
+    just_found = book.changes.reruns.get(name, ())
     for row in rows:
-        rerun = known is not None and known[row.key] == RERUN
+        rerun = row.key in just_found or (known is not None and known[row.key] == RERUN)
         book.credit(name, book.label(row.branch), row.key, row.created, row.credits, rerun=rerun)
 
 

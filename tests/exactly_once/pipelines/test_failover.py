@@ -161,11 +161,15 @@ def dumped(server: Server, database: Address) -> Callable[[], None]:
     return lambda: server.restore(database, file)
 
 
+PARTIAL = ("critical_path", "feedback")
+
+
 def whole(*samples: Samples) -> Samples:
-    """Sums, but for the critical path: that of a run under way at the first look begins then."""
+    """Sums, but for what a pipeline under way at the first look has not: feedback, and its whole critical path."""
     found: Counter[Any] = Counter()
     for each in samples:
-        found.update({series: value for series, value in each.items() if "critical_path" not in series[0]})
+        kept = {series: value for series, value in each.items() if not any(word in series[0] for word in PARTIAL)}
+        found.update(kept)
     return dict(found)
 
 
