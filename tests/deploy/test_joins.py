@@ -56,7 +56,12 @@ EVIDENCE = {
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
     "CircleCIUsageStale": {"circleci_usage_day_timestamp_seconds", "circleci_exporter_collector_failures_total"},
     "CircleCIOrganizationOverBudget": {"circleci_usage_credits_total", "circleci_usage_day_timestamp_seconds"},
-    "CircleCIDefaultBranchFailing": {"circleci_workflow_last_run_success"} | BRANCH,
+    "CircleCIDefaultBranchFailing": {
+        "circleci_workflow_failures_in_a_row",
+        "circleci_workflow_red_since_timestamp_seconds",
+    }
+    | BRANCH,
+    "CircleCIRerunsRising": {"circleci_workflow_reruns_total", "circleci_workflow_runs_total"},
     "CircleCIFailureBudgetBurnsFast": RUNS,
     "CircleCIFailureBudgetBurnsSlowly": RUNS,
     "CircleCIRunStuck": {"circleci_workflow_oldest_run_in_progress_timestamp_seconds"},
