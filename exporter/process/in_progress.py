@@ -1,15 +1,17 @@
-"""What the page shows as happening now: the workflow runs in progress, each with its address at CircleCI."""
+"""What the page shows as happening now: runs in progress and what is red, each with its address at CircleCI."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
+from exporter.counting import red
 from exporter.insights.collectors import PIPELINES
 from exporter.knowledge.snapshots import Snapshot
+from exporter.publishing.counted_lines import shown
 from exporter.publishing.live_lines import is_complete, under_way
 from exporter.runs.live import WatchedPipeline, WatchedRun
-from exporter.web.page.overview import NowView, Phase, RunView
+from exporter.web.page.overview import NowView, Phase, RedView, RunView
 
 CLOUD, CLOUD_APP = "https://circleci.com", "https://app.circleci.com"
 """CircleCI's pages are not where its API is; those of a CircleCI server are."""
@@ -33,7 +35,23 @@ def in_progress(snapshots: Iterable[Snapshot], circleci: str, now: float) -> Now
             unknown += sum(run.ended_seen_at is None for pipeline in stale for run in pipeline.runs)
     runs.sort(key=lambda run: run.created_at)
     pending = sum(each.live is None or not is_complete(each.live, each.project, now) for each in watched)
-    return NowView(tuple(runs), unknown, pending)
+    broken = sorted((each for one in watched for each in _red(one, circleci, now)), key=lambda each: each.since)
+    return NowView(tuple(runs), unknown, pending, tuple(broken))
+
+
+def _red(snapshot: Snapshot, circleci: str, now: float) -> Iterator[RedView]:
+    """What is red of a project; the address is that of the first run that failed, while its pipeline is watched."""
+    project, live = snapshot.project, snapshot.live
+    if snapshot.ledger is None or live is None:
+        return
+    for name, workflow in shown(snapshot.ledger, project, now, live):
+        for branch, facts in workflow.branches.items():
+            failures, since, run = red.of(facts.row)
+            if since is not None:
+                of = next(each.pipeline[1] for each in facts.row if each.id == run)
+                pipeline = live.pipelines.get(of)
+                link = address(circleci, project.slug, pipeline.number if pipeline else None, run)
+                yield RedView(project.name, name, branch, failures, since, link)
 
 
 def _runs(snapshot: Snapshot, watched: Iterable[WatchedPipeline], circleci: str) -> Iterator[RunView]:

@@ -10,6 +10,9 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.process.in_progress import address, in_progress
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.web.page.overview import NowView, Phase, RunView
+from tests.counting.watched import Watched, uuid
+from tests.counting.watched import pipeline as told_pipeline
+from tests.counting.watched import run as told_run
 from tests.samples import NOW, project, snapshot
 
 RUN = "9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829"
@@ -109,3 +112,22 @@ def test_what_was_not_looked_at_for_too_long_is_counted_and_not_shown() -> None:
 def test_the_address_of_a_run_is_on_circlecis_own_pages(circleci: str, slug: str, where: str) -> None:
     assert address(circleci, slug, 7, RUN) == f"{where}/workflows/{RUN}"
     assert address(circleci, slug, None, RUN) is None
+
+
+def test_what_is_red_has_the_address_of_the_first_run_that_failed_longest_first() -> None:
+    told = Watched()
+    failed = replace(first := told_pipeline(), number=4711)
+    told.look(failed, [told_run("failed", 0, 100)], {1: []})
+    told.look(
+        replace(first, id=uuid(7), created_at=first.created_at + 60), [told_run("failed", 60, 90, number=2)], {2: []}
+    )
+    told.look(replace(first, id=uuid(8)), [told_run("failed", 10, 400, "lint", 3)], {3: []})
+    assert told.live is not None
+    known = replace(snapshot(), project=told.project, ledger=told.ledger, live=replace(told.live, listed_at=told.now))
+    view = in_progress([known], "https://circleci.com", told.now)
+    assert view is not None
+    link = f"https://app.circleci.com/pipelines/github/acme/web/4711/workflows/{uuid(1)}"
+    assert [(each.workflow, each.branch, each.failures, each.link) for each in view.red] == [
+        ("build", "main", 2, link),
+        ("lint", "main", 1, None),
+    ]

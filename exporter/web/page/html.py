@@ -95,6 +95,7 @@ class Page:
             groups=now.by_phase(runs),
             runs_a_group=_RUNS_A_GROUP,
             longest_wait=now.longest_wait(runs),
+            red=ranking.runs(overview.now.red, query) if overview.now else (),
             projects=projects,
             workflows=workflows,
         )

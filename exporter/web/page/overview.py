@@ -86,8 +86,23 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class RedView:
+    """A workflow on a branch whose newest `failures` pipelines failed, since the first of these runs stopped.
+
+    `link` is that run's address at CircleCI.
+    """
+
+    project: str
+    workflow: str
+    branch: str
+    failures: int
+    since: float
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NowView:
-    """All runs in progress, oldest first.
+    """All runs in progress, oldest first, and what is `red`, longest first.
 
     `unknown` counts further ones that CircleCI could not be asked about for so long that they may have ended,
     `pending` the projects that were not looked at in whole yet.
@@ -96,6 +111,7 @@ class NowView:
     runs: tuple[RunView, ...]
     unknown: int = 0
     pending: int = 0
+    red: tuple[RedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

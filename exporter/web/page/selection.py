@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from exporter.insights.collectors import LISTING
-from exporter.web.page.overview import Health, Overview, ProjectView, RunView, WorkflowView
+from exporter.web.page.overview import Health, Overview, ProjectView, RedView, RunView, WorkflowView
 
 PROJECTS_A_PAGE = 20
 WORKFLOWS_A_PAGE = 50
@@ -19,6 +19,7 @@ _MOST_DIGITS = 6
 _RANK = {state: rank for rank, state in enumerate(Health)}
 
 T = TypeVar("T")
+Run = TypeVar("Run", RunView, RedView)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,8 @@ class Ranking:
             Slice.cut(workflows, query.workflows_page, WORKFLOWS_A_PAGE),
         )
 
-    def runs(self, runs: Sequence[RunView], query: Query) -> Sequence[RunView]:
-        """Return the runs in progress that a query asks for, in their order."""
+    def runs(self, runs: Sequence[Run], query: Query) -> Sequence[Run]:
+        """Return the runs in progress, or what is red, that a query asks for, in their order."""
         text = query.text.casefold()
         if query.state:
             names = {project.view.name for project in self.projects if project.state is query.state}

@@ -11,7 +11,7 @@ import pytest
 
 import exporter.web.page.html
 from exporter.web.page.html import Page
-from exporter.web.page.overview import ComparedView, Health, NowView, Overview, Phase
+from exporter.web.page.overview import ComparedView, Health, NowView, Overview, Phase, RedView
 from tests.web.published import API, NOW, collector, overview, project, run_in_progress, workflow
 
 FOLDER = Path(exporter.web.page.html.__file__).parent
@@ -196,18 +196,23 @@ def test_it_shows_what_happens_now_where_pipelines_are_collected() -> None:
         run_in_progress("deploy", Phase.ON_HOLD, age=90_000),
         run_in_progress("build", age=750, link=link, jobs=(("running", 2), ("queued", 1)), waiting_since=NOW - 120),
     )
-    outline = render(replace(VIEW, now=NowView(runs, unknown=3, pending=1)))
+    red = (
+        RedView("acme/web", "build", "main", 3, NOW - 7200, link),
+        RedView("acme/api", "lint", "develop", 1, NOW - 60),
+    )
+    outline = render(replace(VIEW, now=NowView(runs, unknown=3, pending=1, red=red)))
     for words in (
         "Now 2 in progress",
         "Running 1 build 12m acme/web · main · jobs: 2 running, 1 waiting for 2m",
         "Waiting 0",
         "On hold 1 deploy 1d acme/web · main",
         "has waited 2m: build in acme/web",
+        "Red: build on main of acme/web for 2h, 3 times in a row; lint on develop of acme/api for 1m.",
         "3 more may have ended: CircleCI could not be asked about them.",
         "Projects not looked at yet: 1.",
     ):
         assert words in outline.text
-    assert [attributes["href"] for attributes in outline.all("a")].count(link) == 2
+    assert [attributes["href"] for attributes in outline.all("a")].count(link) == 3
     assert "in progress" not in render(VIEW).text
 
 
