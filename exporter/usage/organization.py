@@ -172,7 +172,7 @@ class OrganizationExports:
         if progress.uncompared:
             found = self._reconciling.reconciled(progress.newest, progress.exports)
             if found is not None:
-                kept = found if found.projects else progress.reconciled
+                kept = found if found.projects or not found.day else progress.reconciled
                 self._write(replace(progress, uncompared=False, reconciled=kept))
                 self._show()
 

@@ -68,10 +68,16 @@ class Reconciling:
         return run.series.lookback is not None and self._judge.is_found(created_at, began_at, run.series.lookback)
 
     def reconciled(self, day: int, exports: int) -> Reconciled | None:
-        """Compare a day; `exports` were counted. None while some project has not caught up. Raises StateError."""
+        """Compare a day; `exports` were counted. None while some project has not caught up. Raises StateError.
+
+        Where no project is to be compared at all, there is no day.
+        """
         attempts, since = self._parts.attempts, start_of(day)
         now, ahead = attempts.clocks.wall(), attempts.ahead()
-        found = comparing.watched(self._snapshots(), since)
+        kept = self._snapshots()
+        if not kept:
+            return Reconciled()
+        found = comparing.watched(kept, since)
         behind = {
             label
             for label, each in found.items()

@@ -203,7 +203,7 @@ def test_after_a_downtime_over_midnight_the_comparison_waits_for_the_looks(path:
         running.close()
         running.pass_time(AFTER - NINE)
         running.open()
-        for _ in range(4):
+        for _ in range(8):
             running.export()
             running.pass_time(60)
         assert (running.organization._progress.newest > 0, running.figures()) == (True, NOTHING)
@@ -238,6 +238,25 @@ def test_a_rerun_that_looks_have_not_come_by_since_is_not_missed(path: Path) -> 
         running.read()
         assert running.job_runs("test") == 1
         assert running.figures() == (1, 0, 0)
+
+
+def test_figures_stay_until_another_day_is_compared_and_go_with_the_last_project_that_is(path: Path) -> None:
+    with compared(path) as running:
+        running.begin()
+        running.ran(NINE)
+        running.go_on(AFTER)
+        running.read()
+        assert running.figures() == (1, 0, 0)
+        running.restart(settings="pipelines: {idle_interval: 1m}, jobs: {exclude: [lint]}")
+        running.ran(NINE + DAY)
+        running.go_on(AFTER + DAY)
+        running.read()
+        assert (running.figures(), running.day()) == ((1, 0, 0), MIDNIGHT)
+        running.restart(settings="pipelines: {jobs: false}")
+        running.ran(NINE + 2 * DAY)
+        running.go_on(AFTER + 2 * DAY)
+        running.read()
+        assert (running.figures(), running.day()) == (NOTHING, None)
 
 
 def test_a_day_on_which_other_jobs_were_chosen_is_not_compared_and_the_next_one_is(path: Path) -> None:
