@@ -151,10 +151,10 @@ def test_the_newest_day_compared_tells_what_both_have_and_what_one_has_alone() -
     midnight = NOW // 86_400 * 86_400
     same = ComparedView(midnight - 86_400, 3, 12_408, 0, 0)
     assert "compared" not in render(VIEW).text
-    assert "Yesterday, compared 12,408 job runs, 12,408 in both Last" in render(replace(VIEW, compared=same)).text
+    assert "Yesterday, compared 12,408 job runs 12,408 in both Last" in render(replace(VIEW, compared=same)).text
     other = ComparedView(midnight - 2 * 86_400, 3, 12_390, 17, 1)
     text = render(replace(VIEW, compared=other)).text
-    assert "2026-09-19, compared 12,408 job runs, 12,390 in both 17 missed here 1 not in the Usage export Last" in text
+    assert "2026-09-19, compared 12,408 job runs 12,390 in both 17 missed here 1 not in the Usage export Last" in text
 
 
 def test_the_api_tells_its_requests_and_what_is_left_as_far_as_it_is_known() -> None:
