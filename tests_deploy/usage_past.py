@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ MOST_STEPS = 1000
 COUNTER = re.compile(r"^(circleci_usage_\w+(?:_total|_bucket|_sum|_count)\{.*\}) \S+$", re.MULTILINE)
 NEWEST = re.compile(r"^(circleci_usage_day_timestamp_seconds\{.*\}) (\S+)$", re.MULTILINE)
 SHOWN = re.compile(r"^circleci_usage_.*\n", re.MULTILINE)
+RUNS = re.compile(r'^circleci_usage_job_runs_total\{.*project="([^"]*)".*\} (\S+)$', re.MULTILINE)
 
 
 def usage_of(text: str) -> str:
@@ -81,4 +83,17 @@ class UsagePast:
         yesterday = (self._clock.wall() // DAY - 1) * DAY
         days = [float(day) for _, day in NEWEST.findall(text)]
         read = len(days) == len(self._exporter.organizations) and min(days) == yesterday
-        return usage_of(text) if read else ""
+        return usage_of(text) + compared(text) if read else ""
+
+
+def compared(text: str) -> str:
+    """What would be shown of the newest day, had the pipelines of its projects been watched by the same exporter."""
+    runs = Counter[str]()
+    for project, count in RUNS.findall(text):
+        runs[project] += round(float(count) / FIRST_DAYS)
+    shown = [
+        f'circleci_exporter_reconciled_job_runs{{project="{project}",result="{result}"}} {number}\n'
+        for project, both in runs.items()
+        for result, number in (("both", both), ("export_only", 0), ("here_only", both // 500))
+    ]
+    return "".join(shown)

@@ -74,6 +74,12 @@ def failures(reasons: str) -> str:
     return per_hour(f"sum({rate('collector_failures_total', HERE + because(reasons))})")
 
 
+def compared(results: str) -> str:
+    """How many job runs of the newest day that was compared with the Usage export came out so."""
+    labels = f'{OF_PROJECTS}, result=~"{results}"'
+    return f"sum({own('reconciled_job_runs', labels)})"
+
+
 def age(by: str, at: str = "") -> str:
     """Seconds since the newest good poll: the oldest, by some labels."""
     return f"time() - min by ({by}) ({own('collector_last_success_timestamp_seconds', OF_PROJECTS)}{at})"
@@ -350,6 +356,24 @@ def _pipelines(board: Dashboard) -> None:
             "Watched pipelines",
             "Pipelines that are looked at again: those in progress, and those in which a rerun may still start.",
             [Line(f"sum({own('watched_pipelines')})", "pipelines", BLUE)],
+        ),
+        number(
+            "Exported job runs counted here",
+            "Of the newest day that was compared, the part of the job runs in CircleCI's Usage export that the "
+            "counters here have. Needs `usage` in the configuration.",
+            f"{compared('both')} / {compared('both|export_only')}",
+            unit=RATIO,
+            decimals=2,
+            steps=[(None, BAD), (0.99, DOUBTFUL), (0.999, WELL)],
+            width=12,
+        ),
+        number(
+            "Job runs missed",
+            "Job runs of that day that CircleCI's Usage export has and the counters here lack. The log names them. "
+            "Needs `usage` in the configuration.",
+            compared("export_only"),
+            steps=[(None, WELL), (1, DOUBTFUL), (11, BAD)],
+            width=12,
         ),
     )
 

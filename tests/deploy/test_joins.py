@@ -55,6 +55,10 @@ EVIDENCE = {
     "CircleCIWebhookSignaturesBad": {"circleci_exporter_webhooks_total"},
     "CircleCIRunnersUnreadable": {"circleci_exporter_collector_failures_total"},
     "CircleCIUsageStale": {"circleci_usage_day_timestamp_seconds", "circleci_exporter_collector_failures_total"},
+    "CircleCIJobRunsMissed": {
+        "circleci_exporter_reconciled_job_runs",
+        "circleci_exporter_reconciled_day_timestamp_seconds",
+    },
     "CircleCIOrganizationOverBudget": {"circleci_usage_credits_total", "circleci_usage_day_timestamp_seconds"},
     "CircleCIDefaultBranchFailing": {
         "circleci_workflow_failures_in_a_row",

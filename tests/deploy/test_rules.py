@@ -113,7 +113,7 @@ def test_a_threshold_is_a_constant_with_its_name_behind_it_and_the_same_wherever
         for number, name in CONSTANT.findall(rule["expr"]):
             found.setdefault(name, set()).add(number)
 
-    assert len(found) == 28
+    assert len(found) == 30
     assert {name for name, numbers in found.items() if len(numbers) > 1} == set()
 
 
