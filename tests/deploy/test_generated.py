@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 
 from exporter import __version__
@@ -35,6 +38,20 @@ FREE |= {"dashboards.labels", "dashboards.annotations", "strategy"}
 @pytest.mark.parametrize("value", leaves(documents(CHART / "values.yaml")))
 def test_every_value_of_the_chart_is_explained_in_its_readme(value: str) -> None:
     assert f"| `{value}` |" in (CHART / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_charts_schema_takes_its_own_values_with_every_threshold_of_a_project() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = documents(CHART / "values.yaml")
+    table = (
+        (DEPLOY / "prometheus" / "README.md").read_text(encoding="utf-8").partition("A project can have its own:")[2]
+    )
+    own = re.findall(r"^\| `(\w+)` \|", table.partition("So can an organization")[0], re.MULTILINE)
+    thresholds = values["prometheusRule"]["thresholds"]
+    values["prometheusRule"]["projectThresholds"] = {"gh/acme/web": {name: thresholds[name] for name in own}}
+
+    jsonschema.validate(values, schema)
+    assert own
 
 
 def test_the_chart_has_the_version_of_the_exporter() -> None:
