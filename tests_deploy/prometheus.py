@@ -36,7 +36,8 @@ def configuration(
         for path in rules:
             text = re.sub(r"^( +)for: .*$", r"\1for: 0s", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
             if path.stem == "alerts":
-                text = text.replace("1800  # failing_seconds", "0").replace("[15m]", "[10s]")
+                text = text.replace("1800  # failing_seconds", "0").replace("3600  # red_seconds", "0")
+                text = text.replace("[15m]", "[10s]")
             (folder / path.name).write_text(text, encoding="utf-8")
         rules = [folder / path.name for path in rules]
     document: dict[str, Any] = {

@@ -85,5 +85,5 @@ def test_a_default_branch_that_fails_reaches_its_team(receiver: tuple[str, Recei
     assert alert["labels"]["team"] == "demo"
     assert alert["labels"].keys() >= {"project", "workflow", "branch", "severity"}
     assert alert["labels"]["workflow"] in alert["annotations"]["summary"]
-    assert re.search(r"The last run of .* failed, and no run has succeeded", alert["annotations"]["description"])
+    assert re.search(r"is red\. It has failed (once|\d+ times in a row)", alert["annotations"]["description"])
     assert alert["annotations"]["runbook_url"].endswith("#circlecidefaultbranchfailing")

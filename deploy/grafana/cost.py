@@ -81,7 +81,7 @@ def whole_weeks() -> str:
 
     A day can be read some hours later than the same day of the week before.
     """
-    both = f"{days('7d6h')} >= 7 and {days('7d6h', ' offset 7d')} >= 7"
+    both = f"{days('7d12h')} >= 7 and {days('7d12h', ' offset 7d')} >= 7"
     return f"count({both}) == count(max by (organization) (circleci_usage_day_timestamp_seconds))"
 
 
