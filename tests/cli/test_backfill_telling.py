@@ -29,9 +29,10 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 def test_the_bar_shows_runs_and_the_time_left_within_the_terminal(tmp_path: Path, columns: int) -> None:
     counting = Counting(tmp_path / "state.db", start=time.time() - 1)
     counting.close()
-    for number in range(1500):
+    for number in range(1500):  # over 83 days, so that a page is a part of the 90 that is worth showing
         counting.run(
-            workflow=f"a name that is so long that it would not fit {number % 3}", stopped=counting.now - number
+            workflow=f"a name that is so long that it would not fit {number % 3}",
+            stopped=counting.now - number * 4_800,
         )
     configure(tmp_path, counting)
     counting.circle.fail("delay", "start-date", seconds=0.3)

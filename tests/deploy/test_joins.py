@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 # The cases are about moments, which need many evaluations; here few will do.
-COARSE = {"exporter": "5m", "replicas": "5m", "runners": "5m", "runs": "10m", "usage": "1h", "webhooks": "5m"}
+COARSE = {"exporter": "5m", "replicas": "5m", "runners": "5m", "runs": "5m", "usage": "1h", "webhooks": "5m"}
 COARSE |= {"workflow": "2h"}
 # What an alert is about: without this it may be silent. An unknown default branch has an alert of its own.
 BRANCH = {"circleci_insights_default_branch"}
