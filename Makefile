@@ -34,8 +34,7 @@ demo: $(SETUP) ## Run the exporter against a synthetic CircleCI: no token, no ne
 
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Tests that start no program and wait for no interval.
-QUICK := $(addprefix tests/,circleci client config formats history insights knowledge polling publishing runs system telemetry) \
-	tests/test_docs.py tests/test_errors.py tests/test_layers.py tests/test_package.py
+QUICK := $(addprefix tests/,circleci client config formats history insights knowledge polling publishing repository runs system telemetry)
 
 .PHONY: quick
 quick: $(SETUP) ## Run the tests that start no program, in a minute or two
@@ -61,10 +60,10 @@ LONG := $(shell grep -rlw effort --include='test_*.py' tests)
 .PHONY: test-long
 test-long: $(SETUP) ## Run the long exactly-once tests, and others with all their seeds; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_SECONDS=300, HINTED_KILLS=60, REPLICAS_ROUNDS=3
 	@scripts/system-packages.sh
-	$(BIN)/python -m pytest tests/soak/pipelines_short.py tests/soak/pipelines_prometheus.py tests/soak/hinted_short.py \
-		tests/soak/pipelines_settings.py \
-		tests/soak/exactly_once.py tests/soak/hinted.py tests/soak/pipelines.py tests/soak/replicas.py \
-		tests/soak/usage.py -s $(ARGS)
+	$(BIN)/python -m pytest tests/campaigns/pipelines/short.py tests/campaigns/pipelines/prometheus.py tests/campaigns/webhooks/short.py \
+		tests/campaigns/pipelines/settings.py \
+		tests/campaigns/runs/long.py tests/campaigns/webhooks/long.py tests/campaigns/pipelines/long.py tests/campaigns/replicas/long.py \
+		tests/campaigns/usage/long.py -s $(ARGS)
 	TEST_LONG=1 $(PYTEST) $(LONG) $(ARGS)
 
 .PHONY: format

@@ -28,7 +28,7 @@ from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
-from tests.postgres import Address, Server, find_server
+from tests.running.postgres import Address, Server, find_server
 from tests.state.making import LIVE, NOW_LEDGER, known
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.system.logs import configure
 from tests.circleci.pipelines import Pipelines
-from tests.client.clockwork import Clockwork
+from tests.running.clockwork import Clockwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from hypothesis import settings
 
-from tests.postgres import Address, Server, emptied, find_server
+from tests.running.postgres import Address, Server, emptied, find_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,9 @@ class Chromium(NamedTuple):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what the code makes")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/insights/golden anew from what the code makes"
+    )
 
 
 def pytest_configure() -> None:

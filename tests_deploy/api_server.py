@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from tests.conftest import find_program
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.conftest import ROOT, tool
 from tests_deploy.processes import free_port
 

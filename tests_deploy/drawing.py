@@ -17,7 +17,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 from tests.conftest import find_program
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.dashboards import View, read, unfolded
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.conftest import find_program
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.processes import free_port, query, running
 from tests_deploy.rehearsal import JOB, STEP
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.circleci import Circle
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.dashboards import BUSY, FLAKY
 from tests_deploy.processes import fetch, free_port, running
 from tests_deploy.usage_past import DAY, READ_AGO, UsagePast, usage_of

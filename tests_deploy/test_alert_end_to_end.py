@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import find_program
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.processes import free_port, running
 from tests_deploy.prometheus import RULES, configuration, prometheus
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.circleci import Circle
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.processes import free_port, query, running
 from tests_deploy.prometheus import configuration, prometheus
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.circleci import Circle
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.manifests import configuration, container, template
 from tests_deploy.processes import fetch, free_port, running
 

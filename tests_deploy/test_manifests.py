@@ -17,7 +17,7 @@ from exporter.cli.command import main as command
 from scripts.publish_as import values
 from tests.conftest import find_program
 from tests.deploy.exporter_metrics import RULES, documents
-from tests.starting import COMMAND, run_to_end
+from tests.running.starting import COMMAND, run_to_end
 from tests_deploy.conftest import ROOT
 from tests_deploy.manifests import (
     CHART,

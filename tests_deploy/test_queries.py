@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.dashboards import BUSY, FLAKY, NAMES, View, panels, read, view
 from tests_deploy.processes import query
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.deploy.exporter_metrics import exposed
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.conftest import ROOT, tool
 from tests_deploy.manifests import (
     CHART,

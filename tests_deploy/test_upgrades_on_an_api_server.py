@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 from tests_deploy.api_server import Cluster, cluster, programs
 from tests_deploy.manifests import CHART, KUSTOMIZE, kustomize
 from tests_deploy.test_upgrades import BEFORE, REPLICAS, SHARDS, UPGRADES, VOLUME, Upgrade

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
 from exporter.demo.circleci import DEMO_TOKEN
-from tests.starting import Process
+from tests.running.starting import Process
 
 if TYPE_CHECKING:
     from types import TracebackType

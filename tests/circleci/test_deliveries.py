@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.demo.asking import WEB, ask
-from tests.waiting import AT_ONCE, PATIENCE
+from tests.running.waiting import AT_ONCE, PATIENCE
 
 if TYPE_CHECKING:
     from tests.circleci import Circle

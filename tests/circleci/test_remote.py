@@ -12,7 +12,7 @@ from exporter.demo.circleci import DEMO_TOKEN
 from tests.circleci import Circle, RemoteCircle
 from tests.circleci.__main__ import main
 from tests.demo.asking import NOON, QUARTER, WEB, ask
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

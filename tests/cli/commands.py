@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tests.starting import COMMAND, run_to_end
+from tests.running.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
     import subprocess

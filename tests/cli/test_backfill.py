@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.campaigns.runs.counting import Counting, read_counters
 from tests.cli.commands import command
 from tests.history.past import read, rises
-from tests.run_counters import Counting, read_counters
-from tests.starting import COMMAND, Process
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.starting import COMMAND, Process
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.campaigns.runs.counting import Counting
 from tests.cli.test_backfill import PAGES, backfill, configure, start
 from tests.history.past import read
-from tests.run_counters import Counting
-from tests.running import Exporter
-from tests.waiting import PATIENCE, wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.postgres import Address
-    from tests.running import Scrape
+    from tests.running.postgres import Address
+    from tests.running.program import Scrape
 
 RUNS = 600
 COUNTED = {"project": "gh/acme/web", "workflow": "build", "branch": "main", "status": "success"}

@@ -12,10 +12,10 @@ from structlog.testing import CapturingLogger
 
 from exporter.cli import backfill_telling
 from exporter.history.reading import Progress
+from tests.campaigns.runs.counting import Counting
 from tests.cli.test_backfill import configure
-from tests.run_counters import Counting
-from tests.running import at_a_terminal
-from tests.waiting import wait_until
+from tests.running.program import at_a_terminal
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
-from tests.starting import COMMAND, Process, run_to_end
-from tests.waiting import AT_ONCE, wait_until
+from tests.running.starting import COMMAND, Process, run_to_end
+from tests.running.waiting import AT_ONCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
-from tests.circleci import Circle
+from tests.circleci import Circle, truth
 from tests.circleci.fleet import fleet
 from tests.cli.commands import command
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
-from tests.running import Scrape
-from tests.starting import COMMAND, Process
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.program import Scrape
+from tests.running.starting import COMMAND, Process
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.cli.online_check import examine, token_owner
 from exporter.errors import UnauthorizedError
-from tests.processes import process
+from tests.running.engine import process
 
 
 def test_the_workflows_of_every_scope_are_found() -> None:

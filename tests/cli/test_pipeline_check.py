@@ -8,7 +8,7 @@ from exporter.cli import pipeline_check
 from exporter.cli.online_check import examine, with_pipelines
 from exporter.errors import ServerError
 from exporter.knowledge.pipeline_calls import PipelineDay, Sampled
-from tests.watching import NOON, SLUG, Watching, watching
+from tests.running.watching import NOON, SLUG, Watching, watching
 
 HOUR = 3600.0
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.starting import COMMAND, Process
-from tests.waiting import PATIENCE
+from tests.running.starting import COMMAND, Process
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path

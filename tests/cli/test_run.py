@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from exporter import __version__
 from exporter.cli.command import main
 from tests.cli.commands import command
-from tests.running import Exporter
-from tests.starting import COMMAND
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.starting import COMMAND
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

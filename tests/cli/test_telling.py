@@ -13,11 +13,11 @@ import pytest
 from exporter.cli import telling
 from exporter.cli.telling import line, printable
 from exporter.errors import Problem, StartError
+from tests.campaigns.runs.counting import Counting
 from tests.cli.commands import command
 from tests.cli.test_backfill import configure
-from tests.run_counters import Counting
-from tests.running import at_a_terminal
-from tests.starting import COMMAND, run_to_end
+from tests.running.program import at_a_terminal
+from tests.running.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
     import subprocess

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from exporter.config.file import Auth
     from exporter.errors import PollError
-    from tests.client.clockwork import Clockwork
+    from tests.running.clockwork import Clockwork
 
 TOKEN = "CCIPAT_0123456789abcdefABCDEF_rotten-to-the-core"
 QUESTION = Question("workflows", "/insights/{slug}/workflows", "gh/acme/web", params=(("all-branches", "true"),))

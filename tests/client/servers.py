@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeAlias
 
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     import ssl

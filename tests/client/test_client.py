@@ -31,10 +31,10 @@ from exporter.errors import (
     UnauthorizedError,
 )
 from exporter.insights.questions import Question
-from tests.client.clockwork import Clockwork
 from tests.client.conftest import QUESTION, TOKEN, Tokens
 from tests.client.servers import Peer, Server, answering, refused_port, response
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.clockwork import Clockwork
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

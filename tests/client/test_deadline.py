@@ -10,7 +10,7 @@ import pytest
 from exporter.client.deadline import BoundedSocket, Budget, connect, dial, resolve
 from exporter.errors import RequestTimeout, Stopped, TooLargeError
 from tests.client.servers import Peer, Server, refused_port
-from tests.waiting import AT_ONCE, PATIENCE
+from tests.running.waiting import AT_ONCE, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from exporter.errors import (
     Stopped,
     TruncatedError,
 )
-from tests.waiting import AT_ONCE
+from tests.running.waiting import AT_ONCE
 
 if TYPE_CHECKING:
     import ssl

@@ -16,8 +16,8 @@ from exporter.errors import (
     Stopped,
     ThrottledError,
 )
-from tests.client.clockwork import Clockwork
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.clockwork import Clockwork
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 FOREVER = 1e9
 

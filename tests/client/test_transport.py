@@ -32,7 +32,7 @@ from exporter.errors import (
 )
 from tests.client.conftest import TOKEN, tls_for
 from tests.client.servers import Peer, Script, Server, answering, close, refused_port, response
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

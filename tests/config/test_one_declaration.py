@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import copied
+from tests.running import copied
 
 BEFORE = "    max_series: SeriesLimit"
 DECLARATION = (

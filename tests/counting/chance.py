@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
-    from tests.exactly_once.pipelines.truth import Facts
+    from tests.campaigns.pipelines.truth import Facts
 
 
 class Chance:

@@ -13,7 +13,7 @@ from exporter.counting.ledger import Ledger, WorkflowLedger
 from exporter.insights.run_families import RUN_CREDITS, RUN_DURATION, RUNS_TOTAL
 from exporter.runs.branches import labels_of
 from exporter.runs.reading import Run
-from tests.samples import project
+from tests.knowledge.samples import project
 
 DAY = 86_400
 NOW = 1_790_000_000

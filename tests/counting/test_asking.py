@@ -7,7 +7,7 @@ import pytest
 from exporter.counting.asking import due_names, listing, recent, start_of, sweep_is_due, wanted
 from exporter.counting.ledger import WorkflowLedger
 from tests.counting.making import DAY, LOOKBACK, NOW, WEB, ledger
-from tests.samples import project
+from tests.knowledge.samples import project
 
 
 def test_the_names_are_asked_for_on_all_branches_of_the_longest_window() -> None:

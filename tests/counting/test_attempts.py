@@ -19,20 +19,20 @@ from exporter.runs.live import WatchedPipeline
 from exporter.runs.pipelines import WorkflowRun
 from exporter.runs.reading import key_of
 from exporter.state.documents import Reader, document, parse
+from tests.campaigns.effort import effort
+from tests.campaigns.pipelines import attempts as plainly
+from tests.campaigns.pipelines.truth import Rules, has_ended
 from tests.counting.chance import Chance
 from tests.counting.test_crediting import row, sweep
 from tests.counting.watched import Watched, pipeline, run, uuid
-from tests.effort import effort
-from tests.exactly_once.pipelines import attempts as plainly
-from tests.exactly_once.pipelines.truth import Rules, has_ended
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED, approval, job
-from tests.samples import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
-    from tests.exactly_once.pipelines.truth import Facts, Samples
+    from tests.campaigns.pipelines.truth import Facts, Samples
 
 READ = Reader[WatchedPipeline](WatchedPipeline)
 FAILED = [job("build", 5, 60), job("test", 70, 100, "build", status="failed")]

@@ -16,9 +16,9 @@ from exporter.counting.cells import Distribution, empty
 from exporter.counting.ledger import INVENTED, BranchFacts, Ledger, Newest, WorkflowLedger, listed
 from exporter.runs.branches import OTHER_BRANCHES, labels_of
 from exporter.runs.reading import STATUSES, Run
+from tests.campaigns.effort import effort
 from tests.counting.making import BOUNDS, DAY, LABEL, LOOKBACK, NOW, counted, ledger, polled, run
-from tests.effort import effort
-from tests.samples import project
+from tests.knowledge.samples import project
 
 BUCKETS = "runs: {buckets: [60s, 600s]}"
 

@@ -7,8 +7,8 @@ from exporter.counting.asking import start_of, sweep_is_due
 from exporter.counting.ledger import WorkflowLedger
 from exporter.runs.reading import Run, key_of
 from tests.counting.watched import NOW, Watched, pipeline, run, uuid
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED
-from tests.samples import project
 
 DAY = 86_400.0
 

@@ -17,8 +17,8 @@ from exporter.insights.run_families import (
 )
 from exporter.runs.live import WatchedPipeline
 from tests.counting.watched import Watched, pipeline, remembered, run, uuid
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED, approval, job
-from tests.samples import project
 
 DONE = (job("build", 5, 60), job("test", 70, 100, "build", status="failed"))
 

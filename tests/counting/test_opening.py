@@ -10,8 +10,8 @@ from exporter.runs.branches import labels_of
 from tests.counting.making import counted, ledger, polled
 from tests.counting.making import run as insights_run
 from tests.counting.watched import NOW, Watched, pipeline, run
+from tests.knowledge.samples import project
 from tests.runs.job_lists import job
-from tests.samples import project
 
 ANY = labels_of(project("branches: ['*']"), "main")
 DONE = {1: [job("build", 5, 60)]}

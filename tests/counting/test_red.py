@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from exporter.counting import red
 from exporter.counting.red import GREEN, MOST, Red, Verdict
+from tests.campaigns.effort import effort
 from tests.counting.making import NOW, ledger, polled
 from tests.counting.making import run as row
 from tests.counting.watched import Watched, pipeline, run, uuid
-from tests.effort import effort
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED
-from tests.samples import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

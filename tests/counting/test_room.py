@@ -18,7 +18,7 @@ from exporter.runs import jobs as job_runs
 from exporter.runs.attempts import KINDS, RESULTS
 from exporter.runs.live import Live
 from tests.counting.making import LABEL, NOW
-from tests.samples import project
+from tests.knowledge.samples import project
 
 if TYPE_CHECKING:
     from exporter.config import Project

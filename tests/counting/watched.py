@@ -17,8 +17,8 @@ from exporter.runs.live import Live, WatchedPipeline
 from exporter.runs.pipelines import WorkflowRun
 from exporter.runs.reading import key_of
 from tests.counting.making import Counted, counted
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED
-from tests.samples import project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.circleci import Circle

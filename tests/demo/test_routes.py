@@ -12,9 +12,9 @@ from exporter.demo.catalog import builtin
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.demo.routes import ROUTES
 from exporter.demo.times import written
-from tests import schemas
 from tests.demo.asking import API, BILLING, DAY, MOBILE, NOON, ODD, PLATFORM, WEB, WEEK, all_rows, ask, fetch
-from tests.waiting import PATIENCE
+from tests.insights import schemas
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.circleci import Circle

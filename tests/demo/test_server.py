@@ -15,7 +15,7 @@ import trustme
 from exporter.demo.messages import Reply, Request
 from exporter.demo.server import Server, read_request
 from tests.circleci import Circle
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from io import BufferedIOBase

@@ -19,8 +19,8 @@ import pytest
 
 from tests.deploy.exporter_metrics import DEPLOY, ROOT, exposed, recorded, rules
 from tests.deploy.promql import metrics
-from tests.running import Exporter, Scrape
-from tests.starting import run_to_end
+from tests.running.program import Exporter, Scrape
+from tests.running.starting import run_to_end
 
 BEFORE = Path(__file__).parent / "before"
 PAGE = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,21 +14,21 @@ import pytest
 
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.history import retention
+from tests.campaigns.effort import effort
+from tests.campaigns.runs.campaign import BOUNDS, free_port
+from tests.campaigns.runs.counting import read_counters, true_counters
 from tests.circleci import Circle
-from tests.effort import effort
-from tests.exactly_once.campaign import BOUNDS, free_port
-from tests.exactly_once.prometheus import Prometheus
 from tests.history.past import rises
-from tests.run_counters import read_counters, true_counters
-from tests.running import Exporter, series
-from tests.starting import COMMAND, run_to_end
-from tests.waiting import wait_until
+from tests.running.program import Exporter, series
+from tests.running.prometheus import Prometheus
+from tests.running.starting import COMMAND, run_to_end
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.run_counters import Branch, Counted
+    from tests.campaigns.runs.counting import Branch, Counted
 
 DAY = 86_400
 SLUGS = [f"gh/acme/project-{number}" for number in range(4)]

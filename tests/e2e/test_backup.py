@@ -12,13 +12,13 @@ import pytest
 
 from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import LeaseTable, fence
-from tests.postgres import Address
+from tests.running.postgres import Address
 from tests.state.postgres.making import PLACE, end_lease, hold, linked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.postgres import Server
+    from tests.running.postgres import Server
 
 PAGE = Path(__file__).parents[2] / "docs" / "replicas.md"
 COUNTED = "SELECT count(*) FROM ledger WHERE left_at IS NULL"

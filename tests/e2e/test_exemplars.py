@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.campaigns.runs.campaign import free_port
 from tests.circleci import RemoteCircle
-from tests.exactly_once.campaign import free_port
-from tests.exactly_once.prometheus import Prometheus
-from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.prometheus import Prometheus
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.running import Scrape
+    from tests.running.program import Scrape
 
 TOKEN, SLUG = "CCIPAT_exemplars_must-be-seen-nowhere", "gh/acme/web"
 RUNS, JOBS = "circleci_workflow_run_duration_seconds", "circleci_job_run_duration_seconds"

@@ -14,8 +14,8 @@ from exporter.publishing.blocks import BLOCK
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.e2e.prometheus import Prometheus
-from tests.proxy import Proxy
-from tests.running import Exporter
+from tests.running.program import Exporter
+from tests.running.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

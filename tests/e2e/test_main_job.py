@@ -10,13 +10,12 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter import __version__
-from tests import truth
-from tests.circleci import Circle
+from tests.circleci import Circle, truth
 from tests.e2e.prometheus import Prometheus
 from tests.faults.campaign import Known
-from tests.proxy import Proxy
-from tests.running import Exporter, Scrape, series
-from tests.waiting import wait_until
+from tests.running.program import Exporter, Scrape, series
+from tests.running.proxy import Proxy
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import pytest
 
 from tests.circleci import Circle
 from tests.history.past import read
-from tests.running import Exporter, Scrape
-from tests.starting import COMMAND, run_to_end
+from tests.running.program import Exporter, Scrape
+from tests.running.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
     import subprocess

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests import truth
-from tests.circleci import Circle
+from tests.circleci import Circle, truth
 from tests.circleci.fleet import fleet
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
-    from tests.running import Exporter, Scrape
+    from tests.running.program import Exporter, Scrape
 
 WORKFLOWS = dict.fromkeys(("workflow-000", "workflow-001"), ("job-000", "job-001"))
 FLEET = """

@@ -15,12 +15,11 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.polling.attempt import Clocks
 from exporter.process.engine import Engine
 from exporter.publishing.scrape import scrape
-from tests import truth
-from tests.circleci import Circle
+from tests.circleci import Circle, truth
 from tests.circleci.fleet import fleet
-from tests.client.clockwork import Clockwork
 from tests.faults.campaign import WORKFLOWS, Known, failures
-from tests.running import Scrape
+from tests.running.clockwork import Clockwork
+from tests.running.program import Scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,8 +32,8 @@ from exporter.publishing.store import SnapshotStore
 from exporter.runs.branches import labels_of
 from exporter.runs.reading import read_page
 from exporter.telemetry import Telemetry
-from tests import payloads
-from tests.effort import effort
+from tests.campaigns.effort import effort
+from tests.insights import payloads
 from tests.knowledge.test_packing import again
 
 if TYPE_CHECKING:

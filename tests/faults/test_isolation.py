@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import (
     WORKFLOWS,
     configuration,
@@ -15,7 +15,7 @@ from tests.faults.campaign import (
     unharmed,
 )
 from tests.faults.conftest import TOKEN
-from tests.running import Exporter
+from tests.running.program import Exporter
 
 if TYPE_CHECKING:
     from pathlib import Path

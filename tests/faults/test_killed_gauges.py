@@ -17,8 +17,8 @@ from exporter.process.term import Term
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
 from tests.faults.campaign import slug_of
-from tests.processes import NOON
-from tests.skipping import Skipping
+from tests.running.engine import NOON
+from tests.running.skipping import Skipping
 
 if TYPE_CHECKING:
     from pathlib import Path

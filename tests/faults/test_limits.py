@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.circleci.bucket import TokenBucket
 from tests.faults.campaign import WORKFLOWS, configuration, failures, polled, slug_of, still_polled, unharmed
 from tests.faults.conftest import TOKEN
 from tests.faults.stage import Stage, stage
-from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import (
     WORKFLOWS,
     Known,
@@ -24,9 +24,9 @@ from tests.faults.campaign import (
     unharmed,
 )
 from tests.faults.conftest import TOKEN
-from tests.proxy import Proxy
-from tests.running import Exporter
-from tests.starting import COMMAND, run_to_end
+from tests.running.program import Exporter
+from tests.running.proxy import Proxy
+from tests.running.starting import COMMAND, run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import trustme
 
     from tests.circleci import Circle
-    from tests.running import Scrape
+    from tests.running.program import Scrape
 
 SLUGS = [slug_of(0), slug_of(1)]
 PROXY_PASSWORD = "proxy-pass-93f1"

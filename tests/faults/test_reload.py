@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
-from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
-    from tests.running import Scrape
+    from tests.running.program import Scrape
 
 A, B, C, D = (slug_of(number) for number in range(4))
 BROKEN = "circleci: {timeout: never, colour: red}\nprojects:\n  - gh/acme\n"

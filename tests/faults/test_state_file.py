@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, configuration, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
-from tests.running import Exporter, Scrape
-from tests.waiting import PATIENCE, wait_until
+from tests.running.program import Exporter, Scrape
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

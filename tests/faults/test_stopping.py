@@ -11,8 +11,8 @@ import pytest
 
 from tests.faults.campaign import configuration, slug_of
 from tests.faults.conftest import TOKEN
-from tests.running import Exporter
-from tests.waiting import AT_ONCE, wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import AT_ONCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, Known, failures, polled, slug_of, small_circle, small_config, unharmed
 from tests.faults.conftest import TOKEN
 from tests.faults.stage import Stage, stage
-from tests.running import Exporter, forms_of
-from tests.waiting import wait_until
+from tests.running.program import Exporter, forms_of
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

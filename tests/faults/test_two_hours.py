@@ -21,8 +21,8 @@ from exporter.system.logs import configure
 from exporter.telemetry import Telemetry
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
-from tests.client.clockwork import Clockwork
 from tests.faults.campaign import slug_of
+from tests.running.clockwork import Clockwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

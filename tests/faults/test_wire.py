@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import truth
+from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, Case, configuration, failures, polled, slug_of, still_polled, unharmed
 from tests.faults.conftest import TOKEN
-from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from structlog.testing import CapturingLogger
 from exporter.cli import backfill
 from exporter.config import parse
 from exporter.polling.attempt import Clocks
-from tests.skipping import Skipping
+from tests.running.skipping import Skipping
 
 if TYPE_CHECKING:
     from pathlib import Path

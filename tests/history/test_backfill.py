@@ -15,9 +15,9 @@ from exporter.history.reading import Reader
 from exporter.history.spool import Spool
 from exporter.state import StateStore
 from exporter.state.file import StateFile
+from tests.campaigns.runs.counting import NOON, SLUG, Counted, Counting, read_counters, true_counters
 from tests.history.past import make, read, rises
-from tests.run_counters import NOON, SLUG, Counted, Counting, read_counters, true_counters
-from tests.watching import Watching
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,14 +19,14 @@ from exporter.knowledge import discovered_projects
 from exporter.knowledge.packing import pack
 from exporter.knowledge.snapshots import Part, Snapshot
 from exporter.publishing.store import SnapshotStore
-from tests import payloads
-from tests.samples import project
+from tests.insights import payloads
+from tests.knowledge.samples import project
 
 if TYPE_CHECKING:
     from exporter.insights.collector import Collector, Table
     from exporter.insights.family import Family
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).with_name("golden")
 SLUG, NOON = "gh/acme/web", 1_787_227_200.0
 """2026-08-20T12:00:00Z: the day of the payloads."""
 WINDOW, MAIN = ("reporting-window", "last-7-days"), ("branch", "main")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from exporter.knowledge import absence
 from exporter.knowledge.snapshots import Outcome, Snapshot
-from tests.samples import project
+from tests.knowledge.samples import project
 
 NOW, HOUR, DAY = 1_790_000_000.0, 3600.0, 86_400.0
 FAILED = Outcome(success=False, duration=1, finished_at=NOW, reason="not_found")

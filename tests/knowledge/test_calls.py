@@ -10,7 +10,7 @@ from exporter.insights.questions import ALL_BRANCHES
 from exporter.knowledge import calls
 from exporter.knowledge.calls import NONE, Calls
 from exporter.knowledge.snapshots import Snapshot
-from tests.samples import project, snapshot
+from tests.knowledge.samples import project, snapshot
 
 DAILY = 1 / 24
 MAIN = {("main", "last-7-days"): 5}

@@ -6,7 +6,7 @@ from exporter.config import Organization, parse
 from exporter.insights.collectors import ORGANIZATIONS
 from exporter.knowledge import discovered_projects
 from exporter.knowledge.discovered_projects import FORGOTTEN_AFTER, Sighting, Sightings
-from tests.samples import NOW, project
+from tests.knowledge.samples import NOW, project
 
 ACME, APP = "gh/acme", "circleci/8vLqd1AbCdEf"
 

@@ -7,8 +7,8 @@ import pytest
 from exporter.errors import PayloadError
 from exporter.knowledge import facts
 from exporter.knowledge.snapshots import Facts
-from tests import payloads
-from tests.samples import FACTS, NOW
+from tests.insights import payloads
+from tests.knowledge.samples import FACTS, NOW
 
 
 def test_a_project_names_its_default_branch_and_itself() -> None:

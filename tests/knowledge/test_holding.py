@@ -10,7 +10,7 @@ import pytest
 from exporter.insights.collectors import COLLECTORS
 from exporter.knowledge import holding
 from exporter.knowledge.snapshots import Part
-from tests.samples import NOW, project, workflow_row
+from tests.knowledge.samples import NOW, project, workflow_row
 
 if TYPE_CHECKING:
     from exporter.insights.questions import Question

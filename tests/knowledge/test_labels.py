@@ -6,7 +6,7 @@ import pytest
 
 from exporter.config import parse
 from exporter.knowledge import labels
-from tests.samples import FACTS
+from tests.knowledge.samples import FACTS
 
 APP, WEB = "circleci/8vLqd1AbCdEf/43G3kM5RtfFE", "gh/acme/web"
 KNOWN = replace(FACTS, organization="Acme Inc", project_name="platform")

@@ -14,7 +14,7 @@ from exporter.knowledge.pipeline_calls import DAY, PipelineDay, Sampled, first_l
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs.live import Live
 from tests.counting.watched import NOW, Watched, pipeline, run
-from tests.samples import project, snapshot
+from tests.knowledge.samples import project, snapshot
 
 ON = "collectors: [pipelines]\n"
 NAMES = 1 / 24

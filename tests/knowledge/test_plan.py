@@ -11,7 +11,7 @@ from exporter.insights.collectors import COLLECTORS
 from exporter.insights.questions import ALL_BRANCHES
 from exporter.knowledge import plan
 from exporter.knowledge.snapshots import Facts, Outcome, Part, Snapshot
-from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
+from tests.knowledge.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 
 def asked_of(known: Snapshot, collector: str) -> list[tuple[str, str, str]]:

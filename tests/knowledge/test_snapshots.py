@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.samples import NOW, snapshot
+from tests.knowledge.samples import NOW, snapshot
 
 
 def test_a_part_is_fresh_until_three_intervals_after_it_was_checked() -> None:

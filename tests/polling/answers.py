@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tests.skipping import Skipping
+from tests.running.skipping import Skipping
 
 if TYPE_CHECKING:
     import threading

@@ -10,7 +10,7 @@ from structlog.testing import CapturingLogger
 from exporter.errors import ConnectionFailed, RequestTimeout, ServerError, UnauthorizedError
 from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.polling.failure_log import FailureLog
-from tests.samples import NOW, project
+from tests.knowledge.samples import NOW, project
 
 if TYPE_CHECKING:
     from exporter.system.logs import Logger

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from exporter.insights.collector import PIPELINES_POLL
 from exporter.runs.hints import Hint
-from tests.watching import NOON, SLUG, Watching, watching
+from tests.running.watching import NOON, SLUG, Watching, watching
 
 if TYPE_CHECKING:
     from pathlib import Path

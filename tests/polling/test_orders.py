@@ -10,7 +10,7 @@ import pytest
 from exporter.polling.attempt import Clocks
 from exporter.runs.hints import Hint
 from tests.polling.answers import Shuffled
-from tests.watching import SLUG, Watching
+from tests.running.watching import SLUG, Watching
 
 JOBS = ("build", "test")
 ENDS = ("success", "success", "failed", "canceled")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.polling.organization_list import OrganizationList
-from tests.watching import SLUG, Watching, watching
+from tests.running.watching import SLUG, Watching, watching
 
 PAGE = 20
 

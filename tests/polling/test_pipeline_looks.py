@@ -14,8 +14,8 @@ from exporter.insights.collector import PIPELINES_POLL
 from exporter.polling.attempt import Clocks
 from exporter.runs.hints import Hint
 from tests.polling.answers import Shuffled
-from tests.waiting import PATIENCE
-from tests.watching import SLUG, Watching
+from tests.running.waiting import PATIENCE
+from tests.running.watching import SLUG, Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

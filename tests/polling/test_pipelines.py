@@ -11,7 +11,7 @@ import pytest
 from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
 from exporter.publishing.scrape import scrape
 from exporter.runs.pipelines import ListedPipeline
-from tests.watching import NOON, SLUG, Watching, watching
+from tests.running.watching import NOON, SLUG, Watching, watching
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import Stopped
-from tests.processes import Process, process
+from tests.running.engine import Process, process
 
 if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import NotFoundError
 from exporter.polling.project_facts import refresh
-from tests.processes import Process, process
+from tests.running.engine import Process, process
 
 if TYPE_CHECKING:
     from exporter.errors import PollError

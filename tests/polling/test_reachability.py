@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.polling.reachability import Reachability
-from tests.processes import Process, process
+from tests.running.engine import Process, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

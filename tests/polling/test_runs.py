@@ -13,8 +13,8 @@ from exporter.errors import StateError, Stopped
 from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs.reading import key_of
-from tests.run_counters import NOON, SLUG, Counting, true_counters
-from tests.samples import project
+from tests.campaigns.runs.counting import NOON, SLUG, Counting, true_counters
+from tests.knowledge.samples import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

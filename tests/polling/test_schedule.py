@@ -13,7 +13,7 @@ from exporter.polling.agenda import Job
 from exporter.polling.attempt import Clocks
 from exporter.polling.schedule import MAX_THREADS, Schedule, first_poll, pool_size
 from exporter.telemetry import Telemetry
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

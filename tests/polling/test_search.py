@@ -12,7 +12,7 @@ from exporter.insights.collectors import ORGANIZATIONS
 from exporter.knowledge import discovered_projects
 from exporter.knowledge.discovered_projects import Sighting
 from exporter.polling.search import Found, find
-from tests.processes import NOON, Process, process
+from tests.running.engine import NOON, Process, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

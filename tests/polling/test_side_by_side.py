@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from exporter.client import Waiter
 from exporter.errors import Stopped
 from exporter.polling.side_by_side import OWN_SHARE, SideBySide, Task, Threads, asked
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

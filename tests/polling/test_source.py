@@ -18,7 +18,7 @@ from exporter.polling.source import Examined, Parts, Shown, Source
 from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

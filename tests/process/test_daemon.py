@@ -10,8 +10,8 @@ import pytest
 from exporter import __version__
 from exporter.web.http.incidents import KINDS
 from tests.faults.campaign import polled, slug_of, small_circle, small_config
-from tests.running import Exporter
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from exporter.publishing.store import SnapshotStore
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.telemetry import Telemetry
 from exporter.web.page.overview import Health, NowView
-from tests.samples import NOW, part, project, snapshot, workflow_row
+from tests.knowledge.samples import NOW, part, project, snapshot, workflow_row
 
 
 def figures_of(store: SnapshotStore, now: float = NOW) -> figures.PageFigures:

@@ -15,7 +15,7 @@ from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from tests.circleci import Circle
 from tests.counting.making import counted as counted_of
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,7 +13,7 @@ from exporter.web.page.overview import NowView, Phase, RunView
 from tests.counting.watched import Watched, uuid
 from tests.counting.watched import pipeline as told_pipeline
 from tests.counting.watched import run as told_run
-from tests.samples import NOW, project, snapshot
+from tests.knowledge.samples import NOW, project, snapshot
 
 RUN = "9a4e2d71-6b8c-4f10-a2c3-d4e5f6071829"
 PIPELINES = "collectors: [pipelines]"

@@ -14,17 +14,17 @@ from exporter.process.keeper import Keeper
 from exporter.state.postgres.lease_table import Acquired, LeaseTable
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login, UnreachableError
-from tests.postgres import free_port
-from tests.replicas.wire import Wire
+from tests.running.postgres import free_port
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.wire import Wire
 from tests.state.making import Log
 from tests.state.postgres.making import PLACE, end_lease, hold, linked
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.process.lease import Lease
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 LEASE = 3.0
 

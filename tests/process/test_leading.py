@@ -15,15 +15,15 @@ from exporter.process.leading import Leader
 from exporter.state.postgres.database import Refused
 from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
+from tests.running.waiting import PATIENCE, wait_until
 from tests.state.making import Log
 from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
-from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.process.lease import Lease
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 LEASE = 3.0
 

@@ -11,7 +11,7 @@ from exporter.process.keeper import Keeper
 from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
 from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import PLACE, end_lease, hold, linked
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from exporter.process.lease import Lease
     from exporter.state import StateStore
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 LEASE = 30.0
 

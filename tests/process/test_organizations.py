@@ -20,7 +20,7 @@ from exporter.process.organizations import Organizations
 from exporter.process.project_list import ProjectList
 from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

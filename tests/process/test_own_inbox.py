@@ -9,7 +9,7 @@ import pytest
 from exporter.process.own_inbox import OwnInbox
 from exporter.runs.hints import Hint as Waiting
 from exporter.web.webhooks import Hint
-from tests.watching import NOON, SLUG, Watching, watching
+from tests.running.watching import NOON, SLUG, Watching, watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import pytest
 from exporter.errors import ConfigError, Problem, StartError, Stopped
 from exporter.process.reloads import Reloads
 from tests.process.test_lifecycle_log import Lines
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

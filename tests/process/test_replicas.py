@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
-from tests.postgres import free_port
-from tests.replicas.wire import Wire
-from tests.running import Exporter
-from tests.signing import send, workflow_completed
-from tests.starting import run_to_end
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.circleci.webhooks import send, workflow_completed
+from tests.running.postgres import free_port
+from tests.running.program import Exporter
+from tests.running.starting import run_to_end
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 SLUG, OTHER, SECRET, TOKEN = "gh/acme/web", "gh/acme/api", "a-webhook-secret", "a-token-of-replicas"
 LEASE = 3

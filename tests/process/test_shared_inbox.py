@@ -15,17 +15,17 @@ from exporter.state import StateStore
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.telemetry import Telemetry
 from exporter.web.webhooks import Hint
-from tests.processes import process
-from tests.samples import FACTS, NOW
+from tests.knowledge.samples import FACTS, NOW
+from tests.running.engine import process
+from tests.running.waiting import wait_until
 from tests.state.making import SERVER, Log, known
 from tests.state.postgres.making import hold, linked, made
-from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.state.postgres.link import Link
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 ENDED: Final = "workflow-completed"
 RUN, PIPELINE, PROJECT = (str(uuid.UUID(int=number)) for number in (1, 2, 3))

@@ -21,16 +21,16 @@ from exporter.state.postgres.login import Login
 from exporter.system.logs import Logger
 from exporter.usage.families import CREDITS
 from exporter.usage.planning import Progress
-from tests.postgres import free_port
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
+from tests.running.postgres import free_port
+from tests.running.waiting import wait_until
 from tests.state.postgres.making import PLACE, linked
-from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.config import Config
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 
 def keeper_of(config: Config) -> Keeper:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
-from tests.running import Exporter
-from tests.signing import send, workflow_completed
-from tests.waiting import PATIENCE, wait_until
+from tests.circleci.webhooks import send, workflow_completed
+from tests.running.program import Exporter
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

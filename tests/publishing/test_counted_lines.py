@@ -26,8 +26,8 @@ from exporter.publishing.rendering import render
 from exporter.publishing.store import SnapshotStore
 from exporter.runs.reading import STATUSES
 from tests.counting.making import NOW, WEB, ledger, polled, run
+from tests.knowledge.samples import project
 from tests.publishing.test_store import scraped
-from tests.samples import project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ from exporter.publishing.exposition import Beside, beside
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
-from tests.samples import NOW, snapshot
+from tests.knowledge.samples import NOW, snapshot
 
 GAUGE = Family("", "circleci_things", "Things.")
 COUNTER = Family("", "circleci_events_total", "Events.", kind="counter")

@@ -14,10 +14,10 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.rendering import render
 from exporter.publishing.repacking import Repacker
 from exporter.publishing.store import SnapshotStore
-from tests import samples
 from tests.counting.watched import Watched, pipeline, run, uuid
+from tests.knowledge import samples
+from tests.knowledge.samples import FACTS, project
 from tests.runs.job_lists import CREATED, job
-from tests.samples import FACTS, project
 
 if TYPE_CHECKING:
     from exporter.publishing.rendering import Publication

@@ -9,7 +9,7 @@ from structlog.testing import CapturingLogger
 from exporter.config import parse
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.project_labels import ProjectLabels
-from tests.samples import FACTS
+from tests.knowledge.samples import FACTS
 
 if TYPE_CHECKING:
     from exporter.config import Project

@@ -12,7 +12,7 @@ from exporter.knowledge.snapshots import Outcome, Snapshot
 from exporter.publishing.rendering import BRANCHES, FAMILIES, MAX_SERIES, Publication, render
 from tests.counting.making import ledger, run
 from tests.counting.making import polled as counted_after
-from tests.samples import NOW, part, project, snapshot, workflow_row
+from tests.knowledge.samples import NOW, part, project, snapshot, workflow_row
 
 RUNS = "circleci_insights_workflow_runs"
 LATER = NOW + 60

@@ -16,8 +16,8 @@ from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.repacking import SHARE, Repacker
 from exporter.publishing.store import SnapshotStore
-from tests.samples import FACTS, NOW, part, project, workflow_row
-from tests.waiting import wait_until
+from tests.knowledge.samples import FACTS, NOW, part, project, workflow_row
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from exporter.publishing.blocks import Block

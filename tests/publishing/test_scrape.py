@@ -12,7 +12,7 @@ from exporter.insights.collectors import NAMES
 from exporter.publishing.scrape import scrape
 from exporter.publishing.store import SnapshotStore
 from exporter.telemetry import Telemetry
-from tests.samples import NOW, snapshot
+from tests.knowledge.samples import NOW, snapshot
 
 
 def body(store: SnapshotStore, *, openmetrics: bool, compressed: bool) -> str:

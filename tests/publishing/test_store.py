@@ -19,7 +19,7 @@ from exporter.insights.families import JOB, WORKFLOW
 from exporter.knowledge.snapshots import Snapshot
 from exporter.publishing.blocks import BLOCK
 from exporter.publishing.store import SnapshotStore
-from tests.samples import FACTS, NOW, part, project, snapshot, workflow_row
+from tests.knowledge.samples import FACTS, NOW, part, project, snapshot, workflow_row
 
 if TYPE_CHECKING:
     from exporter.formats.deflate import Joined

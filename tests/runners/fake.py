@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from exporter.demo.messages import Reply, Request, json_reply, message
 from exporter.demo.server import Server
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     import ssl

@@ -23,7 +23,7 @@ from exporter.runners import RunnerCounts
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from tests.runners.fake import GONE, RESOURCE, RUNNERS, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

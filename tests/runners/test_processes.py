@@ -10,9 +10,9 @@ import pytest
 
 from tests.circleci import Circle
 from tests.runners.fake import RESOURCE, RUNNING, TASKS, TOKEN, FakeRunnerApi, runner
-from tests.running import Exporter
-from tests.starting import COMMAND, run_to_end
-from tests.waiting import wait_until
+from tests.running.program import Exporter
+from tests.running.starting import COMMAND, run_to_end
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess

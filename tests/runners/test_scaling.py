@@ -10,7 +10,7 @@ import yaml
 
 from exporter.runners.families import FAMILIES
 from tests.deploy.promql import selectors
-from tests.test_docs import fences
+from tests.repository.test_docs import fences
 
 if TYPE_CHECKING:
     from exporter.demo.messages import Json

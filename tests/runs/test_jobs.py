@@ -9,7 +9,7 @@ from exporter.errors import PayloadError
 from exporter.insights.payloads import moment
 from exporter.runs.critical_path import critical_path
 from exporter.runs.jobs import STATUSES, UNDER_WAY, by_id, oldest_wait, read_jobs, ready_at, under_way, wait_of
-from tests import payloads
+from tests.insights import payloads
 from tests.runs.job_lists import CREATED, approval, job, jobs
 
 ENTRY: dict[str, Any] = {

@@ -14,7 +14,7 @@ from exporter.runs.pipelines import (
     shown_status,
     trigger_of,
 )
-from tests import payloads
+from tests.insights import payloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

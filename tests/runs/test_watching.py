@@ -7,8 +7,8 @@ import pytest
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.runs.watching import list_due, look_due, next_revisit
 from tests.counting.watched import pipeline
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED
-from tests.samples import project
 
 SETTINGS = project().pipelines
 HOUR, DAY = 3600.0, 86_400.0

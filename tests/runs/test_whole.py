@@ -10,8 +10,8 @@ import pytest
 from exporter.runs.live import Live, WatchedPipeline, WatchedRun
 from exporter.runs.whole import caught_up, chosen, is_whole
 from tests.counting.watched import pipeline
+from tests.knowledge.samples import project
 from tests.runs.job_lists import CREATED
-from tests.samples import project
 
 DAY, HOUR = 86_400.0, 3600.0
 PROJECT = project("collectors: [pipelines]")

@@ -21,9 +21,9 @@ from exporter.state.postgres import lease_table, schema
 from exporter.state.postgres.database import Postgres
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
-from tests.postgres import Address
-from tests.samples import FACTS, NOW, project
-from tests.waiting import PATIENCE
+from tests.knowledge.samples import FACTS, NOW, project
+from tests.running.postgres import Address
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,8 +17,8 @@ from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from exporter.process.fleet import Fleet
 from exporter.state import Stored
-from tests.effort import effort
-from tests.samples import FACTS, NOW, snapshot
+from tests.campaigns.effort import effort
+from tests.knowledge.samples import FACTS, NOW, snapshot
 from tests.state.making import LIVE, NOW_LEDGER, OUTCOMES, change, damaged, opened, whole
 
 if TYPE_CHECKING:

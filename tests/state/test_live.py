@@ -12,7 +12,7 @@ from exporter.counting.book import Changes
 from exporter.counting.cells import Cell, Cells
 from exporter.errors import StateError
 from exporter.insights.questions import Question
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
 from tests.state.making import (
     CELLS,
     DURATION,

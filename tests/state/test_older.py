@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import StateError
 from exporter.state import StateStore
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
 from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import hold, linked, made
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.state.postgres.link import Link
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 OLDER = "the database is older than the one used last; run counters start at 0"
 MINE, ANOTHERS = "gh/acme/web", "gh/acme/api"

@@ -9,7 +9,7 @@ from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Outcome
 from exporter.state import records
 from exporter.state.documents import document
-from tests.samples import FACTS
+from tests.knowledge.samples import FACTS
 from tests.state.making import known
 
 OUTCOMES = {

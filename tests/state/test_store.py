@@ -16,7 +16,7 @@ from exporter.knowledge.snapshots import Part
 from exporter.state import Stored
 from tests.counting.making import ledger as read_ledger
 from tests.counting.making import polled, run
-from tests.samples import FACTS, NOW
+from tests.knowledge.samples import FACTS, NOW
 from tests.state.making import BEFORE, OUTCOMES, ROWS, SERVER, known, opened, rows_of
 
 if TYPE_CHECKING:

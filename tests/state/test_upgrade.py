@@ -17,7 +17,7 @@ from exporter.errors import StartError
 from exporter.state import Stored, run_tables, versions
 from exporter.state.documents import document
 from exporter.state.versions import VERSIONS
-from tests.samples import FACTS, NOW
+from tests.knowledge.samples import FACTS, NOW
 from tests.state.making import BEFORE, NOW_LEDGER, ROWS, SERVER, damaged, known, opened, whole
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from exporter.publishing import counted_lines
 from exporter.runs.branches import labels_of
 from exporter.state.documents import Reader
 from exporter.usage.planning import Progress, start_of
-from tests.samples import NOW, project
+from tests.knowledge.samples import NOW, project
 from tests.state.making import damaged, opened
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exporter.config import Project
     from exporter.counting.ledger import Ledger
     from exporter.runs.live import Live
-    from tests.postgres import Server
+    from tests.running.postgres import Server
     from tests.state.making import Opened, Place
 
 BEFORE = Path(__file__).parent / "before"

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import StartError
 from exporter.system.file_watch import FileWatch, WatchedFile
-from tests.waiting import wait_until
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

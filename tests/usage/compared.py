@@ -13,13 +13,13 @@ from exporter.insights.collectors import PIPELINES
 from exporter.polling.attempt import Clocks
 from exporter.process.sources import parts
 from exporter.usage import UsageExports
+from tests.campaigns.usage.world import written
 from tests.circleci import Circle
-from tests.skipping import Skipping
+from tests.running.skipping import Skipping
+from tests.running.watching import NOON, SLUG, Watching
 from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import DAY, NULL, file, row
 from tests.usage.reading import values
-from tests.usage.world import written
-from tests.watching import NOON, SLUG, Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

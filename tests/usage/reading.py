@@ -16,7 +16,7 @@ from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from exporter.usage import UsageExports
-from tests.skipping import Skipping
+from tests.running.skipping import Skipping
 from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import NOON
 

@@ -10,7 +10,7 @@ import pytest
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs.live import Live
 from exporter.usage.comparing import TOLD, Compared, Comparison, Judge, compared
-from tests.samples import FACTS, project
+from tests.knowledge.samples import FACTS, project
 from tests.usage.making import NULL
 
 CREATED = datetime(2026, 11, 24, 9)  # noqa: DTZ001  as an export tells of it

@@ -19,11 +19,11 @@ from exporter.publishing.store import SnapshotStore
 from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from exporter.usage import UsageExports
+from tests.campaigns.usage.takeovers import Gate
+from tests.running.waiting import wait_until
 from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import job_id, row
 from tests.usage.reading import Log, TestClock, values
-from tests.usage.takeovers import Gate
-from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,11 @@ import pytest
 
 from exporter.demo.messages import Reply, json_reply
 from tests.circleci import Circle
-from tests.running import Exporter
-from tests.starting import COMMAND, run_to_end
+from tests.running.program import Exporter
+from tests.running.starting import COMMAND, run_to_end
+from tests.running.waiting import wait_until
 from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
 from tests.usage.making import on, row
-from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess

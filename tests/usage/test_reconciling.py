@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.usage.reconciling import CATCHES_UP_WITHIN
+from tests.campaigns.usage.world import written
+from tests.running.watching import SLUG
 from tests.usage.compared import HOUR, MIDNIGHT, compared
 from tests.usage.making import DAY, NULL
-from tests.usage.world import written
-from tests.watching import SLUG
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import trustme
 
 from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 from tests.web.published import Published
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from exporter.errors import ConfigError
 from exporter.web.app import check_telemetry_path
 from exporter.web.headers import DEFAULTS
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.conftest import SHORT, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published, overview, project, workflow
 from tests.web.test_negotiation import PROMETHEUS_2_42, PROMETHEUS_3_5

@@ -18,9 +18,9 @@ from selenium.webdriver.common.keys import Keys
 
 import exporter
 from exporter.web.page.overview import Health, NowView, Overview, Phase
-from tests.running import unmeasured
-from tests.starting import Process
-from tests.waiting import wait_until
+from tests.running.program import unmeasured
+from tests.running.starting import Process
+from tests.running.waiting import wait_until
 from tests.web.published import Published, collector, overview, project, run_in_progress, workflow
 
 if TYPE_CHECKING:

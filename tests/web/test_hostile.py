@@ -20,10 +20,10 @@ import bcrypt
 import pytest
 import trustme
 
-from tests.effort import effort
-from tests.running import unmeasured
-from tests.starting import Process
-from tests.waiting import AT_ONCE, PATIENCE
+from tests.campaigns.effort import effort
+from tests.running.program import unmeasured
+from tests.running.starting import Process
+from tests.running.waiting import AT_ONCE, PATIENCE
 from tests.web.crowd import MEGABYTE, PLAIN_ATTACKS, SECURED_ATTACKS
 from tests.web.hosting import GZIP_BYTES
 

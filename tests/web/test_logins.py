@@ -11,7 +11,7 @@ import bcrypt
 import pytest
 
 from exporter.web.logins import CHECKS_AT_ONCE, LONGEST_QUEUE, REMEMBERED, Busy, Logins, parse_basic
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

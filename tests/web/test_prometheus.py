@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bcrypt
 import pytest
 
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.published import Published
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from exporter.errors import ConfigError, StartError
 from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 from tests.web.conftest import SHORT, Lines, Running, read_until
 from tests.web.published import TEXT, Published
 

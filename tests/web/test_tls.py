@@ -13,7 +13,7 @@ import bcrypt
 import pytest
 
 from exporter.web import server as server_module
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.conftest import PATIENT, SHORT, Certificates, Running, read_until
 from tests.web.published import TEXT
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from exporter.config import Secret
 from exporter.web import webhooks as webhooks_module
 from exporter.web.webhooks import EVENTS, LARGEST_BODY, PATH, Hint, Unusable, Webhooks, event_of, read_hint, signed
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.published import TEXT
 
 if TYPE_CHECKING:

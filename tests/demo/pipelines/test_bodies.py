@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import schemas
 from tests.demo.asking import API, BILLING, NOON, PLATFORM, WEB, all_rows, ask
+from tests.insights import schemas
 
 if TYPE_CHECKING:
     from tests.circleci import Circle

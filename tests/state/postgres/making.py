@@ -11,13 +11,13 @@ from exporter.state.postgres.database import Postgres
 from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
+from tests.running.waiting import PATIENCE
 from tests.state.making import SERVER, Log
-from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 PLACE = Place(SERVER, 0, 1)
 LEASE = 60.0

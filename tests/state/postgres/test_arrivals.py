@@ -10,7 +10,7 @@ from exporter.runs.hints import Hint
 from exporter.state import StateStore
 from exporter.state.postgres.arrivals import Arrivals
 from exporter.telemetry import Telemetry
-from tests.samples import FACTS, NOW
+from tests.knowledge.samples import FACTS, NOW
 from tests.state.making import SERVER, Log, known
 from tests.state.postgres.making import hold, linked, made
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.state.postgres.link import Link
-    from tests.postgres import Address
+    from tests.running.postgres import Address
 
 SLUG, EVENT = "gh/acme/web", "workflow-completed"
 ONE, TWO = (str(uuid.UUID(int=number)) for number in (1, 2))

@@ -17,13 +17,13 @@ from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
-from tests.replicas.wire import Wire
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
+from tests.running.wire import Wire
 from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
 
 if TYPE_CHECKING:
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 BRIEF = 3.0
 """A lease whose statements wait for 0.3 s."""

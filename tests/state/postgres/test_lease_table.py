@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.state.postgres.lease_table import LeaseTable, Newest, Place, fence, nothing_lacks
+from tests.running.waiting import wait_until
 from tests.state.making import SERVER
 from tests.state.postgres.making import LEASE, PLACE, back_to_first, end_lease, linked
-from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 TWO = (Place(SERVER, 0, 2), Place(SERVER, 1, 2))
 

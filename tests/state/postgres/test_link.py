@@ -11,12 +11,12 @@ import pytest
 
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
-from tests.replicas.wire import Wire
+from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.wire import Wire
 from tests.state.postgres.making import linked
-from tests.waiting import AT_ONCE, PATIENCE, wait_until
 
 if TYPE_CHECKING:
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 
 def through(server: Server, database: Address, wire: Wire, limit: float) -> Link:

@@ -12,7 +12,7 @@ import trustme
 from exporter.config import parse
 from exporter.errors import StartError
 from exporter.state.postgres.login import Login, UnreachableError, first_contact, reach
-from tests.postgres import Server, free_port
+from tests.running.postgres import Server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

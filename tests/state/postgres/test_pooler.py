@@ -18,19 +18,19 @@ from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
 from tests.circleci import Circle
-from tests.postgres import free_port, unprivileged
-from tests.running import Exporter, Scrape
-from tests.samples import NOW
+from tests.knowledge.samples import NOW
+from tests.running.postgres import free_port, unprivileged
+from tests.running.program import Exporter, Scrape
+from tests.running.waiting import PATIENCE, wait_until
 from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
 from tests.state.postgres.test_arrivals import EVENT, hint
 from tests.state.test_live import EVERYTHING, snapshot
-from tests.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 CONFIGURATION = """[databases]
 * = host=127.0.0.1 port={server} user=postgres

@@ -9,13 +9,13 @@ from exporter.errors import StartError
 from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import Acquired, LeaseTable, Place, fence, nothing_lacks
 from exporter.state.postgres.link import Link
+from tests.running.waiting import PATIENCE
 from tests.state.postgres.making import PLACE, back_to_first, end_lease, hold, linked
-from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.postgres import Address, Server
+    from tests.running.postgres import Address, Server
 
 NEXT = {schema.VERSION: ("ALTER TABLE server ADD COLUMN more TEXT",)}
 

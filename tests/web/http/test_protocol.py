@@ -13,7 +13,7 @@ import pytest
 
 from exporter.web.http import connections
 from exporter.web.http.protocol import READ
-from tests.waiting import PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.conftest import PATIENT, SHORT, Certificates, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published
 

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from exporter.web.http.connections import Connections, Limits
 from exporter.web.http.incidents import Incidents
 from exporter.web.http.protocol import Protocol
-from tests.waiting import PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

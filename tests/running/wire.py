@@ -1,0 +1,125 @@
+"""The wire between a replica and its database: it passes bytes on, falls silent, is cut, or is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Literal, Self
+
+from tests.running.waiting import PATIENCE
+
+Mode = Literal["passes", "silent", "cut"]
+CHUNK = 65_536
+COMMIT = b"COMMIT"
+
+
+class Wire:
+    """A TCP proxy on loopback, from `__enter__` to `__exit__`. Its modes may change at any time."""
+
+    def __init__(self, port: int) -> None:
+        """Pass on to a port of loopback."""
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.mode: Mode = "passes"
+        self.cuts = 0
+        self._open: set[socket.socket] = set()
+        self._cut_commit: str | None = None
+        self._kept_back: dict[socket.socket, threading.Event] = {}
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._flowing.set()
+        self._close_all()
+
+    def fall_silent(self) -> None:
+        """Pass nothing on, and say nothing of it: as a network that is parted."""
+        self.mode = "silent"
+        self._flowing.clear()
+
+    def cut(self) -> None:
+        """Reset every connection, and take no other."""
+        self.mode = "cut"
+        self._close_all()
+
+    def heal(self) -> None:
+        """Pass everything on; what was held back while it was silent is lost with its connection."""
+        if self.mode == "silent":
+            self._close_all()
+        self.mode = "passes"
+        self._flowing.set()
+
+    def cut_next_commit(self, *, reaches: bool) -> None:
+        """Cut the connection of the next commit of some rows: once it has reached the database, or just before."""
+        with self._lock:
+            self._cut_commit = "after" if reaches else "before"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.mode == "cut":
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self._to), 5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            with self._lock:
+                self._open |= {client, server}
+            for one, other, asks in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._pass, args=(one, other), kwargs={"asks": asks}, daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket, *, asks: bool) -> None:
+        try:
+            while data := one.recv(CHUNK):
+                self._flowing.wait()
+                if asks and COMMIT in data and b"INSERT INTO" in data and self._cuts(other, data):
+                    break
+                if one in self._kept_back:
+                    self._kept_back.pop(one).set()
+                    break
+                other.sendall(data)
+        except OSError:
+            pass
+        finally:
+            self._close(one)
+            self._close(other)
+
+    def _cuts(self, other: socket.socket, data: bytes) -> bool:
+        with self._lock:
+            when, self._cut_commit = self._cut_commit, None
+        if when is None:
+            return False
+        self.cuts += 1
+        if when == "after":
+            done = self._kept_back[other] = threading.Event()
+            other.sendall(data)
+            done.wait(PATIENCE)  # the server has answered
+        return True
+
+    def _close(self, sock: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(sock)
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
+    def _close_all(self) -> None:
+        with self._lock:
+            everything = list(self._open)
+        for sock in everything:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
