@@ -109,18 +109,22 @@ class _RefusedError(yaml.MarkedYAMLError):
 
 
 class _Composer(Composer):
-    """PyYAML's own, for either loader. An alias keeps the place where it stands; an anchor may be given anew."""
+    """PyYAML's own, for either loader. An alias keeps the place where it stands; an anchor may be given anew.
 
-    _level = _nodes = 0
+    What an alias stands for counts in full, before any of it is written out.
+    """
+
+    _level = _values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[attr-defined]  # the loader's
-        self._nodes += 1
+        self._values += 1
         if isinstance(event, yaml.AliasEvent):
             anchored: Any = self.anchors.get(event.anchor)
             if anchored is None or anchored.end_mark is None:  # not there, or not at its end
                 raise _RefusedError(event, "unknown alias", f"define it above, or {_GLOB}")
-            if self._level + anchored.levels > DEEPEST:
+            self._values += anchored.values - 1
+            if self._level + anchored.levels > DEEPEST or self._values > MOST_VALUES:
                 raise _RefusedError(event, "too large", _TOO_LARGE)
             self.get_event()  # type: ignore[attr-defined]  # the loader's
             alias = copy(anchored)
@@ -134,11 +138,13 @@ class _Composer(Composer):
         event.tag = event.tag and _TEXT
         self.anchors.pop(event.anchor, None)
         self._level += not scalar
-        if self._level > DEEPEST or self._nodes > MOST_VALUES:
+        if self._level > DEEPEST or self._values > MOST_VALUES:
             raise _RefusedError(event, "too large", _TOO_LARGE)
+        before = self._values - 1
         node: Any = super().compose_node(parent, index)
         self._level -= not scalar
         inside = chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        node.values = self._values - before
         node.levels = 0 if scalar else 1 + max((each.levels for each in inside), default=0)
         return cast("yaml.Node", node)
 
@@ -148,11 +154,10 @@ class _Composer(Composer):
 
 
 class _Reader:
-    """Makes a document of nodes. What an alias stands for is read again each time, so all of it counts."""
+    """Makes a document of nodes. What an alias stands for is read again each time."""
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._count = 0
         self._places: dict[int, dict[Key, Place]] = {}
         self._mistakes: dict[Place, Problem] = {}
 
@@ -161,18 +166,15 @@ class _Reader:
         return Document(self._file, data, [*self._mistakes.items()], self._places)
 
     def _value(self, node: yaml.Node, path: tuple[Key, ...]) -> Any:  # noqa: ANN401  whatever stands in the file
-        self._count += 1
-        value: Any
         if isinstance(node, yaml.MappingNode):
-            value, self._places[id(value)] = self._mapping(node, path)
-        elif isinstance(node, yaml.SequenceNode):
-            value = [self._value(each, (*path, index)) for index, each in enumerate(node.value)]
-            self._places[id(value)] = {index: _place(each) for index, each in enumerate(node.value)}
-        else:
-            value = _scalar(node)
-        if self._count > MOST_VALUES:
-            raise _RefusedError(node, "too large", _TOO_LARGE)
-        return value
+            mapping, places = self._mapping(node, path)
+            self._places[id(mapping)] = places
+            return mapping
+        if isinstance(node, yaml.SequenceNode):
+            items = [self._value(each, (*path, index)) for index, each in enumerate(node.value)]
+            self._places[id(items)] = {index: _place(each) for index, each in enumerate(node.value)}
+            return items
+        return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: tuple[Key, ...]) -> tuple[dict[str, Any], dict[Key, Place]]:
         """A key that cannot stand is reported, and its value dropped."""

@@ -156,12 +156,13 @@ def test_levels_are_limited_far_below_what_would_recurse_too_deep() -> None:
     assert "too large" in refusal_of("[" * (DEEPEST + 1))
 
 
-def test_values_are_limited() -> None:
-    thousand = f"a: &a [{', '.join('1' * 1000)}]\n"
+def test_values_are_limited_and_what_an_alias_stands_for_counts_in_full() -> None:
+    text = f"a: &a [{', '.join('1' * 999)}]\nb: [{', '.join(['*a'] * 1000)}]"
+    first = "b: [*a, *a]".index("*") + 1  # the column of an alias: 998 of them are a little less than a million
 
-    assert data_of(thousand + f"b: [{', '.join(['*a'] * (MOST_VALUES // 1000 - 10))}]")
-    assert f"at most {MOST_VALUES:,} values" in refusal_of(
-        thousand + f"b: [{', '.join(['*a'] * (MOST_VALUES // 1000))}]"
+    assert len(data_of(text[: text.index("b")] + "b: [*a, *a]")["b"]) == 2
+    assert refusal_of(text).startswith(
+        f"c.yml:2:{first + 998 * len('*a, ')}: too large; at most {MOST_VALUES:,} values"
     )
 
 
