@@ -6,6 +6,7 @@ import ast
 import graphlib
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -139,13 +140,29 @@ class Import:
         return f"{self.importer}:{self.line} imports {self.imported}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Module:
     """One file of the package, parsed."""
 
     name: str
     is_package: bool
     tree: ast.Module
+
+    @cached_property
+    def statements(self) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+        """Its imports, and whether each is there at run time and not for types alone."""
+        only_for_types = {
+            inner
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        return [
+            (node, node not in only_for_types)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
 
     @property
     def layer(self) -> str:
@@ -161,25 +178,15 @@ class Module:
 
     def imports(self, known: set[str]) -> list[Import]:
         """List what this file imports, in functions too; `known` tells a module from another name of its package."""
-        only_for_types = {
-            inner
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-            for statement in node.body
-            for inner in ast.walk(statement)
-        }
         found = []
-        for node in ast.walk(self.tree):
-            names: set[str] = set()
+        for node, at_run_time in self.statements:
             if isinstance(node, ast.Import):
                 names = {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 base = self.base_of(node)
                 members = {alias.name: f"{base}.{alias.name}" for alias in node.names}
                 names = {full if full in known or full in DOORWAYS else base for full in members.values()}
-            else:
-                continue
-            found += [Import(self.name, name, node.lineno, node not in only_for_types) for name in sorted(names)]
+            found += [Import(self.name, name, node.lineno, at_run_time) for name in sorted(names)]
         return found
 
 
@@ -202,7 +209,7 @@ def read_package() -> list[Module]:
 
 
 MODULES = read_package()
-KNOWN = {module.name for module in MODULES} | set(LAYERS)
+KNOWN = frozenset({module.name for module in MODULES} | set(LAYERS))
 
 
 def inner_imports(modules: list[Module]) -> list[Import]:
