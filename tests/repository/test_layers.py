@@ -176,7 +176,7 @@ class Module:
         parts = parts[: len(parts) - node.level + self.is_package]
         return ".".join([*parts, node.module] if node.module else parts)
 
-    def imports(self, known: set[str]) -> list[Import]:
+    def imports(self, known: frozenset[str]) -> list[Import]:
         """List what this file imports, in functions too; `known` tells a module from another name of its package."""
         found = []
         for node, at_run_time in self.statements:
