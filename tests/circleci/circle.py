@@ -67,6 +67,8 @@ class Circle(SyntheticCircleCI):
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.faults = Faults(seed)
+        self.controlled: list[Fault] = []
+        """The faults that another process has set, in this order."""
         self.bucket: TokenBucket | None = None
         self._seen: deque[Seen] = deque(maxlen=_LOGGED)
         super().__init__(

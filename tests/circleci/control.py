@@ -32,9 +32,18 @@ def answer(circle: Circle, request: Request) -> Reply:
 
 
 def _set_faults(circle: Circle, *, faults: list[dict[str, Any]]) -> dict[str, Any]:
-    for each in faults:
-        circle.fail(**each)
-    return {"set": len(faults)}
+    made = [circle.fail(**each) for each in faults]
+    circle.controlled += made
+    return {"faults": list(range(len(circle.controlled) - len(made), len(circle.controlled)))}
+
+
+def _hits(circle: Circle, *, fault: str) -> dict[str, Any]:
+    return {"hits": circle.controlled[int(fault)].hits}
+
+
+def _release(circle: Circle, *, fault: int) -> dict[str, Any]:
+    circle.controlled[fault].release()
+    return {}
 
 
 def _limit(circle: Circle, *, rate: float, burst: int) -> dict[str, Any]:
@@ -123,6 +132,8 @@ def _drop_connections(circle: Circle) -> dict[str, Any]:
 
 _ACTIONS: dict[tuple[str, str], Callable[..., dict[str, Any]]] = {
     ("POST", "faults"): _set_faults,
+    ("GET", "hits"): _hits,
+    ("POST", "release"): _release,
     ("POST", "limit"): _limit,
     ("POST", "heal"): _heal,
     ("POST", "reset"): _reset,

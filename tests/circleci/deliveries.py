@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.demo.messages import head, length, whole
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from exporter.demo.messages import Reply, Wire
@@ -34,6 +35,14 @@ def _chunk(data: bytes) -> bytes:
 
 def _delayed(wire: Wire, reply: Reply, *, seconds: float) -> bool:
     return not wire.stop.wait(seconds) and whole(wire, reply)
+
+
+def held(wire: Wire, reply: Reply, *, until: threading.Event) -> bool:
+    """Send it when somebody says so."""
+    while not until.wait(0.05):
+        if wire.stop.is_set():
+            return False
+    return whole(wire, reply)
 
 
 def _chunked(wire: Wire, reply: Reply) -> bool:

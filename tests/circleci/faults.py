@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import Any
 
 from exporter.demo.messages import Json, Reply, json_reply
+from tests.circleci.deliveries import held
 from tests.circleci.kinds import KINDS, FaultKind
 
 
@@ -27,6 +29,11 @@ class Fault:
     steps: tuple[tuple[str, dict[str, Any]], ...] = ()
     """What happens to pipelines then, as in `Pipelines.step`."""
     hits: int = field(default=0, init=False)
+    _released: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def release(self) -> None:
+        """Let what is held back be sent."""
+        self._released.set()
 
     @property
     def row(self) -> FaultKind:
@@ -35,7 +42,8 @@ class Fault:
 
     def apply(self, reply: Reply) -> Reply:
         """Return what becomes of this answer."""
-        return self.row.apply(reply, **self.options)
+        changed = self.row.apply(reply, **self.options)
+        return replace(changed, send=partial(held, until=self._released)) if self.row.holds else changed
 
 
 class Faults:
@@ -72,8 +80,10 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Nothing fails any more."""
+        """Nothing fails any more, and nothing is held back."""
         with self._lock:
+            for fault in self._set:
+                fault.release()
             self._set.clear()
 
     def take(self, target: str) -> Fault | None:

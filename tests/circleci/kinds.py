@@ -164,10 +164,13 @@ class FaultKind:
     before: Callable[[Request], Request] | None = None
     replaces: bool = False
     """The answer is the fault's own: neither token nor path is looked at."""
+    holds: bool = False
+    """The answer is held back until the fault is released."""
 
 
 KINDS: dict[str, FaultKind] = {
     "as_is": FaultKind(lambda reply: reply),
+    "hold": FaultKind(lambda reply: reply, holds=True),
     # Error answers
     "status": FaultKind(_status, replaces=True),
     "throttle": FaultKind(_throttle, replaces=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -14,11 +15,29 @@ from exporter.demo.circleci import DEMO_TOKEN
 from tests.running.starting import Process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from exporter.demo.messages import Json
 
 _SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFault:
+    """A fault that was set there."""
+
+    number: int
+    _ask: Callable[..., dict[str, Any]]
+
+    @property
+    def hits(self) -> int:
+        """How often it was met."""
+        return int(self._ask(f"hits?fault={self.number}")["hits"])
+
+    def release(self) -> None:
+        """Let what is held back be sent."""
+        self._ask("release", {"fault": self.number})
 
 
 class RemoteCircle:
@@ -56,9 +75,10 @@ class RemoteCircle:
     ) -> None:
         self.stop()
 
-    def fail(self, kind: str, match: str = "", **options: Json) -> None:
+    def fail(self, kind: str, match: str = "", **options: Json) -> RemoteFault:
         """Set a fault."""
-        self._ask("faults", {"faults": [{"kind": kind, "match": match, **options}]})
+        (number,) = self._ask("faults", {"faults": [{"kind": kind, "match": match, **options}]})["faults"]
+        return RemoteFault(number, self._ask)
 
     def heal(self) -> int:
         """Take faults and limits away; the violations of the limit until then."""

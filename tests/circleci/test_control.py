@@ -15,7 +15,7 @@ RUN = {"slug": WEB, "workflow": "build", "created": NOON - 60, "stopped": NOON -
 
 def test_faults_are_set_and_taken_away(circle: Circle) -> None:
     faults = [{"kind": "throttle", "times": 1, "retry_after": 2}, {"kind": "server_error", "match": "/me"}]
-    assert post(circle, "faults", {"faults": faults}).json == {"set": 2}
+    assert post(circle, "faults", {"faults": faults}).json == {"faults": [0, 1]}
     assert [ask(circle, "/me").status for _ in range(2)] == [429, 500]
     assert post(circle, "heal", {}).json == {"violations": 0}
     assert ask(circle, "/me").status == 200

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.circleci.faults import Faults
 from tests.demo.asking import API, WEB, ask, post
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from tests.circleci import Circle
@@ -40,6 +42,18 @@ def test_a_fault_may_have_a_chance(circle: Circle) -> None:
     again = Faults(seed=1)
     again.add("server_error", chance=0.5)
     assert [500 if again.take("/me") else 200 for _ in range(60)] == found
+
+
+@pytest.mark.parametrize("let_go", ["release", "heal"])
+def test_an_answer_is_held_back_until_it_is_released(circle: Circle, let_go: str) -> None:
+    fault = circle.fail("hold", "/me$", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask, circle, "/me")
+        wait_until(lambda: fault.hits, why="the request")
+        assert ask(circle, "/me/collaborations").status == 200
+        assert not answer.done()
+        fault.release() if let_go == "release" else circle.heal()
+        assert answer.result(PATIENCE).status == 200
 
 
 def test_healing_ends_every_fault(circle: Circle) -> None:

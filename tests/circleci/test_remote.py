@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -48,6 +49,16 @@ def test_it_fails_is_limited_and_heals_on_demand(remote: RemoteCircle) -> None:
     remote.limit(0.001, 1)
     assert [status(remote), status(remote)] == [200, 429]
     assert remote.heal() == 1
+
+
+def test_it_holds_an_answer_back_until_it_is_told_to_send_it(remote: RemoteCircle) -> None:
+    fault = remote.fail("hold", "/me", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(status, remote)
+        wait_until(lambda: fault.hits, why="the request")
+        assert not answer.done()
+        fault.release()
+        assert answer.result(PATIENCE) == 200
 
 
 def test_its_tokens_and_projects_change_on_demand(remote: RemoteCircle) -> None:
