@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import exporter
 from exporter.cli import main as command
+from tests.running.altered import STARTUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,4 +81,6 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     time.tzset()
+    if os.environ.get("PYTHONPATH") == str(STARTUP):
+        importlib.import_module("tests.running.startup.sitecustomize")
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]

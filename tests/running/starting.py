@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, AnyStr
 
+from tests.running.altered import STARTUP
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -78,8 +80,9 @@ def _forkable(arguments: list[str], environment: Mapping[str, str]) -> tuple[str
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that are read before the first line of a program."""
-    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+    """The variables that are read before the first line of a program, but for those that a fork honours too."""
+    found = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG"))}
+    return {name: value for name, value in found.items() if (name, value) != ("PYTHONPATH", str(STARTUP))}
 
 
 class _Forker:
