@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from random import Random
 
-    from tests.campaigns.pipelines.truth import Facts, Samples
+    from tests.campaigns.pipelines.truth import Facts
+    from tests.campaigns.samples import Samples
 
 READ = Reader[WatchedPipeline](WatchedPipeline)
 FAILED = [job("build", 5, 60), job("test", 70, 100, "build", status="failed")]

@@ -15,10 +15,11 @@ import pytest
 from exporter.demo.organization import ALL_BRANCHES
 from exporter.history import retention
 from tests.campaigns.effort import effort
-from tests.campaigns.runs.campaign import BOUNDS, free_port
 from tests.campaigns.runs.counting import read_counters, true_counters
+from tests.campaigns.runs.truth import BOUNDS
 from tests.circleci import Circle
 from tests.history.past import rises
+from tests.running.ports import free_port
 from tests.running.program import Exporter, series
 from tests.running.prometheus import Prometheus
 from tests.running.starting import COMMAND, run_to_end

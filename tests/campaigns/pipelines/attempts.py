@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 from tests.campaigns.pipelines.truth import (
     FINAL,
     Truth,
-    bound_text,
     branch_of,
     carried_over,
     has_ended,
     needed_by,
     stop_of,
 )
+from tests.campaigns.samples import bound_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tests.campaigns.pipelines.truth import Facts, Labels, Rules, Samples
+    from tests.campaigns.pipelines.truth import Facts, Rules
+    from tests.campaigns.samples import Labels, Samples
 
 RED = ("circleci_workflow_failures_in_a_row", "circleci_workflow_red_since_timestamp_seconds")
 FAILED = ("failed", "error")
@@ -170,7 +171,7 @@ def _feed_back(
         stops += ends
     if stops and max(stops) >= pipeline["created"]:
         result = next((each for each in ("failed", "canceled", "other") if each in results), "success")
-        seconds = max(stops) - round(pipeline["created"], 3)
+        seconds = max(stops) - round(pipeline["created"] * 1000) / 1000  # as CircleCI writes it
         family = "circleci_pipeline_feedback_seconds"
         of = tuple(sorted((labels | {"result": result}).items()))
         for bound in (*rules.buckets, float("inf")):

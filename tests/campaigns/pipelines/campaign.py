@@ -1,27 +1,25 @@
-"""The exporter is killed again and again while pipelines happen and CircleCI fails; then it meets the truth."""
+"""Pipelines of three projects happen, of every kind that CircleCI knows; all that is shown of them meets the truth."""
 
 from __future__ import annotations
 
 import time
 from random import Random
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from tests.campaigns.frame import TOKEN, Campaign
 from tests.campaigns.pipelines import attempts
 from tests.campaigns.pipelines.faults import ENDPOINTS, FORMS, LISTS, WIRE
 from tests.campaigns.pipelines.producer import NAMED, SLUGS, Producer
-from tests.campaigns.pipelines.reading import counters_of, differences, gauges_of, read, shown
+from tests.campaigns.pipelines.reading import COUNTERS, GAUGES
 from tests.campaigns.pipelines.truth import Rules, gauges, has_ended
-from tests.campaigns.runs import campaign
+from tests.campaigns.samples import differences, of
 from tests.circleci import RemoteCircle
-from tests.running.program import Exporter
-from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterable
+    from pathlib import Path
 
-    from tests.campaigns.pipelines.truth import Facts, Samples
-    from tests.running.program import Scrape
+    from tests.campaigns.pipelines.truth import Facts
+    from tests.campaigns.samples import Samples
 
 BUCKETS = (1.0, 2.0, 5.0, 10.0, 20.0)
 WAITS = (1.0, 2.0, 5.0)
@@ -37,54 +35,58 @@ defaults:
   pipelines: {{interval: {interval}, idle_interval: 3s, wait_buckets: [1s, 2s, 5s]}}
 projects: [{projects}]
 """
-HELD_FOR = 0.9
-"""Seconds for which a new series is at 0 at the least; it is held back for one."""
 
 
-class PipelineCampaign(campaign.Campaign):
-    """Three projects of one organization, killed as one exporter."""
+class PipelineCampaign(Campaign):
+    """Three projects of one organization."""
 
-    interval = "1s"
-    """Between two looks; a new series is shown at 0 for as long."""
-    seen_within = 90.0
-    """Seconds without getting nearer to the truth after which it is missed, however busy the machine is."""
-    looked_at = 0.0
-    """Before the newest scrape, or the start of the process that was scraped since."""
+    counters = COUNTERS
+    asked = LISTS
 
-    def __enter__(self) -> Self:
-        """Let some pipelines end and others be on hold before the first look, and wait until that is over."""
+    def __init__(self, folder: Path, seed: int, *, skew: float = 7200.0, at_once: int = 1, interval: int = 1) -> None:
+        """`at_once` pipelines begin at a time; `interval` seconds are between two looks, and a new series is at 0."""
+        self.held = float(interval)
+        super().__init__(folder, seed)
+        self.skew, self.at_once, self.interval = skew, at_once, interval
+
+    def begin(self) -> None:
+        """Some pipelines end and others are on hold before the first look."""
         self.circle = RemoteCircle.spawn(
             *("--quiet", "--refresh", "1", "--delay", "2", "--seed", str(self.seed)),
             *("--start", str(time.time() + self.skew)),
-            token=campaign.TOKEN,
+            token=TOKEN,
         )
         self.circle.change_projects(add=[{"slug": slug} for slug in SLUGS])
         chance = Random(self.seed + 1)  # noqa: S311  nothing secret hangs on it
         self.pipelines = Producer(self.circle.change_pipelines, chance, unit=1, hidden_again=False)
         self.pipelines.some(self.now(), 40)
-        wait_until(self.is_quiet, PATIENCE, 0.5, why="all that is not held to end")
+        self.let_pass()
         self.began = self.now()
-        self.exporter = self.start()
-        self.exporter.until(self._was_polled, "the first look at all projects")
-        time.sleep(2)  # times are cut to whole seconds: what happens next must not look as if it had ended before
-        return self
 
-    def start(self) -> Exporter:
-        """Start the exporter on the state that there is; what it holds back it shows no sooner than at first."""
-        self.looked_at = time.monotonic()
-        configuration = CONFIGURATION.format(
-            url=self.circle.url, state=self.folder / "state.db", projects=", ".join(SLUGS), interval=self.interval
+    def begun(self) -> None:
+        self.exporter.until(
+            lambda scrape: all(
+                scrape.get("collector_success", project=slug, collector="pipelines") == 1 for slug in SLUGS
+            ),
+            "the first look at all projects",
         )
-        exporter = Exporter(self.folder, configuration, token=campaign.TOKEN, address=self.address)
-        exporter.wait_for_start()
-        return exporter
+        self.circle.advance(2)  # times are whole seconds: what happens next must not look as if it had ended before
+
+    def configuration(self) -> str:
+        return CONFIGURATION.format(
+            url=self.circle.url, state=self.folder / "state.db", projects=", ".join(SLUGS), interval=f"{self.interval}s"
+        )
 
     def now(self) -> float:
         """CircleCI's clock."""
         return self.circle.advance(0.0)
 
-    def is_quiet(self) -> bool:
-        """Whether nothing happens by itself any more."""
+    def let_pass(self) -> None:
+        """Let CircleCI's time pass until nothing happens by itself any more."""
+        while not self._is_quiet():
+            self.circle.advance(5.0)
+
+    def _is_quiet(self) -> bool:
         now = self.now()
         held = {workflow for workflow, _, _ in self.pipelines.held}
         later = self.facts(now + 3600)
@@ -94,96 +96,55 @@ class PipelineCampaign(campaign.Campaign):
             for run in each["workflows"]
         ) and all(until < now - 1 for each in later for _, until in each["before"])
 
-    @staticmethod
-    def _was_polled(scrape: Any) -> bool:
-        polled = [scrape.get("collector_success", project=slug, collector="pipelines") for slug in SLUGS]
-        return polled == [1.0] * len(SLUGS)
-
     # ---- what happens
 
-    def produce(self, a_second: float, every: float = 0.25) -> threading.Thread:
-        """Let pipelines happen in a thread of their own until `end`."""
-        owed = 0.0
-
-        def some() -> None:
-            nonlocal owed
-            owed += a_second * every
-            self.pipelines.some(self.now(), int(owed))
-            owed -= int(owed)
-
-        return self._in_a_thread(some, every)
+    def some(self) -> None:
+        self.pipelines.some(self.now(), self.at_once)
 
     def let_it_fail(self) -> None:
         """Set a fault that some of the next answers meet; now and then pages shift instead."""
         if self.random.random() < 0.2:
             self.circle.fail("as_is", LISTS, times=1, steps=self.pipelines.unexpected(self.now(), 25))
         else:
-            kind, options = self.random.choice(WIRE + FORMS + self.more_faults)
+            kind, options = self.random.choice(WIRE + FORMS)
             times, after = self.random.randint(1, 3), self.random.randrange(4)
             self.circle.fail(kind, self.random.choice(ENDPOINTS), times=times, after=after, **options)
-        self.faults += 1
-
-    def look(self) -> Scrape:
-        """Scrape once."""
-        began = time.monotonic()
-        scrape = super().look()
-        self.looked_at = began
-        return scrape
-
-    def see(self, values: dict[str, float]) -> None:
-        """No counter may fall, nor be gone, nor be born above 0 unless nobody looked while it was at 0."""
-        self.scrapes += 1
-        in_time = time.monotonic() - self.looked_at < HELD_FOR
-        found = {name: value for name, value in values.items() if shown(name)}
-        for name, value in found.items():
-            before = self.heights.get(name)
-            if before is None and value and in_time:
-                self.falls.append(f"{name} was born at {value}")
-            elif before is not None and value < before:
-                self.falls.append(f"{name} fell from {before} to {value}")
-        self.falls += [f"{name} was gone" for name in self.heights.keys() - found.keys()]
-        self.heights = found
 
     # ---- how it ends
 
-    def end(self, producing: Iterable[threading.Thread]) -> None:
-        """No more pipelines, no more faults; wait until everything that ran has been seen."""
-        self.halt(producing)
-        self.circle.heal()
-        self.settle()  # some runs are held: what is in progress is shown as it is
-        self.pipelines.release(self.now())
-        self.pipelines.release(self.now())
-        self.watch(1.0)
+    def let_all_end(self) -> None:
+        """Some runs are held at first: what is in progress is shown as it is."""
+        self.let_pass()
         self.settle()
-        self.watch(4.5)  # a sweep more changes nothing
+        for _ in range(2):
+            self.pipelines.release(self.now())
+        self.let_pass()
 
-    def settle(self) -> None:
-        """Wait until all that is shown is the truth, for as long as it gets nearer: the machine may be busy."""
+    def differences(self, shown: Samples) -> list[str]:
+        facts = self.facts()
+        now = gauges(facts, NAMED, SLUGS) | attempts.red(facts, NAMED, dict.fromkeys(SLUGS, self.began))
+        counted = differences(of(shown, self.counters), self.counted(facts))
+        return counted + differences(of(shown, GAUGES), now)
 
-        def differ() -> list[str]:
-            samples = read(self.look().text)
-            facts = self.facts()
-            now = gauges(facts, NAMED, SLUGS) | attempts.red(facts, NAMED, dict.fromkeys(SLUGS, self.began))
-            return differences(counters_of(samples), self.counts(facts)) + differences(gauges_of(samples), now)
+    def truth(self) -> Samples:
+        return self.counted(self.facts())
 
-        wait_until(self.is_quiet, self.seen_within, 0.5, why="all that is not held to end")
-        began = nearer = time.monotonic()
-        fewest = len(found := differ())
-        while found:
-            assert time.monotonic() - nearer < self.seen_within, "\n".join(found[:20])
-            time.sleep(max(time.monotonic() - began, 0.2))  # comparing takes no more than half of the time
-            began = time.monotonic()
-            found = differ()
-            if len(found) < fewest:
-                fewest, nearer = len(found), began
+    def counted(self, facts: list[Facts]) -> Samples:
+        """What is to be counted by now."""
+        return attempts.whole(Rules(dict.fromkeys(SLUGS, self.began), NAMED, BUCKETS, WAITS), facts)
 
     def facts(self, at: float | None = None) -> list[Facts]:
         """Everything, as it looks at a time of CircleCI's clock."""
         return self.circle.pipelines(at)
 
-    def counts(self, facts: list[Facts]) -> Samples:
-        """What is to be counted by now."""
-        return attempts.whole(Rules(dict.fromkeys(SLUGS, self.began), NAMED, BUCKETS, WAITS), facts)
+    def swept_again(self) -> None:
+        """What a walk along a list has told is shown when the list is walked again."""
+
+        def swept(requests: list[dict[str, Any]]) -> bool:
+            asked = [f"{each['path']}?{each['query']}" for each in requests]
+            return all(sum(f"/project/{slug}/pipeline" in each for each in asked) >= 3 for slug in SLUGS)
+
+        self.ask_again(swept, "walks along all lists")
 
 
 def _over(run: Facts) -> float:

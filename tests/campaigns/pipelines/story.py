@@ -19,8 +19,10 @@ from exporter.publishing.scrape import scrape
 from tests.campaigns.pipelines import attempts
 from tests.campaigns.pipelines.faults import ENDPOINTS, FORMS, LISTS
 from tests.campaigns.pipelines.producer import NAMED, SLUGS, Producer
-from tests.campaigns.pipelines.reading import counters_of, gauges_of, read
+from tests.campaigns.pipelines.reading import COUNTERS, GAUGES
 from tests.campaigns.pipelines.truth import Rules, gauges
+from tests.campaigns.reader import Reader
+from tests.campaigns.samples import of, read, risen
 from tests.circleci import Circle
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from exporter.process.lease import Lease
     from exporter.state.records import Stored
     from exporter.system.logs import Logger
-    from tests.campaigns.pipelines.truth import Facts, Samples
+    from tests.campaigns.pipelines.truth import Facts
+    from tests.campaigns.samples import Samples
 
 NOON = 1_790_000_000.0
 DAY = 86_400.0
@@ -64,7 +67,7 @@ class Story:
         for slug in SLUGS:
             self.circle.organization.roster.add(slug)
         self.producer = Producer(self._change, Random(seed + 1), unit=MINUTE)  # noqa: S311  as above
-        self.heights: dict[Any, float] = {}
+        self.reader = Reader()
         self.began: dict[str, float] = {}
         self.restarts = self.faults = self.looks = self.reruns = 0
         self.open()
@@ -101,7 +104,7 @@ class Story:
             before = store.get(project.slug)
             assert before is not None
             store.publish([plan.pruned(replace(before, project=project))[0]], self.now)
-        self.heights.clear()
+        self.reader.forget()
         self.look(60)
 
     def _restored(self, project: Project, stored: Stored | None) -> Snapshot:
@@ -234,13 +237,8 @@ class Story:
 
     def see(self, *, away: bool = False) -> None:
         """No counter falls, none is born above 0; only after hours away none is shown until the first look."""
-        found = counters_of(read(self.text()))
-        for series, value in found.items():
-            assert value >= self.heights.get(series, 0.0), f"{series} fell to {value}"
-            assert series in self.heights or value == 0 or not self.heights, f"{series} was born at {value}"
-        gone = self.heights.keys() - found.keys()
-        assert away or not gone, f"gone: {sorted(gone)[:3]}"
-        self.heights |= found
+        self.reader.see(of(read(self.text()), COUNTERS), away=away)
+        assert self.reader.troubles == []
 
     def facts(self, at: float | None = None) -> list[Facts]:
         """Everything, as it looks at a time of CircleCI's clock."""
@@ -252,10 +250,10 @@ class Story:
 
     def counted(self) -> Samples:
         """What is counted, without what is at 0."""
-        return {series: value for series, value in counters_of(read(self.text())).items() if value}
+        return risen(of(read(self.text()), COUNTERS))
 
     def in_progress(self) -> tuple[Samples, Samples]:
         """What is shown to be in progress or red, and what is; without what is at 0."""
-        shown = {series: value for series, value in gauges_of(read(self.text())).items() if value}
+        shown = risen(of(read(self.text()), GAUGES))
         facts = self.facts()
         return shown, gauges(facts, NAMED, SLUGS) | attempts.red(facts, NAMED, self.began)

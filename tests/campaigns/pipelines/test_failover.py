@@ -18,8 +18,8 @@ from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from tests.campaigns.effort import effort
-from tests.campaigns.pipelines.reading import differences
 from tests.campaigns.pipelines.story import Story
+from tests.campaigns.samples import differences
 from tests.running.postgres import Server
 from tests.running.waiting import PATIENCE, wait_until
 from tests.state.postgres.making import end_lease
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from exporter.process.lease import Lease
     from exporter.process.term import Term
     from exporter.system.logs import Logger
-    from tests.campaigns.pipelines.truth import Samples
+    from tests.campaigns.samples import Samples
     from tests.running.postgres import Address
 
 LEASE = 120.0
@@ -211,7 +211,7 @@ def test_every_run_counts_once_though_the_database_falls_back(
         assert story.counted() == {}
         assert story.engine.telemetry.registry.get_sample_value("circleci_exporter_state_older_total") == 1
         assert story.logged().count(OLDER) == 1
-        story.heights.clear()
+        story.reader.forget()
         story.began.clear()
         story.look()
         story.happens(8)

@@ -8,8 +8,8 @@ import pytest
 
 from exporter.insights.collector import PIPELINES_POLL
 from tests.campaigns.pipelines.producer import SLUGS
-from tests.campaigns.pipelines.reading import differences
 from tests.campaigns.pipelines.story import Story
+from tests.campaigns.samples import differences
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.campaigns.effort import effort
-from tests.campaigns.pipelines.reading import differences
 from tests.campaigns.pipelines.story import Story
+from tests.campaigns.samples import differences
 
 if TYPE_CHECKING:
     from pathlib import Path

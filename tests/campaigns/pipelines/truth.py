@@ -10,12 +10,14 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.campaigns.samples import bound_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from tests.campaigns.samples import Labels, Samples
+
 Facts = dict[str, Any]
-Labels = tuple[tuple[str, str], ...]
-Samples = dict[tuple[str, Labels], float]
 
 FINAL = ("success", "failed", "error", "canceled", "unauthorized")
 NOT_FINAL = ("running", "failing", "on_hold", "queued", "paused")
@@ -249,8 +251,3 @@ def _last_stop(jobs: Iterable[Facts], run: Facts) -> float:
 def _last(jobs: Iterator[Facts] | Iterable[Facts]) -> Facts | None:
     stopped = [job for job in jobs if job["stopped"] is not None]
     return max(stopped, key=lambda job: (job["stopped"], job["name"], job["id"]), default=None)
-
-
-def bound_text(bound: float) -> str:
-    """A bucket's label `le`."""
-    return "+Inf" if bound == float("inf") else str(float(bound))

@@ -10,11 +10,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.campaigns.pipelines.campaign import CONFIGURATION, PipelineCampaign
+from tests.campaigns.frame import TOKEN
 from tests.campaigns.pipelines.producer import SLUGS
-from tests.campaigns.pipelines.reading import counters_of, read
-from tests.campaigns.runs import campaign
+from tests.campaigns.pipelines.reading import COUNTERS
+from tests.campaigns.replicas.before import CONFIGURATION, PipelineCampaign
+from tests.campaigns.samples import of, read
 from tests.circleci.webhooks import send, workflow_completed
+from tests.running.altered import altered
+from tests.running.ports import free_port
 from tests.running.program import Exporter
 from tests.running.waiting import PATIENCE, wait_until
 from tests.running.wire import Wire
@@ -27,7 +30,6 @@ SECRET = "a-webhook-secret"
 SHORTEST = 3.0
 SKEWS = (0.0, 300.0, -300.0)
 """By how many seconds the clock of each machine is wrong."""
-SKEWED = Path(__file__).with_name("skewed")
 
 
 class Replica:
@@ -35,7 +37,7 @@ class Replica:
 
     def __init__(self, folder: Path, wire: Wire, configuration: str, skew: float) -> None:
         self.folder, self.wire, self.configuration, self.skew = folder, wire, configuration, skew
-        self.port = campaign.free_port()
+        self.port = free_port()
         self.exporter = self.start()
 
     def start(self) -> Exporter:
@@ -43,9 +45,9 @@ class Replica:
         exporter = Exporter(
             self.folder,
             self.configuration,
-            token=campaign.TOKEN,
+            token=TOKEN,
             address=f"127.0.0.1:{self.port}",
-            environ={"CIRCLECI_WEBHOOK_SECRET": SECRET, "SKEW": str(self.skew), "PYTHONPATH": str(SKEWED)},
+            environ={"CIRCLECI_WEBHOOK_SECRET": SECRET, **altered(skew=self.skew)},
         )
         exporter.wait_for_start()
         self.exporter = exporter
@@ -126,7 +128,7 @@ class ReplicaCampaign(PipelineCampaign):
                 with suppress(OSError):
                     if replica.exporter.lives:
                         scrapes.append(replica.exporter.scrape())
-            showing = [scrape for scrape in scrapes if counters_of(read(scrape.text))]
+            showing = [scrape for scrape in scrapes if of(read(scrape.text), COUNTERS)]
             if len(showing) > 1:
                 self.doubles.append(f"{len(showing)} replicas showed series at once")
             if showing:
@@ -176,7 +178,9 @@ class ReplicaCampaign(PipelineCampaign):
         waiting.join(PATIENCE)
         assert answers, "the leader of the past did not answer"
         self.doubles += [
-            f"a leader of the past showed {len(found)} series" for text in answers if (found := counters_of(read(text)))
+            f"a leader of the past showed {len(found)} series"
+            for text in answers
+            if (found := of(read(text), COUNTERS))
         ]
         self.takeovers += 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.campaigns.runs.campaign import free_port
+from tests.running.ports import free_port
 from tests.running.prometheus import Prometheus
 from tests.running.waiting import wait_until
 

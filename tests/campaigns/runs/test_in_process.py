@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.campaigns.effort import effort
-from tests.campaigns.runs.campaign import BOUNDS, less
-from tests.campaigns.runs.counting import SLUG, Counted, Counting, read_counters, true_counters
-from tests.campaigns.runs.producer import BRANCHES, DURATIONS, NAMED, STATUSES
+from tests.campaigns.reader import Reader
+from tests.campaigns.runs.counting import SLUG, Counting
+from tests.campaigns.runs.producer import BRANCHES, DURATIONS, STATUSES
+from tests.campaigns.runs.truth import COUNTERS, true_samples
+from tests.campaigns.samples import differences, less, of, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.campaigns.runs.counting import Branch
+    from tests.campaigns.samples import Samples
 
 WORKFLOWS = ("build", "deploy to production")
 FAILURES = (
@@ -31,7 +33,7 @@ FAILURES = (
 )
 PAGES = r"workflows/.*start-date"
 DAY = 86_400.0
-SETTINGS = "branches: [develop, 'release/*'], runs: {interval: 5m, lookback: 1d, sweep: 1h}"
+SETTINGS = "stale_after: 90d, branches: [develop, 'release/*'], runs: {interval: 5m, lookback: 1d, sweep: 1h}"
 
 
 class Story:
@@ -42,7 +44,8 @@ class Story:
         self.counting = Counting(path, SETTINGS)
         self.counting.now += random.choice((0.0, -3 * DAY, 3 * DAY, random.uniform(-7200, 7200)))
         self.held: list[str] = []
-        self.heights: dict[str, float] = {}
+        self.reader = Reader()
+        self.reader.see({})  # before the first poll nothing is shown
 
     def run(self, back: float = 3600.0) -> dict[str, Any]:
         """What chance makes of a run that was created within the last seconds."""
@@ -110,17 +113,16 @@ class Story:
 
     def look(self) -> None:
         """No counter falls, and none is born above 0."""
-        for line in self.counting.text().splitlines():
-            name, _, value = line.rpartition(" ")
-            if line.startswith(("circleci_workflow_runs_total", "circleci_workflow_run_")):
-                assert float(value) >= self.heights.get(name, 0.0), name
-                assert name in self.heights or float(value) == 0, f"{name} was born above 0"
-                self.heights[name] = float(value)
+        self.reader.see(self.shown())
+        assert self.reader.troubles == []
 
-    def truth(self) -> dict[Branch, Counted]:
+    def shown(self) -> Samples:
+        """What a scrape shows of runs."""
+        return of(read(self.counting.text()), COUNTERS)
+
+    def truth(self) -> Samples:
         """The true counters of all that has run so far."""
-        tallies = self.counting.circle.organization.truth()
-        return true_counters(map(asdict, tallies), BOUNDS, NAMED)
+        return true_samples(map(asdict, self.counting.circle.organization.truth()))
 
 
 @pytest.mark.parametrize("seed", range(effort(2, 16)))
@@ -141,8 +143,7 @@ def test_every_run_is_counted_once_whatever_comes_together(tmp_path: Path, seed:
         for _ in range(4):
             assert story.counting.poll(after=4000)
             story.look()
-        expected = {branch: less(found, before.get(branch, Counted())) for branch, found in story.truth().items()}
-        assert read_counters(story.counting.text()) == expected
+        assert differences(story.shown(), less(story.truth(), before)) == []
     finally:
         story.counting.close()
         story.counting.circle.stop()

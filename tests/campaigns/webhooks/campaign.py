@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.campaigns.runs.campaign import free_port
 from tests.circleci import RemoteCircle
 from tests.circleci.webhooks import job_completed, send, workflow_completed
+from tests.running.ports import free_port
 from tests.running.program import Exporter
 from tests.running.waiting import PATIENCE, wait_until
 

@@ -8,15 +8,17 @@ import pytest
 
 from tests.campaigns.pipelines import attempts
 from tests.campaigns.pipelines.producer import NAMED
-from tests.campaigns.pipelines.reading import differences
 from tests.campaigns.pipelines.story import BUCKETS, WAITS, Story
 from tests.campaigns.pipelines.truth import Rules
+from tests.campaigns.samples import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from tests.campaigns.pipelines.truth import Samples
+    from tests.campaigns.samples import Samples
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 DURATIONS = (
     "circleci_workflow_run_duration_seconds",
@@ -84,7 +86,6 @@ def chronicle(tmp_path: Path) -> Iterator[Chronicle]:
         chronicle.story.close()
 
 
-@pytest.mark.timeout(600)
 def test_branches_that_come_and_go_change_only_their_own_series(chronicle: Chronicle) -> None:
     chronicle.part()
     chronicle.named = ("main", "feature/a", "release/1.0")
@@ -97,7 +98,6 @@ def test_branches_that_come_and_go_change_only_their_own_series(chronicle: Chron
     chronicle.hold()
 
 
-@pytest.mark.timeout(600)
 def test_other_buckets_begin_the_durations_anew_and_nothing_else(chronicle: Chronicle) -> None:
     chronicle.part()
     chronicle.buckets = (45.0, 90.0, 180.0, 360.0, 720.0, 1440.0)
@@ -110,7 +110,6 @@ def test_other_buckets_begin_the_durations_anew_and_nothing_else(chronicle: Chro
     chronicle.part()
 
 
-@pytest.mark.timeout(600)
 def test_jobs_that_are_off_for_a_while_go_on_where_they_were_without_what_ended_meanwhile(chronicle: Chronicle) -> None:
     chronicle.left_out = ATTEMPTS
     chronicle.part()
