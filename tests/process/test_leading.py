@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,15 +16,13 @@ from exporter.state.postgres.lease_table import LeaseTable
 from exporter.state.postgres.link import Link
 from tests.running.waiting import PATIENCE, wait_until
 from tests.state.making import Log
-from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
+from tests.state.postgres.making import LEASE, PLACE, linked, made, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.process.lease import Lease
     from tests.running.postgres import Address
-
-LEASE = 3.0
 
 
 class Brief:
@@ -61,12 +58,10 @@ class Following:
         self.troubles: list[Exception] = []
         self.may_read, self.reads = threading.Event(), 0
         self.may_read.set()
-        self.reading = 0.0
-        """Seconds for which the state is read."""
         self.ahead = 0.0
         """By so many seconds its clock is ahead of others."""
-        table = LeaseTable(Link(database.login(), 1.0), LEASE)
-        self.keeper = Keeper(table, PLACE, database.login(), log, clock=lambda: steady() + self.ahead)
+        self.table = LeaseTable(Link(database.login(), PATIENCE), LEASE)
+        self.keeper = Keeper(self.table, PLACE, database.login(), log, clock=lambda: steady() + self.ahead)
         begin: Any = self._begin
         self.leader = Leader(self.keeper, begin, log)
         self.ended = threading.Event()
@@ -79,9 +74,12 @@ class Following:
             raise self.troubles.pop(0)
         self.reads += 1
         assert self.may_read.wait(PATIENCE)
-        time.sleep(self.reading)
         self.terms.append(Brief(lease, self.leader))
         return self.terms[-1]
+
+    def renew(self) -> None:
+        """Let it renew the lease now, not in some minutes."""
+        self.keeper._hurry.set()
 
     def leads(self) -> bool:
         shown: Any = self.leader.shown
@@ -100,9 +98,9 @@ def test_a_term_ends_with_its_lease_and_another_begins_with_the_next(following: 
     following.start()
     wait_until(following.leads)
     with linked(database) as link:
-        end_lease(database)
-        other = hold(link, "another")
-        wait_until(lambda: following.leader.current is None)
+        other = take_over(database)
+        following.renew()
+        wait_until(lambda: following.leader.current is None, why="the end of the term")
         assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
         assert following.terms[0].ended.is_set()
         LeaseTable(link, LEASE).release(other)
@@ -128,18 +126,16 @@ def test_a_term_that_cannot_begin_is_tried_again(following: Following, trouble: 
 def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
     following: Following, database: Address
 ) -> None:
-    following.reading = 1.5 * LEASE
+    following.may_read.clear()
     following.start()
-    wait_until(lambda: following.keeper.lease is not None, why="the lease")
-
-    def is_read() -> bool:
-        has_read = bool(following.terms)
-        shown.append(following.leader.shown)
-        return has_read
-
-    shown: list[object] = []
-    wait_until(is_read)
-    assert set(shown[:-1]) == {None}
+    wait_until(lambda: following.reads, why="the state to be read")
+    for _ in range(2):
+        [(end,)] = database.run("SELECT until FROM lease")
+        following.renew()
+        wait_until(lambda end=end: database.run("SELECT 1 FROM lease WHERE until > %s", [end]), why="a renewal")
+        assert following.leader.shown is None
+    assert not following.terms
+    following.may_read.set()
     wait_until(following.leads)
     assert database.run("SELECT epoch FROM lease") == [(1,)]
 
@@ -191,6 +187,7 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Follow
     following.ahead = 0.95 * LEASE
     assert following.leader.shown is None
     assert following.terms[0].ended.is_set()
+    following.renew()
     wait_until(lambda: len(following.terms) == 2 and following.leads())
     assert following.terms[0].steps == ["made", "restored", "started", "stopped", "closed"]
     assert database.run("SELECT epoch FROM lease") == [(2,)]
@@ -200,6 +197,7 @@ def test_work_that_saw_the_lease_lapse_goes_on_in_another_term(following: Follow
 def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again(
     following: Following, database: Address
 ) -> None:
+    following.table._begin = ("BEGIN", "SET LOCAL lock_timeout = 300")  # as with a lease of 3 s
     following.start()
     wait_until(following.leads)
     first = following.terms[0]
@@ -209,9 +207,10 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
             postgres.execute("INSERT INTO server (url, up) VALUES (?, ?)", ("late", 1))
             postgres.execute("SELECT 1")
             first.stale = "a commit has an unknown end"
-            wait_until(lambda: "waiting for what is under way in the database" in following.log.told())
-            [(end,)] = database.run("SELECT until FROM lease")
-            wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until > %s", [end + LEASE]))
+            wait_until(lambda: "waiting for what is under way in the database" in following.log.told(), why="a wait")
+            for _ in range(2):
+                [(end,)] = database.run("SELECT until FROM lease")
+                wait_until(lambda end=end: database.run("SELECT 1 FROM lease WHERE until > %s", [end]), why="a renewal")
             assert following.leads()
             assert not {"the database cannot be reached", "not leading any more; standing by"} & {*following.log.told()}
             assert following.log.told().count("waiting for what is under way in the database") == 1

@@ -12,8 +12,9 @@ from exporter.state.postgres.lease_table import LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
 from tests.knowledge.samples import NOW
+from tests.running.waiting import PATIENCE
 from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
-from tests.state.postgres.making import PLACE, end_lease, hold, linked
+from tests.state.postgres.making import LEASE, PLACE, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from exporter.process.lease import Lease
     from exporter.state import StateStore
     from tests.running.postgres import Address
-
-LEASE = 30.0
 
 
 class Kept:
@@ -32,7 +31,7 @@ class Kept:
         self.now, login = 100.0, database.login()
         log: Any = Log()
         log.warning = log.error
-        table = LeaseTable(Link(login, 5.0), seconds)
+        table = LeaseTable(Link(login, PATIENCE), seconds)
         self.keeper = Keeper(table, place, login, log, clock=lambda: self.now)
         assert self.keeper.reach()
         lease = self.keeper.acquire_once()
@@ -52,7 +51,7 @@ def opened(lease: Lease) -> StateStore:
     return lease.open(Telemetry("1", []), log)[0]
 
 
-@pytest.mark.parametrize(("passed", "holds"), [(0.0, True), (26.9, True), (27.0, False), (1e9, False)])
+@pytest.mark.parametrize(("passed", "holds"), [(0.0, True), (539.9, True), (540.0, False), (1e9, False)])
 def test_everything_stops_by_the_clock_once_the_lease_may_be_another_s(
     kept: Kept, passed: float, *, holds: bool
 ) -> None:
@@ -63,16 +62,16 @@ def test_everything_stops_by_the_clock_once_the_lease_may_be_another_s(
 
 
 def test_a_renewal_counts_from_when_it_was_sent(kept: Kept) -> None:
-    kept.now += 20.0
-    kept.keeper._step()
-    kept.now += 26.9
+    kept.now += 400.0
+    assert kept.keeper._step() == 200.0, "seconds until the next"
+    kept.now += 539.9
     assert kept.lease.holds()
     kept.now += 0.1
     assert not kept.lease.holds()
 
 
 def test_it_is_renewed_at_every_third_and_tried_again_each_second_at_most(kept: Kept, database: Address) -> None:
-    assert (kept.lease.pause, kept.lease.retry) == (10.0, 1.0)
+    assert (kept.lease.pause, kept.lease.retry) == (200.0, 1.0)
     shortest = Kept(database, Place(SERVER, 1, 1), 3.0)
     assert (shortest.lease.pause, shortest.lease.retry) == (1.0, 0.3)
     shortest.keeper.stop()
@@ -100,9 +99,7 @@ def test_a_commit_after_that_is_not_even_tried(kept: Kept) -> None:
 
 def test_a_commit_under_a_lease_that_another_has_taken_is_refused(kept: Kept, database: Address) -> None:
     state = opened(kept.lease)
-    end_lease(database)
-    with linked(database) as link:
-        hold(link, "another")
+    take_over(database)
     with pytest.raises(StateError, match="another replica has taken the lease"):
         state.commit_counts(known(ledger=NOW_LEDGER), whole())
     state.close()
@@ -112,9 +109,7 @@ def test_what_looks_damaged_to_a_leader_of_the_past_stays(kept: Kept, database: 
     state = opened(kept.lease)
     state.commit_counts(known(ledger=NOW_LEDGER), whole())
     database.run("UPDATE ledger SET facts = 'damaged'")
-    end_lease(database)
-    with linked(database) as link:
-        hold(link, "another")
+    take_over(database)
     with pytest.raises(StateError, match="another replica has taken the lease"):
         list(state.load())
     with pytest.raises(StateError, match="another replica has taken the lease"):

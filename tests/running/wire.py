@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import Counter
 from typing import Literal, Self
 
 from tests.running.waiting import PATIENCE
 
 Mode = Literal["passes", "silent", "cut"]
 CHUNK = 65_536
-COMMIT = b"COMMIT"
+LOOK, RENEWAL, COMMIT = b"SELECT lease_now(), shard", b"UPDATE lease SET until = lease_now() +", b"COMMIT"
+"""In what a standby asks, in what a leader asks, and at the end of each transaction."""
 
 
 class Wire:
@@ -23,7 +25,10 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.mode: Mode = "passes"
-        self.cuts = 0
+        self.cuts = self.refused = self.held = 0
+        """Commits that were cut, connections that were not taken, and pieces held back while it was silent."""
+        self.passed: Counter[bytes] = Counter()
+        """How often each was asked of the database."""
         self._open: set[socket.socket] = set()
         self._cut_commit: str | None = None
         self._kept_back: dict[socket.socket, threading.Event] = {}
@@ -70,9 +75,10 @@ class Wire:
                 return
             if self.mode == "cut":
                 client.close()
+                self.refused += 1
                 continue
             try:
-                server = socket.create_connection(("127.0.0.1", self._to), 5)
+                server = socket.create_connection(("127.0.0.1", self._to), PATIENCE)
             except OSError:
                 client.close()
                 continue
@@ -85,6 +91,8 @@ class Wire:
     def _pass(self, one: socket.socket, other: socket.socket, *, asks: bool) -> None:
         try:
             while data := one.recv(CHUNK):
+                if not self._flowing.is_set():
+                    self._count(held=1)
                 self._flowing.wait()
                 if asks and COMMIT in data and b"INSERT INTO" in data and self._cuts(other, data):
                     break
@@ -92,11 +100,18 @@ class Wire:
                     self._kept_back.pop(one).set()
                     break
                 other.sendall(data)
+                if asks:
+                    self._count(*(mark for mark in (LOOK, RENEWAL, COMMIT) if mark in data))
         except OSError:
             pass
         finally:
             self._close(one)
             self._close(other)
+
+    def _count(self, *marks: bytes, held: int = 0) -> None:
+        with self._lock:
+            self.held += held
+            self.passed.update(marks)
 
     def _cuts(self, other: socket.socket, data: bytes) -> bool:
         with self._lock:

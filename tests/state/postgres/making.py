@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.running.postgres import Address
 
 PLACE = Place(SERVER, 0, 1)
-LEASE = 60.0
+LEASE = 600.0
+"""Seconds: a test ends it by hand, and none takes so long."""
 
 
 @contextmanager
@@ -37,6 +38,16 @@ def linked(database: Address, limit: float = PATIENCE) -> Iterator[Link]:
 def end_lease(database: Address) -> None:
     """Let every lease end now."""
     database.run("UPDATE lease SET until = lease_now() - 1")
+
+
+def take_over(database: Address) -> Hold:
+    """Let another have the lease from this moment on."""
+    [(*place, epoch)] = database.run(
+        "UPDATE lease SET holder = 'another', epoch = epoch + 1, until = lease_now() + %s"
+        " RETURNING server, shard, total, epoch",
+        [LEASE],
+    )
+    return Hold(Place(*place), "another", epoch)
 
 
 def back_to_first(database: Address) -> None:
