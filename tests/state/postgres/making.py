@@ -11,7 +11,7 @@ from exporter.state.postgres.database import Postgres
 from exporter.state.postgres.lease_table import Acquired, Hold, LeaseTable, Place
 from exporter.state.postgres.link import Link
 from exporter.telemetry import Telemetry
-from tests.running.waiting import PATIENCE
+from tests.running.waiting import PATIENCE, wait_until
 from tests.state.making import SERVER, Log
 
 if TYPE_CHECKING:
@@ -24,10 +24,26 @@ LEASE = 600.0
 """Seconds: a test ends it by hand, and none takes so long."""
 
 
+class Clock:
+    """A clock that a test moves. It counts who looks at it."""
+
+    def __init__(self) -> None:
+        self.now, self.looks = 100.0, 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.now
+
+    def wait_for_looks(self, number: int) -> None:
+        """Wait until it was looked at so often from now on, and what came of all but the last has come."""
+        first = self.looks
+        wait_until(lambda: self.looks > first + number, why="looks at the clock")
+
+
 @contextmanager
-def linked(database: Address, limit: float = PATIENCE) -> Iterator[Link]:
+def linked(database: Address) -> Iterator[Link]:
     """A link to a database that has its tables."""
-    link = Link(database.login(), limit)
+    link = Link(database.login(), PATIENCE)
     try:
         schema.make(link)
         yield link
@@ -38,6 +54,11 @@ def linked(database: Address, limit: float = PATIENCE) -> Iterator[Link]:
 def end_lease(database: Address) -> None:
     """Let every lease end now."""
     database.run("UPDATE lease SET until = lease_now() - 1")
+
+
+def waits_for_lock(database: Address) -> bool:
+    """Whether somebody waits for what another has locked."""
+    return bool(database.run("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
 
 def take_over(database: Address) -> Hold:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,10 @@ from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
 from exporter.telemetry import Telemetry
 from tests.knowledge.samples import NOW
+from tests.running.waiting import PATIENCE, wait_until
 from tests.running.wire import Wire
 from tests.state.making import NOW_LEDGER, SERVER, Log, known, whole
-from tests.state.postgres.making import PLACE, end_lease, hold, linked, made
+from tests.state.postgres.making import LEASE, PLACE, end_lease, hold, linked, made
 
 if TYPE_CHECKING:
     from tests.running.postgres import Address, Server
@@ -159,12 +159,13 @@ def test_another_number_of_shards_waits_for_a_commit_of_the_old_one(database: Ad
 def test_a_transaction_whose_client_is_silent_ends_by_itself(database: Address) -> None:
     with linked(database) as link, linked(database) as other:
         postgres = made(link, hold(link), lease=1.0)
+        idle = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
 
         def fall_silent() -> None:
             with postgres.transaction():
                 postgres.execute(ADD, ("a", 1))
                 postgres.execute("SELECT 1")
-                time.sleep(0.6)
+                wait_until(lambda: not database.run(idle), why="the server to end the transaction")
                 end_lease(database)
                 hold(other, "two")
 
@@ -191,7 +192,7 @@ def test_a_commit_of_unknown_end_makes_everything_be_read_again(
 ) -> None:
     with linked(database) as link, Wire(postgres.port) as wire:
         held = hold(link)
-        through = Link(Login(postgres.url(database.url.rpartition("/")[2], port=wire.port), None, 5.0), 5.0)
+        through = Link(Login(postgres.url(database.url.rpartition("/")[2], port=wire.port), None, PATIENCE), PATIENCE)
         shared = made(through, held)
         wire.cut_next_commit(reaches=reaches)
 
@@ -258,7 +259,7 @@ def test_what_has_another_newest_commit_is_refused_and_is_lacking_for_whoever_ta
             shared.execute(ADD, ("b", 1))
         assert shared.stale == "the database lacks commits"
         assert urls(database) == ["a"]
-        table = LeaseTable(link, 60.0)
+        table = LeaseTable(link, LEASE)
         again = table.acquire_again(held)
         assert again is not None
         begun = table.begin(again, numbers[-1])

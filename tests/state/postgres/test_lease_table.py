@@ -8,7 +8,7 @@ import pytest
 from exporter.state.postgres.lease_table import LeaseTable, Newest, Place, fence, nothing_lacks
 from tests.running.waiting import wait_until
 from tests.state.making import SERVER
-from tests.state.postgres.making import LEASE, PLACE, back_to_first, end_lease, linked
+from tests.state.postgres.making import LEASE, PLACE, back_to_first, end_lease, linked, waits_for_lock
 
 if TYPE_CHECKING:
     from tests.running.postgres import Address, Server
@@ -114,15 +114,15 @@ def test_a_lease_that_ends_while_the_taking_waits_is_not_taken_since_its_commits
     database: Address,
 ) -> None:
     with linked(database) as link, linked(database) as other, ThreadPoolExecutor(1) as pool:
-        table = LeaseTable(link, 60.0)
+        table = LeaseTable(link, LEASE)
         assert table.acquire(PLACE, "one") is not None
         database.run(
             "INSERT INTO lease (server, shard, total, holder, epoch, until) VALUES (%s, 0, 2, 'old', 1, 0)", [SERVER]
         )
-        database.run("UPDATE lease SET until = lease_now() + 0.5 WHERE total = 1")
         other.run("BEGIN", "SELECT 1 FROM lease WHERE total = 2 FOR KEY SHARE")
         taking = pool.submit(table.acquire, PLACE, "two")
-        wait_until(lambda: database.run("SELECT 1 FROM lease WHERE total = 1 AND until < lease_now()"))
+        wait_until(lambda: waits_for_lock(database), why="the taking to wait")
+        database.run("UPDATE lease SET until = lease_now() WHERE total = 1")
         assert not taking.done()
         other.run("COMMIT")
         assert taking.result() is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,27 +11,28 @@ import pytest
 
 from exporter.state.postgres.link import Link
 from exporter.state.postgres.login import Login
-from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests.running.wire import Wire
-from tests.state.postgres.making import linked
+from tests.state.postgres.making import Clock, linked
 
 if TYPE_CHECKING:
     from tests.running.postgres import Address, Server
 
 
-def through(server: Server, database: Address, wire: Wire, limit: float) -> Link:
-    return Link(Login(server.url(database.url.rpartition("/")[2], port=wire.port), None, 2.0), limit)
-
-
 def test_a_silent_server_is_given_up_after_the_limit(postgres: Server, database: Address) -> None:
-    with Wire(postgres.port) as wire:
-        link = through(postgres, database, wire, 0.5)
+    with Wire(postgres.port) as wire, ThreadPoolExecutor(1) as pool:
+        clock, url = Clock(), postgres.url(database.url.rpartition("/")[2], port=wire.port)
+        link = Link(Login(url, None, PATIENCE), 5.0, clock)
         assert link.run("SELECT 1") == [[(1,)]]
         wire.fall_silent()
-        began = time.monotonic()
+        asking = pool.submit(link.run, "SELECT 1")
+        wait_until(lambda: wire.held, why="the statement")
+        clock.now += 4.9
+        clock.wait_for_looks(2)
+        assert not asking.done()
+        clock.now += 0.2
         with pytest.raises(psycopg.OperationalError):
-            link.run("SELECT 1")
-        assert 0.4 < time.monotonic() - began < AT_ONCE
+            asking.result(PATIENCE)
         assert not link.is_open
         wire.heal()
         assert link.run("SELECT 2") == [[(2,)]]
@@ -48,19 +49,19 @@ def test_a_connection_that_the_server_ended_while_it_was_idle_is_replaced(databa
 
 
 def test_closing_ends_what_waits(database: Address) -> None:
-    with linked(database, 60.0) as link:
+    with linked(database) as link:
         failed: list[Exception] = []
 
         def wait() -> None:
             try:
-                link.run("SELECT pg_sleep(60)")
+                link.run("SELECT pg_sleep(600)")
             except psycopg.Error as error:
                 failed.append(error)
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(60)' AND state = 'active'"
-        wait_until(lambda: database.run(sleeping))
+        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)' AND state = 'active'"
+        wait_until(lambda: database.run(sleeping), why="the statement")
         link.close()
         waiting.join(PATIENCE)
         assert failed

@@ -13,6 +13,7 @@ from exporter.config import parse
 from exporter.errors import StartError
 from exporter.state.postgres.login import Login, UnreachableError, first_contact, reach
 from tests.running.postgres import Server, free_port
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ def guarded(postgres: Server) -> Iterator[Server]:
 
 
 def login(url: str, password: Path | None = None) -> Login:
-    return Login(url, password, 2.0)
+    return Login(url, password, PATIENCE)
 
 
 def told(made: Login) -> str:

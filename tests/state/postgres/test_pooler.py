@@ -74,7 +74,7 @@ def test_leases_commits_and_webhooks_go_through_a_pooler_of_transactions(
     postgres: Server, database: Address, pooler: int
 ) -> None:
     url = postgres.url(database.url.rpartition("/")[2], port=pooler)
-    links = [Link(Login(url, None, 5.0), 5.0) for _ in range(4)]
+    links = [Link(Login(url, None, PATIENCE), PATIENCE) for _ in range(4)]
     with linked(database):  # the tables
         table = LeaseTable(links[0], LEASE)
         acquired = table.acquire(PLACE, "one")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,17 @@ from exporter.errors import StartError
 from exporter.state.postgres import schema
 from exporter.state.postgres.lease_table import Acquired, LeaseTable, Place, fence, nothing_lacks
 from exporter.state.postgres.link import Link
-from tests.running.waiting import PATIENCE
-from tests.state.postgres.making import PLACE, back_to_first, end_lease, hold, linked
+from tests.running.waiting import PATIENCE, wait_until
+from tests.state.postgres.making import (
+    LEASE,
+    PLACE,
+    Clock,
+    back_to_first,
+    end_lease,
+    hold,
+    linked,
+    waits_for_lock,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +83,19 @@ def test_a_leader_brings_the_tables_up_to_date(fresh: Address) -> None:
 
 
 def test_an_upgrade_may_take_longer_than_any_other_statement(fresh: Address) -> None:
-    slow = {schema.VERSION: (*NEXT[schema.VERSION], "SELECT pg_sleep(1.3)")}
-    with linked(fresh):
-        pass
-    with linked(fresh, 1.0) as link:
-        assert schema.migrate(link, fence(link, hold(link)), slow, schema.VERSION + 1)
+    slow = {schema.VERSION: (*NEXT[schema.VERSION], "SELECT pg_advisory_xact_lock(7)")}
+    clock = Clock()
+    link = Link(fresh.login(), 1.0, clock)
+    with linked(fresh) as other, closing(link), ThreadPoolExecutor(1) as pool:
+        guard = fence(other, hold(other))
+        other.run("BEGIN", "SELECT pg_advisory_xact_lock(7)")
+        upgrade = pool.submit(schema.migrate, link, guard, slow, schema.VERSION + 1)
+        wait_until(lambda: waits_for_lock(fresh), why="the slow statement")
+        clock.now += 60.0
+        clock.wait_for_looks(2)
+        assert not upgrade.done()
+        other.run("COMMIT")
+        assert upgrade.result(PATIENCE)
         assert "more" in columns(fresh)
 
 
@@ -121,7 +139,7 @@ def counted(database: Address) -> tuple[int, int, int]:
 
 def led(link: Link) -> Acquired:
     """The lease as whoever takes it now finds it."""
-    table = LeaseTable(link, 60.0)
+    table = LeaseTable(link, LEASE)
     acquired = table.acquire(PLACE, "one")
     assert acquired is not None
     guard = fence(link, acquired.hold)
@@ -207,6 +225,6 @@ def test_who_leads_another_shard_is_told_that_a_dump_was_restored(fresh: Address
         other = hold(link, "other", Place("another server", 0, 1))
         fresh.run("UPDATE circleci_exporter_schema SET written = 0")
         assert led(link).lacking
-        renewed = LeaseTable(link, 60.0).renew(other, None)
+        renewed = LeaseTable(link, LEASE).renew(other, None)
         assert renewed is not None
         assert renewed.lacking
