@@ -86,6 +86,13 @@ class Following:
         return shown is not None and shown.steps[-1] == "started"
 
 
+def renewed(following: Following, database: Address) -> None:
+    """Let the lease be renewed, and wait for that."""
+    [(end,)] = database.run("SELECT until FROM lease")
+    following.renew()
+    wait_until(lambda: database.run("SELECT 1 FROM lease WHERE until > %s", [end]), why="a renewal")
+
+
 @pytest.fixture
 def following(database: Address) -> Iterator[Following]:
     with linked(database):
@@ -130,9 +137,7 @@ def test_the_lease_is_kept_while_all_is_read_and_nothing_is_shown_before_that(
     following.start()
     wait_until(lambda: following.reads, why="the state to be read")
     for _ in range(2):
-        [(end,)] = database.run("SELECT until FROM lease")
-        following.renew()
-        wait_until(lambda end=end: database.run("SELECT 1 FROM lease WHERE until > %s", [end]), why="a renewal")
+        renewed(following, database)
         assert following.leader.shown is None
     assert not following.terms
     following.may_read.set()
@@ -209,8 +214,7 @@ def test_a_commit_that_is_still_under_way_is_waited_for_before_all_is_read_again
             first.stale = "a commit has an unknown end"
             wait_until(lambda: "waiting for what is under way in the database" in following.log.told(), why="a wait")
             for _ in range(2):
-                [(end,)] = database.run("SELECT until FROM lease")
-                wait_until(lambda end=end: database.run("SELECT 1 FROM lease WHERE until > %s", [end]), why="a renewal")
+                renewed(following, database)
             assert following.leads()
             assert not {"the database cannot be reached", "not leading any more; standing by"} & {*following.log.told()}
             assert following.log.told().count("waiting for what is under way in the database") == 1
