@@ -11,6 +11,7 @@ from exporter.insights.questions import Question
 from exporter.knowledge.snapshots import Snapshot
 from exporter.process.engine import Engine
 from tests.circleci import Circle
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +49,7 @@ def text(url: str, circleci: str = "", more: str = "") -> str:
 
 
 def ask(engine: Engine) -> object:
-    return engine.client.fetch(ME, deadline=engine.clocks.monotonic() + 10)
+    return engine.client.fetch(ME, deadline=engine.clocks.monotonic() + PATIENCE)
 
 
 def test_it_asks_circleci_with_the_token_of_the_environment(engine_of: Callable[..., Engine], circle: Circle) -> None:

@@ -309,11 +309,12 @@ def test_shards_share_the_projects_and_one_of_them_shows_the_totals(circle: Circ
 def test_an_organization_that_is_taken_out_during_its_search_is_not_shown(circle: Circle) -> None:
     with process(circle, ACME) as running:
         running.organizations.restore(running.config)
-        circle.fail("delay", "/insights/gh/acme/summary", seconds=0.5)
+        answer = circle.fail("hold", "/insights/gh/acme/summary")
         search = threading.Thread(target=running.search, args=(ACME,))
         search.start()
-        wait_until(lambda: circle.requests, why="the search's request")
+        wait_until(lambda: answer.hits, why="the search's request")
         running.organizations.prepare(configuration(circle, "", "gh/acme/web"))()
+        answer.release()
         search.join(PATIENCE)
         assert running.samples(RUNS) == {}
         assert running.engine.store.organizations == {}
