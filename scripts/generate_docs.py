@@ -97,7 +97,7 @@ def failures() -> str:
 
 def _layers() -> tuple[str, ...]:
     """Read the names of the layers, the lowest first, where the test of the imports has them."""
-    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "tests" / "repository" / "test_layers.py").read_text(encoding="utf-8"))
     found: tuple[str, ...] = next(
         ast.literal_eval(node.value)
         for node in tree.body
