@@ -37,8 +37,8 @@ def template(*arguments: str | Path, chart: Path = CHART, program: str = "helm")
     return objects(done.stdout)
 
 
-def kustomize(folder: str) -> list[Object]:
-    """The objects of a folder of kustomize."""
+def kustomize(folder: str | Path) -> list[Object]:
+    """The objects of a folder of kustomize, of deploy/ or elsewhere."""
     done = subprocess.run(
         [tool("kubectl"), "kustomize", KUSTOMIZE / folder], check=True, capture_output=True, text=True
     )

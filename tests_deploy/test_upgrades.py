@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests_deploy.conftest import ROOT
-from tests_deploy.manifests import CHART, Object, objects, of_kind, template, workload
+from tests_deploy.manifests import CHART, KUSTOMIZE, Object, kustomize, objects, of_kind, pod, template, workload
 from tests_deploy.releases import upgraded
 from tests_deploy.upgrades import deleted, refused
 
@@ -119,6 +119,26 @@ def test_the_command_of_the_page_makes_of_the_release_before_what_it_says(
     release = upgraded(values(upgrade.old), *said.split(), folder=tmp_path, program=program)
 
     assert objects(release["manifest"]) == minimal("--skip-tests", *upgrade.new)
+
+
+def without_a_volume(folder: Path) -> Path:
+    """An overlay on the base, with what the page on kustomize says to leave out its volume."""
+    shutil.copytree(KUSTOMIZE / "base", folder / "base")
+    page = (KUSTOMIZE / "README.md").read_text(encoding="utf-8")
+    patches = page.partition("## Without a volume\n")[2].partition("```yaml\n")[2].partition("```")[0]
+    overlay = folder / "overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(f"resources: [../base]\n{patches}", encoding="utf-8")
+    return overlay
+
+
+def test_kustomizes_base_of_before_gets_a_volume_that_an_overlay_leaves_out_as_the_page_says(tmp_path: Path) -> None:
+    old, new, without = before("base"), kustomize("base"), kustomize(without_a_volume(tmp_path))
+
+    assert refused(old, new) == refused(new, without) == []
+    assert [each["kind"] for each in deleted(new, without)] == ["PersistentVolumeClaim"]
+    assert pod(without) == pod(old)
+    assert pod(new) != pod(old)
 
 
 @pytest.mark.parametrize("values", [VOLUME, (*VOLUME, *SHARDS)])

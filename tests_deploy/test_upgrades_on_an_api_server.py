@@ -12,7 +12,7 @@ import yaml
 from tests.running.waiting import wait_until
 from tests_deploy.api_server import Cluster, cluster, programs
 from tests_deploy.manifests import CHART, KUSTOMIZE, kustomize
-from tests_deploy.test_upgrades import BEFORE, REPLICAS, SHARDS, UPGRADES, VOLUME, Upgrade
+from tests_deploy.test_upgrades import BEFORE, REPLICAS, SHARDS, UPGRADES, VOLUME, Upgrade, without_a_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,7 +265,7 @@ def test_a_changed_configuration_and_another_version_of_the_chart_replace_no_pod
     assert "gh/acme/api" in configuration["data"]["config.yaml"]
 
 
-def apply(release: Release, folder: str) -> None:
+def apply(release: Release, folder: str | Path) -> None:
     """`kubectl apply -k`; on a server that lacks policy/v1 without the budget."""
     if release.server.has("policy/v1"):
         release.kubectl("apply", "--kustomize", str(KUSTOMIZE / folder))
@@ -277,12 +277,21 @@ def apply(release: Release, folder: str) -> None:
 
 
 @pytest.mark.parametrize("release", ["helm"], indirect=True, ids=["kubectl"])
-def test_kustomize_gives_one_exporter_a_volume_and_takes_it_away_again(release: Release) -> None:
-    for folder, volumes in (("base", 0), ("overlays/webhooks", 1), ("base", 0), ("overlays/webhooks", 1)):
+def test_kustomize_gives_one_exporter_a_volume_and_takes_it_away_again(release: Release, tmp_path: Path) -> None:
+    release.kubectl("apply", "--filename", str(BEFORE / "base.yaml"))
+    release.settle()
+    assert release.mounted() == set()
+
+    apply(release, "base")
+    release.settle()
+    claims = release.claims()
+    assert release.mounted() == claims.keys() == {"circleci-insights-exporter"}
+
+    for folder, volumes in ((without_a_volume(tmp_path), 0), (KUSTOMIZE / "overlays/webhooks", 1)):
         apply(release, folder)
         release.settle()
         assert len(release.mounted()) == volumes
-    assert len(release.claims()) == 1
+        assert release.claims() == claims
 
 
 @pytest.mark.parametrize("release", ["helm"], indirect=True, ids=["kubectl"])
