@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 
 from tests.conftest import find_program
-from tests.running.waiting import wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests_deploy.conftest import ROOT, tool
 from tests_deploy.processes import free_port
 
@@ -46,14 +46,11 @@ STORAGE = {
 }
 
 
-def programs() -> Path | None:
-    """The folder with the programs: KUBEBUILDER_ASSETS, else what scripts/kubernetes-api.sh built, else None.
-
-    A folder that somebody named is used whatever it holds: a test that fails says more than one that is skipped.
-    """
-    if named := os.environ.get("KUBEBUILDER_ASSETS"):
-        return Path(named)
-    return BUILT if all((BUILT / name).exists() for name in PROGRAMS) else None
+def programs() -> Path:
+    """The folder with the programs: KUBEBUILDER_ASSETS, else what scripts/kubernetes-api.sh built."""
+    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or BUILT)
+    assert all((folder / name).exists() for name in PROGRAMS), f"run make upgrade-test: no API server in {folder}"
+    return folder
 
 
 class Cluster:
@@ -73,14 +70,19 @@ class Cluster:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": kind}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        with self._opener.open(request, timeout=10) as answer:
+        with self._opener.open(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read())
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """kubectl or helm at this server; the caller looks at the exit code."""
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         return subprocess.run(
-            [tool(program), *arguments], check=False, capture_output=True, text=True, env=environment, timeout=120
+            [tool(program), *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=2 * PATIENCE,
         )
 
     def items(self, kind: str, namespace: str) -> list[dict[str, Any]]:
@@ -176,7 +178,7 @@ def cluster(folder: Path, programs: Path) -> Iterator[Cluster]:
         server = stack.enter_context(_process([programs / "kube-apiserver", *api], folder / "api.log"))
         wait_until(authority.exists, interval=0.1, why="the server's certificate")
         made = Cluster(url, authority, kubeconfig)
-        wait_until(lambda: _is_ready(made, server), 120, 0.2, why="the API server")
+        wait_until(lambda: _is_ready(made, server), 5 * PATIENCE, 0.2, why="the API server")
         stack.enter_context(_process([programs / "kube-controller-manager", *controllers], folder / "controllers.log"))
         made.call("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE)
         stack.enter_context(_node(made))

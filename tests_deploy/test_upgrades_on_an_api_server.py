@@ -18,20 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [
-    pytest.mark.skipif(programs() is None, reason="no API server: run make upgrade-test"),
-    pytest.mark.xdist_group("api-server"),
-]
 NAME = "rel-circleci-insights-exporter"
 HELMS = ("helm", "helm3")
-POD = "app.kubernetes.io/name=circleci-insights-exporter"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = programs()
-    assert folder is not None
-    with cluster(tmp_path_factory.mktemp("cluster"), folder) as made:
+    with cluster(tmp_path_factory.mktemp("cluster"), programs()) as made:
         yield made
 
 
