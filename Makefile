@@ -84,6 +84,7 @@ types: $(SETUP) ## Run mypy --strict
 
 .PHONY: check
 check: format-check lint types test ## Everything that must pass before a commit
+	@scripts/upgrades-untried.sh
 
 .PHONY: docs
 docs: $(SETUP) ## Update the generated parts of the documents and of the chart
