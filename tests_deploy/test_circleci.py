@@ -51,16 +51,14 @@ def test_each_commit_and_each_tag_is_checked_on_every_supported_python_by_the_sc
     assert "branches" not in JOBS["check"]["filters"]
 
 
-def test_each_commit_and_each_tag_tries_the_upgrades_on_the_debian_that_the_api_server_is_built_on() -> None:
+def test_the_upgrades_are_tried_on_the_debian_that_the_api_server_is_built_on() -> None:
     script = (ROOT / "scripts" / "kubernetes-api.sh").read_text(encoding="utf-8")
     (image,) = CONFIG["jobs"]["upgrades"]["docker"]
     (kept,) = [step["save_cache"] for step in CONFIG["jobs"]["upgrades"]["steps"] if "save_cache" in step]
 
-    assert "make upgrade-test" in commands("upgrades")
     assert "For Debian 12" in script
     assert image["image"].endswith("-bookworm")
     assert [ROOT / path for path in kept["paths"]] == [BUILT]
-    assert JOBS["upgrades"]["filters"] == JOBS["check"]["filters"]
 
 
 def test_no_recipe_of_the_makefile_needs_a_variable_that_may_be_unset() -> None:
@@ -78,14 +76,22 @@ def test_a_release_is_made_of_a_version_tag_alone_and_only_after_every_check() -
     assert release["requires"] == ["check", "upgrades", "long"]
 
 
-def test_the_long_tests_and_the_coverage_run_each_night_and_before_a_release() -> None:
+def test_the_long_tests_the_coverage_and_the_upgrades_run_each_night_and_before_a_release() -> None:
     (trigger,) = NIGHTLY["triggers"]
 
     assert trigger["schedule"]["filters"] == {"branches": {"only": "main"}}
-    assert NIGHTLY["jobs"] == ["long"]
-    assert JOBS["long"]["filters"] == JOBS["release"]["filters"]
+    assert NIGHTLY["jobs"] == ["upgrades", "long", "image"]
+    assert JOBS["long"]["filters"] == JOBS["upgrades"]["filters"] == JOBS["release"]["filters"]
     assert "make test-long" in commands("long")
     assert "make coverage" in commands("long")
+    assert "make upgrade-test" in commands("upgrades")
+
+
+def test_the_image_is_built_and_run_each_night_and_before_a_release() -> None:
+    base = CONFIG["jobs"]["release"]["environment"]["BASE_IMAGE"]
+
+    assert f"make image-test ARGS={base}" in commands("image")
+    assert commands("release").index("make image-test") < commands("release").index("make release")
 
 
 def test_a_release_is_built_twice_signed_and_kept() -> None:
@@ -93,7 +99,6 @@ def test_a_release_is_built_twice_signed_and_kept() -> None:
 
     assert "make release ARGS=--twice" in commands("release")
     assert 'SIGNING_KEY="$HOME/signing-key"' in commands("release")
-    assert "scripts/image-test.sh" in commands("release")
     assert JOBS["release"]["context"] == "release"
     assert kept["path"] == "dist"
 
@@ -109,4 +114,4 @@ def test_a_release_pins_its_base_by_digest_before_anything_is_built(tmp_path: Pa
     subprocess.run([find_program("bash"), "-eo", "pipefail", "-c", pin], check=True, env=variables)
 
     assert environment.read_text(encoding="utf-8") == f"export BASE_IMAGE=python:3.13-slim@{digest}\n"
-    assert 'scripts/image-test.sh "$BASE_IMAGE"' in build
+    assert 'make image-test ARGS="$BASE_IMAGE"' in build
