@@ -210,12 +210,6 @@ def test_every_flag_and_command_is_documented() -> None:
                 assert all(re.search(rf"`{re.escape(flag)}[` ]", text) for flag in option.opts), option.opts
 
 
-def test_every_target_of_make_is_documented() -> None:
-    targets = re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"))
-    assert "demo" in targets
-    assert {name for name in targets if f"`make {name}`" not in text_of(ROOT / "CONTRIBUTING.md")} == {"help"}
-
-
 def test_every_path_that_contributing_names_exists() -> None:
     text = text_of(ROOT / "CONTRIBUTING.md")
     paths = re.findall(r"`((?:exporter|tests|deploy|docs|scripts|benchmarks)/[\w./-]*)`", text)
