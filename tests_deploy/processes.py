@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.running.waiting import wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def free_port() -> int:
         return port
 
 
-def fetch(url: str, timeout: float = 20.0) -> bytes:
+def fetch(url: str, timeout: float = PATIENCE) -> bytes:
     """The body of a good answer; another one is a ConnectionError with its text."""
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.conftest import find_program
-from tests.running.waiting import wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests_deploy.processes import free_port, query, running
 from tests_deploy.rehearsal import JOB, STEP
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 RULES = Path(__file__).parent.parent / "deploy" / "prometheus" / "rules"
 # A sample of the past is eight hours from the next one.
 LOOKBACK = f"{int(STEP) + 600}s"
+SCRAPES = 15
 
 
 def configuration(
@@ -123,16 +123,16 @@ def _answered(url: str, expression: str) -> bool:
 
 
 @contextmanager
-def watching(folder: Path, lived: Rehearsal, seconds: float = 15.0) -> Iterator[str]:
-    """Prometheus that knows the past of an exporter and has scraped it for some seconds; gives its URL."""
+def watching(folder: Path, lived: Rehearsal) -> Iterator[str]:
+    """Prometheus that knows the past of an exporter and has scraped it some times; gives its URL."""
     _blocks(folder, lived.openmetrics())
     with prometheus(folder, folder / "empty.yml", rules=False) as url:
         past = list(_recorded(url, lived.past[0].then, lived.past[-1].then))
     _blocks(folder, iter(past))
-    begun = time.time()
     with prometheus(folder, configuration(folder, lived.address)) as url:
         codes = "count(count by (code) (circleci_exporter_api_requests_total)) == 5"
-        for needed in (f'up{{job="{JOB}"}} == 1', "circleci:default_branch:runs", codes):
-            wait_until(partial(_answered, url, needed), 120, 0.2, why=needed)
-        wait_until(lambda: time.time() - begun > seconds, seconds + 5, why="some scrapes")
+        # The past has no `up`.
+        scrapes = f'sum_over_time(up{{job="{JOB}"}}[1h]) >= {SCRAPES}'
+        for needed in (scrapes, "circleci:default_branch:runs", codes):
+            wait_until(partial(_answered, url, needed), 5 * PATIENCE, 0.2, why=needed)
         yield url

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.circleci import Circle
-from tests.running.waiting import wait_until
+from tests.running.waiting import PATIENCE, wait_until
 from tests_deploy.dashboards import BUSY, FLAKY
 from tests_deploy.processes import fetch, free_port, running
 from tests_deploy.usage_past import DAY, READ_AGO, UsagePast, usage_of
@@ -137,7 +137,7 @@ def _live(made: Rehearsal, until: float, size: tuple[float, int], awaited: Seque
             zeros = made.usage.read_a_day()
             made.past[-1] = replace(made.past[-1], text=made.past[-1].text + zeros)
         polled = partial(_polled_since, made.address, time.time(), awaited, times)
-        text = wait_until(polled, 120, 0.05, why="a poll of everything") + made.usage.text
+        text = wait_until(polled, 5 * PATIENCE, 0.1, why="a poll of everything") + made.usage.text
         made.past.append(Moment(until - (steps - index) * step, time.time(), text))
         clock.advance(until - (steps - index - 1) * step - clock.now())
 

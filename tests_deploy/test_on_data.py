@@ -1,11 +1,16 @@
-"""Every query of every panel and variable, asked of a real Prometheus that scraped a real exporter."""
+"""The dashboards on the data of a real exporter: a real Prometheus answers each query, a browser draws each panel.
+
+One file, so that one worker has the rehearsed exporter and its Prometheus.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,13 +18,15 @@ import pytest
 
 from tests.running.waiting import wait_until
 from tests_deploy.dashboards import BUSY, FLAKY, NAMES, View, panels, read, view
+from tests_deploy.drawing import browser, bundle, draw
 from tests_deploy.processes import query
 
 if TYPE_CHECKING:
-    from tests_deploy.rehearsal import Rehearsal
+    from collections.abc import Iterator
 
-# One worker has the rehearsed exporter and its Prometheus.
-pytestmark = pytest.mark.xdist_group("rehearsal")
+    from selenium.webdriver import Chrome
+
+    from tests_deploy.rehearsal import Rehearsal
 
 
 def alternatives(panel: dict[str, Any]) -> list[list[dict[str, Any]]]:
@@ -42,6 +49,10 @@ VARIABLES = [
 ]
 LABEL_VALUES = re.compile(r"label_values\((.*), (\w+)\)")
 QUERY_RESULT = re.compile(r"query_result\((.*)\)")
+# Where the pictures are left, to be looked at.
+PICTURES = Path(os.environ.get("PICTURES", "build/pictures"))
+# Of a workflow without flaky tests, nothing is to be drawn there.
+EMPTY = {"Flakes by job"}
 
 
 @cache
@@ -124,3 +135,28 @@ def test_the_runs_that_a_panel_marks_are_exemplars_with_an_id(prometheus_url: st
     runs = wait_until(marked, interval=0.5, why="exemplars")
 
     assert all(UUID(each["labels"]["workflow_id"]) for each in runs)
+
+
+@pytest.fixture(scope="module")
+def easel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chrome, Path]]:
+    folder = tmp_path_factory.mktemp("page")
+    bundle(folder)
+    with browser(folder) as driver:
+        yield driver, folder
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("name", NAMES)
+def test_grafanas_components_draw_every_panel(
+    name: str, theme: str, easel: tuple[Chrome, Path], prometheus_url: str, lived: Rehearsal
+) -> None:
+    drawing = draw(*easel, name, prometheus_url, view(name, int(time.time()), lived.address), theme=theme)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / f"{name}-{theme}.png").write_bytes(drawing.picture)
+
+    assert drawing.panels.keys() == {panel["title"] for panel in panels(name)}
+    for title, panel in drawing.panels.items():
+        assert "error" not in panel, title
+        assert bool(panel["rows"]) is (title not in EMPTY), title
+        if re.search("vs (last week|the 7 days before)$", title):
+            assert re.search(r"^([+-][\d.]+|0) (%|points)$", panel["text"], re.MULTILINE), panel["text"]
