@@ -168,8 +168,10 @@ class Replica:
 
     leads = False
     runs = 0
+    scrapes = 0
 
     def exposition(self) -> str:
+        self.scrapes += 1
         own = f"circleci_exporter_leader {int(self.leads)}\nprocess_start_time_seconds 1\n"
         series = f'circleci_workflow_runs_total{{project="gh/a/b"}} {self.runs}\ncircleci_insights_x 1\n'
         return own + (series if self.leads else "")
@@ -198,6 +200,12 @@ def serving(replica: Replica) -> Iterator[str]:
             thread.join()
 
 
+def scraped_again(replica: Replica) -> None:
+    """Wait for two more scrapes, of which the second began after now."""
+    scrapes = replica.scrapes
+    wait_until(lambda: replica.scrapes >= scrapes + 2, interval=0.1, why="two more scrapes")
+
+
 def test_a_real_prometheus_keeps_one_series_of_circleci_when_another_replica_leads(tmp_path: Path) -> None:
     first, second = Replica(), Replica()
     with ExitStack() as stack:
@@ -222,7 +230,9 @@ def test_a_real_prometheus_keeps_one_series_of_circleci_when_another_replica_lea
         first.leads = True
         seen(0)
         for leader, standby, runs in ((first, second, 5), (second, first, 7), (first, second, 11)):
-            leader.runs, leader.leads, standby.leads = runs, True, False
+            standby.leads = False
+            scraped_again(standby)
+            leader.runs, leader.leads = runs, True
             seen(runs)
             wait_until(lambda: len(ask("circleci_exporter_leader == 1")) == 1, interval=0.1, why="one leader")
 
