@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import pytest
 
 from tests.circleci import Circle
 from tests.running.starting import COMMAND, Process, run_to_end
-from tests.running.waiting import AT_ONCE, wait_until
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,12 +277,10 @@ def test_it_ends_at_once_and_quietly_at_ctrl_c(circle: Circle, tmp_path: Path, s
     ) as process:
         try:
             wait_until(lambda: any(reached in one.path for one in circle.requests[asked:]))
-            began = time.monotonic()
             process.send_signal(signal.SIGINT)
             output, said = process.communicate(timeout=60)
         finally:
             process.kill()
-        assert time.monotonic() - began < AT_ONCE
     assert (process.returncode, output) == (130, "")
     assert "Traceback" not in said
 

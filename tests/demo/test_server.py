@@ -4,7 +4,6 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 from io import BytesIO
 from typing import TYPE_CHECKING, cast
 from urllib.request import urlopen
@@ -15,7 +14,7 @@ import trustme
 from exporter.demo.messages import Reply, Request
 from exporter.demo.server import Server, read_request
 from tests.circleci import Circle
-from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
+from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from io import BufferedIOBase
@@ -126,13 +125,11 @@ def test_tls_is_spoken_and_a_silent_client_stops_nobody() -> None:
     with Circle(start=0, speed=0, tls=context) as circle:
         assert circle.url.startswith("https://127.0.0.1:")
         with socket.create_connection(circle.server.address) as silent:
-            begun = time.monotonic()
             for _ in range(2):
                 with (
                     contextlib.suppress(OSError),
                     urlopen(f"{circle.url}/api/v2/me", timeout=PATIENCE, context=trust) as answer,
                 ):
                     answer.read()
-            assert time.monotonic() - begun < AT_ONCE
             assert [seen.status for seen in circle.requests] == [401, 401]
             silent.close()
