@@ -128,7 +128,6 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                 tmp_path / "prometheus",
                 "--storage.tsdb.retention.time=120d",
                 target=f"127.0.0.1:{port}",
-                port=free_port(),
             ) as prometheus,
             once_scraped(prometheus),
             Exporter(tmp_path, configuration, token=circle.token, address=f"127.0.0.1:{port}") as exporter,

@@ -104,8 +104,7 @@ def test_prometheus_3_keeps_the_newest_run_of_each_bucket(
     version = subprocess.run([prometheus_3, "--version"], capture_output=True, text=True, check=True).stdout
     assert re.match(r"prometheus, version 3\.(\d+)", version)
     storage = "--enable-feature=exemplar-storage"
-    target, port = exporter.address, free_port()
-    with Prometheus(prometheus_3, tmp_path, storage, target=target, port=port) as prometheus:
+    with Prometheus(prometheus_3, tmp_path, storage, target=exporter.address) as prometheus:
         wait_until(lambda: len(kept(prometheus, JOBS)) == len(newest), interval=0.2, why="exemplars")
         for family in (RUNS, JOBS):
             found = kept(prometheus, family)

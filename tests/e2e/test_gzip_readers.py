@@ -13,9 +13,8 @@ import pytest
 from exporter.publishing.blocks import BLOCK
 from tests.circleci import Circle
 from tests.circleci.fleet import fleet
-from tests.e2e.prometheus import Prometheus
 from tests.running.program import Exporter
-from tests.running.proxy import Proxy
+from tests.running.prometheus import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +78,7 @@ def test_curl_reads_it(exporter: Exporter, program: Callable[[str], Path]) -> No
 
 def test_prometheus_reads_each_sample_of_it(exporter: Exporter, prometheus_program: Path, tmp_path: Path) -> None:
     samples = [line for line in insights(exporter.get("/metrics")[1]) if line[:1] != "#"]
-    with Proxy() as proxy, Prometheus(prometheus_program, tmp_path, exporter.address, proxy.url) as prometheus:
+    with Prometheus(prometheus_program, tmp_path, target=exporter.address, interval="5s") as prometheus:
         prometheus.wait_for_scrape()
-        (found,) = prometheus.query('count({__name__=~"circleci_insights_.*"})')
-    assert int(found["value"][1]) == len(samples)
+        (found,) = prometheus.ask('count({__name__=~"circleci_insights_.*"})')
+    assert found.value == len(samples)

@@ -11,9 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter import __version__
 from tests.circleci import Circle, truth
-from tests.e2e.prometheus import Prometheus
 from tests.faults.campaign import Known
 from tests.running.program import Exporter, Scrape, series
+from tests.running.prometheus import Prometheus
 from tests.running.proxy import Proxy
 from tests.running.waiting import wait_until
 
@@ -76,7 +76,10 @@ def prometheus(
 ) -> Iterator[tuple[Prometheus, Proxy]]:
     """Started with the exporter, since it takes its time until the first scrape."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with Proxy() as proxy, Prometheus(prometheus_program, folder, exporter.address, proxy.url) as running:
+    with (
+        Proxy() as proxy,
+        Prometheus(prometheus_program, folder, target=exporter.address, proxy=proxy.url, interval="2s") as running,
+    ):
         yield running, proxy
 
 
@@ -218,10 +221,10 @@ def test_prometheus_is_given_openmetrics_in_gzip(prometheus: tuple[Prometheus, P
     head = proxy.heads[0].lower()
     assert "accept: application/openmetrics-text;version=1.0.0" in head
     assert "accept-encoding: gzip" in head
-    kinds = server.ask("/api/v1/metadata?metric=circleci_exporter_api_requests_total")
-    kinds |= server.ask("/api/v1/metadata?metric=circleci_exporter_api_requests")
+    kinds = server.get("metadata", metric="circleci_exporter_api_requests_total")
+    kinds |= server.get("metadata", metric="circleci_exporter_api_requests")
     assert {each["type"] for found in kinds.values() for each in found} == {"counter"}
-    (target,) = server.ask("/api/v1/targets")["activeTargets"]
+    (target,) = server.get("targets")["activeTargets"]
     assert (target["health"], target["lastError"]) == ("up", "")
 
 
@@ -232,12 +235,10 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
     server.wait_for_scrape()
     runs = 'circleci_insights_workflow_runs{window="last-30-days"}'
     on_default = f"{runs} * on (project, branch) group_left () circleci_insights_default_branch"
-    wait_until(lambda: server.values('count(circleci_insights_project_info{team="shop"})'))
+    wait_until(lambda: server.ask('count(circleci_insights_project_info{team="shop"})'), why="a scrape of the facts")
     found = {
-        (sample["metric"]["project"], sample["metric"]["branch"], sample["metric"]["workflow"]): float(
-            sample["value"][1]
-        )
-        for sample in server.query(on_default)
+        (each.labels["project"], each.labels["branch"], each.labels["workflow"]): each.value
+        for each in server.ask(on_default)
     }
     organization = circle.organization
     known = {
@@ -247,10 +248,10 @@ def test_prometheus_answers_the_questions_that_dashboards_ask(
         if (metrics := organization.workflow_metrics(slug, name, branch, "last-30-days"))
     }
     assert found == known
-    worst = server.query('bottomk(1, circleci_insights_workflow_success_ratio{branch="main", window="last-90-days"})')
+    worst = server.ask('bottomk(1, circleci_insights_workflow_success_ratio{branch="main", window="last-90-days"})')
     assert len(worst) == 1
     grown = "sum by (collector) (increase(circleci_exporter_collector_failures_total[5m]))"
-    wait_until(lambda: server.query(grown), interval=0.2, why="a second scrape")
+    wait_until(lambda: server.ask(grown), interval=0.2, why="a second scrape")
 
 
 def test_the_process_is_ready_and_healthy_all_the_while(exporter: Exporter) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
 
-from tests.running.waiting import PATIENCE, wait_until
+from tests.running.prometheus import Prometheus
+from tests.running.waiting import wait_until
 from tests.web.published import Published
 
 if TYPE_CHECKING:
@@ -31,7 +28,8 @@ def configuration(running: Running, certificates: Certificates) -> str:
         return f"""
 - job_name: {name}
   scheme: https
-  scrape_interval: 1s
+  scrape_interval: 3s
+  scrape_timeout: 3s
   basic_auth: {{username: alice, password: {password}}}
   tls_config:
     ca_file: {certificates.ca}
@@ -44,20 +42,6 @@ def configuration(running: Running, certificates: Certificates) -> str:
     return "scrape_configs:" + job("right", "right") + job("wrong", "wrong") + job("strange", "right", "stranger.pem")
 
 
-class Prometheus:
-    """The HTTP API of a running Prometheus."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/api/v1"
-
-    def ask(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/{path}", timeout=PATIENCE) as answer:
-            return json.load(answer)["data"]
-
-    def values(self, query: str) -> dict[str, str]:
-        return {row["metric"]["job"]: row["value"][1] for row in self.ask(f"query?query={query}")["result"]}
-
-
 @pytest.fixture
 def scraped(serve: Serve, certificates: Certificates, prometheus_program: Path) -> Iterator[tuple[Running, Prometheus]]:
     web_config = certificates.web_config(
@@ -66,32 +50,26 @@ def scraped(serve: Serve, certificates: Certificates, prometheus_program: Path) 
         client_auth_type="RequireAndVerifyClientCert",
     )
     running = serve(Published(text=[EXPOSITION]), web_config=web_config)
-    config = certificates.folder / "prometheus.yml"
-    config.write_text(configuration(running, certificates))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [
-        str(prometheus_program),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={certificates.folder / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        try:
-            yield running, Prometheus(port)
-        finally:
-            process.terminate()
+    configured = configuration(running, certificates)
+    with Prometheus(prometheus_program, certificates.folder / "prometheus", configured=configured) as prometheus:
+        yield running, prometheus
 
 
 def test_prometheus_scrapes_with_certificate_and_login_and_not_without(scraped: tuple[Running, Prometheus]) -> None:
     running, prometheus = scraped
-    wait_until(lambda: prometheus.values("up").get("right") == "1" and len(prometheus.values("up")) == 3)
-    assert prometheus.values("up") == {"right": "1", "wrong": "0", "strange": "0"}
-    assert prometheus.values("answer") == {"right": "42"}
-    errors = {target["labels"]["job"]: target["lastError"] for target in prometheus.ask("targets")["activeTargets"]}
-    assert errors["right"] == ""
-    assert "401" in errors["wrong"]
-    assert errors["strange"]
+
+    def values(query: str) -> dict[str, float]:
+        return {each.labels["job"]: each.value for each in prometheus.ask(query)}
+
+    wait_until(lambda: values("up").get("right") == 1 and len(values("up")) == 3, why="a scrape of each job")
+    assert values("up") == {"right": 1, "wrong": 0, "strange": 0}
+    assert values("answer") == {"right": 42}
+
+    def errors() -> dict[str, str]:
+        return {each["labels"]["job"]: each["lastError"] for each in prometheus.get("targets")["activeTargets"]}
+
+    wait_until(lambda: "401" in errors()["wrong"], why="an answer to the wrong password")
+    assert errors()["right"] == ""
+    assert errors()["strange"]
     assert set(running.source.asked) == {(True, True)}
     assert set(running.counts) == {"handshake"}
