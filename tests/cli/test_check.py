@@ -35,7 +35,7 @@ def run_check(
     circle: Circle, folder: Path, config: str, *flags: str, token: str = "", width: int = 80
 ) -> tuple[int, str]:
     """Run the command; returns the exit code and what stood on standard output."""
-    reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+    reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
     (folder / "config.yaml").write_text(config if "circleci:" in config else reach + config)
     environment = {**os.environ, "CIRCLECI_TOKEN": token or circle.token, "COLUMNS": str(width)}
     result = run_to_end(
@@ -199,7 +199,7 @@ def test_it_is_foretold_that_looks_will_be_late_in_the_busiest_hour(tmp_path: Pa
         for number in range(20):
             run = {"name": "build", "status": "success", "created": began + number, "stopped": began + number + 840}
             circle.pipelines.add("gh/acme/web", created=began + number, workflows=[run])
-        reach = f"circleci: {{url: '{circle.url}', requests_per_second: RATE, burst: 1000, timeout: 2s}}\n"
+        reach = f"circleci: {{url: '{circle.url}', requests_per_second: RATE, burst: 1000, timeout: 60s}}\n"
         config = f"{reach}projects: [{{slug: gh/acme/web, collectors: [pipelines]}}]"
         (_, scarce), (_, plenty) = (run_check(circle, tmp_path, config.replace("RATE", rate)) for rate in ("0.05", "1"))
     # Each of them costs 28 calls, most of them within its first hour.

@@ -35,7 +35,7 @@ def healed(circle: Circle) -> None:
 
 def configuration(circle: Circle, organizations: str, projects: str = "") -> str:
     return (
-        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
         "state: {path: state.db}\ndefaults: {interval: 1s, collectors: [project], stale_after: 1h}\n"
         f"projects: [{projects}]\norganizations: [{organizations}]\n"
     )
@@ -133,7 +133,7 @@ def test_found_projects_have_a_past_from_backfill_and_run_goes_on_from_it(tmp_pa
             organization.roster.add(f"{ACME}/{name}")
             organization.add_run(f"{ACME}/{name}", "build", "main", "success", created=now - 9000, stopped=now - 8000)
         config = (
-            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+            f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
             "state: {path: state.db}\ndefaults: {collectors: [runs], runs: {interval: 1s}}\n"
             f"organizations: [{{slug: {ACME}, include: ['*e*', api], exclude: [se*], discovery_interval: 1s}}]\n"
         )

@@ -26,7 +26,7 @@ Series = dict[str, list[tuple[int, float]]]
 def make(circle: Circle, state: Path, output: Path, *, now: float, settings: str = "", **flags: Any) -> bool:
     """Do what the command does, for one project; returns whether all could be read. Raises as it does."""
     config = parse(
-        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
+        f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
         f"state: {{path: '{state}'}}\n"
         f"projects: [{{slug: gh/acme/web, {settings or 'collectors: [runs]'}}}]"
     )

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 import trustme
 
 from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
-from tests.running.waiting import PATIENCE
+from tests.running.waiting import PATIENCE, wait_until
 from tests.web.published import Published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# For tests of a deadline, which is not to be waited for long; the defaults are held by a test of their own.
-SHORT = Limits(handshake=0.6, headers=0.6, body=0.6, idle=2.0, stall=0.8, response=5.0, closing=0.4)
-# For all others: a busy machine is no slow client.
-PATIENT = replace(
-    SHORT, handshake=PATIENCE, headers=PATIENCE, body=PATIENCE, idle=PATIENCE, stall=PATIENCE, response=PATIENCE
+    from exporter.web.http.connections import Connection, Connections
+
+T = TypeVar("T")
+
+# A busy machine is no slow client: a test of a deadline lets time pass with `Running.pass_time`.
+PATIENT = Limits(
+    handshake=PATIENCE, headers=PATIENCE, body=PATIENCE, idle=PATIENCE, stall=PATIENCE, response=PATIENCE, closing=0.4
 )
 
 
@@ -71,6 +76,42 @@ class Running:
     def counts(self) -> dict[str, int]:
         return self.server.incidents.counts
 
+    def in_loop(self, act: Callable[[], T]) -> T:
+        """Do something where the connections are used."""
+        done = Future[T]()
+        self.server._loop.call_soon_threadsafe(lambda: done.set_result(act()))
+        return done.result(PATIENCE)
+
+    def connection(self, true: Callable[[Connection], object] = bool) -> Connection:
+        """The only connection, once the server has it and something is true of it."""
+
+        def found() -> Connection | None:
+            every = self.in_loop(self.server._connections.all)
+            return every[0] if len(every) == 1 and true(every[0]) else None
+
+        connection = wait_until(found, why="the connection")
+        assert connection is not None
+        return connection
+
+    def pass_time(self, seconds: float = PATIENCE + 1) -> None:
+        """Let the clock of the deadlines of its connections go on, and end those that are late."""
+
+        def move() -> None:
+            connections = self.server._connections
+            every: list[Connection | Connections] = [connections, *connections.all()]
+            for each in every:
+                each.now = partial(_later, each.now, seconds)
+            connections.sweep()
+
+        self.in_loop(move)
+
+    def drip(self, sock: socket.socket, data: bytes) -> None:
+        """Send byte by byte, an eighth of every deadline apart, until the server has had enough."""
+        with suppress(OSError):
+            for byte in data:
+                sock.sendall(bytes([byte]))
+                self.pass_time(PATIENCE / 8)
+
     def connect(self, *, source: str = "127.0.0.1", timeout: float = PATIENCE) -> socket.socket:
         """Connect from a loopback address, so that a test can be several peers."""
         return socket.create_connection(("127.0.0.1", self.port), timeout, source_address=(source, 0))
@@ -80,6 +121,10 @@ class Running:
         with self.connect(source=source) as sock:
             sock.sendall(request)
             return read_to_end(sock)
+
+
+def _later(now: Callable[[], float], seconds: float) -> float:
+    return now() + seconds
 
 
 def read_to_end(sock: socket.socket) -> bytes:

@@ -16,7 +16,7 @@ from exporter.errors import ConfigError
 from exporter.web.app import check_telemetry_path
 from exporter.web.headers import DEFAULTS
 from tests.running.waiting import PATIENCE, wait_until
-from tests.web.conftest import SHORT, Running, read_to_end, read_until
+from tests.web.conftest import PATIENT, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published, overview, project, workflow
 from tests.web.test_negotiation import PROMETHEUS_2_42, PROMETHEUS_3_5
 
@@ -268,7 +268,7 @@ def test_a_gigabyte_for_reload_is_refused_unread_and_the_refusal_arrives(serve: 
 
 def test_a_body_that_trickles_in_is_given_up_at_its_deadline(serve: Serve) -> None:
     source = Published(on_reload=lambda: (True, "done"))
-    running = serve(source, limits=replace(SHORT, body=0.3))
+    running = serve(source, limits=replace(PATIENT, body=0.3))
     assert running.ask(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab").startswith(
         b"HTTP/1.1 408 "
     )

@@ -23,7 +23,7 @@ import trustme
 from tests.campaigns.effort import effort
 from tests.running.program import unmeasured
 from tests.running.starting import Process
-from tests.running.waiting import AT_ONCE, PATIENCE
+from tests.running.waiting import PATIENCE
 from tests.web.crowd import MEGABYTE, PLAIN_ATTACKS, SECURED_ATTACKS
 from tests.web.hosting import GZIP_BYTES
 
@@ -51,9 +51,9 @@ class Host:
         start = time.monotonic()
         connection: http.client.HTTPConnection
         if self.context:
-            connection = http.client.HTTPSConnection("localhost", self.port, timeout=AT_ONCE, context=self.context)
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=PATIENCE, context=self.context)
         else:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=AT_ONCE)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         with contextlib.closing(connection):
             headers = {"Accept-Encoding": "gzip"} | ({"Authorization": self.login} if self.login else {})
             connection.request("GET", "/metrics", headers=headers)

@@ -16,7 +16,7 @@ from exporter.errors import ConfigError, StartError
 from exporter.web.http.connections import Limits
 from exporter.web.server import WebServer
 from tests.running.waiting import PATIENCE, wait_until
-from tests.web.conftest import SHORT, Lines, Running, read_until
+from tests.web.conftest import PATIENT, Lines, Running, read_until
 from tests.web.published import TEXT, Published
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def server_at(*addresses: str, web_config: Path | None = None) -> WebServer:
     return WebServer(
-        Published(), addresses=addresses, telemetry_path="/metrics", web_config=web_config, log=Lines(), limits=SHORT
+        Published(), addresses=addresses, telemetry_path="/metrics", web_config=web_config, log=Lines(), limits=PATIENT
     )
 
 

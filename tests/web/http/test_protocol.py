@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter.web.http import connections
+from exporter.web.http.connections import Phase
 from exporter.web.http.protocol import READ
 from tests.running.waiting import PATIENCE, wait_until
-from tests.web.conftest import PATIENT, SHORT, Certificates, Running, read_to_end, read_until
+from tests.web.conftest import PATIENT, Certificates, Running, read_to_end, read_until
 from tests.web.published import TEXT, Published
 
 if TYPE_CHECKING:
@@ -29,56 +29,48 @@ def status(answer: bytes) -> bytes:
     return answer.split(b"\r\n", 1)[0]
 
 
-def drip(running: Running, data: bytes, pause: float = 0.05) -> tuple[bytes, float]:
-    """Send byte by byte until the server has had enough; return what came and after how long."""
-    start = time.monotonic()
-    with running.connect() as sock:
-        sock.settimeout(pause)
-        for byte in data:
-            try:
-                sock.send(bytes([byte]))
-                received = sock.recv(4096)
-            except TimeoutError:
-                continue
-            except OSError:
-                return b"", time.monotonic() - start
-            return received, time.monotonic() - start
-    raise AssertionError("the server listened to all of it")
-
-
 def test_a_header_that_trickles_in_is_cut_off_at_its_deadline(serve: Serve) -> None:
-    running = serve(limits=SHORT)
-    received, seconds = drip(running, GET * 10)
-    assert received == b""
-    assert seconds >= SHORT.headers
-    assert running.counts["headers_deadline"] == 1
+    running = serve()
+    with running.connect() as sock:
+        running.connection()
+        running.drip(sock, b"GET /metrics")
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(10) == b""
+    assert running.counts == {"headers_deadline": 1}
 
 
 def test_the_second_request_of_a_connection_has_the_same_deadline(serve: Serve) -> None:
-    running = serve(limits=SHORT)
+    running = serve(limits=replace(PATIENT, idle=10 * PATIENCE))
     with running.connect() as sock:
         sock.sendall(GET)
         read_until(sock, TEXT)
         sock.sendall(b"GET /metrics HT")
-        assert sock.recv(10) == b""
-    assert running.counts["headers_deadline"] == 1
+        running.connection(lambda each: each.phase is Phase.HEADERS)
+        running.pass_time()
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(10) == b""
+    assert running.counts == {"headers_deadline": 1}
 
 
 def test_a_silent_connection_ends_at_the_deadline_of_headers(serve: Serve) -> None:
-    running = serve(limits=SHORT)
+    running = serve()
     with running.connect() as sock:
+        running.connection()
+        running.pass_time()
         assert sock.recv(10) == b""
-    assert running.counts["headers_deadline"] == 1
+    assert running.counts == {"headers_deadline": 1}
 
 
 def test_an_idle_connection_lives_longer_and_ends_without_an_incident(serve: Serve) -> None:
-    running = serve(limits=replace(SHORT, idle=1.0))
+    running = serve(limits=replace(PATIENT, idle=10 * PATIENCE))
     with running.connect() as sock:
-        start = time.monotonic()
-        sock.sendall(GET)
-        read_until(sock, TEXT)
+        for _ in range(2):
+            sock.sendall(GET)
+            read_until(sock, TEXT)
+            running.connection(lambda each: each.phase is Phase.IDLE)
+            running.pass_time()
+        running.pass_time(10 * PATIENCE)
         assert sock.recv(10) == b""
-        assert time.monotonic() - start >= 1.0
     assert running.counts == {}
 
 
@@ -92,7 +84,7 @@ def test_a_kept_connection_answers_without_nagles_delay(serve: Serve) -> None:
         assert transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-@pytest.mark.parametrize("size", [SHORT.header_bytes + READ, 64 * 1024, 1024 * 1024])
+@pytest.mark.parametrize("size", [PATIENT.header_bytes + READ, 64 * 1024, 1024 * 1024])
 def test_a_header_that_is_too_large_gets_431_however_it_comes(serve: Serve, size: int) -> None:
     running = serve()
     many = b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * (size // 6) + b"\r\n"
@@ -132,7 +124,7 @@ def test_requests_far_in_advance_of_their_answers_are_not_kept(serve: Serve) -> 
 
 def test_a_header_as_large_as_allowed_is_read(serve: Serve) -> None:
     head = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\na: "
-    request = head + b"b" * (SHORT.header_bytes - len(head) - 4) + b"\r\n\r\n"
+    request = head + b"b" * (PATIENT.header_bytes - len(head) - 4) + b"\r\n\r\n"
     assert status(serve().ask(request)) == b"HTTP/1.1 200 OK"
 
 
@@ -217,7 +209,6 @@ def test_a_body_that_nobody_asked_for_is_not_read_and_its_answer_arrives(serve: 
     with running.connect() as sock:
         sock.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
         sent = 0
-        sock.settimeout(2)
         with contextlib.suppress(OSError):
             for _ in range(16 * 1024):
                 sent += sock.send(b"x" * 65536)
@@ -226,33 +217,34 @@ def test_a_body_that_nobody_asked_for_is_not_read_and_its_answer_arrives(serve: 
 
 
 def test_a_client_that_never_reads_is_ended_and_what_waited_for_it_is_let_go(serve: Serve) -> None:
-    running = serve(Published(text=[b"x" * 20_000_000]), limits=SHORT)
+    running = serve(Published(text=[b"x" * 20_000_000]))
     with running.connect() as sock:
         sock.sendall(GET)
-        wait_until(lambda: running.counts.get("stall_deadline") == 1)
-    wait_until(lambda: len(running.server._connections) == 0)
-    assert set(running.counts) == {"stall_deadline"}
+        running.connection(lambda each: each.stalled_since is not None)
+        running.pass_time()
+        assert len(running.server._connections) == 0
+    assert running.counts == {"stall_deadline": 1}
 
 
 def test_a_reader_that_is_too_slow_for_the_whole_answer_is_ended(serve: Serve) -> None:
-    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(PATIENT, response=1.0))
+    running = serve(Published(text=[b"x" * 50_000_000]), limits=replace(PATIENT, stall=10 * PATIENCE))
     with running.connect() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sock.sendall(GET)
-
-        def read_on() -> bool:
-            sock.recv(65536)
-            return running.counts.get("response_deadline") == 1
-
-        wait_until(read_on)
+        for _ in range(3):
+            assert sock.recv(65536)
+            running.pass_time(PATIENCE / 2)
+        assert len(running.server._connections) == 0
+    assert running.counts == {"response_deadline": 1}
 
 
 def test_a_small_answer_that_is_never_read_does_not_outlive_its_deadline(serve: Serve) -> None:
-    running = serve(limits=replace(SHORT, idle=0.5))
+    running = serve()
     with running.connect() as sock:
         sock.sendall(GET)
-        wait_until(lambda: len(running.server._connections) == 1)
-        wait_until(lambda: len(running.server._connections) == 0)
+        running.connection(lambda each: each.phase is Phase.IDLE)
+        running.pass_time()
+        assert len(running.server._connections) == 0
 
 
 def test_a_body_that_grows_too_large_during_the_answer_leaves_the_answer_whole(serve: Serve) -> None:
@@ -300,19 +292,18 @@ def test_a_body_that_is_too_large_is_refused_inside_tls(serve: Serve, certificat
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_the_same_deadlines_hold_inside_tls(serve: Serve, certificates: Certificates, version: str) -> None:
-    limits = replace(SHORT, handshake=PATIENCE)
-    running = serve(
-        Published(text=[b"x" * 20_000_000]),
-        web_config=certificates.web_config(),
-        limits=limits,
-    )
+    running = serve(Published(text=[b"x" * 20_000_000]), web_config=certificates.web_config())
     context = ssl.create_default_context(cafile=str(certificates.ca))
     context.maximum_version = ssl.TLSVersion[version]
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
+        running.connection(lambda each: each.phase is Phase.HEADERS)
         sock.sendall(b"GET /met")
-        assert sock.recv(10) == b""
+        running.pass_time()
+        with contextlib.suppress(ConnectionError):
+            assert sock.recv(10) == b""
     with context.wrap_socket(running.connect(), server_hostname="localhost") as sock:
         sock.sendall(GET)
-        wait_until(lambda: running.counts.get("stall_deadline") == 1)
-    wait_until(lambda: len(running.server._connections) == 0)
-    assert set(running.counts) == {"headers_deadline", "stall_deadline"}
+        running.connection(lambda each: each.stalled_since is not None)
+        running.pass_time()
+        assert len(running.server._connections) == 0
+    assert running.counts == {"headers_deadline": 1, "stall_deadline": 1}
