@@ -15,7 +15,7 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from tests.conftest import find_program
 from tests.running.waiting import PATIENCE, wait_until
@@ -176,21 +176,26 @@ def cluster(folder: Path, programs: Path) -> Iterator[Cluster]:
     with ExitStack() as stack:
         stack.enter_context(_process([programs / "etcd", *data], folder / "etcd.log"))
         server = stack.enter_context(_process([programs / "kube-apiserver", *api], folder / "api.log"))
-        wait_until(authority.exists, interval=0.1, why="the server's certificate")
-        made = Cluster(url, authority, kubeconfig)
-        wait_until(lambda: _is_ready(made, server), 5 * PATIENCE, 0.2, why="the API server")
+        made = wait_until(lambda: _ready(server, url, authority, kubeconfig), 5 * PATIENCE, 0.2, why="the API server")
+        assert made is not None
         stack.enter_context(_process([programs / "kube-controller-manager", *controllers], folder / "controllers.log"))
         made.call("POST", "/apis/storage.k8s.io/v1/storageclasses", STORAGE)
         stack.enter_context(_node(made))
         yield made
 
 
-def _is_ready(made: Cluster, server: subprocess.Popen[bytes]) -> bool:
+def _ready(server: subprocess.Popen[bytes], url: str, authority: Path, kubeconfig: Path) -> Cluster | None:
+    """The cluster once the server answers; it writes its certificate on the way, which then can be there by half."""
     assert server.poll() is None, "the API server ended"
     try:
-        return bool(made.call("GET", "/api/v1/namespaces/default"))
-    except (URLError, ValueError):  # not listening yet, or not done with its first objects
-        return False
+        made = Cluster(url, authority, kubeconfig)
+        made.call("GET", "/api/v1/namespaces/default")
+    except HTTPError as error:  # not done with its first objects
+        error.close()
+        return None
+    except (OSError, ValueError):  # no certificate yet, or not listening
+        return None
+    return made
 
 
 @contextmanager
