@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.campaigns.runs.counting import Counting, read_counters
-from tests.cli.commands import command
 from tests.history.past import read, rises
-from tests.running.starting import COMMAND, Process
+from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:

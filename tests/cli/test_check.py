@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import Circle
-from tests.running.starting import COMMAND, Process, run_to_end
+from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -37,12 +37,7 @@ def run_check(
     """Run the command; returns the exit code and what stood on standard output."""
     reach = f"circleci: {{url: '{circle.url}', requests_per_second: 1000, burst: 1000, timeout: 60s}}\n"
     (folder / "config.yaml").write_text(config if "circleci:" in config else reach + config)
-    environment = {**os.environ, "CIRCLECI_TOKEN": token or circle.token, "COLUMNS": str(width)}
-    result = run_to_end(
-        [COMMAND, "check", *flags],
-        cwd=folder,
-        env=environment,
-    )
+    result = command("check", *flags, folder=folder, token=token or circle.token, COLUMNS=str(width))
     assert "Traceback" not in result.stderr
     return result.returncode, result.stdout
 

@@ -17,9 +17,8 @@ from jsonschema import Draft202012Validator
 
 from exporter.cli.command import main
 from exporter.demo.catalog import builtin
-from tests.cli.commands import command
 from tests.running.program import Scrape, unmeasured
-from tests.running.starting import COMMAND, Process
+from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:

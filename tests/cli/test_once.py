@@ -11,10 +11,9 @@ import pytest
 
 from tests.circleci import Circle, truth
 from tests.circleci.fleet import fleet
-from tests.cli.commands import command
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
 from tests.running.program import Scrape
-from tests.running.starting import COMMAND, Process
+from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from click.testing import CliRunner
 
 from exporter import __version__
 from exporter.cli.command import main
-from tests.cli.commands import command
 from tests.running.program import Exporter
-from tests.running.starting import COMMAND
+from tests.running.starting import COMMAND, command
 from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:

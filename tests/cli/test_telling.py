@@ -14,10 +14,9 @@ from exporter.cli import telling
 from exporter.cli.telling import line, printable
 from exporter.errors import Problem, StartError
 from tests.campaigns.runs.counting import Counting
-from tests.cli.commands import command
 from tests.cli.test_backfill import configure
 from tests.running.program import at_a_terminal
-from tests.running.starting import COMMAND, run_to_end
+from tests.running.starting import COMMAND, command, run_to_end
 
 if TYPE_CHECKING:
     import subprocess

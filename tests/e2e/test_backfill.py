@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -22,7 +21,7 @@ from tests.history.past import rises
 from tests.running.ports import free_port
 from tests.running.program import Exporter, series
 from tests.running.prometheus import Prometheus
-from tests.running.starting import COMMAND, run_to_end
+from tests.running.starting import command
 from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -106,12 +105,7 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                     happen(circle, random, slug, workflow, time.time() - random.uniform(3, 89 * DAY))
         configuration = CONFIGURATION.format(url=circle.url, slugs=", ".join(SLUGS))
         (tmp_path / "config.yaml").write_text(configuration)
-        done = run_to_end(
-            [COMMAND, "backfill", "--output", "past", "--step", "6h", *labels],
-            cwd=tmp_path,
-            env={**os.environ, "CIRCLECI_TOKEN": circle.token},
-            seconds=100,
-        )
+        done = command("backfill", "--output", "past", "--step", "6h", *labels, folder=tmp_path, token=circle.token)
         assert done.returncode == 0, done.stderr
         for file in sorted((tmp_path / "past").glob("*.om")):
             create = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=486h"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.circleci import RemoteCircle
-from tests.running.ports import free_port
 from tests.running.program import Exporter
 from tests.running.prometheus import Prometheus
 from tests.running.waiting import wait_until

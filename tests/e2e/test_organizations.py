@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,9 @@ import pytest
 from tests.circleci import Circle
 from tests.history.past import read
 from tests.running.program import Exporter, Scrape
-from tests.running.starting import COMMAND, run_to_end
+from tests.running.starting import command
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -92,28 +90,20 @@ def test_a_start_while_circleci_is_down_shows_the_projects_that_were_found_befor
         assert totals is not None
 
 
-def command(circle: Circle, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-    return run_to_end(
-        [str(COMMAND), *arguments, "--config.file", str(folder / "config.yaml")],
-        env=environ,
-    )
-
-
 def test_once_polls_found_projects_and_fails_with_a_failing_search(circle: Circle, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(configuration(circle, ACME, BILLING))
-    good = command(circle, tmp_path, "once")
+    good = command("once", folder=tmp_path, token=circle.token)
     assert good.returncode == 0, good.stderr
     assert len(polled(Scrape(good.stdout, 0))) == 5
     circle.fail("not_found", "/insights/gh/acme/summary")
-    bad = command(circle, tmp_path, "once")
+    bad = command("once", folder=tmp_path, token=circle.token)
     assert bad.returncode == 3
     assert polled(Scrape(bad.stdout, 0)) == {BILLING}
 
 
 def test_check_names_found_projects_and_what_the_searches_cost(circle: Circle, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(configuration(circle, f"{ACME}, circleci/8vLqd1AbCdEf"))
-    checked = command(circle, tmp_path, "check", "--json")
+    checked = command("check", "--json", folder=tmp_path, token=circle.token)
     assert checked.returncode == 0, checked.stderr
     document = json.loads(checked.stdout)
     assert len(document["projects"]) == 5
@@ -138,9 +128,7 @@ def test_found_projects_have_a_past_from_backfill_and_run_goes_on_from_it(tmp_pa
             f"organizations: [{{slug: {ACME}, include: ['*e*', api], exclude: [se*], discovery_interval: 1s}}]\n"
         )
         (tmp_path / "config.yaml").write_text(config)
-        environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-        command = [str(COMMAND), "backfill", "--output", "past"]
-        done = run_to_end(command, cwd=tmp_path, env=environ)
+        done = command("backfill", "--output", "past", folder=tmp_path, token=circle.token)
         assert done.returncode == 0, done.stderr
         past = {series for series, samples in read(tmp_path / "past").items() if samples[-1][1]}
         names = {series.partition('project="')[2].partition('"')[0] for series in past}
@@ -168,13 +156,12 @@ def test_a_backfill_without_an_organization_names_it_and_writes_nothing(circle: 
     (tmp_path / "config.yaml").write_text(
         configuration(circle, f"{{slug: {ACME}, include: [web]}}, bb/initech").replace("[project]", "[runs]")
     )
-    environ = {**os.environ, "CIRCLECI_TOKEN": circle.token}
-    command = [str(COMMAND), "backfill", "--output", "past", "--days", "2"]
-    done = run_to_end(command, cwd=tmp_path, env=environ)
+    asked = ("backfill", "--output", "past", "--days", "2")
+    done = command(*asked, folder=tmp_path, token=circle.token)
     assert done.returncode == 3, done.stderr
     assert "bb/initech" in done.stderr
     assert not (tmp_path / "past").exists()
     circle.heal()
-    done = run_to_end(command, cwd=tmp_path, env=environ)
+    done = command(*asked, folder=tmp_path, token=circle.token)
     assert done.returncode == 0, done.stderr
     assert BILLING in "".join(read(tmp_path / "past"))

@@ -53,7 +53,7 @@ def run_to_end(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    seconds: float = 60,
+    seconds: float = 240,
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end, like `subprocess.run`, and give what it wrote."""
     pipe = subprocess.PIPE
@@ -64,6 +64,20 @@ def run_to_end(
             process.kill()
             raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def command(
+    *arguments: str,
+    folder: Path,
+    token: str | None = None,
+    program: tuple[str, ...] = (str(COMMAND),),
+    **environ: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run the installed command in a folder, with a token in the environment if one is given, and more variables."""
+    environment = {name: value for name, value in os.environ.items() if name != "CIRCLECI_TOKEN"} | environ
+    if token is not None:
+        environment["CIRCLECI_TOKEN"] = token
+    return run_to_end([*program, *arguments], cwd=folder, env=environment)
 
 
 def _forkable(arguments: list[str], environment: Mapping[str, str]) -> tuple[str, list[str]] | None:
