@@ -35,8 +35,8 @@ FINE_STEP, FINE_STEPS = 900.0, 26
 SEARCH = 1800.0
 SEEDS = 20
 AT_ONCE = 60.0
-# Afterwards the clock almost stands still, so that what runs and waits at the end can be looked at.
-SPEED = 0.02
+# Afterwards the clock almost stands still, so that what runs and waits then can be looked at for long.
+SPEED = 0.001
 BEFORE = 60 * 86_400.0
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000, concurrency: 8}}

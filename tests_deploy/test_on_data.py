@@ -57,7 +57,7 @@ EMPTY = {"Flakes by job"}
 
 @cache
 def now() -> int:
-    """One moment for all queries."""
+    """One moment for all, however long they take."""
     return int(time.time())
 
 
@@ -150,7 +150,7 @@ def easel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Chrome, Pa
 def test_grafanas_components_draw_every_panel(
     name: str, theme: str, easel: tuple[Chrome, Path], prometheus_url: str, lived: Rehearsal
 ) -> None:
-    drawing = draw(*easel, name, prometheus_url, view(name, int(time.time()), lived.address), theme=theme)
+    drawing = draw(*easel, name, prometheus_url, view(name, now(), lived.address), theme=theme)
     PICTURES.mkdir(parents=True, exist_ok=True)
     (PICTURES / f"{name}-{theme}.png").write_bytes(drawing.picture)
 
