@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.system.logs import Logger
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+LEFT = re.compile(r" \d+% [\d,]+ runs \d:\d\d:\d\d left")
 
 
 @pytest.mark.parametrize("columns", [80, 50])
@@ -35,16 +36,21 @@ def test_the_bar_shows_runs_and_the_time_left_within_the_terminal(tmp_path: Path
             stopped=counting.now - number * 4_800,
         )
     configure(tmp_path, counting)
-    counting.circle.fail("delay", "start-date", seconds=0.3)
+    page = counting.circle.fail("hold", "start-date", times=1, after=5)
     environ = {**os.environ, "CIRCLECI_TOKEN": counting.circle.token, "TERM": "xterm-256color"}
     environ.pop("COLUMNS", None)
-    code, said = at_a_terminal(["backfill", "--output", "out"], tmp_path, columns=columns, environ=environ)
+
+    def seen(said: str) -> None:
+        if LEFT.search(CONTROL.sub("", said)):
+            page.release()
+
+    code, said = at_a_terminal(["backfill", "--output", "out"], tmp_path, columns=columns, environ=environ, seen=seen)
     counting.circle.stop()
     assert code == 0
     lines = re.split(r"[\r\n]+", CONTROL.sub("", said))
     bars = [line for line in lines if line.startswith(("Reading runs", "Writing files"))]
     assert max(map(len, bars)) <= columns
-    assert any(re.search(r" \d+% [\d,]+ runs \d:\d\d:\d\d left", line) for line in bars), bars
+    assert any(LEFT.search(line) for line in bars), bars
     assert any(re.fullmatch(r"Reading runs ━+ 100% 1,500 runs *", line) for line in bars), bars
     assert any(re.fullmatch(r"Writing files ━+ 100% 1,500 runs *", line) for line in bars), bars
 

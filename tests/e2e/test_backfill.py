@@ -36,7 +36,7 @@ WORKFLOWS = [f"workflow {number}" for number in range(10)]
 CONFIGURATION = """
 circleci: {{url: "{url}", requests_per_second: 1000, burst: 1000}}
 state: {{path: state.db}}
-defaults: {{collectors: [runs], branches: [develop], runs: {{interval: 3s, sweep: 3s}}}}
+defaults: {{collectors: [runs], branches: [develop], runs: {{interval: 10s, sweep: 10s}}}}
 projects: [{slugs}]
 """
 
@@ -122,6 +122,7 @@ def test_the_rises_of_past_and_present_are_those_of_the_truth_the_seam_inside(
                 tmp_path / "prometheus",
                 "--storage.tsdb.retention.time=120d",
                 target=f"127.0.0.1:{port}",
+                interval="2s",  # so that a series is scraped while it is shown at 0, however late one scrape is
             ) as prometheus,
             once_scraped(prometheus),
             Exporter(tmp_path, configuration, token=circle.token, address=f"127.0.0.1:{port}") as exporter,

@@ -34,9 +34,17 @@ def unmeasured() -> dict[str, str]:
 
 
 def at_a_terminal(
-    arguments: Sequence[str], folder: Path, *, columns: int = 80, environ: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    columns: int = 80,
+    environ: Mapping[str, str] | None = None,
+    seen: Callable[[str], object] = lambda _: None,
 ) -> tuple[int, str]:
-    """Run the command with a terminal so wide as its standard error; returns its exit code and what stood there."""
+    """Run the command with a terminal so wide as its standard error; returns its exit code and what stood there.
+
+    `seen` is told what stood there so far, each time that there is more.
+    """
     mine, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with Process([str(COMMAND), *arguments], cwd=folder, stderr=its, stdout=subprocess.DEVNULL, env=environ) as process:
@@ -45,6 +53,7 @@ def at_a_terminal(
         try:
             while piece := os.read(mine, 65536):
                 said += piece
+                seen(said.decode(errors="replace"))
         except OSError:  # Linux: the other end was closed
             pass
         os.close(mine)
