@@ -36,13 +36,15 @@ class Producer:
         unit: int,
         slugs: Sequence[str] = SLUGS,
         hidden_again: bool = True,
+        errs_late: bool = True,
     ) -> None:
         """`change` does steps of `tests.circleci.pipelines`; a `unit` is how many seconds a short job takes.
 
-        With `hidden_again` also runs that Insights does not show run again: that is seen only by and by.
+        With `hidden_again` also runs that Insights does not show run again: that is seen only by and by. With
+        `errs_late` a pipeline may fail after its setup: one that nobody asks about in time counts as created.
         """
         self._change, self.random, self.unit, self._slugs = change, random, unit, slugs
-        self._hidden_again = hidden_again
+        self._hidden_again, self._errs_late = hidden_again, errs_late
         self._timelines = Timelines(random, unit)
         self.held: list[tuple[str, str, int]] = []
         """Workflow, its status, and how often it was released."""
@@ -168,7 +170,7 @@ class Producer:
         setup = self._workflow("setup", created, "success", setup=True)
         setup.pop("queued_until", None)
         after = setup["stopped"] + self.unit
-        if self.random.random() < 0.2:
+        if self._errs_late and self.random.random() < 0.2:
             return {"state": "errored", "before": [("setup", after)], "workflows": [setup]}
         others = [self._workflow(name, after) for name in self.random.sample(WORKFLOWS, 2)]
         return {"state": "created", "before": [("setup", after)], "workflows": [setup, *others]}

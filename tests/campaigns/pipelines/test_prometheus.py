@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-KILLS = 2
+KILLS = 6
 COUNTERS = ("circleci_workflow_runs_total", "circleci_job_runs_total", "circleci_pipelines_total")
 
 
