@@ -16,6 +16,11 @@ LOOK, RENEWAL, COMMIT = b"SELECT lease_now(), shard", b"UPDATE lease SET until =
 """In what a standby asks, in what a leader asks, and at the end of each transaction."""
 
 
+def commits_rows(data: bytes) -> bool:
+    """Whether this ends a transaction that adds some rows."""
+    return COMMIT in data and b"INSERT INTO" in data
+
+
 class Wire:
     """A TCP proxy on loopback, from `__enter__` to `__exit__`. Its modes may change at any time."""
 
@@ -31,6 +36,10 @@ class Wire:
         """How often each was asked of the database."""
         self._open: set[socket.socket] = set()
         self._cut_commit: str | None = None
+        self._hold: bytes | None = None
+        self.holds = threading.Event()
+        """Set while what was to be held back is here."""
+        self._let_go = threading.Event()
         self._kept_back: dict[socket.socket, threading.Event] = {}
         self._flowing = threading.Event()
         self._flowing.set()
@@ -43,6 +52,7 @@ class Wire:
     def __exit__(self, *_: object) -> None:
         self._listener.close()
         self._flowing.set()
+        self.let_go()
         self._close_all()
 
     def fall_silent(self) -> None:
@@ -66,6 +76,19 @@ class Wire:
         """Cut the connection of the next commit of some rows: once it has reached the database, or just before."""
         with self._lock:
             self._cut_commit = "after" if reaches else "before"
+
+    def hold_next(self, mark: bytes) -> None:
+        """Hold back the next statement with this mark, of commits the next of some rows, until `let_go`."""
+        with self._lock:
+            self._hold = mark
+            self.holds.clear()
+            self._let_go.clear()
+
+    def let_go(self) -> None:
+        """Pass on what is held back, or hold back nothing."""
+        with self._lock:
+            self._hold = None
+        self._let_go.set()
 
     def _accept(self) -> None:
         while True:
@@ -94,7 +117,9 @@ class Wire:
                 if not self._flowing.is_set():
                     self._count(held=1)
                 self._flowing.wait()
-                if asks and COMMIT in data and b"INSERT INTO" in data and self._cuts(other, data):
+                if asks:
+                    self._keep_back(data)
+                if asks and commits_rows(data) and self._cuts(other, data):
                     break
                 if one in self._kept_back:
                     self._kept_back.pop(one).set()
@@ -107,6 +132,16 @@ class Wire:
         finally:
             self._close(one)
             self._close(other)
+
+    def _keep_back(self, data: bytes) -> None:
+        with self._lock:
+            mark = self._hold
+            if mark is None or mark not in data or (mark == COMMIT and not commits_rows(data)):
+                return
+            self._hold = None
+        self.holds.set()
+        self._let_go.wait()
+        self.holds.clear()
 
     def _count(self, *marks: bytes, held: int = 0) -> None:
         with self._lock:

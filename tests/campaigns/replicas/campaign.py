@@ -2,231 +2,216 @@
 
 from __future__ import annotations
 
-import http.client
-import signal
-import threading
 import time
-from contextlib import closing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
 
-from tests.campaigns.frame import TOKEN
+import psycopg
+
+from tests.campaigns.events import Asked
+from tests.campaigns.frame import EVERY
+from tests.campaigns.pipelines.campaign import PipelineCampaign
 from tests.campaigns.pipelines.producer import SLUGS
-from tests.campaigns.pipelines.reading import COUNTERS
-from tests.campaigns.replicas.before import CONFIGURATION, PipelineCampaign
-from tests.campaigns.samples import of, read
+from tests.campaigns.replicas.replica import SECRET, Replica, commits, renews
+from tests.campaigns.samples import of, taken_apart
 from tests.circleci.webhooks import send, workflow_completed
-from tests.running.altered import altered
-from tests.running.ports import free_port
-from tests.running.program import Exporter
 from tests.running.waiting import PATIENCE, wait_until
 from tests.running.wire import Wire
+from tests.state.postgres.making import end_lease
 
 if TYPE_CHECKING:
-    from tests.running.postgres import Address, Server
-    from tests.running.program import Scrape
+    from collections.abc import Callable
+    from pathlib import Path
 
-SECRET = "a-webhook-secret"
+    from tests.campaigns.events import Event
+    from tests.campaigns.samples import Samples
+    from tests.running.postgres import Address, Server
+    from tests.running.program import Exporter, Scrape
+
 SHORTEST = 3.0
 SKEWS = (0.0, 300.0, -300.0)
 """By how many seconds the clock of each machine is wrong."""
 
 
-class Replica:
-    """One process with a wire of its own, and an address that it keeps."""
-
-    def __init__(self, folder: Path, wire: Wire, configuration: str, skew: float) -> None:
-        self.folder, self.wire, self.configuration, self.skew = folder, wire, configuration, skew
-        self.port = free_port()
-        self.exporter = self.start()
-
-    def start(self) -> Exporter:
-        """Start the process."""
-        exporter = Exporter(
-            self.folder,
-            self.configuration,
-            token=TOKEN,
-            address=f"127.0.0.1:{self.port}",
-            environ={"CIRCLECI_WEBHOOK_SECRET": SECRET, **altered(skew=self.skew)},
-        )
-        exporter.wait_for_start()
-        self.exporter = exporter
-        return exporter
-
-    def leads(self) -> bool:
-        """Whether it says so; a stopped or dead one says nothing."""
-        with suppress(OSError):
-            return self.exporter.lives and self.exporter.get("/-/leader")[0] == 200
-        return False
-
-
 class ReplicaCampaign(PipelineCampaign):
-    """Three replicas; what is scraped is what the leader shows, whoever that is."""
+    """What is scraped is what the leader shows, whoever that is. A leader that is slow loses its lease, and may."""
 
-    lease = SHORTEST
-    count = 3
-    shards = ""
-    """Further flags."""
-
-    def __init__(self, folder: Path, seed: int, server: Server) -> None:
-        super().__init__(folder, seed)
-        self.server = server
+    def __init__(
+        self, folder: Path, seed: int, server: Server, *, lease: float = SHORTEST, at_once: int = 1, interval: int = 1
+    ) -> None:
+        super().__init__(folder, seed, at_once=at_once, interval=interval)
+        self.server, self.lease = server, lease
         self.database: Address = server.database()
         self.replicas: list[Replica] = []
-        self.takeovers = self.two_led = 0
+        self.takeovers = self.two_led = self.woken = 0
         self.doubles: list[str] = []
         self.told: dict[int, int] = {}
 
     def start(self) -> Exporter:
         """Start all replicas; returns the one that leads first."""
-        for number in range(self.count):
+        name = self.database.url.rpartition("/")[2]
+        for number, skew in enumerate(SKEWS):
             wire = Wire(self.server.port)
-            url = self.server.url(self.database.url.rpartition("/")[2], port=wire.port)
-            configuration = CONFIGURATION.format(
-                url=self.circle.url, state="", projects=", ".join(SLUGS), interval=self.interval
-            ).replace('path: ""', f'url: "{url}", lease: {self.lease:g}s')
-            skew = SKEWS[number % len(SKEWS)]
+            state = f'url: "{self.server.url(name, port=wire.port)}", lease: {self.lease:g}s'
+            before = f'path: "{self.folder / "state.db"}"'
+            configuration = self.configuration().replace(before, state)
             self.replicas.append(Replica(self.folder / f"replica-{number}", wire, configuration, skew))
+        for replica in self.replicas:
+            replica.exporter.wait_for_start()
         return self.leader().exporter
 
+    def begun(self) -> None:
+        def polled() -> bool:
+            scrape = self.leader().exporter.scrape()
+            found = {scrape.get("collector_success", project=slug, collector="pipelines") for slug in SLUGS}
+            return found == {1}
+
+        wait_until(polled, why="the first look at all projects")
+        self.circle.advance(2)  # times are whole seconds: what happens next must not look as if it had ended before
+
     def __exit__(self, *_: object) -> None:
-        self._done.set()
+        super().__exit__()
         for replica in self.replicas:
-            with suppress(ProcessLookupError):
-                replica.exporter.process.send_signal(signal.SIGCONT)
-            replica.exporter.end()
-            replica.wire.__exit__()
-        self.circle.stop()
+            replica.end()
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self.heights = {}
-        return self
+    # ---- what is seen
 
-    def leader(self, timeout: float = PATIENCE) -> Replica:
-        """The replica that leads; it waits for one."""
+    def leader(self, but: Replica | None = None) -> Replica:
+        """The replica that leads, or another one; it waits for it."""
 
         def found() -> Replica | None:
-            leading = [replica for replica in self.replicas if replica.leads()]
-            return leading[0] if leading else None
+            return next((each for each in self.replicas if each is not but and each.leads()), None)
 
-        replica = wait_until(found, timeout, 0.02, why="a leader")
-        assert replica is not None
-        return replica
+        leader = wait_until(found, why="a leader" if but is None else "another leader")
+        assert leader is not None
+        return leader
 
-    def standby(self) -> Replica:
-        """A replica that does not lead, and lives."""
-        leader = self.leader()
-        return next(each for each in self.replicas if each is not leader and each.exporter.lives)
+    def epoch(self) -> int | None:
+        """How often the lease was taken; None while the database is away."""
+        with suppress(psycopg.OperationalError):
+            return int(self.database.run("SELECT max(epoch) FROM lease")[0][0])
+        return None
 
-    def look(self) -> Scrape:
-        """Scrape all that live; exactly one shows what is CircleCI's, or none between two leaders."""
-        began = time.monotonic()
+    def look(self) -> Samples:
+        """Scrape all that live, until one shows what is CircleCI's: one alone, unless the lease was taken meanwhile."""
         while True:
-            scrapes = []
-            for replica in self.replicas:
-                with suppress(OSError):
-                    if replica.exporter.lives:
-                        scrapes.append(replica.exporter.scrape())
-            showing = [scrape for scrape in scrapes if of(read(scrape.text), COUNTERS)]
-            if len(showing) > 1:
+            epoch, began = self.epoch(), time.monotonic()
+            showing = [counters for each in self.replicas if (counters := self.shown_by(each))]
+            if len(showing) > 1 and epoch is not None and epoch == self.epoch():
                 self.doubles.append(f"{len(showing)} replicas showed series at once")
-            if showing:
-                self.exporter = self.leader().exporter
-                self.see(showing[0].values)
-                self.looked_at = began
+            if len(showing) == 1:
+                self.reader.see(of(showing[0], self.counters), began, time.monotonic())
                 return showing[0]
-            assert time.monotonic() - began < 60, "no replica shows anything"
-            time.sleep(0.05)
+            wait_until(lambda: any(each.leads() for each in self.replicas), interval=EVERY, why="a leader")
+
+    def shown_by(self, replica: Replica) -> Samples | None:
+        """What a replica shows of CircleCI; None where it counts nothing."""
+        scrape: Scrape | None = None
+        with suppress(OSError, HTTPException):
+            scrape = replica.exporter.scrape() if replica.answers else None
+        shown = taken_apart(scrape.values) if scrape else {}
+        return shown if of(shown, self.counters) else None
+
+    # ---- what is done to them
+
+    def at(self, kind: Callable[[Replica], Event]) -> tuple[Replica, Event]:
+        """Wait for an event of the leader, whoever that is by then."""
+
+        def comes() -> bool:
+            return event.has_come() or not leader.leads()
+
+        while True:
+            leader = self.leader()
+            event = kind(leader)
+            event.arm(leader.exporter, self.circle)
+            wait_until(comes, interval=EVERY, why=str(event))
+            if event.has_come():
+                return leader, event
+            event.over()
+
+    def any_event(self) -> tuple[Replica, Event]:
+        """Wait for an event that is drawn."""
+        kinds = (commits, renews, lambda _: Asked(self.asked, self.random.randrange(6)))
+        return self.at(self.random.choice(kinds))
 
     def kill_it(self) -> None:
         """Kill the leader; another one takes over, and it stands by afterwards."""
-        leader = self.leader()
+        leader, event = self.any_event()
         leader.exporter.kill()
-        self.look()
+        event.over()
+        self.taken_over(leader)
         leader.start()
         self.kills += 1
-        self.takeovers += 1
 
-    def hand_over(self) -> float:
-        """End the leader as a roll-out does; returns the seconds until another one shows everything."""
+    def hand_over(self) -> None:
+        """End the leader as a roll-out does."""
         leader = self.leader()
-        began = time.monotonic()
         assert leader.exporter.stop()[0] == 0
-        self.look()
-        took = time.monotonic() - began
+        self.taken_over(leader)
         leader.start()
-        self.takeovers += 1
-        return took
 
-    def freeze(self, seconds: float) -> None:
-        """Stop the leader for longer than its lease, with a scrape waiting, and wake it."""
-        leader = self.leader()
-        leader.exporter.process.send_signal(signal.SIGSTOP)
-        answers: list[str] = []
-
-        def wait_for_it() -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", leader.port, timeout=seconds + PATIENCE)
-            with closing(connection):
-                connection.request("GET", "/metrics")
-                answers.append(connection.getresponse().read().decode())
-
-        waiting = threading.Thread(target=wait_for_it)
-        waiting.start()
-        self.away(leader, seconds)
-        leader.exporter.process.send_signal(signal.SIGCONT)
-        waiting.join(PATIENCE)
-        assert answers, "the leader of the past did not answer"
-        self.doubles += [
-            f"a leader of the past showed {len(found)} series"
-            for text in answers
-            if (found := of(read(text), COUNTERS))
-        ]
+    def taken_over(self, before: Replica) -> None:
+        """Wait until another leads, and look at what it shows."""
+        self.leader(but=before)
+        self.look()
         self.takeovers += 1
 
-    def away(self, leader: Replica, seconds: float) -> None:
-        """Watch the others for a while."""
-        others = [each for each in self.replicas if each is not leader]
-        every, self.replicas = self.replicas, others
-        try:
-            self.watch(seconds)
-        finally:
-            self.replicas = every
+    def freeze(self) -> None:
+        """Stop the leader until another leads, with a scrape waiting and a commit on its way, and wake it."""
+        leader, event = self.at(commits)
+        leader.freeze()
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(leader.exporter.scrape)
+            self.taken_over(leader)
+            event.over()
+            epoch = self.epoch()
+            leader.wake()
+            shown = taken_apart(waiting.result(2 * PATIENCE).values)
+        if found := of(shown, self.counters):
+            self.doubles += [f"a leader of the past showed {len(found)} series"] if epoch == self.epoch() else []
+        self.woken += epoch == self.epoch()
 
-    def part(self, seconds: float) -> None:
-        """Part the leader, and nobody else, from the database."""
+    def part(self) -> None:
+        """Part the leader, and nobody else, from the database until another leads."""
         leader = self.leader()
         leader.wire.fall_silent()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.look()
-            time.sleep(0.05)
+        self.taken_over(leader)
         leader.wire.heal()
-        self.takeovers += 1
 
-    def lose_database(self, seconds: float) -> None:
-        """Stop the database, and start it again."""
+    def lose_database(self, *, long: bool) -> None:
+        """Stop the database, and start it again: at once, or when nobody leads any more."""
         self.server.stop()
-        time.sleep(seconds)
+        if long:
+            wait_until(lambda: not any(each.leads() for each in self.replicas), why="the leases to end")
         self.server.start()
         self.look()
 
     def cut_commit(self, *, reaches: bool) -> None:
         """Cut the leader's connection in the middle of a commit."""
-        wire = self.leader().wire
-        before = wire.cuts
-        wire.cut_next_commit(reaches=reaches)
-        wait_until(lambda: wire.cuts > before or not self.is_leading(wire), interval=0.05, why="a commit")
-        self.watch(1.0)
+        before = self.cuts()
 
-    def is_leading(self, wire: Wire) -> bool:
-        """Whether the replica behind a wire leads."""
-        return any(replica.wire is wire and replica.leads() for replica in self.replicas)
+        def comes() -> bool:
+            return self.cuts() > before or not leader.leads()
+
+        while self.cuts() == before:
+            leader = self.leader()
+            leader.wire.cut_next_commit(reaches=reaches)
+            wait_until(comes, interval=EVERY, why="a commit")
+        self.look()
+
+    def cuts(self) -> int:
+        """How many commits were cut."""
+        return sum(replica.wire.cuts for replica in self.replicas)
 
     def take_by_hand(self) -> None:
-        """Give the lease to somebody else by hand, while its holder takes itself for the leader, and end that one."""
-        self.database.run("UPDATE lease SET holder = 'by hand', epoch = epoch + 1, until = lease_now() + 2")
-        self.watch(1.0)
+        """Give the lease to somebody else by hand until nobody takes itself for the leader."""
+        self.leader()
+        self.database.run("UPDATE lease SET holder = 'by hand', epoch = epoch + 1, until = lease_now() + 600")
+        wait_until(lambda: not any(each.leads() for each in self.replicas), why="the leader to find it lost")
+        end_lease(self.database)
+        self.look()
 
     def force_two(self) -> None:
         """End the lease by hand while its holder waits for its renewal: for a moment two lead, and both count."""
@@ -234,38 +219,57 @@ class ReplicaCampaign(PipelineCampaign):
         def leading() -> list[Replica]:
             return [replica for replica in self.replicas if replica.leads()]
 
-        def forced() -> bool:
+        def decided() -> bool:
+            return len(leading()) > 1 or not first.leads()
+
+        two = False
+        while not two:
             first = self.leader()
             first.wire.fall_silent()
-            self.database.run("UPDATE lease SET until = lease_now() - 1")
-            wait_until(lambda: len(leading()) > 1 or not first.leads(), interval=0.01, why="another leader, or none")
+            end_lease(self.database)
+            wait_until(decided, interval=0.01, why="another leader, or none")
+            two = len(leading()) > 1
             first.wire.heal()
-            self.takeovers += 1
-            return len(leading()) > 1
-
-        wait_until(forced, 90, 0.5, why="two leaders")
         self.two_led += 1
-        wait_until(lambda: len(leading()) == 1, interval=0.02, why="one leader")
+        wait_until(lambda: len(leading()) == 1, why="one leader")
         self.look()
 
     def tell_two(self) -> None:
-        """Send the same webhook to two replicas."""
-        facts = [run for each in self.facts() for run in each["workflows"]]
-        run = self.random.choice(facts)
-        slug = next(each["slug"] for each in self.facts() if run in each["workflows"])
+        """Send the same webhook to two replicas, each as often as it takes."""
+        pipelines = wait_until(lambda: [each for each in self.facts() if each["workflows"]], why="a run")
+        pipeline = self.random.choice(pipelines)
+        body = workflow_completed(self.random.choice(pipeline["workflows"])["id"], pipeline["slug"])
         for replica in self.replicas[:2]:
-            with suppress(OSError):
-                status, _ = send(replica.exporter.address, workflow_completed(run["id"], slug), SECRET)
+
+            def taken(address: str = replica.exporter.address) -> bool:
+                status, _ = send(address, body, SECRET)
                 self.told[status] = self.told.get(status, 0) + 1
+                return status == 200
+
+            wait_until(taken, why="a webhook to be taken")
+
+    def swept_again(self) -> None:
+        """Another replica leads, which walks all lists soon; what they told is shown when it asks on."""
+
+        def swept(requests: list[dict[str, Any]]) -> bool:
+            asked = [each["path"] for each in requests]
+            lists = [f"/project/{slug}/pipeline" for slug in SLUGS]
+            return {*lists} <= {*asked} and asked[max(map(asked.index, lists)) :].count("/pipeline") > 2
+
+        self.hand_over()
+        self.ask_again(swept, "walks along all lists")
+
+    # ---- how it ends
+
+    def end(self) -> None:
+        super().end()
+        assert self.doubles == []
+        for replica in self.replicas:
+            replica.exporter.hold_secrets()
 
     def summary(self) -> str:
         """What happened, for a person."""
-        facts = self.facts()
-        runs = [run for each in facts for run in each["workflows"]]
-        jobs = sum(len(run["jobs"]) for run in runs)
-        cuts = sum(replica.wire.cuts for replica in self.replicas)
         return (
-            f"pipelines {len(facts)}, runs {len(runs)}, jobs {jobs}, takeovers {self.takeovers}, commits cut {cuts}, "
-            f"two leaders at once {self.two_led} times, "
-            f"webhooks {self.told}, scrapes {self.scrapes}, requests {len(self.circle.requests())}, seed {self.seed}"
+            f"{super().summary()}, takeovers {self.takeovers}, commits cut {self.cuts()}, woken {self.woken}, "
+            f"two leaders at once {self.two_led} times, webhooks {self.told}"
         )
