@@ -159,7 +159,10 @@ class ReplicaCampaign(PipelineCampaign):
         self.takeovers += 1
 
     def freeze(self) -> None:
-        """Stop the leader until another leads, with a scrape waiting and a commit on its way, and wake it."""
+        """Stop the leader until another leads, with a scrape waiting and a commit on its way, and wake it.
+
+        What it shows then tells something, and it counts as woken, only if nobody has taken the lease meanwhile.
+        """
         leader, event = self.at(commits)
         leader.freeze()
         with ThreadPoolExecutor(1) as pool:
@@ -247,6 +250,20 @@ class ReplicaCampaign(PipelineCampaign):
                 return status == 200
 
             wait_until(taken, why="a webhook to be taken")
+
+    def let_pass(self) -> None:
+        """Let time pass at once only when the replicas have read the last state of each pipeline.
+
+        One whose setup ended long ago while its state is an old one looks as if nothing followed.
+        """
+        if self.replicas:
+            wait_until(self._has_states, why="the last states of pipelines")
+            self.ask_again(lambda seen: [each["path"] for each in seen].count("/pipeline") > 2, "lists of pipelines")
+        super().let_pass()
+
+    def _has_states(self) -> bool:
+        now = self.now()
+        return all(until < now - 1 for each in self.facts(now + 3600) for _, until in each["before"])
 
     def swept_again(self) -> None:
         """Another replica leads, which walks all lists soon; what they told is shown when it asks on."""

@@ -31,7 +31,8 @@ def test_everything_is_counted_once_whoever_leads(tmp_path: Path, postgres: Serv
     with ReplicaCampaign(tmp_path, 20_261_125, postgres) as campaign:
         campaign.produce(every=0.2)
         campaign.cut_commit(reaches=True)
-        campaign.freeze()
+        while not campaign.woken:
+            campaign.freeze()
         campaign.tell_two()
         wait_until(lambda: campaign.pipelines.made >= 70, why="pipelines")
         campaign.end()
