@@ -61,7 +61,6 @@ LONG := $(shell grep -rlw effort --include='test_*.py' tests)
 test-long: $(SETUP) ## Run the long exactly-once tests, and others with all their seeds; EXACTLY_ONCE_KILLS=60, EXACTLY_ONCE_SEED=1, HINTED_RUNS=500, HINTED_KILLS=60, REPLICAS_ROUNDS=3
 	@scripts/system-packages.sh
 	$(BIN)/python -m pytest -m long -s $(ARGS)
-	$(BIN)/python -m pytest tests/campaigns/usage/long.py -s $(ARGS)
 	TEST_LONG=1 $(PYTEST) $(LONG) $(ARGS)
 
 .PHONY: format

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.usage.reading import Exporter, TestClock
+from tests.usage.reading import Exporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,32 +31,14 @@ def usage_of(text: str) -> str:
     return "".join(SHOWN.findall(text))
 
 
-class CircleTime(TestClock):
-    """The time of a synthetic CircleCI, which whoever waits pushes on."""
-
-    def __init__(self, circle: Circle) -> None:
-        super().__init__()
-        self._circle = circle.clock
-
-    def advance(self, seconds: float) -> None:
-        self._circle.advance(seconds)
-
-    def clock(self) -> float:
-        return self._circle.now()
-
-    wall = clock
-
-
 class UsagePast:
     """What an exporter shows of usage, one day after the other."""
 
     def __init__(self, circle: Circle, folder: Path) -> None:
         self.text = ""
         """The newest sample lines of usage."""
-        self._clock = CircleTime(circle)
-        api: Any = circle
         slugs, state = sorted(circle.organization.roster.owners()), folder / "usage.db"
-        self._exporter = Exporter(api, self._clock, state, interval="1h", slugs=slugs, token=circle.token)
+        self._exporter = Exporter(circle, state, interval="1h", slugs=slugs)
 
     def read_a_day(self) -> str:
         """Read what is over by the clock; gives the new series at 0, as an exporter shows them first."""
@@ -66,7 +48,7 @@ class UsagePast:
                 break
             for organization in self._exporter.organizations:
                 organization.step()
-            self._clock.advance(min(each.wait for each in self._exporter.organizations))
+            self._exporter.clock.skip(min(each.wait for each in self._exporter.organizations))
         else:
             pytest.fail(f"a day of usage is not read: {self._exporter.log.told()}")
         self.text = text
@@ -80,7 +62,7 @@ class UsagePast:
     def _complete(self) -> str:
         """The sample lines once yesterday was read of every organization."""
         text = self._exporter.text()
-        yesterday = (self._clock.wall() // DAY - 1) * DAY
+        yesterday = (self._exporter.clock.wall() // DAY - 1) * DAY
         days = [float(day) for _, day in NEWEST.findall(text)]
         read = len(days) == len(self._exporter.organizations) and min(days) == yesterday
         return usage_of(text) + compared(text) if read else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from exporter.demo import SyntheticCircleCI
 from exporter.demo.access import carries
@@ -18,29 +20,40 @@ from tests.circleci.bucket import TokenBucket
 from tests.circleci.faults import Fault, Faults
 from tests.circleci.kinds import SILENT
 from tests.circleci.pipelines import Pipelines
+from tests.circleci.usage import Exports
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from exporter.demo.model import DemoProject
 
 _LOGGED = 200_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of a request. `at` is Unix seconds of real time, the status 0 where none was sent."""
+    """What is remembered of a request. `at` is Unix seconds of real time, `now` those of its clock; the status is 0
+    where none was sent.
+    """
 
     method: str
     path: str
     query: str
     status: int
     at: float
+    now: float
     token_ok: bool
     host: str | None
     user_agent: str | None
     header_names: tuple[str, ...]
     fault: str | None = None
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
 
 class Circle(SyntheticCircleCI):
@@ -71,6 +84,7 @@ class Circle(SyntheticCircleCI):
         """The faults that another process has set, in this order."""
         self.bucket: TokenBucket | None = None
         self._seen: deque[Seen] = deque(maxlen=_LOGGED)
+        self._watched: list[tuple[re.Pattern[str], Callable[[], None]]] = []
         super().__init__(
             organization
             or Organization(
@@ -87,6 +101,7 @@ class Circle(SyntheticCircleCI):
             tls=tls,
         )
         self.pipelines = Pipelines(self.organization)
+        self.usage: Exports = Exports(self.organization)
 
     # ---- what tests do with it
 
@@ -100,9 +115,24 @@ class Circle(SyntheticCircleCI):
         """What it was asked, oldest first; control requests are left out."""
         return list(self._seen)
 
+    def asked(self, match: str) -> list[Seen]:
+        """What it was asked with this expression in path and query, oldest first."""
+        return [each for each in self.requests if re.search(match, each.target)]
+
+    def when_asked(self, match: str, look: Callable[[], T]) -> list[T]:
+        """What is seen each time that this is asked from now on, once its answer is chosen."""
+        seen: list[T] = []
+        self._watched.append((re.compile(match), lambda: seen.append(look())))
+        return seen
+
     def fail(self, kind: str, match: str = "", **options: Json) -> Fault:
         """Set a fault (see `Faults.add`); `hits` of the result counts how often it was met."""
         return self.faults.add(kind, match, **options)
+
+    def next_answers(self, match: str, *replies: Reply | Callable[[Reply], Reply]) -> None:
+        """Answer what is asked with this expression so, in this order, or with what is made of the good answer."""
+        for reply in replies:
+            self.fail("made", match, times=1, by=reply if callable(reply) else partial(_instead, reply))
 
     def heal(self) -> None:
         """Take all faults and limits away."""
@@ -142,6 +172,7 @@ class Circle(SyntheticCircleCI):
                 request.query,
                 0 if fault and fault.kind in SILENT else reply.status,
                 time.time(),
+                self.clock.now(),
                 token_ok,
                 request.headers.get("host"),
                 request.headers.get("user-agent"),
@@ -149,6 +180,9 @@ class Circle(SyntheticCircleCI):
                 fault.kind if fault else None,
             )
         )
+        for pattern, look in self._watched:
+            if pattern.search(request.target):
+                look()
         for run in fault.runs if fault else ():
             self.organization.add_run(**run)
         for action, given in fault.steps if fault else ():
@@ -162,3 +196,7 @@ class Circle(SyntheticCircleCI):
             return fault.apply(Reply())
         asked = fault.row.before(request) if fault.row.before is not None else request
         return fault.apply(self._reply(asked, token_ok=token_ok))
+
+
+def _instead(reply: Reply, _good: Reply) -> Reply:
+    return reply

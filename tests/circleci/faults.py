@@ -72,7 +72,8 @@ class Faults:
             raise ValueError(f"no fault {kind!r}; there are {', '.join(sorted(KINDS))}")
         fault = Fault(kind, re.compile(match), options, times, after, chance, tuple(runs), tuple(steps))
         try:
-            fault.apply(_SPECIMEN)
+            if fault.row.tried:
+                fault.apply(_SPECIMEN)
         except (TypeError, KeyError) as error:
             raise ValueError(f"fault {kind}: {error}") from None
         with self._lock:

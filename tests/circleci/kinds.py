@@ -139,6 +139,10 @@ def _bad_token(reply: Reply, *, value: Json = 7) -> Reply:
     return edits.put(reply, "next_page_token", value)
 
 
+def _made(reply: Reply, *, by: Callable[[Reply], Reply]) -> Reply:
+    return by(reply)
+
+
 def _delivered(delivery: str, *options: str) -> Callable[..., Reply]:
     """Make a fault of the wire: see `DELIVERIES` for the options."""
 
@@ -166,11 +170,14 @@ class FaultKind:
     """The answer is the fault's own: neither token nor path is looked at."""
     holds: bool = False
     """The answer is held back until the fault is released."""
+    tried: bool = True
+    """Whether it is tried on a specimen when it is set."""
 
 
 KINDS: dict[str, FaultKind] = {
     "as_is": FaultKind(lambda reply: reply),
     "hold": FaultKind(lambda reply: reply, holds=True),
+    "made": FaultKind(_made, tried=False),  # by a function of the test, in its process
     # Error answers
     "status": FaultKind(_status, replaces=True),
     "throttle": FaultKind(_throttle, replaces=True),

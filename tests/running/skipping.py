@@ -25,9 +25,13 @@ class Skipping(Waiter):
     def clock(self) -> float:
         return time.monotonic() + self.skipped
 
+    def skip(self, seconds: float) -> None:
+        """Leap so far."""
+        self.skipped += seconds
+
     def sleep(self, seconds: float, stop: threading.Event) -> None:
         if not stop.is_set():
-            self.skipped += seconds
+            self.skip(seconds)
 
     def threads(self, most: int) -> Executor:  # noqa: ARG002  none is started
         return _AtOnce()
@@ -50,7 +54,7 @@ class _Leap:
     clock: Skipping
 
     def wait(self, timeout: float) -> None:
-        self.clock.skipped += timeout
+        self.clock.skip(timeout)
 
     def notify(self) -> None:
         """Nobody waits."""

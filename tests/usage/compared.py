@@ -6,18 +6,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from structlog.testing import CapturingLogger
-
 from exporter.formats.deflate import inflate
-from exporter.insights.collectors import PIPELINES
 from exporter.polling.attempt import Clocks
 from exporter.process.sources import parts
 from exporter.usage import UsageExports
 from tests.campaigns.usage.world import written
-from tests.circleci import Circle
 from tests.running.skipping import Skipping
 from tests.running.watching import NOON, SLUG, Watching
-from tests.usage.fake import TOKEN, FakeUsageApi
 from tests.usage.making import DAY, NULL, file, row
 from tests.usage.reading import values
 
@@ -25,24 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.demo.messages import Reply, Request
     from tests.usage.making import Row
 
 MIDNIGHT = NOON // DAY * DAY + DAY
 """The start of the first whole day."""
 HOUR = 3600.0
 COMPARED, COMPARED_DAY = "circleci_exporter_reconciled_job_runs", "circleci_exporter_reconciled_day_timestamp_seconds"
-
-
-class Exporting(Circle):
-    """A CircleCI that has exports as a test sets them."""
-
-    exports: FakeUsageApi
-
-    def _reply(self, request: Request, *, token_ok: bool) -> Reply:
-        if "usage_export_job" in request.path or request.path.endswith("/me/collaborations"):
-            return self.exports._answer(request)
-        return super()._reply(request, token_ok=token_ok)
 
 
 class Compared(Watching):
@@ -55,21 +38,13 @@ class Compared(Watching):
     further = "usage: {organizations: [gh/acme], interval: 1h}\n"
 
     def __init__(self, path: Path, settings: str = "") -> None:
-        if "pipelines:" not in settings:
-            settings = f"pipelines: {{idle_interval: 1m}}, {settings}"
-        self.path, self.settings, self.collectors, self.now = path, settings, PIPELINES, NOON
-        self.circle = Exporting(start=NOON, speed=0, quiet=True, refresh=1, token=TOKEN)
-        self.circle.exports = self.api = FakeUsageApi(lambda: self.now)
-        self.api.files = lambda start, end: [file(self.rows(start, end))]
-        self.api.__enter__()
-        self.circle.start()
+        super().__init__(path, settings)
         self.ids = {slug: self.circle.organization.roster.add(slug).id for slug in self.slugs}
+        self.circle.usage.contents = self.files
         self.hidden: set[str] = set()
         self.late: dict[str, float] = {}
         self.more: list[Row] = []
         self.named: dict[str, str] = {}
-        self.log = CapturingLogger()
-        self.open()
 
     def open(self) -> None:
         """Start the engine and its source, as a restart does."""
@@ -82,10 +57,6 @@ class Compared(Watching):
     def clocks(self) -> Clocks:
         waits = Skipping()
         return Clocks(lambda: self.now, lambda: self.now + waits.skipped, waits)
-
-    def stop(self) -> None:
-        self.circle.stop()
-        self.api.__exit__()
 
     def go_on(self, until: float, every: float = HOUR) -> None:
         """Look at pipelines, and take the steps of the exports, until then."""
@@ -116,6 +87,10 @@ class Compared(Watching):
             pipeline.id, "build", "success", created=at, stopped=over, jobs=given, shown=over + HOUR
         )
         return [job.id for job in self.circle.organization.book.given_jobs(run.id)]
+
+    def files(self, start: float, end: float) -> list[bytes]:
+        """What an export of some days is made of now."""
+        return [file(self.rows(start, end))]
 
     def rows(self, start: float, end: float) -> list[Row]:
         """What an export of some days has now."""
@@ -155,14 +130,14 @@ class Compared(Watching):
             WORKFLOW_FIRST_JOB_QUEUED_AT=written(began),
         )
 
-    def unseen(self, at: float, count: int = 1, **columns: str) -> list[str]:
+    def unseen(self, at: float, count: int = 1, slug: str = SLUG, **columns: str) -> list[str]:
         """Have the exports tell of job runs that CircleCI's API of pipelines never shows; returns their ids."""
         first = 7_000_000 + len(self.more)
         jobs = [
             {"id": row(number)["JOB_ID"], "name": "test", "status": "success", "started": at - 60, "stopped": at}
             for number in range(first, first + count)
         ]
-        self.more += [self.row(job, "build", at - 70, at - 65) | columns for job in jobs]
+        self.more += [self.row(job, "build", at - 70, at - 65, slug) | columns for job in jobs]
         return [str(job["id"]) for job in jobs]
 
     def shown(self) -> dict[str, float]:
@@ -195,4 +170,4 @@ def compared(path: Path, settings: str = "") -> Iterator[Compared]:
         yield running
     finally:
         running.close()
-        running.stop()
+        running.circle.stop()

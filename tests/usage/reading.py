@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,33 +16,30 @@ from exporter.state import StateStore
 from exporter.telemetry import Telemetry
 from exporter.usage import UsageExports
 from tests.running.skipping import Skipping
-from tests.usage.fake import TOKEN, FakeUsageApi
-from tests.usage.making import NOON
+from tests.running.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from exporter.config import Config
+    from tests.circleci import Circle
 
 
-class TestClock(Skipping):
-    """Real time, moved on by the test, and by whoever waits for the limiter."""
+class CircleTime(Skipping):
+    """The time of a synthetic CircleCI, which whoever waits pushes on."""
 
-    __test__ = False
-
-    def __init__(self, now: float = NOON) -> None:
+    def __init__(self, circle: Circle) -> None:
         super().__init__()
-        self._began, self._start = time.monotonic(), now
+        self._circle = circle.clock
 
-    def advance(self, seconds: float) -> None:
-        self.skipped += seconds
+    def skip(self, seconds: float) -> None:
+        self._circle.advance(seconds)
 
-    def monotonic(self) -> float:
-        return self.clock()
+    def clock(self) -> float:
+        return self._circle.now()
 
-    def wall(self) -> float:
-        return self._start + self.monotonic() - self._began
+    monotonic = wall = clock
 
 
 class Log:
@@ -76,21 +72,20 @@ class Exporter:
 
     def __init__(
         self,
-        api: FakeUsageApi,
-        clock: TestClock,
+        circle: Circle,
         state: Path,
         *,
         interval: str = "6h",
         more: str = "",
         ahead: float = 0,
-        slugs: Sequence[str] = (),
-        token: str = TOKEN,
+        slugs: Sequence[str] = ("gh/acme",),
     ) -> None:
-        self.api, self.clock = api, clock
+        """`ahead` is by how much its wall clock is; `more` is more of the configuration."""
+        self.clock = clock = CircleTime(circle)
         self.log, self.telemetry, self.stop = Log(), Telemetry("1", ()), threading.Event()
         text = (
-            f"circleci: {{url: '{api.url}', timeout: 2s}}\nstate: {{path: '{state}'}}\n"
-            f"usage: {{organizations: [{', '.join(slugs or [api.slug])}], interval: {interval}}}\n{more}"
+            f"circleci: {{url: '{circle.url}', timeout: {PATIENCE:g}s}}\nstate: {{path: '{state}'}}\n"
+            f"usage: {{organizations: [{', '.join(slugs)}], interval: {interval}}}\n{more}"
         )
         self.config = parse(text)
         clocks = Clocks(lambda: clock.wall() + ahead, clock.monotonic, clock)
@@ -98,7 +93,7 @@ class Exporter:
         limiter = Limiter(1000, 1000, 4, stop=self.stop, clock=clock.clock, waiter=clock)
         self.client = Client(
             self.config.circleci,
-            partial(TokenSource, environ={"CIRCLECI_TOKEN": token}),
+            partial(TokenSource, environ={"CIRCLECI_TOKEN": circle.token}),
             limiter,
             self.telemetry,
             self.stop,
@@ -126,7 +121,7 @@ class Exporter:
         until = self.clock.monotonic() + seconds
         while (left := until - self.clock.monotonic()) > 0:
             self.organization.step()
-            self.clock.advance(min(self.organization.wait, left))
+            self.clock.skip(min(self.organization.wait, left))
 
     def failures(self, reason: str) -> float:
         """How many failures of a reason were counted."""

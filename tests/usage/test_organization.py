@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.demo.messages import Reply, Request, json_reply, message
+from exporter.demo.messages import Reply
 from exporter.errors import Stopped
 from exporter.insights.questions import Question
-from tests.usage.fake import SECRET, TOKEN, FakeUsageApi
-from tests.usage.making import DAY, NOON, YESTERDAY, file, job_id, on, row
-from tests.usage.reading import Exporter, TestClock, values
+from exporter.usage.identity import COLLABORATIONS
+from tests.circleci import Circle
+from tests.circleci.usage import FILE, LOOK, START
+from tests.usage.making import DAY, NOON, YESTERDAY, file, on, row
+from tests.usage.reading import Exporter, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +35,14 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def clock() -> TestClock:
-    return TestClock()
-
-
-@pytest.fixture
-def api(clock: TestClock) -> Iterator[FakeUsageApi]:
-    with FakeUsageApi(clock.wall) as running:
+def circle() -> Iterator[Circle]:
+    with Circle(start=NOON, speed=0, quiet=True) as running:
         yield running
+
+
+def times(circle: Circle, match: str) -> list[float]:
+    """When something was asked."""
+    return [each.now for each in circle.asked(match)]
 
 
 @pytest.fixture
@@ -46,14 +50,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
-def test_the_first_export_has_the_last_three_full_days_and_its_sums_are_shown(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1), row(2, JOB_BUILD_STATUS="failed", TOTAL_CREDITS="9", COMPUTE_CREDITS="7", DLC_CREDITS="2"))
-    with Exporter(api, clock, path) as exporter:
+def test_the_first_export_has_the_last_three_full_days_and_its_sums_are_shown(circle: Circle, path: Path) -> None:
+    circle.usage.rows(
+        row(1), row(2, JOB_BUILD_STATUS="failed", TOTAL_CREDITS="9", COMPUTE_CREDITS="7", DLC_CREDITS="2")
+    )
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         samples = exporter.samples()
-        assert api.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT)]
+        assert circle.usage.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT)]
         assert samples[CREDITS] == 60
         assert samples[COMPUTE] == 58
         assert samples['circleci_usage_credits_total{kind="dlc",organization="gh/acme"}'] == 2
@@ -71,11 +75,9 @@ def test_the_first_export_has_the_last_three_full_days_and_its_sums_are_shown(
         assert samples[f'circleci_usage_job_memory_max_ratio{{{JOB},workflow="build"}}'] == 0.351
 
 
-def test_new_series_are_at_0_for_a_minute_and_then_all_rise_together(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_new_series_are_at_0_for_a_minute_and_then_all_rise_together(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(30)
         samples = exporter.samples()
         assert samples[CREDITS] == samples[COMPUTE] == 0
@@ -87,12 +89,12 @@ def test_new_series_are_at_0_for_a_minute_and_then_all_rise_together(
         assert exporter.samples()[CREDITS] == exporter.samples()[COMPUTE] == 51
 
 
-def test_a_held_export_stays_at_0_for_its_time_after_a_restart(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_a_held_export_stays_at_0_for_its_time_after_a_restart(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(30)
-    clock.advance(3 * HOUR)
-    with Exporter(api, clock, path) as exporter:
+    circle.clock.advance(3 * HOUR)
+    with Exporter(circle, path) as exporter:
         exporter.run(30)
         assert exporter.samples()[CREDITS] == 0
         assert exporter.samples()[READ_DAY] == MIDNIGHT - 4 * DAY
@@ -101,17 +103,19 @@ def test_a_held_export_stays_at_0_for_its_time_after_a_restart(api: FakeUsageApi
         assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
 
 
-def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.files = lambda start, _end: [
+def test_what_was_shown_never_falls_when_a_day_is_added(circle: Circle, path: Path) -> None:
+    circle.usage.contents = lambda start, _end: [
         file([on(f"2026-11-{day}", day) for day in (23, 24, 25) if start <= MIDNIGHT + DAY])
     ]
-    api.rows(on("2026-11-24", 24))
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(on("2026-11-24", 24))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
-        api.rows(on("2026-11-24", 24), on("2026-11-24", 99), on("2026-11-25", 25), on("2026-11-25", 26, JOB_NAME="new"))
+        circle.usage.rows(
+            on("2026-11-24", 24), on("2026-11-24", 99), on("2026-11-25", 25), on("2026-11-25", 26, JOB_NAME="new")
+        )
         exporter.run(DAY)
-        assert api.windows[-1] == (MIDNIGHT - 3 * DAY, MIDNIGHT + DAY)
+        assert circle.usage.windows[-1] == (MIDNIGHT - 3 * DAY, MIDNIGHT + DAY)
         assert exporter.samples()[CREDITS] == 3 * 51
         assert exporter.samples()[READ_DAY] == MIDNIGHT
     for name in (CREDITS, COMPUTE):
@@ -125,13 +129,11 @@ def test_what_was_shown_never_falls_when_a_day_is_added(api: FakeUsageApi, clock
         assert shown[0] == 0
 
 
-def test_what_was_there_before_an_export_rises_with_its_new_series_and_its_day(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(on("2026-11-24", 24))
-    with Exporter(api, clock, path) as exporter:
+def test_what_was_there_before_an_export_rises_with_its_new_series_and_its_day(circle: Circle, path: Path) -> None:
+    circle.usage.rows(on("2026-11-24", 24))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
-        api.rows(on("2026-11-24", 24), on("2026-11-25", 25), on("2026-11-25", 26, JOB_NAME="new"))
+        circle.usage.rows(on("2026-11-24", 24), on("2026-11-25", 25), on("2026-11-25", 26, JOB_NAME="new"))
         exporter.run(DAY)
         found = [
             (each.get(CREDITS), each.get(CREDITS.replace('"test"', '"new"')), each.get(READ_DAY))
@@ -145,105 +147,99 @@ def test_what_was_there_before_an_export_rises_with_its_new_series_and_its_day(
     ]
 
 
-def test_the_series_of_a_job_without_a_run_for_90_days_go(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
+def test_the_series_of_a_job_without_a_run_for_90_days_go(circle: Circle, path: Path) -> None:
     gone = CREDITS.replace('"test"', '"gone"')
-    api.rows(row(1), row(2, JOB_NAME="gone"))
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1), row(2, JOB_NAME="gone"))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert (exporter.samples()[CREDITS], exporter.samples()[gone]) == (51, 51)
-    clock.advance(100 * DAY)
-    api.rows(on("2027-03-03", 3))
-    with Exporter(api, clock, path, interval="1h") as exporter:
+    circle.clock.advance(100 * DAY)
+    circle.usage.rows(on("2027-03-03", 3))
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(120)
-        assert api.windows[-1] == (MIDNIGHT - 3 * DAY, MIDNIGHT + 28 * DAY)
+        assert circle.usage.windows[-1] == (MIDNIGHT - 3 * DAY, MIDNIGHT + 28 * DAY)
         assert (exporter.samples()[CREDITS], exporter.samples()[gone]) == (102, 51)
         exporter.run(HOUR)
-        assert api.windows[-1][1] == MIDNIGHT + 100 * DAY
+        assert circle.usage.windows[-1][1] == MIDNIGHT + 100 * DAY
         assert exporter.samples()[CREDITS] == 102
         assert not [name for name in exporter.samples() if '"gone"' in name]
         assert exporter.samples()[COMPUTE] == 153
 
 
 def test_what_an_older_state_may_have_counted_already_is_remembered_and_adds_nothing(
-    api: FakeUsageApi, clock: TestClock, path: Path
+    circle: Circle, path: Path
 ) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
     backup = path.with_name("backup.db")
     shutil.copyfile(path, backup)
-    api.rows(row(1), row(2))
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1), row(2))
+    with Exporter(circle, path) as exporter:
         exporter.run(DAY)
         assert exporter.samples()[CREDITS] == 102
     shutil.copyfile(backup, path)
-    with Exporter(api, clock, path) as exporter:
+    with Exporter(circle, path) as exporter:
         assert exporter.samples() == {}
         exporter.run(30)
         assert READ_DAY not in exporter.samples()  # since no day is added
         exporter.run(270)
         assert exporter.samples()[CREDITS] == exporter.samples()[COMPUTE] == 0
         assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
-        api.rows(row(1), row(2), on("2026-11-25", 3))
+        circle.usage.rows(row(1), row(2), on("2026-11-25", 3))
         exporter.run(DAY)
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_once_yesterday_is_read_nothing_is_asked_until_the_next_day(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_once_yesterday_is_read_nothing_is_asked_until_the_next_day(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(11.9 * HOUR)
-        assert len(api.windows) == 1
+        assert len(circle.usage.windows) == 1
         exporter.run(0.2 * HOUR)
-        assert len(api.windows) == 2
+        assert len(circle.usage.windows) == 2
 
 
-def test_an_empty_answer_reads_nothing_and_an_export_starts_every_interval(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    with Exporter(api, clock, path, interval="1h") as exporter:
+def test_an_empty_answer_reads_nothing_and_an_export_starts_every_interval(circle: Circle, path: Path) -> None:
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(2.5 * HOUR)
-        starts = api.asked("POST")
+        starts = times(circle, START)
         assert len(starts) == 3
         assert all(3599 < later - earlier < 3600 + 90 for earlier, later in pairwise(starts))
         assert exporter.samples() == {}
-        api.rows(row(1))
+        circle.usage.rows(row(1))
         exporter.run(HOUR)
         assert exporter.samples()[CREDITS] == 51
         assert exporter.log.told().count("the Usage export is failing") == 0
 
 
-def test_rows_of_an_earlier_day_alone_do_not_read_yesterday(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.rows(on("2026-11-23", 1))
-    with Exporter(api, clock, path, interval="1h") as exporter:
+def test_rows_of_an_earlier_day_alone_do_not_read_yesterday(circle: Circle, path: Path) -> None:
+    circle.usage.rows(on("2026-11-23", 1))
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(1.5 * HOUR)
         assert exporter.samples()[READ_DAY] == MIDNIGHT - 2 * DAY
-        assert api.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT), (MIDNIGHT - 4 * DAY, MIDNIGHT)]
+        assert circle.usage.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT), (MIDNIGHT - 4 * DAY, MIDNIGHT)]
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_a_day_to_come_is_not_read_but_its_rows_count(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.rows(on("2026-11-25", 1))
-    with Exporter(api, clock, path) as exporter:
+def test_a_day_to_come_is_not_read_but_its_rows_count(circle: Circle, path: Path) -> None:
+    circle.usage.rows(on("2026-11-25", 1))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[READ_DAY] == MIDNIGHT - DAY
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_after_a_long_absence_windows_have_31_days_until_all_is_read(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path, interval="1h") as exporter:
+def test_after_a_long_absence_windows_have_31_days_until_all_is_read(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(120)
-    clock.advance(70 * DAY)
-    api.files = lambda _start, _end: []
-    with Exporter(api, clock, path, interval="1h") as exporter:
+    circle.clock.advance(70 * DAY)
+    circle.usage.contents = lambda _start, _end: []
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(3.5 * HOUR)
     begins = MIDNIGHT - 3 * DAY
-    assert api.windows[1:] == [
+    assert circle.usage.windows[1:] == [
         (begins, begins + 31 * DAY),
         (begins + 29 * DAY, begins + 60 * DAY),
         (begins + 58 * DAY, MIDNIGHT + 70 * DAY),
@@ -251,265 +247,235 @@ def test_after_a_long_absence_windows_have_31_days_until_all_is_read(
     ]
 
 
-def test_a_local_clock_that_is_ahead_does_not_ask_for_the_future(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path, ahead=2 * DAY) as exporter:
+def test_a_local_clock_that_is_ahead_does_not_ask_for_the_future(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path, ahead=2 * DAY) as exporter:
         exporter.run(120)
-        assert api.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT)]
+        assert circle.usage.windows == [(MIDNIGHT - 3 * DAY, MIDNIGHT)]
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_an_export_is_looked_at_sooner_than_later(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.states = ["created", *["processing"] * 20]
-    with Exporter(api, clock, path) as exporter:
+def test_an_export_is_looked_at_sooner_than_later(circle: Circle, path: Path) -> None:
+    circle.usage.states = ["created", *["processing"] * 20]
+    with Exporter(circle, path) as exporter:
         exporter.run(0.7 * HOUR)
-    start = api.asked("POST")[0]
-    looks = [at - start for at in api.asked("GET")]
+    start = times(circle, START)[0]
+    looks = [at - start for at in times(circle, LOOK)]
     assert [round(look / 5) * 5 for look in looks] == [5, 20, 60, 180, 600, 1200, 1800, 2400]
 
 
 def test_an_export_under_way_is_looked_at_at_once_after_a_restart_and_no_other_is_started(
-    api: FakeUsageApi, clock: TestClock, path: Path
+    circle: Circle, path: Path
 ) -> None:
-    api.rows(row(1))
-    api.states = ["processing", "processing"]
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1))
+    circle.usage.states = ["processing", "processing"]
+    with Exporter(circle, path) as exporter:
         exporter.run(30)
-        assert len(api.asked("GET")) == 2
-    with Exporter(api, clock, path) as exporter:
+        assert len(circle.asked(LOOK)) == 2
+    with Exporter(circle, path) as exporter:
         exporter.run(1)
-        assert len(api.asked("GET")) == 3
+        assert len(circle.asked(LOOK)) == 3
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
-    assert len(api.windows) == 1
+    assert len(circle.usage.windows) == 1
 
 
-def test_no_hour_has_more_than_nine_starts_or_looks_whatever_is_restarted(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.states = ["processing"] * 500
+def test_no_hour_has_more_than_nine_starts_or_looks_whatever_is_restarted(circle: Circle, path: Path) -> None:
+    circle.usage.states = ["processing"] * 500
     for _ in range(40):
-        with Exporter(api, clock, path, interval="1s") as exporter:
+        with Exporter(circle, path, interval="1s") as exporter:
             exporter.run(150)
-    looks = api.asked("GET")
+    looks = times(circle, LOOK)
     assert max(sum(at <= other < at + 3600 for other in looks) for at in looks) == 9
-    api.states = ["failed"] * 500
+    circle.usage.states = ["failed"] * 500
     for _ in range(40):
-        with Exporter(api, clock, path, interval="1s") as exporter:
+        with Exporter(circle, path, interval="1s") as exporter:
             exporter.run(150)
-    starts = api.asked("POST")
+    starts = times(circle, START)
     assert max(sum(at <= other < at + 3600 for other in starts) for at in starts) == 9
 
 
 def test_a_429_holds_back_the_organization_for_the_time_that_it_names_also_over_a_restart(
-    api: FakeUsageApi, clock: TestClock, path: Path
+    circle: Circle, path: Path
 ) -> None:
-    api.rows(row(1))
-    api.replies = [("POST", message(429, "slow down").header("Retry-After", "1800"))]
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1))
+    circle.fail("throttle", START, times=1, retry_after=1800)
+    with Exporter(circle, path) as exporter:
         exporter.run(600)
         assert exporter.failures("throttled") == 1
-        assert len(api.asked("POST")) == 1
-    with Exporter(api, clock, path) as exporter:
+        assert len(circle.asked(START)) == 1
+    with Exporter(circle, path) as exporter:
         exporter.run(1000)
-        assert len(api.asked("POST")) == 1
+        assert len(circle.asked(START)) == 1
         exporter.run(400)
-        assert len(api.asked("POST")) == 2
+        assert len(circle.asked(START)) == 2
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_a_429_for_a_look_holds_back_the_next_look(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.rows(row(1))
-    api.replies = [("GET /api/v2/organizations", message(429, "slow down").header("Retry-After", "1800"))]
-    with Exporter(api, clock, path) as exporter:
+def test_a_429_for_a_look_holds_back_the_next_look(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    circle.fail("throttle", LOOK, times=1, retry_after=1800)
+    with Exporter(circle, path) as exporter:
         exporter.run(1700)
-        assert len(api.asked("GET")) == 1
+        assert len(circle.asked(LOOK)) == 1
         assert exporter.failures("throttled") == 1
         exporter.run(300)
         assert exporter.samples()[CREDITS] == 51
-        assert len(api.asked("POST")) == 1
+        assert len(circle.asked(START)) == 1
 
 
-def test_a_stop_ends_the_reading_of_an_export_and_nothing_of_it_counts(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_a_stop_ends_the_reading_of_an_export_and_nothing_of_it_counts(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(4)
 
-        def stopped(_request: Request) -> Reply:
-            exporter.stop.set()
-            return Reply(200, file([row(1)]))
-
-        api.replies = [("GET /files/", stopped)]
+        circle.when_asked(FILE, exporter.stop.set)
         with pytest.raises(Stopped):
             exporter.run(60)
-    api.replies = []
-    with Exporter(api, clock, path) as exporter:
+    with Exporter(circle, path) as exporter:
         assert exporter.samples() == {}
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_a_start_that_fails_is_made_again_after_an_interval_and_not_before(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    api.replies = [("POST", message(503, "no"))]
-    with Exporter(api, clock, path, interval="2h") as exporter:
+def test_a_start_that_fails_is_made_again_after_an_interval_and_not_before(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    circle.fail("unavailable", START, times=1)
+    with Exporter(circle, path, interval="2h") as exporter:
         exporter.run(1.9 * HOUR)
-        assert len(api.asked("POST")) == 1
+        assert len(circle.asked(START)) == 1
         assert exporter.failures("server") == 1
         exporter.run(0.3 * HOUR)
-        assert len(api.asked("POST")) == 2
+        assert len(circle.asked(START)) == 2
         assert exporter.samples()[CREDITS] == 51
         assert exporter.log.told().count("the Usage export recovered") == 1
 
 
 @pytest.mark.parametrize(
-    ("reply", "state", "reason"),
-    [(message(404, "Usage export not found."), "", "not_found"), (None, "failed", "server")],
+    ("fault", "states", "reason"),
+    [("not_found", [], "not_found"), ("as_is", ["failed"], "server")],
 )
-def test_an_export_that_fails_or_is_unknown_is_replaced_after_an_interval(  # noqa: PLR0917  cases and fixtures
-    api: FakeUsageApi, clock: TestClock, path: Path, reply: Reply | None, state: str, reason: str
+def test_an_export_that_fails_or_is_unknown_is_replaced_after_an_interval(
+    circle: Circle, path: Path, fault: str, states: list[str], reason: str
 ) -> None:
-    api.rows(row(1))
-    api.states = [state] if state else []
-    api.replies = [("GET /api/v2/organizations", reply)] if reply else []
-    with Exporter(api, clock, path, interval="2h") as exporter:
+    circle.usage.rows(row(1))
+    circle.usage.states = [*states]
+    circle.fail(fault, LOOK, times=1)
+    with Exporter(circle, path, interval="2h") as exporter:
         exporter.run(1.9 * HOUR)
-        assert len(api.asked("POST")) == 1
+        assert len(circle.asked(START)) == 1
         assert exporter.failures(reason) == 1
         exporter.run(0.3 * HOUR)
-        assert len(api.asked("POST")) == 2
+        assert len(circle.asked(START)) == 2
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_an_export_that_is_not_ready_after_five_hours_is_given_up(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.states = ["processing"] * 100
-    with Exporter(api, clock, path, interval="1h") as exporter:
+def test_an_export_that_is_not_ready_after_five_hours_is_given_up(circle: Circle, path: Path) -> None:
+    circle.usage.states = ["processing"] * 100
+    with Exporter(circle, path, interval="1h") as exporter:
         exporter.run(4.9 * HOUR)
-        assert len(api.asked("POST")) == 1
+        assert len(circle.asked(START)) == 1
         exporter.run(1.5 * HOUR)
         assert exporter.failures("deadline") == 1
-        assert len(api.asked("POST")) == 2
+        assert len(circle.asked(START)) == 2
 
 
-def test_a_look_that_fails_costs_nothing_but_the_time_until_the_next(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    look = "GET /api/v2/organizations"
-    api.replies = [
-        (look, message(500, "no")),
-        (look, json_reply(["no", "object"])),
-        (look, json_reply({"state": "odd"})),
-        (look, json_reply({"state": ["completed"]})),
-    ]
-    with Exporter(api, clock, path) as exporter:
+def test_a_look_that_fails_costs_nothing_but_the_time_until_the_next(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    circle.fail("server_error", LOOK, times=1)
+    circle.fail("body", LOOK, times=1, text='["no", "object"]')
+    circle.fail("put", LOOK, times=1, path="state", value="odd")
+    circle.fail("put", LOOK, times=1, path="state", value=["completed"])
+    with Exporter(circle, path) as exporter:
         exporter.run(900)
-        start = api.asked("POST")[0]
-        assert [round((at - start) / 5) * 5 for at in api.asked("GET")] == [5, 20, 60, 180, 600]
+        start = times(circle, START)[0]
+        assert [round((at - start) / 5) * 5 for at in times(circle, LOOK)] == [5, 20, 60, 180, 600]
         assert exporter.failures("server") == 1
         assert exporter.failures("payload") == 3
-        assert len(api.windows) == 1
+        assert len(circle.usage.windows) == 1
         assert exporter.samples()[CREDITS] == 51
 
 
-def test_a_completed_export_without_files_is_a_success(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    with Exporter(api, clock, path) as exporter:
+def test_a_completed_export_without_files_is_a_success(circle: Circle, path: Path) -> None:
+    with Exporter(circle, path) as exporter:
         exporter.run(60)
         assert ("info", "Usage export read", {"organization": "gh/acme", "rows": 0, "day": None}) in exporter.log.events
         assert [event for level, event, _ in exporter.log.events if level == "warning"] == []
 
 
-def test_a_job_in_several_exports_adds_once_with_its_first_final_row(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
+def test_a_job_in_several_exports_adds_once_with_its_first_final_row(circle: Circle, path: Path) -> None:
     under_way = row(1, JOB_BUILD_STATUS="running", TOTAL_CREDITS="5", JOB_RUN_STOPPED_AT=r"\N")
-    api.rows(under_way, row(2), row(2, TOTAL_CREDITS="1000"))
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(under_way, row(2), row(2, TOTAL_CREDITS="1000"))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
-        api.rows(
+        circle.usage.rows(
             row(1, TOTAL_CREDITS="70"), row(1, TOTAL_CREDITS="3"), row(2, TOTAL_CREDITS="900"), on("2026-11-25", 3)
         )
         exporter.run(DAY)
         assert exporter.samples()[CREDITS] == 51 + 70 + 51
 
 
-def test_ids_are_kept_until_no_export_can_have_them(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
+def test_ids_are_kept_until_no_export_can_have_them(circle: Circle, path: Path) -> None:
     days = [f"2026-11-{day}" for day in (22, 23, 24)]
-    api.rows(*(on(day, number) for number, day in enumerate(days)))
+    circle.usage.rows(*(on(day, number) for number, day in enumerate(days)))
     kept = []
-    with Exporter(api, clock, path) as exporter:
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         for later in range(25, 29):
-            api.rows(on(f"2026-11-{later}", later))
+            circle.usage.rows(on(f"2026-11-{later}", later))
             exporter.run(DAY)
             [(number,)] = exporter.state.usage._connection.execute("SELECT count(*) FROM usage_job")
             kept.append(number)
     assert kept == [3, 3, 3, 3]
 
 
-def test_files_are_read_in_their_order_and_gzip_members_are_one_file(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
+def test_files_are_read_in_their_order_and_gzip_members_are_one_file(circle: Circle, path: Path) -> None:
     text = gzip.decompress(file([row(1), row(2), row(3)]))
     members = gzip.compress(text[:700]) + gzip.compress(text[700:]) + b"\0" * 512
-    api.files = lambda _start, _end: [file([row(4)]), members, gzip.decompress(file([row(5)]))]
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.contents = lambda _start, _end: [file([row(4)]), members, gzip.decompress(file([row(5)]))]
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 5 * 51
-        assert [part for _, part in api.served] == [0, 1, 2]
+        assert [each.path[-8] for each in circle.asked(FILE)] == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", ""])
-def test_content_encoding_may_be_said_or_not(api: FakeUsageApi, clock: TestClock, path: Path, encoding: str) -> None:
-    api.rows(row(1))
+def test_content_encoding_may_be_said_or_not(circle: Circle, path: Path, encoding: str) -> None:
+    circle.usage.rows(row(1))
     headers = (("Content-Type", "text/csv"), *((("Content-Encoding", encoding),) if encoding else ()))
-    api.replies = [("GET /files/", Reply(200, file([row(1), row(2)]), headers))]
-    with Exporter(api, clock, path) as exporter:
+    circle.next_answers(FILE, Reply(200, file([row(1), row(2)]), headers))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 2 * 51
 
 
-def cut_at_a_row(content: bytes) -> bytes:
+def cut_at_a_row(reply: Reply) -> Reply:
     """A file of whole rows, the end of whose gzip is missing."""
-    return gzip.compress(gzip.decompress(content))[:-8]
+    return replace(reply, body=gzip.compress(gzip.decompress(reply.body))[:-8])
 
 
-def test_a_file_cut_at_the_end_of_a_row_is_asked_for_again_at_the_same_url(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    whole = file([row(1), row(2)])
-    api.files = lambda _start, _end: [whole]
-    api.replies = [("GET /files/", Reply(200, cut_at_a_row(whole)))]
-    with Exporter(api, clock, path) as exporter:
+def test_a_file_cut_at_the_end_of_a_row_is_asked_for_again_at_the_same_url(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1), row(2))
+    circle.next_answers(FILE, cut_at_a_row)
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.failures("truncated") == 1
         assert exporter.samples()[CREDITS] == 2 * 51
-    asked = [request.target for _, request in api.requests if request.path.startswith("/files/")]
+    asked = [each.target for each in circle.asked(FILE)]
     assert len(asked) == 2
     assert len(set(asked)) == 1
 
 
-def test_a_file_cut_three_times_is_asked_for_at_a_new_url_by_the_next_look(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    whole = file([row(1), row(2)])
-    api.files = lambda _start, _end: [file([row(3)]), whole]
-    api.replies = [("GET /files/" + job_id(1001) + "/1", Reply(200, cut_at_a_row(whole)))] * 3
-    with Exporter(api, clock, path) as exporter:
+def test_a_file_cut_three_times_is_asked_for_at_a_new_url_by_the_next_look(circle: Circle, path: Path) -> None:
+    circle.usage.contents = lambda _start, _end: [file([row(3)]), file([row(1), row(2)])]
+    circle.next_answers("/part-1", *[cut_at_a_row] * 3)
+    with Exporter(circle, path) as exporter:
         exporter.run(130)
         assert exporter.failures("truncated") == 3
-        assert len(api.asked("GET")) == 2
+        assert len(circle.asked(LOOK)) == 2
         assert exporter.samples()[CREDITS] == 3 * 51
-    targets = {request.target for _, request in api.requests if request.path.endswith("/1")}
+    targets = {each.target for each in circle.asked("/part-1")}
     assert len(targets) == 2
 
 
@@ -537,27 +503,26 @@ DAMAGED = Reply(200, b"\x1f\x8b\x08\x00" + b"damage" * 100)
     ids=["html", "a long line", "xml", "redirect", "damaged", "empty", "a part", "503", "404"],
 )
 def test_another_failure_of_a_download_is_counted_and_the_next_look_has_a_new_url(
-    api: FakeUsageApi, clock: TestClock, path: Path, reply: Reply, reason: str
+    circle: Circle, path: Path, reply: Reply, reason: str
 ) -> None:
-    api.rows(row(1))
-    api.replies = [("GET /files/", reply)]
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.rows(row(1))
+    circle.next_answers(FILE, reply)
+    with Exporter(circle, path) as exporter:
         exporter.telemetry.api_up(True)
         exporter.run(90)
         assert exporter.failures(reason) == 1
         assert exporter.telemetry.up.value == 1
         exporter.run(60)
         assert exporter.samples()[CREDITS] == 51
-        assert len(api.asked("POST")) == 1
-    targets = [request.target for _, request in api.requests if request.path.startswith("/files/")]
+        assert len(circle.asked(START)) == 1
+    targets = [each.target for each in circle.asked(FILE)]
     assert len(set(targets)) == len(targets) == 2
 
 
-def test_the_url_stands_in_no_log_error_page_metric_or_state(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    whole = file([row(1)])
-    api.files = lambda _start, _end: [whole]
-    api.replies = [("GET /files/", reply) for reply in (HTML, XML, ELSEWHERE, DAMAGED, Reply(200, cut_at_a_row(whole)))]
-    with Exporter(api, clock, path) as exporter:
+def test_the_url_stands_in_no_log_error_page_metric_or_state(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    circle.next_answers(FILE, HTML, XML, ELSEWHERE, DAMAGED, cut_at_a_row)
+    with Exporter(circle, path) as exporter:
         exporter.run(3000)
         assert exporter.samples()[CREDITS] == 51
         told = repr(exporter.log.events)
@@ -565,73 +530,68 @@ def test_the_url_stands_in_no_log_error_page_metric_or_state(api: FakeUsageApi, 
         shown = exporter.text() + exporter.telemetry.render(openmetrics=True).decode()
         assert 'endpoint="usage file"' in shown
     stored = b"".join(each.read_bytes() for each in path.parent.iterdir())
-    for secret in (SECRET, TOKEN):
+    assert len(circle.usage.signatures) == 5  # what was cut was asked for again at the same URL
+    for secret in (*circle.usage.signatures, circle.token):
         assert secret not in told + shown
         assert secret.encode() not in stored
 
 
-def test_the_id_of_an_organization_is_kept(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_the_id_of_an_organization_is_kept(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
-    api.collaborations = []
-    clock.advance(DAY)
-    api.rows(on("2026-11-25", 2))
-    with Exporter(api, clock, path) as exporter:
-        exporter.client.fetch(Question("usage", "/me/collaborations", "gh/acme"), deadline=clock.monotonic() + 60)
+    circle.fail("body", COLLABORATIONS, text="[]")
+    circle.clock.advance(DAY)
+    circle.usage.rows(on("2026-11-25", 2))
+    with Exporter(circle, path) as exporter:
+        question = Question("usage", COLLABORATIONS, "gh/acme")
+        exporter.client.fetch(question, deadline=exporter.clock.monotonic() + 60)
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 2 * 51
 
 
-def test_an_organization_that_the_user_does_not_list_is_found_by_a_polled_project(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    api.collaborations = [{"id": "x", "slug": 5}, None, {"id": None, "slug": "gh/acme"}]
-    project = json_reply({"slug": "gh/acme/shop", "organization_id": api.ident})
-    api.replies = [("GET /api/v2/project/gh/acme/shop", project)]
-    with Exporter(api, clock, path, more="projects: [gh/acme/shop]") as exporter:
+def test_an_organization_that_the_user_does_not_list_is_found_by_a_polled_project(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    listed = [{"id": "x", "slug": 5}, None, {"id": None, "slug": "gh/acme"}]
+    circle.fail("body", COLLABORATIONS, text=json.dumps(listed))
+    with Exporter(circle, path, more="projects: [gh/acme/web]") as exporter:
         exporter.run(120)
         assert exporter.samples()[CREDITS] == 51
         assert [exporter.unread(field) for field in ("slug", "id", "organization_id")] == [2, 1, 0]
 
 
-def test_an_unknown_organization_is_counted_and_asked_for_again(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.collaborations = []
-    with Exporter(api, clock, path) as exporter:
+def test_an_unknown_organization_is_counted_and_asked_for_again(circle: Circle, path: Path) -> None:
+    circle.fail("body", COLLABORATIONS, text="[]")
+    with Exporter(circle, path) as exporter:
         exporter.run(70)
         assert exporter.failures("not_found") == 3
         assert exporter.log.told().count("the Usage export is failing") == 1
-        assert api.asked("POST") == []
+        assert circle.asked(START) == []
 
 
-def test_other_buckets_begin_the_histogram_anew_and_nothing_else(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
+def test_other_buckets_begin_the_histogram_anew_and_nothing_else(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
     queue = 'circleci_usage_job_queue_seconds_count{project="gh/acme/shop",resource_class="medium"}'
-    with Exporter(api, clock, path) as exporter:
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         assert exporter.samples()[queue] == 1
     other = "defaults: {pipelines: {wait_buckets: [2s, 4s]}}"
-    with Exporter(api, clock, path, more=other) as exporter:
+    with Exporter(circle, path, more=other) as exporter:
         exporter.run(120)
         assert queue not in exporter.samples()
         assert exporter.samples()[CREDITS] == 51
-        api.rows(on("2026-11-25", 2))
+        circle.usage.rows(on("2026-11-25", 2))
         exporter.run(DAY)
         assert exporter.samples()[queue] == 1
         assert exporter.samples()[CREDITS] == 2 * 51
 
 
 def test_columns_are_found_by_name_in_any_case_and_order_and_missing_ones_are_counted(
-    api: FakeUsageApi, clock: TestClock, path: Path
+    circle: Circle, path: Path
 ) -> None:
     columns = ("total_credits", "Job_Build_Status", "something_new", "job_id", "JOB_RUN_DATE", "job_name")
-    api.files = lambda _start, _end: [file([row(1)], columns)]
-    with Exporter(api, clock, path) as exporter:
+    circle.usage.contents = lambda _start, _end: [file([row(1)], columns)]
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
         labels = 'job_name="test",project="none",resource_class="none",workflow="none"'
         assert exporter.samples()[f"circleci_usage_job_credits_total{{{labels}}}"] == 51
@@ -639,20 +599,18 @@ def test_columns_are_found_by_name_in_any_case_and_order_and_missing_ones_are_co
         assert exporter.unread("TOTAL_CREDITS") == 0
 
 
-def test_a_state_that_cannot_be_written_starts_nothing(api: FakeUsageApi, clock: TestClock, path: Path) -> None:
-    with Exporter(api, clock, path) as exporter:
+def test_a_state_that_cannot_be_written_starts_nothing(circle: Circle, path: Path) -> None:
+    with Exporter(circle, path) as exporter:
         exporter.run(0.01)
         exporter.state.usage._access.connection.execute("PRAGMA query_only = ON")
         exporter.run(100)
         assert exporter.failures("state") > 0
-        assert len(api.asked("POST")) <= 1
+        assert len(circle.asked(START)) <= 1
 
 
-def test_the_state_has_no_more_than_counters_ids_and_how_far_it_is(
-    api: FakeUsageApi, clock: TestClock, path: Path
-) -> None:
-    api.rows(row(1))
-    with Exporter(api, clock, path) as exporter:
+def test_the_state_has_no_more_than_counters_ids_and_how_far_it_is(circle: Circle, path: Path) -> None:
+    circle.usage.rows(row(1))
+    with Exporter(circle, path) as exporter:
         exporter.run(120)
     with closing(sqlite3.connect(path)) as file_:
         (facts,) = file_.execute("SELECT facts FROM usage_organization").fetchone()

@@ -59,6 +59,20 @@ class UsageExports:
         """Tell whether a path is one of an export."""
         return _PATH.fullmatch(path) is not None
 
+    def state(self, export: Export) -> str:
+        """How far an export is."""
+        age = self._organization.clock.now() - export.started_at
+        return "created" if age < CREATED_FOR else "processing" if age < READY_AFTER else "completed"
+
+    def files(self, export: Export) -> list[bytes]:
+        """What an export has, as it is made; without rows there are no files."""
+        at = export.started_at + READY_AFTER
+        rows = usage_rows(self._organization, export.owner, export.start, export.end, at)
+        return [
+            gzip.compress("".join(csv_lines(rows[first : first + ROWS_A_FILE])).encode(), 6, mtime=0)
+            for first in range(0, len(rows), ROWS_A_FILE)
+        ]
+
     def respond(self, request: Request) -> Reply:
         """Answer a request with a good token: POST starts an export, GET looks at one."""
         try:
@@ -69,7 +83,7 @@ class UsageExports:
     def download(self, request: Request) -> Reply:
         """Answer a request for a file, as a store of objects does: errors are XML, and a token is one too many."""
         matched = _FILE.fullmatch(request.target)
-        if {"authorization", "circle-token"} & request.headers.keys():
+        if {"authorization", "circle-token", "cookie"} & request.headers.keys():
             return _xml(400, "InvalidArgument")
         export = self._exports.get(matched[1]) if matched else None
         if matched is None or export is None or matched[4] != _signature(export, int(matched[2]), int(matched[3])):
@@ -123,27 +137,21 @@ class UsageExports:
         export = self._exports.get(ident)
         if export is None or export.owner != owner:
             raise Refused(404, "Usage export not found.")
-        now = self._organization.clock.now()
-        if now < export.started_at + READY_AFTER:
-            state = "created" if now < export.started_at + CREATED_FOR else "processing"
+        state = self.state(export)
+        if state != "completed":
             return {**_document(export), "state": state, "download_urls": None}
-        expires = int(now + URL_LASTS)
+        expires = int(self._organization.clock.now() + URL_LASTS)
         urls = [
             f"{origin}{FILES}{ident}/part-{part}.csv.gz?expires={expires}&signature={_signature(export, part, expires)}"
             for part in range(len(self._made(export)))
         ]
-        return {**_document(export), "state": "completed", "download_urls": urls or None}
+        return {**_document(export), "state": state, "download_urls": urls or None}
 
     def _made(self, export: Export) -> list[bytes]:
-        """The files of an export; without rows there are none."""
+        """The files of an export, made once."""
         with self._lock:
             if export.id not in self._files:
-                at = export.started_at + READY_AFTER
-                rows = usage_rows(self._organization, export.owner, export.start, export.end, at)
-                self._files[export.id] = [
-                    gzip.compress("".join(csv_lines(rows[first : first + ROWS_A_FILE])).encode(), 6, mtime=0)
-                    for first in range(0, len(rows), ROWS_A_FILE)
-                ]
+                self._files[export.id] = self.files(export)
             return self._files[export.id]
 
 

@@ -1,75 +1,85 @@
-"""An exporter's Usage exports as a process of their own, on a clock that runs fast; a campaign kills it.
+"""An exporter's Usage exports as a process of their own, which ends where it is told to die, or when all days are read.
 
-`python -m tests.campaigns.usage.process URL STATE START_REAL START SPEED`: what is shown goes to standard output, one
-line of JSON at each publication.
+`python -m tests.campaigns.usage.process FOLDER URL TOKEN GOAL DIES`: what is shown goes to a file of the
+folder, one line of JSON at each publication. Time is that of the campaign, and passes while this process waits.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
+import os
+import signal
+import struct
 import sys
-import threading
-import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from exporter.client import Waiter
+from exporter.demo.clock import Clock
 from tests.usage.reading import Exporter, values
 
+if TYPE_CHECKING:
+    from tests.circleci import Circle
 
-class FastClock(Waiter):
-    """Time that stands still up to a common moment and then runs `speed` times as fast, the same in every process."""
-
-    def __init__(self, real: float, start: float, speed: float) -> None:
-        self._real, self._start, self._speed = real, start, speed
-
-    def wall(self) -> float:
-        return self._start + max(0.0, time.time() - self._real) * self._speed
-
-    clock = monotonic = wall
-
-    def advance(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock, at most a tenth of a real one."""
-        time.sleep(min(seconds / self._speed, 0.1))
+READ_DAY = 'circleci_usage_day_timestamp_seconds{organization="gh/acme"}'
+AT_ZERO, RISEN = "at 0", "risen"
 
 
-class Address:
+class SharedClock(Clock):
+    """The time of several processes: it stands in a file, and passes as any of them says."""
+
+    def __init__(self, file: Path, start: float | None = None) -> None:
+        super().__init__(0.0, 0.0)
+        if start is not None:
+            file.write_bytes(struct.pack("d", start))
+        with file.open("r+b") as opened:
+            self._memory = mmap.mmap(opened.fileno(), 8)
+
+    def now(self) -> float:
+        return float(struct.unpack("d", self._memory[:8])[0])
+
+    def advance(self, seconds: float) -> float:
+        self._memory[:8] = struct.pack("d", self.now() + seconds)
+        return self.now()
+
+
+@dataclass
+class Distant:
     """What an exporter has to know of CircleCI."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.slug = url, "gh/acme"
+    url: str
+    token: str
+    clock: SharedClock
 
 
-class Told(Exporter):
-    """Tells of every publication."""
+class Mortal(Exporter):
+    """Tells of every publication, and dies of one that has all that is new at 0, or of one in which it has risen."""
+
+    def __init__(self, folder: Path, circle: Distant, dies: str) -> None:
+        self._dies, self._told = dies, (folder / "shown").open("a")
+        self.read = 0.0
+        """The newest day that is shown."""
+        super().__init__(cast("Circle", circle), folder / "state.db", interval="1h")
 
     def _published(self) -> None:
-        sys.stdout.write(json.dumps(values(self.text())) + "\n")
-        sys.stdout.flush()
+        found = values(self.text())
+        self._told.write(json.dumps(found) + "\n")
+        self._told.flush()
+        self.read = found.get(READ_DAY, 0.0)
+        if self._dies == (AT_ZERO if self.organization._cells.held else RISEN):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
-    """Run until killed."""
-    url, state, real, start, speed = sys.argv[1:]
-    clock: Any = FastClock(float(real), float(start), float(speed))
-    api: Any = Address(url)
-    with Told(api, clock, Path(state), interval="1h") as exporter:
-        threading.Thread(target=_log, args=(exporter,), daemon=True).start()
-        sys.stdout.write("{}\n")
-        sys.stdout.flush()
-        while True:
+    """Run until a day is read."""
+    folder, url, token, goal, dies = sys.argv[1:]
+    circle = Distant(url, token, SharedClock(Path(folder) / "clock"))
+    with Mortal(Path(folder), circle, dies) as exporter:
+        while exporter.read < float(goal):
             exporter.organization.step()
-            clock.advance(exporter.organization.wait)
-
-
-def _log(exporter: Exporter) -> None:
-    """What is logged, to standard error."""
-    told = 0
-    while True:
-        time.sleep(0.05)
-        for event in exporter.log.events[told:]:
-            sys.stderr.write(f"{event}\n")
-            told += 1
+            exporter.clock.skip(exporter.organization.wait)
+        print(*exporter.log.events, sep="\n", file=sys.stderr)  # noqa: T201  for whoever looks at a failure
 
 
 if __name__ == "__main__":

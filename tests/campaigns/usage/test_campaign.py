@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.campaigns.effort import effort
 from tests.campaigns.usage.campaign import Campaign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.timeout(600)
-def test_every_job_run_adds_once_whatever_its_rows_are_like_and_whenever_the_process_dies(tmp_path: Path) -> None:
-    with Campaign(tmp_path, seed=20_261_125, days=4, a_day=1500, speed=9_600) as campaign:
-        campaign.run(kills=7, timeout=540)
-        assert campaign.api.windows[0][0] == campaign.world.start
-        assert campaign.shown[-1].items() >= campaign.world.truth().items()
-        assert falls(campaign.shown) == []
+@pytest.mark.timeout(effort(300, 1800))
+def test_every_job_run_adds_once_whatever_its_rows_are_like_and_wherever_the_process_dies(tmp_path: Path) -> None:
+    days, a_day, deaths = effort(4, 16), effort(700, 3000), effort(9, 40)
+    with Campaign(tmp_path, seed=20_261_125, days=days, a_day=a_day) as campaign:
+        campaign.run(deaths)
+        shown = campaign.shown
+        assert campaign.circle.usage.windows[0][0] == campaign.world.start
+        assert shown[-1].items() >= campaign.world.truth().items()
+        assert falls(shown) == []
         assert campaign.secrets_left() == []
+        assert campaign.inside > 0
+        print(campaign.deaths, campaign.inside)  # noqa: T201  what was drawn
 
 
 def falls(shown: list[dict[str, float]]) -> list[str]:
