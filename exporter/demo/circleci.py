@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from exporter.demo.access import carries
 from exporter.demo.messages import Reply, Request, message
 from exporter.demo.routes import respond
+from exporter.demo.runners import PREFIX, Runners
 from exporter.demo.server import Server
 from exporter.demo.usage.exports import FILES, UsageExports
 
@@ -41,7 +42,7 @@ class SyntheticCircleCI:
         self.tokens = frozenset({token})
         self._cache: dict[tuple[str, str], tuple[object, Reply]] = {}
         self._lock = threading.Lock()
-        self.usage = UsageExports(organization)
+        self.usage, self.runners = UsageExports(organization), Runners(organization)
         self.server = Server(self.answer, port, tls)
         self.url = self.server.url
 
@@ -77,6 +78,8 @@ class SyntheticCircleCI:
             return self.usage.download(request)
         if token_ok and self.usage.answers(request.path):
             return self.usage.respond(request)
+        if token_ok and request.path.startswith(PREFIX):
+            return self.runners.respond(request)
         return self._cached(request) if token_ok else message(401, "Invalid token provided.")
 
     def _cached(self, request: Request) -> Reply:

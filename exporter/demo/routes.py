@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from exporter.demo import bodies, insights, runners, summaries
+from exporter.demo import bodies, insights, summaries
 from exporter.demo.bodies import Call
 from exporter.demo.messages import API, Refused, Reply, Request, json_reply
 from exporter.demo.paging import AGGREGATES, RUNS, page
@@ -141,8 +141,6 @@ def find(request: Request) -> tuple[Route, list[str]]:
 
 def respond(organization: Organization, request: Request) -> tuple[Reply, bool]:
     """Answer a request with a good token; also say whether the answer holds until the next aggregation."""
-    if request.path.startswith(runners.PREFIX):
-        return runners.respond(organization, request), False
     try:
         route, named = find(request)
         query = Query(request.query, route.parameters)

@@ -43,34 +43,46 @@ CLASSES = (
 VERSIONS = ("3.1.5", "3.1.5", "3.0.9")
 
 
-def respond(organization: Organization, request: Request) -> Reply:
-    """Answer a request below `PREFIX` with a good token, which must stand in Circle-Token."""
-    try:
-        return json_reply(_document(organization, request))
-    except Refused as refusal:
-        return refusal.reply
+class Runners:
+    """The runner API of an organization."""
+
+    def __init__(self, organization: Organization) -> None:
+        self._organization = organization
+
+    def respond(self, request: Request) -> Reply:
+        """Answer a request below `PREFIX` with a good token, which must stand in Circle-Token."""
+        try:
+            return json_reply(self._reply(request))
+        except Refused as refusal:
+            return refusal.reply
+
+    def document(self, path: str, subject: str) -> Json:
+        """What is said on a path of a class or, where the name has no slash, of a namespace. Raises Refused."""
+        chosen = [each for each in CLASSES if subject in {each.name, NAMESPACE_NAME}]
+        if not chosen:
+            raise Refused(404, "Not found")
+        answer, _ = _ROUTES[path]
+        return answer(self._organization, chosen)
+
+    def _reply(self, request: Request) -> Json:
+        if "circle-token" not in request.headers:
+            raise Refused(401, "Invalid token provided.")
+        path = request.path.removeprefix(PREFIX)
+        if path not in _ROUTES:
+            raise Refused(404, "Not Found")
+        if request.method != "GET":
+            raise Refused(405, "Method Not Allowed")
+        return self.document(path, _subject(Query(request.query, _ROUTES[path][1])))
 
 
-def _document(organization: Organization, request: Request) -> Json:
-    if "circle-token" not in request.headers:
-        raise Refused(401, "Invalid token provided.")
-    answer, filters = _ROUTES.get(request.path.removeprefix(PREFIX), (None, ()))
-    if answer is None:
-        raise Refused(404, "Not Found")
-    if request.method != "GET":
-        raise Refused(405, "Method Not Allowed")
-    return answer(organization, _chosen(Query(request.query, filters)))
-
-
-def _chosen(query: Query) -> list[ResourceClass]:
-    """The classes that exactly one filter names. Raises Refused."""
+def _subject(query: Query) -> str:
+    """What exactly one filter names. Raises Refused."""
     namespace, name = query.one(_NAMESPACE), query.one(_CLASS)
     if (namespace is None) == (name is None):
         raise Refused(400, "Exactly one filter is required")
-    chosen = [each for each in CLASSES if name == each.name or namespace == NAMESPACE_NAME]
-    if not chosen:
-        raise Refused(404, "Not found")
-    return chosen
+    if "/" in (namespace or "") or "/" not in (name or "/"):
+        raise Refused(400, "A class has a slash, and a namespace none")
+    return namespace or name or ""
 
 
 def _unclaimed(organization: Organization, chosen: list[ResourceClass]) -> Json:

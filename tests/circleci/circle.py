@@ -20,6 +20,7 @@ from tests.circleci.bucket import TokenBucket
 from tests.circleci.faults import Fault, Faults
 from tests.circleci.kinds import SILENT
 from tests.circleci.pipelines import Pipelines
+from tests.circleci.runners import SetRunners
 from tests.circleci.usage import Exports
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Circle(SyntheticCircleCI):
         )
         self.pipelines = Pipelines(self.organization)
         self.usage: Exports = Exports(self.organization)
+        self.runners: SetRunners = SetRunners(self.organization)
 
     # ---- what tests do with it
 

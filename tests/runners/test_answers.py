@@ -10,7 +10,7 @@ import pytest
 from exporter.errors import PayloadError
 from exporter.runners import questions
 from exporter.runners.answers import read
-from tests.runners.fake import runner
+from tests.circleci.runners import runner
 
 LINUX = "acme/linux"
 NOW = datetime(2026, 11, 20, 9, 0, 30, tzinfo=UTC).timestamp()
