@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from exporter.demo.messages import Reply, Wire, head, length, message
 from exporter.demo.organization import Organization
+from tests.campaigns.events import dies_of
 from tests.campaigns.usage.process import AT_ZERO, RISEN, SharedClock
 from tests.campaigns.usage.world import World
 from tests.circleci import Circle
@@ -73,7 +74,7 @@ class Campaign:
             self._trouble()
             what, how = drawn.pop()
             if what == COMMIT:
-                die(self.folder / "dies", self.random.randint(1, TRANSACTIONS), how)
+                die(dies_of(self.folder), self.random.randint(1, TRANSACTIONS), how)
             elif what != SHOWN:
                 self.circle.next_answers(what, partial(_sent, partial(self._fatal, how)))
             assert self._live(self._end, how if what == SHOWN else ""), f"all is read, and nobody died of {what}"
@@ -100,7 +101,7 @@ class Campaign:
             self._process = process = Process(
                 [sys.executable, "-m", "tests.campaigns.usage.process", *map(str, given)],
                 cwd=ROOT,
-                env={**os.environ, **altered(dies=self.folder / "dies")},
+                env={**os.environ, **altered(dies=dies_of(self.folder))},
                 stderr=log,
                 text=True,
             )

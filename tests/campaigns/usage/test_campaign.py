@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.campaigns.effort import effort
 from tests.campaigns.usage.campaign import Campaign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.timeout(effort(300, 1800))
-def test_every_job_run_adds_once_whatever_its_rows_are_like_and_wherever_the_process_dies(tmp_path: Path) -> None:
-    days, a_day, deaths = effort(4, 16), effort(700, 3000), effort(9, 40)
+@pytest.mark.parametrize(
+    ("days", "a_day", "deaths"),
+    [(4, 700, 9), pytest.param(16, 3000, 40, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
+)
+def test_every_job_run_adds_once_whatever_its_rows_are_like_and_wherever_the_process_dies(
+    tmp_path: Path, days: int, a_day: int, deaths: int
+) -> None:
     with Campaign(tmp_path, seed=20_261_125, days=days, a_day=a_day) as campaign:
         campaign.run(deaths)
         shown = campaign.shown
@@ -24,7 +27,6 @@ def test_every_job_run_adds_once_whatever_its_rows_are_like_and_wherever_the_pro
         assert falls(shown) == []
         assert campaign.secrets_left() == []
         assert campaign.inside > 0
-        print(campaign.deaths, campaign.inside)  # noqa: T201  what was drawn
 
 
 def falls(shown: list[dict[str, float]]) -> list[str]:

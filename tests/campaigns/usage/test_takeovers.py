@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.campaigns.effort import effort
 from tests.campaigns.usage.takeovers import JOB_RUNS, LEASE, SOME, Replicas, falls, leads
 from tests.circleci.usage import FILE, LOOK, START, Gate
 from tests.running.waiting import wait_until
@@ -96,10 +95,11 @@ def test_an_export_that_is_counted_but_still_shown_at_0_rises_under_the_next_lea
     assert falls(replicas.shown) == []
 
 
-def test_every_job_run_adds_once_whoever_reads_it(replicas: Replicas) -> None:
+@pytest.mark.parametrize("takeovers", [2, pytest.param(7, marks=pytest.mark.long)])
+def test_every_job_run_adds_once_whoever_reads_it(replicas: Replicas, takeovers: int) -> None:
     random, stored = Random(20_261_130), list[int]()  # noqa: S311  no secret
     replicas.under_way()
-    gates = [Gate(random.choice((0.2, SOME, SOME))) for _ in range(effort(2, 7))]
+    gates = [Gate(random.choice((0.2, SOME, SOME))) for _ in range(takeovers)]
     replicas.circle.next_answers(FILE, *(gate.stopping for gate in gates))
     leader, standby = replicas.pair()
     for gate in gates:
