@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tests.running.program import series
+from tests.running.scrapes import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

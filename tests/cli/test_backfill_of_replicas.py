@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.running.postgres import Address
-    from tests.running.program import Scrape
+    from tests.running.scrapes import Scrape
 
 RUNS = 600
 COUNTED = {"project": "gh/acme/web", "workflow": "build", "branch": "main", "status": "success"}

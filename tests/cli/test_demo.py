@@ -17,7 +17,8 @@ from jsonschema import Draft202012Validator
 
 from exporter.cli.command import main
 from exporter.demo.catalog import builtin
-from tests.running.program import Scrape, unmeasured
+from tests.running.program import unmeasured
+from tests.running.scrapes import Scrape
 from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import PATIENCE, wait_until
 
@@ -51,7 +52,7 @@ class Demo:
 
     def scrape(self) -> Scrape:
         with OPEN(f"http://{self.address()}/metrics", timeout=PATIENCE) as answer:
-            return Scrape(answer.read().decode(), 0.0)
+            return Scrape(answer.read().decode())
 
     def polled(self) -> Scrape | None:
         scrape = self.scrape()

@@ -12,7 +12,7 @@ import pytest
 from tests.circleci import Circle, truth
 from tests.circleci.fleet import fleet
 from tests.faults.campaign import WORKFLOWS, Known, slug_of
-from tests.running.program import Scrape
+from tests.running.scrapes import Scrape
 from tests.running.starting import COMMAND, Process, command
 from tests.running.waiting import PATIENCE, wait_until
 
@@ -40,7 +40,7 @@ def test_everything_is_polled_once_and_written_with_exit_code_0(auth: str, circl
     write(tmp_path, circle, f", auth: {auth}")
     done = command("once", folder=tmp_path, token=TOKEN)
     assert done.returncode == 0
-    scrape = Scrape(done.stdout, 0.0)
+    scrape = Scrape(done.stdout)
     for slug in SLUGS:
         assert truth.shown(scrape.of_project(slug)) == truth.of_project(Known(circle), slug, WORKFLOWS)
         assert scrape.get("collector_success", project=slug, collector="jobs") == 1
@@ -52,7 +52,7 @@ def test_what_succeeded_is_written_and_what_failed_makes_exit_code_3(circle: Cir
     write(tmp_path, circle, slugs=[*SLUGS, "gh/acme/nowhere"])
     done = command("once", folder=tmp_path, token=TOKEN)
     assert done.returncode == 3
-    scrape = Scrape(done.stdout, 0.0)
+    scrape = Scrape(done.stdout)
     assert truth.shown(scrape.of_project(SLUGS[0])) == truth.of_project(Known(circle), SLUGS[0], WORKFLOWS)
     assert scrape.get("collector_failures_total", collector="workflows", reason="not_found") == 1
     assert "gh/acme/nowhere" in done.stderr, "the log is on standard error"
@@ -62,7 +62,7 @@ def test_a_refused_token_makes_exit_code_3(circle: Circle, tmp_path: Path) -> No
     write(tmp_path, circle)
     done = command("once", folder=tmp_path, token="another")
     assert done.returncode == 3
-    assert Scrape(done.stdout, 0.0).get("up") == 0
+    assert Scrape(done.stdout).get("up") == 0
     assert "CircleCI rejects the token" in done.stderr
 
 

@@ -8,7 +8,8 @@ from exporter.cli import pipeline_check
 from exporter.cli.online_check import examine, with_pipelines
 from exporter.errors import ServerError
 from exporter.knowledge.pipeline_calls import PipelineDay, Sampled
-from tests.running.watching import NOON, SLUG, Watching, watching
+from tests.running.engine import NOON, SLUG
+from tests.running.watching import Watching
 
 HOUR = 3600.0
 
@@ -29,14 +30,14 @@ def survey(running: Watching) -> pipeline_check.Survey:
 
 
 def test_a_project_without_pipelines_has_an_empty_day_and_a_first_look_at_its_list() -> None:
-    with watching() as running:
+    with Watching() as running:
         found = survey(running)
         assert (found.day, found.first_look) == (PipelineDay(), 1)
         assert running.asked() == [f"/project/{SLUG}/pipeline"]
 
 
 def test_the_pipelines_of_a_day_count_for_it_and_those_of_the_lookback_for_the_first_look() -> None:
-    with watching() as running:
+    with Watching() as running:
         for age in (HOUR, 23 * HOUR, 25 * HOUR, 71 * HOUR, 73 * HOUR):
             add(running, age, (0, 60))
         found = survey(running)
@@ -46,7 +47,7 @@ def test_the_pipelines_of_a_day_count_for_it_and_those_of_the_lookback_for_the_f
 
 
 def test_some_pipelines_are_read_for_how_long_they_and_their_runs_last() -> None:
-    with watching() as running:
+    with Watching() as running:
         add(running, 5 * HOUR, (0, 100), (50, 250), (600, 700))
         add(running, 4 * HOUR, (0, 60), status="failed")
         add(running, 3 * HOUR)
@@ -60,14 +61,14 @@ def test_some_pipelines_are_read_for_how_long_they_and_their_runs_last() -> None
 
 
 def test_what_is_under_way_has_lasted_until_now() -> None:
-    with watching() as running:
+    with Watching() as running:
         pipeline = running.circle.pipelines.add(SLUG, created=running.now - 300)
         running.circle.pipelines.add_workflow(pipeline.id, "build", created=running.now - 240)
         assert survey(running).day.sampled == (Sampled(240, (240,), succeeded=False),)
 
 
 def test_five_pipelines_spread_over_the_day_are_read_and_the_jobs_of_one_run() -> None:
-    with watching() as running:
+    with Watching() as running:
         ids = [add(running, (20 - number) * HOUR, (0, 60 + number), jobs=25) for number in range(20)]
         found = survey(running)
         assert [each.lasts for each in found.day.sampled] == [60, 64, 68, 72, 76]
@@ -79,7 +80,7 @@ def test_five_pipelines_spread_over_the_day_are_read_and_the_jobs_of_one_run() -
 
 def test_no_jobs_are_read_where_none_are_asked_for_and_only_workflows_that_are_wanted_count() -> None:
     settings = "pipelines: {jobs: false}, workflows: {exclude: [build]}"
-    with watching(settings=settings) as running:
+    with Watching(settings=settings) as running:
         add(running, HOUR, (0, 60), jobs=25)
         day = survey(running).day
         assert (day.job_pages, day.sampled[0].runs) == (1, ())
@@ -87,7 +88,7 @@ def test_no_jobs_are_read_where_none_are_asked_for_and_only_workflows_that_are_w
 
 
 def test_a_long_list_is_read_for_some_pages_and_those_stand_for_the_rest() -> None:
-    with watching() as running:
+    with Watching() as running:
         for number in range(100):
             add(running, (number + 1) * 360)
         found = pipeline_check.survey(running.engine.attempts, running.project, pages=2)
@@ -98,7 +99,7 @@ def test_a_long_list_is_read_for_some_pages_and_those_stand_for_the_rest() -> No
 
 
 def test_a_list_that_cannot_be_read_is_the_projects_error() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.circle.fail("server_error", f"/project/{SLUG}/pipeline")
         with pytest.raises(ServerError):
             survey(running)
@@ -108,7 +109,7 @@ def test_a_list_that_cannot_be_read_is_the_projects_error() -> None:
 
 
 def test_a_project_without_the_collector_is_asked_nothing_more() -> None:
-    with watching(collectors="workflows") as running:
+    with Watching(collectors="workflows") as running:
         finding = examine(running.engine.client, running.project)
         running.asked()
         assert with_pipelines(finding, running.engine.attempts) is finding

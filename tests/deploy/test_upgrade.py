@@ -19,7 +19,8 @@ import pytest
 
 from tests.deploy.exporter_metrics import DEPLOY, ROOT, exposed, recorded, rules
 from tests.deploy.promql import metrics
-from tests.running.program import Exporter, Scrape
+from tests.running.program import Exporter
+from tests.running.scrapes import Scrape
 from tests.running.starting import run_to_end
 
 BEFORE = Path(__file__).parent / "before"
@@ -52,7 +53,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def test_the_state_of_the_version_before_is_shown_at_once_with_every_counter_where_it_was(state: Path) -> None:
-    old = Scrape(renamed(gzip.decompress((BEFORE / "metrics.txt.gz").read_bytes()).decode()), 0.0).values
+    old = Scrape(renamed(gzip.decompress((BEFORE / "metrics.txt.gz").read_bytes()).decode())).values
     config = (BEFORE / "config.yaml").read_text(encoding="utf-8")
 
     with Exporter(state.parent, config, token="made-up-token-of-a-test") as exporter:

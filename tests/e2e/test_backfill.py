@@ -19,8 +19,9 @@ from tests.campaigns.runs.truth import BOUNDS
 from tests.circleci import Circle
 from tests.history.past import rises
 from tests.running.ports import free_port
-from tests.running.program import Exporter, series
+from tests.running.program import Exporter
 from tests.running.prometheus import Prometheus
+from tests.running.scrapes import series
 from tests.running.starting import command
 from tests.running.waiting import wait_until
 

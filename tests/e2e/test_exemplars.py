@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.running.program import Scrape
+    from tests.running.scrapes import Scrape
 
 TOKEN, SLUG = "CCIPAT_exemplars_must-be-seen-nowhere", "gh/acme/web"
 RUNS, JOBS = "circleci_workflow_run_duration_seconds", "circleci_job_run_duration_seconds"

@@ -12,9 +12,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from exporter import __version__
 from tests.circleci import Circle, truth
 from tests.faults.campaign import Known
-from tests.running.program import Exporter, Scrape, series
+from tests.running.program import Exporter
 from tests.running.prometheus import Prometheus
 from tests.running.proxy import Proxy
+from tests.running.scrapes import Scrape, series
 from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.circleci import Circle
 from tests.history.past import read
-from tests.running.program import Exporter, Scrape
+from tests.running.program import Exporter
+from tests.running.scrapes import Scrape
 from tests.running.starting import command
 
 if TYPE_CHECKING:
@@ -94,11 +95,11 @@ def test_once_polls_found_projects_and_fails_with_a_failing_search(circle: Circl
     (tmp_path / "config.yaml").write_text(configuration(circle, ACME, BILLING))
     good = command("once", folder=tmp_path, token=circle.token)
     assert good.returncode == 0, good.stderr
-    assert len(polled(Scrape(good.stdout, 0))) == 5
+    assert len(polled(Scrape(good.stdout))) == 5
     circle.fail("not_found", "/insights/gh/acme/summary")
     bad = command("once", folder=tmp_path, token=circle.token)
     assert bad.returncode == 3
-    assert polled(Scrape(bad.stdout, 0)) == {BILLING}
+    assert polled(Scrape(bad.stdout)) == {BILLING}
 
 
 def test_check_names_found_projects_and_what_the_searches_cost(circle: Circle, tmp_path: Path) -> None:

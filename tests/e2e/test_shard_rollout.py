@@ -9,11 +9,13 @@ import pytest
 
 from exporter.config.sharding import owner
 from tests.circleci import RemoteCircle
-from tests.running.program import Exporter, Scrape
+from tests.running.program import Exporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.running.scrapes import Scrape
 
 SLUGS = tuple(f"gh/fleet/project-{number:05}" for number in range(12))
 MOVING = {slug for slug in SLUGS if owner(slug, 2) == 1}

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.config.sharding import owner
 from tests.circleci import RemoteCircle, truth
-from tests.running.program import Exporter, Scrape, series
+from tests.running.program import Exporter
+from tests.running.scrapes import Scrape, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
-    from tests.running.program import Exporter, Scrape
+    from tests.running.program import Exporter
+    from tests.running.scrapes import Scrape
 
 WORKFLOWS = dict.fromkeys(("workflow-000", "workflow-001"), ("job-000", "job-001"))
 FLEET = """
@@ -108,16 +109,6 @@ def still_polled(exporter: Exporter, slugs: list[str]) -> None:
 def last_success(scrape: Scrape, slug: str, collector: str = "workflows") -> float:
     """When the newest good poll of a collector ended."""
     return scrape.get("collector_last_success_timestamp_seconds", project=slug, collector=collector) or 0.0
-
-
-def failures(scrape: Scrape, collector: str) -> dict[str, float]:
-    """Failed questions of a collector by reason, those that there were."""
-    begin = f'circleci_exporter_collector_failures_total{{collector="{collector}",reason="'
-    return {
-        name.removeprefix(begin).removesuffix('"}'): value
-        for name, value in scrape.values.items()
-        if name.startswith(begin) and value
-    }
 
 
 class Known:

@@ -11,7 +11,7 @@ import pytest
 
 from exporter.insights.collector import RUNS_POLL
 from tests.faults.campaign import Case, slug_of
-from tests.faults.stage import Stage, stage
+from tests.faults.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ FIRST = [
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stage]:
-    with stage(f"  - {VICTIM}\n  - {BYSTANDER}\n") as begun:
+    with Stage(f"  - {VICTIM}\n  - {BYSTANDER}\n") as begun:
         yield begun
 
 
@@ -142,7 +142,7 @@ def running() -> Iterator[Stage]:
 def scene(running: Stage) -> Stage:
     """Everything in order before a case, so also after the one before."""
     running.circle.heal()
-    running.poll(VICTIM, BYSTANDER)
+    running.polls(VICTIM, BYSTANDER)
     assert [running.success(slug, name) for slug in (VICTIM, BYSTANDER) for name in ("workflows", "jobs")] == [1] * 4
     assert running.shown(VICTIM) == running.known(VICTIM)
     running.log.calls.clear()
@@ -152,7 +152,7 @@ def scene(running: Stage) -> Stage:
 def poll(scene: Stage) -> dict[tuple[str, str], float]:
     """Poll both: the one to which nothing happens is exact; what failed meanwhile, by collector and reason."""
     before = scene.failures()
-    scene.poll(VICTIM, BYSTANDER)
+    scene.polls(VICTIM, BYSTANDER)
     assert scene.shown(BYSTANDER) == scene.known(BYSTANDER)
     assert scene.success(BYSTANDER) == scene.success(BYSTANDER, "jobs") == 1
     after = scene.failures()
@@ -224,10 +224,10 @@ EVERY = "workflows, jobs, runs, flaky_tests, tests, project, job_trend, workflow
 def test_a_fault_from_the_first_poll_on_is_named_and_the_next_good_poll_is_complete(case: Case) -> None:
     collectors = EVERY if case.collector not in {"workflows", "jobs"} else "workflows, jobs"
     branches = ', branches: ["release/*"]' if "branches" in str(case) else ""
-    with stage(f"  - {{slug: {VICTIM}, collectors: [{collectors}]{branches}}}\n  - {BYSTANDER}\n") as scene:
+    with Stage(f"  - {{slug: {VICTIM}, collectors: [{collectors}]{branches}}}\n  - {BYSTANDER}\n") as scene:
         match = case.path.replace(".*", VICTIM) if case.path.startswith("pages/") else VICTIM + case.path
         scene.circle.fail(case.kind, match, **case.options)
-        scene.poll(VICTIM, kind=RUNS_POLL)
+        scene.polls(VICTIM, kind=RUNS_POLL)
         failed = poll(scene)
         assert {reason for name, reason in scene.failures() if name == case.collector} == {case.names}
         assert "internal" not in {reason for _, reason in scene.failures()}
@@ -237,7 +237,7 @@ def test_a_fault_from_the_first_poll_on_is_named_and_the_next_good_poll_is_compl
         if case.collector != "workflows":
             assert scene.known(VICTIM).items() <= scene.shown(VICTIM).items(), "the project's own gauges"
         scene.circle.heal()
-        scene.poll(VICTIM, kind=RUNS_POLL)
+        scene.polls(VICTIM, kind=RUNS_POLL)
         assert poll(scene) == {}
         assert scene.success(VICTIM, case.collector) == 1
         assert scene.known(VICTIM).items() <= scene.shown(VICTIM).items()

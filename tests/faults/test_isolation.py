@@ -8,7 +8,6 @@ from tests.circleci import truth
 from tests.faults.campaign import (
     WORKFLOWS,
     configuration,
-    failures,
     polled,
     slug_of,
     still_polled,
@@ -39,5 +38,5 @@ def test_four_slow_projects_cannot_fill_four_slots_for_long(circle: RemoteCircle
             still_polled(exporter, others)
         scrape = unharmed(exporter, known)
         assert all(truth.shown(scrape.of_project(slug)) == {} for slug in slow)
-        exporter.until(lambda scrape: failures(scrape, "workflows").get("timeout"), "the slow ones to be told")
+        exporter.until(lambda scrape: scrape.failures("workflows").get("timeout"), "the slow ones to be told")
     circle.heal()

@@ -8,9 +8,9 @@ import pytest
 
 from tests.circleci import truth
 from tests.circleci.bucket import TokenBucket
-from tests.faults.campaign import WORKFLOWS, configuration, failures, polled, slug_of, still_polled, unharmed
+from tests.faults.campaign import WORKFLOWS, configuration, polled, slug_of, still_polled, unharmed
 from tests.faults.conftest import TOKEN
-from tests.faults.stage import Stage, stage
+from tests.faults.stage import Stage
 from tests.running.program import Exporter
 from tests.running.waiting import wait_until
 
@@ -38,7 +38,7 @@ THROTTLES = {
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stage]:
-    with stage("".join(f"  - {slug}\n" for slug in SLUGS), count=len(SLUGS)) as begun:
+    with Stage("".join(f"  - {slug}\n" for slug in SLUGS), count=len(SLUGS)) as begun:
         yield begun
 
 
@@ -47,7 +47,7 @@ def scene(running: Stage) -> Stage:
     """Nothing holds anything back, and everything was polled."""
     running.circle.heal()
     for _ in range(2):  # by the first, what the case before has slowed down is as fast as ever
-        running.poll(*SLUGS)
+        running.polls(*SLUGS)
     assert poll(running) == (0, {})
     running.circle.forget_requests()
     return running
@@ -57,7 +57,7 @@ def poll(scene: Stage) -> tuple[float, dict[tuple[str, str], float]]:
     """Poll all: how many seconds count as throttled, and what fails."""
     failed, began = scene.failures(), scene.clockwork.now
     throttled = scene.scrape().get("api_throttled_seconds_total") or 0.0
-    scene.poll(*SLUGS)
+    scene.polls(*SLUGS)
     after, took = scene.failures(), scene.clockwork.now - began - 3600
     counted = (scene.scrape().get("api_throttled_seconds_total") or 0.0) - throttled
     assert counted - 0.01 <= took <= counted + 1, "the rate is lower after a refusal"
@@ -105,7 +105,7 @@ def test_a_quota_that_is_nearly_spent_slows_everything_down_before_the_refusal(p
 
     scene.circle.heal()
     scene.circle.fail("rate_headers", "", remaining=299, limit=300, reset=2, prefix=prefix)
-    scene.poll(*SLUGS)
+    scene.polls(*SLUGS)
     assert poll(scene) == (0, {})
     assert scene.scrape().get("api_rate_limit_remaining") == 299
 
@@ -119,7 +119,7 @@ def test_an_api_that_allows_less_than_is_configured_and_says_so_is_hardly_ever_o
     scene.circle.bucket = TokenBucket(1, 10, scene.clockwork.clock)
     failed, began = scene.failures(), scene.clockwork.now
     for slug in 5 * SLUGS:  # one after the other, so that none is under way when the quota runs low
-        scene.poll(slug, after=0)
+        scene.polls(slug, after=0)
     assert len(scene.circle.requests) >= 30
     assert (scene.failures(), scene.circle.bucket.violations <= 2) == (failed, True)
     assert scene.clockwork.now - began > 10
@@ -136,4 +136,4 @@ def test_a_process_waits_as_it_is_told_to_and_goes_on(circle: RemoteCircle, tmp_
         sent = [one["at"] - refused for one in circle.requests(after)]
         assert not [seconds for seconds in sent if 0.5 < seconds < 0.9], "those before were on their way"
         scrape = unharmed(exporter, {slug: truth.of_project(circle, slug, WORKFLOWS) for slug in SLUGS})
-        assert failures(scrape, "workflows") == failures(scrape, "jobs") == {}
+        assert scrape.failures("workflows") == scrape.failures("jobs") == {}

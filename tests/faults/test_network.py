@@ -15,7 +15,6 @@ from tests.circleci import truth
 from tests.faults.campaign import (
     WORKFLOWS,
     Known,
-    failures,
     polled,
     slug_of,
     small_circle,
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     import trustme
 
     from tests.circleci import Circle
-    from tests.running.program import Scrape
+    from tests.running.scrapes import Scrape
 
 SLUGS = [slug_of(0), slug_of(1)]
 PROXY_PASSWORD = "proxy-pass-93f1"
@@ -63,9 +62,9 @@ def exact(exporter: Exporter, circle: Circle) -> Scrape:
 
 def failing(exporter: Exporter, reason: str) -> str:
     """The process serves, says that the API is not up and why; returns the error in words."""
-    scrape = exporter.until(lambda scrape: failures(scrape, "workflows").get(reason), f"a failure: {reason}")
+    scrape = exporter.until(lambda scrape: scrape.failures("workflows").get(reason), f"a failure: {reason}")
     assert scrape.get("up") == 0
-    assert set(failures(scrape, "workflows")) == {reason}
+    assert set(scrape.failures("workflows")) == {reason}
     unharmed(exporter, {})
     assert exporter.get("/-/ready") == (200, "ready\n")
     return str(exporter.events("CircleCI cannot be reached", reason=reason)[0]["error"])
@@ -89,7 +88,7 @@ def test_a_kept_connection_that_the_server_closed_costs_no_poll(tmp_path: Path) 
             exact(exporter, circle)
             circle.server.drop_connections()
             still_polled(exporter, SLUGS)
-        assert failures(exporter.scrape(), "workflows") == {}
+        assert exporter.scrape().failures("workflows") == {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
-    from tests.running.program import Scrape
+    from tests.running.scrapes import Scrape
 
 A, B, C, D = (slug_of(number) for number in range(4))
 BROKEN = "circleci: {timeout: never, colour: red}\nprojects:\n  - gh/acme\n"

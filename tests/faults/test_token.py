@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.circleci import truth
-from tests.faults.campaign import WORKFLOWS, Known, failures, polled, slug_of, small_circle, small_config, unharmed
+from tests.faults.campaign import WORKFLOWS, Known, polled, slug_of, small_circle, small_config, unharmed
 from tests.faults.conftest import TOKEN
-from tests.faults.stage import Stage, stage
+from tests.faults.stage import Stage
 from tests.running.program import Exporter, forms_of
 from tests.running.waiting import wait_until
 
@@ -34,9 +34,10 @@ def token_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def scene(token_file: Path) -> Iterator[Stage]:
     """An engine that reads its token from a file and has polled everything."""
-    with stage("".join(f"  - {slug}\n" for slug in SLUGS), circleci=f", token_file: '{token_file}'") as begun:
+    lines = "".join(f"  - {slug}\n" for slug in SLUGS)
+    with Stage(lines, circleci=f"{Stage.circleci}, token_file: '{token_file}'") as begun:
         begun.circle.accept(TOKEN)
-        begun.poll(*SLUGS)
+        begun.polls(*SLUGS)
         begun.circle.forget_requests()
         yield begun
 
@@ -55,7 +56,7 @@ def test_a_new_token_in_the_file_is_used_at_once_after_a_refusal_and_no_poll_fai
 ) -> None:
     token_file.write_text(f"{NEXT}\n")
     scene.circle.accept(NEXT)
-    scene.poll(*SLUGS, after=0)
+    scene.polls(*SLUGS, after=0)
     assert 1 <= refusals(scene.circle) <= len(SLUGS), "each request under way may be refused once"
     assert sum(one.token_ok for one in scene.circle.requests) >= len(SLUGS)
     assert polled_well(scene)
@@ -66,9 +67,9 @@ def test_a_new_token_in_the_file_is_used_without_a_refusal_too(scene: Stage, tok
     scene.circle.accept(TOKEN, NEXT)
     token_file.with_name("secret-new").write_text(NEXT)
     token_file.with_name("secret-new").replace(token_file)
-    scene.poll(*SLUGS, after=1)
+    scene.polls(*SLUGS, after=1)
     scene.circle.accept(NEXT)
-    scene.poll(*SLUGS, after=0)
+    scene.polls(*SLUGS, after=0)
     assert refusals(scene.circle) == 0
     assert polled_well(scene)
 
@@ -81,7 +82,7 @@ def test_a_file_that_is_no_good_for_a_moment_leaves_the_last_token_in_use(
         token_file.unlink()
     else:
         token_file.write_bytes(content)
-    scene.poll(*SLUGS)
+    scene.polls(*SLUGS)
     assert scene.circle.requests
     assert refusals(scene.circle) == 0
     assert polled_well(scene)
@@ -108,7 +109,7 @@ def test_a_refused_token_is_told_by_up_and_logged_once_for_all_until_another_is_
         refused = [one.path for one in circle.requests[asked:] if not one.token_ok]
         assert sum(path != "/me" for path in refused) <= len(SLUGS), "each project had one request under way at most"
         scrape = exporter.scrape()
-        assert 1 <= failures(scrape, "workflows")["unauthorized"] <= len(SLUGS)
+        assert 1 <= scrape.failures("workflows")["unauthorized"] <= len(SLUGS)
         assert scrape.get("up") == 0
         assert scrape.of_project(SLUGS[0]) == before.of_project(SLUGS[0]), "the values stay"
         assert len(exporter.events("CircleCI rejects the token", level="error")) == 1

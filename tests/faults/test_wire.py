@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.circleci import truth
-from tests.faults.campaign import WORKFLOWS, Case, configuration, failures, polled, slug_of, still_polled, unharmed
+from tests.faults.campaign import WORKFLOWS, Case, configuration, polled, slug_of, still_polled, unharmed
 from tests.faults.conftest import TOKEN
 from tests.running.program import Exporter
 from tests.running.waiting import wait_until
@@ -90,7 +90,7 @@ def test_a_broken_connection_fails_one_question_by_its_name_and_harms_nothing_el
     scrape = unharmed(exporter, bystanders)
     (told,) = wait_until(lambda: exporter.events("project is failing", project=slug), why="a line in the log")
     assert (told["collector"], told["reason"]) == (case.collector, case.names)
-    assert failures(scrape, case.collector)[case.names] >= 1
+    assert scrape.failures(case.collector)[case.names] >= 1
     if case.asked != 1:
         assert (scrape.get("api_retries_total", reason=case.names) or 0) >= 3, "it was asked again"
     assert truth.shown(scrape.of_project(slug)) == truth.of_project(circle, slug, WORKFLOWS), (
@@ -108,4 +108,4 @@ def test_the_others_are_polled_on_while_many_fail(exporter: Exporter) -> None:
 def test_every_project_recovers_when_the_network_does(exporter: Exporter, circle: RemoteCircle) -> None:
     circle.heal()
     exporter.until(lambda scrape: polled(scrape, list(VICTIMS.values())), "good polls of all that failed")
-    assert "internal" not in failures(exporter.scrape(), "workflows") | failures(exporter.scrape(), "jobs")
+    assert "internal" not in exporter.scrape().failures("workflows") | exporter.scrape().failures("jobs")

@@ -15,8 +15,9 @@ from exporter.history.reading import Reader
 from exporter.history.spool import Spool
 from exporter.state import StateStore
 from exporter.state.file import StateFile
-from tests.campaigns.runs.counting import NOON, SLUG, Counted, Counting, read_counters, true_counters
+from tests.campaigns.runs.counting import Counted, Counting, read_counters, true_counters
 from tests.history.past import make, read, rises
+from tests.running.engine import NOON, SLUG
 from tests.running.watching import Watching
 
 if TYPE_CHECKING:

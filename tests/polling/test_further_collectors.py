@@ -17,7 +17,7 @@ from exporter.knowledge import plan
 from exporter.process import figures
 from tests.circleci.fleet import fleet
 from tests.demo.asking import ask
-from tests.running.engine import NOON, Process, process
+from tests.running.engine import NOON, Running, hourly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,26 +28,26 @@ HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture(name="running", scope="module")
-def one_process() -> Iterator[Process]:
+def one_process() -> Iterator[Running]:
     settings = f"collectors: [{', '.join(EVERY)}], flaky_tests: {{top: 3}}, tests: {{top: 4}}, all_branches: true"
-    with process(settings, f"{WEB}, {API}") as found:
+    with hourly(settings, f"{WEB}, {API}") as found:
         for slug in (WEB, API):
             found.poll(slug)
         yield found
 
 
-def told(running: Process, path: str) -> Any:
+def told(running: Running, path: str) -> Any:
     return ask(running.circle, path).json
 
 
-def test_every_collector_succeeds_and_has_series(running: Process) -> None:
+def test_every_collector_succeeds_and_has_series(running: Running) -> None:
     success = running.samples("circleci_exporter_collector_success", project=API)
     assert list(success.values()) == [1] * len(EVERY)
     series = running.samples("circleci_exporter_series")
     assert all(series[f'{{collector="{name}"}}'] > 0 for name in EVERY)
 
 
-def test_the_page_shows_every_collector_of_a_project(running: Process) -> None:
+def test_the_page_shows_every_collector_of_a_project(running: Running) -> None:
     projects, _, _ = figures.PageFigures(running.engine.store, dict, "https://circleci.com", lambda: NOON).read()
     assert {collector.name for collector in projects[0].collectors} == set(EVERY)
     assert {collector.state.value for collector in projects[0].collectors} == {"ok"}
@@ -59,7 +59,7 @@ def test_the_reference_has_every_metric_of_every_collector() -> None:
     assert {family.name for family in families} <= listed
 
 
-def test_project_totals_and_trends_are_the_ones_of_the_summary(running: Process) -> None:
+def test_project_totals_and_trends_are_the_ones_of_the_summary(running: Running) -> None:
     summary = told(running, f"/insights/pages/{WEB}/summary?reporting-window=last-7-days")
     metrics, trends = summary["project_data"]["metrics"], summary["project_data"]["trends"]
     prefix = "circleci_insights_project_"
@@ -72,14 +72,14 @@ def test_project_totals_and_trends_are_the_ones_of_the_summary(running: Process)
         assert running.value(f"{prefix}workflow_duration_p95_seconds", **labels) == row["metrics"]["p95_duration_secs"]
 
 
-def test_completed_runs_are_the_ones_of_the_workflow_summary(running: Process) -> None:
+def test_completed_runs_are_the_ones_of_the_workflow_summary(running: Running) -> None:
     summary = told(running, f"/insights/{WEB}/workflows/deploy/summary?branch=main")
     shown = running.samples("circleci_insights_workflow_totals_completed_runs", project=WEB, workflow="deploy")
     assert shown[f'{{branch="main",project="{WEB}",workflow="deploy"}}'] == summary["metrics"]["completed_runs"]
     assert {labels.split('"')[1] for labels in shown} == {"main", "all branches"}
 
 
-def test_flaky_tests_are_counted_once(running: Process) -> None:
+def test_flaky_tests_are_counted_once(running: Running) -> None:
     answer = told(running, f"/insights/{API}/flaky-tests")
     times = [entry["times_flaked"] for entry in answer["flaky_tests"]]
     flakes = running.samples("circleci_insights_flaky_test_flakes", project=API)
@@ -92,7 +92,7 @@ def test_flaky_tests_are_counted_once(running: Process) -> None:
     assert sorted(top.values(), reverse=True) == sorted(times, reverse=True)[:3]
 
 
-def test_tests_are_shown_by_name_as_many_as_are_wanted_for_each_workflow_and_branch(running: Process) -> None:
+def test_tests_are_shown_by_name_as_many_as_are_wanted_for_each_workflow_and_branch(running: Running) -> None:
     answer = told(running, f"/insights/{WEB}/workflows/build-and-test/test-metrics?branch=main")
     scope = {"project": WEB, "workflow": "build-and-test", "branch": "main"}
     assert running.value("circleci_insights_workflow_tests", **scope) == answer["average_test_count"]
@@ -101,7 +101,7 @@ def test_tests_are_shown_by_name_as_many_as_are_wanted_for_each_workflow_and_bra
     assert max(running.samples("circleci_insights_test_failed_runs", **scope).values()) == worst
 
 
-def test_buckets_are_complete_and_as_fresh_as_they_can_be(running: Process) -> None:
+def test_buckets_are_complete_and_as_fresh_as_they_can_be(running: Running) -> None:
     starts = running.samples("circleci_insights_job_bucket_start_timestamp_seconds", project=WEB)
     for labels, start in starts.items():
         length = DAY if 'granularity="daily"' in labels else HOUR
@@ -115,7 +115,7 @@ def test_buckets_are_complete_and_as_fresh_as_they_can_be(running: Process) -> N
     assert all("start-date=" in query for query in queries)
 
 
-def test_settings_of_the_top_work_without_a_poll(running: Process) -> None:
+def test_settings_of_the_top_work_without_a_poll(running: Running) -> None:
     store = running.engine.store
     snapshot = store.get(API)
     assert snapshot is not None
@@ -130,9 +130,9 @@ def test_settings_of_the_top_work_without_a_poll(running: Process) -> None:
 
 def test_only_the_rows_of_the_wanted_workflows_and_jobs_are_shown() -> None:
     settings = f"collectors: [{', '.join(EVERY)}], workflows: {{include: [test]}}, jobs: {{exclude: [lint]}}"
-    with process(settings, API) as running:
+    with hourly(settings, API) as running:
         running.poll(API)
-        text = "\n".join(line for line in running.scrape().splitlines() if line.startswith("circleci_insights_"))
+        text = "\n".join(line for line in running.text().splitlines() if line.startswith("circleci_insights_"))
         assert 'workflow="test"' in text
         assert 'job_name="unit-tests"' in text
         assert 'workflow="release"' not in text
@@ -141,7 +141,7 @@ def test_only_the_rows_of_the_wanted_workflows_and_jobs_are_shown() -> None:
 
 
 def test_pages_of_buckets_are_followed() -> None:
-    with process("collectors: [job_trend]", projects="gh/fleet/project-00000", **many_jobs()) as running:
+    with hourly("collectors: [job_trend]", projects="gh/fleet/project-00000", **many_jobs()) as running:
         running.poll("gh/fleet/project-00000")
         asked = [request for request in running.circle.requests if "time-series" in request.path]
         assert sum("page-token" in request.query for request in asked) > 0
@@ -150,7 +150,7 @@ def test_pages_of_buckets_are_followed() -> None:
 
 
 def test_a_refused_page_of_buckets_fails_the_answer_and_keeps_the_one_before() -> None:
-    with process("collectors: [job_trend]", projects="gh/fleet/project-00000", **many_jobs()) as running:
+    with hourly("collectors: [job_trend]", projects="gh/fleet/project-00000", **many_jobs()) as running:
         running.poll("gh/fleet/project-00000")
         shown = running.samples("circleci_insights_job_bucket_runs")
         running.circle.fail("bad_request", "time-series.*page-token")
@@ -167,7 +167,7 @@ def many_jobs() -> dict[str, Any]:
 
 
 def test_a_collector_that_fails_leaves_the_others_alone() -> None:
-    with process(f"collectors: [{', '.join(EVERY)}]", WEB) as running:
+    with hourly(f"collectors: [{', '.join(EVERY)}]", WEB) as running:
         running.circle.fail("not_found", "flaky-tests|test-metrics")
         running.poll()
         success = running.samples("circleci_exporter_collector_success")
@@ -177,7 +177,7 @@ def test_a_collector_that_fails_leaves_the_others_alone() -> None:
 
 def test_what_globs_match_beyond_their_limit_is_counted_at_each_poll() -> None:
     beyond = 3
-    with process("collectors: [workflows], branches: ['f/*']", WEB, quiet=True) as running:
+    with hourly("collectors: [workflows], branches: ['f/*']", WEB, quiet=True) as running:
         for number in range(plan.GLOB_BRANCHES + beyond):
             running.circle.organization.add_run(WEB, "w", f"f/{number:04}", created=NOON - DAY)
         running.circle.clock.advance(DAY)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from exporter.insights.collector import PIPELINES_POLL
 from exporter.runs.hints import Hint
-from tests.running.watching import NOON, SLUG, Watching, watching
+from tests.running.engine import NOON, SLUG
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def delays(running: Watching, source: str) -> float | None:
 
 
 def test_a_run_that_nothing_else_knows_is_counted_in_three_calls() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.end(workflow, at=NOON + 121)
@@ -60,7 +61,7 @@ def test_a_run_that_nothing_else_knows_is_counted_in_three_calls() -> None:
 
 
 def test_a_run_whose_creation_cannot_be_read_is_counted_by_a_look_at_its_pipeline() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.end(workflow, "failed", at=NOON + 121)
@@ -77,7 +78,7 @@ def test_a_run_whose_creation_cannot_be_read_is_counted_by_a_look_at_its_pipelin
 
 
 def test_a_run_that_is_watched_is_counted_in_two_calls_and_its_source_is_the_webhook() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.look(3600)
@@ -93,7 +94,7 @@ def test_a_run_that_is_watched_is_counted_in_two_calls_and_its_source_is_the_web
 
 
 def test_events_about_a_counted_run_cost_no_call_and_count_nothing() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.end(workflow, at=NOON + 121)
@@ -110,7 +111,7 @@ def test_events_about_a_counted_run_cost_no_call_and_count_nothing() -> None:
 
 
 def test_a_thousand_events_of_one_run_that_wait_are_one_hint() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.end(workflow, at=NOON + 121)
@@ -122,7 +123,7 @@ def test_a_thousand_events_of_one_run_that_wait_are_one_hint() -> None:
 
 
 def test_an_event_that_comes_while_its_run_is_asked_about_makes_it_asked_about_again() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         tell(running, workflow)
@@ -137,7 +138,7 @@ def test_an_event_that_comes_while_its_run_is_asked_about_makes_it_asked_about_a
 
 
 def test_a_job_that_ended_makes_its_run_watched_at_once_and_further_ones_cost_nothing() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.asked()
@@ -155,7 +156,7 @@ def test_a_job_that_ended_makes_its_run_watched_at_once_and_further_ones_cost_no
 
 
 def test_a_job_event_without_its_run_makes_its_pipeline_looked_at() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         running.start()
         pipeline = running.circle.pipelines.truth()[0]["id"]
@@ -170,7 +171,7 @@ def test_a_job_event_without_its_run_makes_its_pipeline_looked_at() -> None:
 
 
 def test_a_rerun_of_a_settled_pipeline_is_counted_by_its_event() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.look(3600)
@@ -189,7 +190,7 @@ def test_a_rerun_of_a_settled_pipeline_is_counted_by_its_event() -> None:
 
 
 def test_a_canceled_run_counts_when_its_jobs_have_stopped_and_a_storm_of_events_is_slowed_down() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.pass_time(60)
@@ -208,7 +209,7 @@ def test_a_canceled_run_counts_when_its_jobs_have_stopped_and_a_storm_of_events_
 
 
 def test_an_event_about_a_run_that_goes_on_makes_it_watched_and_counts_nothing() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         tell(running, workflow)
@@ -219,7 +220,7 @@ def test_an_event_about_a_run_that_goes_on_makes_it_watched_and_counts_nothing()
 
 
 def test_a_run_that_ended_before_the_first_look_is_not_counted_when_an_old_event_comes_again() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         workflow = running.start()
         running.end(workflow, at=NOON + 50)
         running.look(60)
@@ -230,7 +231,7 @@ def test_a_run_that_ended_before_the_first_look_is_not_counted_when_an_old_event
 
 
 def test_an_event_about_a_run_that_does_not_exist_is_dropped_after_one_call() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         running.asked()
         tell(running, STRANGER)
@@ -245,7 +246,7 @@ def test_an_event_about_a_run_that_does_not_exist_is_dropped_after_one_call() ->
 
 
 def test_a_flood_of_events_about_runs_that_do_not_exist_delays_no_other() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         watched = running.start()
         running.look(3600)
@@ -267,7 +268,7 @@ def test_a_flood_of_events_about_runs_that_do_not_exist_delays_no_other() -> Non
 
 
 def test_what_fails_is_asked_again_after_growing_gaps_and_leaves_the_outcome_of_polls_alone() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         running.end(workflow, at=NOON + 121)
@@ -289,7 +290,7 @@ def test_what_fails_is_asked_again_after_growing_gaps_and_leaves_the_outcome_of_
 
 
 def test_a_hint_that_fails_for_a_day_is_given_up() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         running.circle.fail("forbidden", f"/workflow/{STRANGER}")
         tell(running, STRANGER)
@@ -300,7 +301,7 @@ def test_a_hint_that_fails_for_a_day_is_given_up() -> None:
 
 
 def test_a_hint_counts_for_the_project_that_circleci_names() -> None:
-    with watching(settings=SELDOM) as running:
+    with Watching(settings=SELDOM) as running:
         running.begin()
         running.circle.organization.roster.add("gh/acme/api")
         pipeline = running.circle.pipelines.add("gh/acme/api", "main")
@@ -318,7 +319,7 @@ def test_a_hint_counts_for_the_project_that_circleci_names() -> None:
 
 
 def test_hints_survive_a_kill_and_the_run_is_counted_without_another_event(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.db", settings=SELDOM) as running:
+    with Watching(tmp_path / "state.db", settings=SELDOM) as running:
         running.begin()
         workflow = running.start()
         tell(running, workflow)
@@ -334,7 +335,7 @@ def test_hints_survive_a_kill_and_the_run_is_counted_without_another_event(tmp_p
 
 
 def test_while_one_project_gets_event_after_event_its_list_is_read_all_the_same() -> None:
-    with watching(settings="pipelines: {idle_interval: 1m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 1m}") as running:
         running.begin()
         seen = []
         for _ in range(4):
@@ -345,7 +346,7 @@ def test_while_one_project_gets_event_after_event_its_list_is_read_all_the_same(
 
 
 def test_a_pipeline_whose_end_an_event_told_of_is_looked_at_once_more_and_then_only_much_later() -> None:
-    with watching(settings="pipelines: {interval: 1m, idle_interval: 1d}") as running:
+    with Watching(settings="pipelines: {interval: 1m, idle_interval: 1d}") as running:
         running.begin()
         workflow = running.start()
         running.pass_time(60)

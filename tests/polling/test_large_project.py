@@ -10,7 +10,8 @@ from exporter.insights.collector import PIPELINES_POLL
 from exporter.polling.schedule import Schedule
 from exporter.process.fleet import Fleet
 from exporter.process.in_progress import in_progress
-from tests.running.watching import SLUG, Watching, watching
+from tests.running.engine import SLUG
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from exporter.polling.kind import Poll
@@ -93,7 +94,7 @@ class Watched:
 
 
 def test_nothing_is_said_of_what_is_in_progress_before_all_of_it_was_looked_at_then_the_truth() -> None:
-    with watching(settings=SETTINGS) as running:
+    with Watching(settings=SETTINGS) as running:
         watched = Watched(running)
         fill(running, PIPELINES)
         began, poll = running.now, watched.begin()
@@ -114,7 +115,7 @@ def test_nothing_is_said_of_what_is_in_progress_before_all_of_it_was_looked_at_t
 
 
 def test_what_was_never_looked_at_is_looked_at_before_all_that_is_overdue() -> None:
-    with watching(settings=SETTINGS) as running:
+    with Watching(settings=SETTINGS) as running:
         watched = Watched(running)
         fill(running, 40)
         running.look()
@@ -132,7 +133,7 @@ def test_what_was_never_looked_at_is_looked_at_before_all_that_is_overdue() -> N
 
 
 def test_the_delay_ends_with_the_project() -> None:
-    with watching(settings=SETTINGS) as running:
+    with Watching(settings=SETTINGS) as running:
         watched = Watched(running)
         fill(running, 12)
         assert watched.begin().step()
@@ -143,7 +144,7 @@ def test_the_delay_ends_with_the_project() -> None:
 
 
 def test_what_is_overdue_stays_shown_as_it_was() -> None:
-    with watching(settings=SETTINGS) as running:
+    with Watching(settings=SETTINGS) as running:
         fill(running, 40)
         running.look()
         before = shown(running)
@@ -153,7 +154,7 @@ def test_what_is_overdue_stays_shown_as_it_was() -> None:
 
 
 def test_one_that_is_set_aside_is_counted_and_hides_no_other() -> None:
-    with watching(settings=SETTINGS) as running:
+    with Watching(settings=SETTINGS) as running:
         watched = Watched(running)
         broken, _ = fill(running, 2)
         running.circle.fail("forbidden", f"/pipeline/{broken}/workflow")

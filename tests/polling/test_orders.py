@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from exporter.polling.attempt import Clocks
 from exporter.runs.hints import Hint
 from tests.polling.answers import Shuffled
-from tests.running.watching import SLUG, Watching
+from tests.running.engine import SLUG
+from tests.running.watching import Watching
 
 JOBS = ("build", "test")
 ENDS = ("success", "success", "failed", "canceled")
@@ -19,28 +19,24 @@ UNTIL_LOOKED_AT_AGAIN = (60,) * 8 + (1800,) * 12
 
 
 class World(Watching):
-    """Pipelines that begin, end, run again and are told of while answers are on their way."""
+    """Pipelines that begin, end, run again and are hinted of while answers are on their way."""
 
     def __init__(self, chance: Random) -> None:
         self.chance, self.moves = chance, 0
-        self.waits = Shuffled(chance, self.move)
         self.under_way: dict[str, set[str]] = {}
         self.ended: list[str] = []
         self.pipelines: list[str] = []
         self.true_runs, self.true_jobs = Counter[str](), Counter[str]()
         self.shown_runs, self.shown_jobs = Counter[str](), Counter[str]()
         self.wrong: list[object] = []
-        super().__init__()
-
-    def clocks(self) -> Clocks:
-        return Clocks(lambda: self.now, self.waits.clock, self.waits)
+        super().__init__(waits=Shuffled(chance, self.move))
 
     def move(self) -> None:
         """Let something happen, while there are moves left."""
         if self.moves and self.chance.random() < 0.5:
             self.moves -= 1
             self.chance.choice(
-                [self.begins, self.job_ends, self.job_ends, self.ends, self.ends, self.told, self.waited]
+                [self.begins, self.job_ends, self.job_ends, self.ends, self.ends, self.hinted, self.waited]
             )()
             self.look_at_counts()
 
@@ -70,7 +66,7 @@ class World(Watching):
             self.true_runs[status] += 1
             self.ended.append(run)
 
-    def told(self) -> None:
+    def hinted(self) -> None:
         if runs := [*self.ended, *self.under_way]:
             run = self.chance.choice(runs)
             self.engine.inbox.accept(Hint(SLUG, run, "", run in self.ended, self.now))
@@ -98,8 +94,7 @@ class World(Watching):
 @pytest.mark.parametrize("seed", range(16))
 def test_every_end_counts_once_in_whatever_order_answers_and_events_come(seed: int) -> None:
     chance = Random(seed)  # noqa: S311  the same in each run
-    world = World(chance)
-    try:
+    with World(chance) as world:
         world.look()
         world.pass_time(1)
         world.moves = 40
@@ -117,6 +112,4 @@ def test_every_end_counts_once_in_whatever_order_answers_and_events_come(seed: i
         assert world.shown_runs == world.true_runs
         assert world.shown_jobs == world.true_jobs
         assert world.in_progress() == {}
-    finally:
-        world.close()
         world.circle.stop()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from exporter.polling.organization_list import OrganizationList
-from tests.running.watching import SLUG, Watching, watching
+from tests.running.engine import SLUG
+from tests.running.watching import Watching
 
 PAGE = 20
 
@@ -31,7 +32,7 @@ def more(running: Watching, count: int) -> None:
 
 
 def test_it_is_read_down_to_what_was_known() -> None:
-    with watching() as running:
+    with Watching() as running:
         more(running, 3 * PAGE)
         assert pages_asked(running) == 1
         more(running, 2 * PAGE)
@@ -40,7 +41,7 @@ def test_it_is_read_down_to_what_was_known() -> None:
 
 
 def test_an_entry_that_can_never_be_read_does_not_make_every_look_longer() -> None:
-    with watching() as running:
+    with Watching() as running:
         more(running, PAGE)
         assert pages_asked(running) == 1
         running.circle.fail("put", "/pipeline[?]org-slug", path="items.0.created_at", value="never")
@@ -53,7 +54,7 @@ def test_an_entry_that_can_never_be_read_does_not_make_every_look_longer() -> No
 
 
 def test_a_project_is_told_of_what_is_new_also_when_circlecis_clock_was_set_back() -> None:
-    with watching() as running:
+    with Watching() as running:
         more(running, 3)
         assert told(running) == {SLUG}
         assert told(running) == set()

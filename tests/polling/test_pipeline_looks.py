@@ -14,8 +14,9 @@ from exporter.insights.collector import PIPELINES_POLL
 from exporter.polling.attempt import Clocks
 from exporter.runs.hints import Hint
 from tests.polling.answers import Shuffled
+from tests.running.engine import SLUG
 from tests.running.waiting import PATIENCE
-from tests.running.watching import SLUG, Watching
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,8 @@ class Patient(Watching):
     def clocks(self) -> Clocks:
         return Clocks(lambda: self.now)
 
-    def poll(self) -> Poll:
+    def begun(self) -> Poll:
+        """A poll before its first step."""
         poll = self.engine.begin(SLUG, PIPELINES_POLL)
         assert poll is not None
         return poll
@@ -63,7 +65,7 @@ def test_a_pipeline_whose_answers_hang_holds_up_no_other(running: Patient) -> No
         running.end(workflow)
     running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflows[0])}/workflow", **HANGS)
     running.pass_time(120)
-    running.step_until(running.poll(), lambda: running.runs() == 7 == running.job_runs("test"))
+    running.step_until(running.begun(), lambda: running.runs() == 7 == running.job_runs("test"))
     assert running.in_progress() == {"running": 1}
 
 
@@ -75,7 +77,7 @@ def test_an_end_is_counted_while_the_jobs_of_its_run_and_of_others_hang(running:
     for other in (workflow, *others):
         running.circle.fail("hang", match=f"/workflow/{other}/job", **HANGS)
     running.pass_time(120)
-    running.step_until(running.poll(), lambda: running.runs() == 1)
+    running.step_until(running.begun(), lambda: running.runs() == 1)
     assert running.job_runs("test") == 0
 
 
@@ -86,7 +88,7 @@ def test_jobs_of_an_ended_run_do_not_wait_for_those_of_the_others_in_its_pipelin
     running.end(workflow)
     running.circle.fail("hang", match=f"/workflow/{other}/job", **HANGS)
     running.pass_time(120)
-    running.step_until(running.poll(), lambda: running.runs() == 1 == running.job_runs("test"))
+    running.step_until(running.begun(), lambda: running.runs() == 1 == running.job_runs("test"))
 
 
 def test_what_an_event_tells_of_is_counted_while_looks_and_the_list_hang(running: Patient) -> None:
@@ -98,7 +100,7 @@ def test_what_an_event_tells_of_is_counted_while_looks_and_the_list_hang(running
         running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflow)}/workflow", **HANGS)
     running.circle.fail("hang", match="/project/gh/acme/web/pipeline", **HANGS)
     running.pass_time(120)
-    poll = running.poll()
+    poll = running.begun()
     assert poll.step()
     assert running.engine.inbox.accept(Hint(SLUG, told, "", True, running.now))
     running.step_until(poll, lambda: running.runs() == 1)
@@ -108,7 +110,7 @@ def test_a_stop_ends_all_that_hangs(running: Patient) -> None:
     for workflow in [running.start() for _ in range(4)]:
         running.circle.fail("hang", match=f"/pipeline/{running.pipeline(workflow)}/workflow", **HANGS)
     running.pass_time(90)
-    poll, ended = running.poll(), threading.Event()
+    poll, ended = running.begun(), threading.Event()
 
     def steps() -> None:
         try:

@@ -11,7 +11,8 @@ import pytest
 from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
 from exporter.publishing.scrape import scrape
 from exporter.runs.pipelines import ListedPipeline
-from tests.running.watching import NOON, SLUG, Watching, watching
+from tests.running.engine import NOON, SLUG
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ def counted(running: Watching) -> tuple[float | None, ...]:
 
 
 def test_a_run_is_seen_under_way_and_counted_at_its_end() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -43,7 +44,7 @@ def test_a_run_is_seen_under_way_and_counted_at_its_end() -> None:
 
 
 def test_what_has_ended_at_the_first_look_is_not_counted_whoever_tells_of_it_later() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         ended, going = running.start(), running.start()
         running.end(ended, at=NOON + 50, credits=5)
         running.look(60)
@@ -58,7 +59,7 @@ def test_what_ended_before_a_backup_was_restored_is_not_counted_though_the_machi
     tmp_path: Path,
 ) -> None:
     path, backup = tmp_path / "state.db", tmp_path / "backup.db"
-    with watching(path) as running:
+    with Watching(path) as running:
         running.circle.clock.advance(40)
         running.begin()
         running.restart()
@@ -76,7 +77,7 @@ def test_what_ended_before_a_backup_was_restored_is_not_counted_though_the_machi
 
 
 def test_credits_are_added_when_insights_shows_the_run_and_once() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -88,7 +89,7 @@ def test_credits_are_added_when_insights_shows_the_run_and_once() -> None:
 
 
 def test_a_run_of_a_tag_counts_among_all_tags_and_insights_never_knows_of_it() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         running.begin()
         workflow = running.start(None, tag="v1")
         running.look(90)
@@ -99,7 +100,7 @@ def test_a_run_of_a_tag_counts_among_all_tags_and_insights_never_knows_of_it() -
 
 
 def test_a_rerun_of_a_settled_pipeline_is_found_without_a_hint() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -114,7 +115,7 @@ def test_a_rerun_of_a_settled_pipeline_is_found_without_a_hint() -> None:
 
 
 def test_a_pipeline_whose_configuration_does_not_compile_is_counted_as_errored() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         running.circle.pipelines.add(SLUG, state="errored", errors=(("config", "Unable to parse YAML"),))
         running.look(900)
@@ -124,7 +125,7 @@ def test_a_pipeline_whose_configuration_does_not_compile_is_counted_as_errored()
 
 
 def test_a_look_that_learns_nothing_costs_one_call_and_renders_nothing() -> None:
-    with watching(settings="pipelines: {jobs: false}") as running:
+    with Watching(settings="pipelines: {jobs: false}") as running:
         running.begin()
         running.start()
         running.look(900)
@@ -138,7 +139,7 @@ def test_a_look_that_learns_nothing_costs_one_call_and_renders_nothing() -> None
 
 def test_without_jobs_there_is_no_number_of_jobs_in_progress_not_even_0() -> None:
     for jobs, shown in ("false", False), ("true", True):
-        with watching(settings=f"pipelines: {{idle_interval: 1m, jobs: {jobs}}}") as running:
+        with Watching(settings=f"pipelines: {{idle_interval: 1m, jobs: {jobs}}}") as running:
             running.begin()
             running.start()
             running.looks(3, 90)
@@ -147,7 +148,7 @@ def test_without_jobs_there_is_no_number_of_jobs_in_progress_not_even_0() -> Non
 
 
 def test_what_is_under_way_is_looked_at_even_while_the_list_fails() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -162,7 +163,7 @@ def test_what_is_under_way_is_looked_at_even_while_the_list_fails() -> None:
 
 
 def test_one_pipeline_that_cannot_be_looked_at_costs_no_other() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflows = [running.start() for _ in range(3)]
         running.look(90)
@@ -178,7 +179,7 @@ def test_one_pipeline_that_cannot_be_looked_at_costs_no_other() -> None:
 
 
 def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         first, second = running.start(), running.start()
         running.look(90)
@@ -192,7 +193,7 @@ def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_commit_that_fails_counts_nothing_until_it_succeeds(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -208,7 +209,7 @@ def test_a_commit_that_fails_counts_nothing_until_it_succeeds(tmp_path: Path) ->
 
 
 def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite", "runs: {sweep: 10m, interval: 5m}", "runs") as running:
+    with Watching(tmp_path / "state.sqlite", "runs: {sweep: 10m, interval: 5m}", "runs") as running:
         running.look()
         first = running.start()
         running.end(first, at=NOON + 50, credits=3, shown=NOON + 60)
@@ -233,7 +234,7 @@ def test_counters_of_runs_go_on_when_pipelines_are_switched_on_and_off(tmp_path:
 @pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
 def test_run_counters_stay_shown_when_pipelines_are_switched_on_and_their_list_is_refused(refusal: str) -> None:
     settings = "runs: {sweep: 10m, interval: 5m}, pipelines: {idle_interval: 1m}"
-    with watching(settings=settings, collectors="runs") as running:
+    with Watching(settings=settings, collectors="runs") as running:
         running.look()
         running.end(running.start(), at=NOON + 50, credits=3, shown=NOON + 60)
         running.looks(3, 3600)
@@ -255,7 +256,7 @@ def test_run_counters_stay_shown_when_pipelines_are_switched_on_and_their_list_i
 
 
 def test_the_setup_workflow_of_a_pipeline_that_then_errs_is_counted() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start(state="errored", before=[("setup", NOON + 200)])
         running.end(workflow, at=NOON + 121)
@@ -270,7 +271,7 @@ def test_the_setup_workflow_of_a_pipeline_that_then_errs_is_counted() -> None:
 
 @pytest.mark.parametrize("days", [-4, 4])
 def test_a_clock_that_is_days_wrong_neither_hides_a_pipeline_nor_ends_it_early(days: int) -> None:
-    with watching() as running:
+    with Watching() as running:
         running.now += days * DAY
         running.begin()
         workflow = running.start(state="created", before=[("setup", NOON + 300)])
@@ -287,7 +288,7 @@ def test_a_clock_that_is_days_wrong_neither_hides_a_pipeline_nor_ends_it_early(d
 
 
 def test_a_clock_of_circleci_that_is_set_back_after_the_first_look_loses_no_count() -> None:
-    with watching() as running:
+    with Watching() as running:
         clock = running.circle.clock
         clock.advance(600)
 
@@ -316,7 +317,7 @@ def test_a_clock_of_circleci_that_is_set_back_after_the_first_look_loses_no_coun
 
 
 def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once() -> None:
-    with watching(settings="runs: {lookback: 1d, sweep: 10m}") as running:
+    with Watching(settings="runs: {lookback: 1d, sweep: 10m}") as running:
         running.begin()
         workflow = running.start()
         running.circle.pipelines.change_workflow(workflow, status="on_hold")
@@ -332,7 +333,7 @@ def test_jobs_of_a_run_that_is_on_hold_for_longer_than_the_lookback_count_once()
 
 
 def test_what_is_counted_stays_shown_while_the_organizations_list_shows_that_nothing_is_new() -> None:
-    with watching(settings="pipelines: {idle_interval: 5m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 5m}") as running:
         running.begin()
         workflow = running.start()
         running.looks(2, 90)
@@ -357,7 +358,7 @@ def test_what_is_counted_stays_shown_while_the_organizations_list_shows_that_not
 
 
 def test_what_is_held_back_is_seen_at_0_once_more_after_a_restart_then_rises(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         running.end(running.start(), at=NOON + 71)
         running.look(90)  # born, and held back
@@ -417,7 +418,7 @@ def test_a_series_is_at_0_for_an_interval_from_when_it_was_published_however_lon
 
 
 def test_an_answer_with_an_entry_that_cannot_be_read_costs_nothing_once_it_can_be_read() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow, tag = running.start(), running.start(None, tag="v1")
         running.look(90)
@@ -436,7 +437,7 @@ def test_an_answer_with_an_entry_that_cannot_be_read_costs_nothing_once_it_can_b
 
 
 def test_a_pipeline_that_could_not_be_read_in_the_list_is_found_by_the_next_walk() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         running.start()
         running.circle.fail("put", "/project/gh/acme/web/pipeline", times=1, path="items.1.created_at", value="noon")
@@ -449,7 +450,7 @@ def test_a_pipeline_that_could_not_be_read_in_the_list_is_found_by_the_next_walk
 
 
 def test_jobs_that_can_never_be_read_cost_only_themselves() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start()
         running.circle.fail("put", "/workflow/[^/]*/job", path="items.0.id")
@@ -460,7 +461,7 @@ def test_jobs_that_can_never_be_read_cost_only_themselves() -> None:
 
 
 def test_a_pipeline_that_is_listed_later_than_a_newer_one_is_found() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         running.pass_time(30)
         running.start()
@@ -471,7 +472,7 @@ def test_a_pipeline_that_is_listed_later_than_a_newer_one_is_found() -> None:
 
 
 def test_a_pipeline_that_is_listed_late_is_found_behind_a_page_of_newer_ones() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         for number in range(25):
             running.circle.pipelines.add(SLUG, "main", created=NOON + 20 + number, state="errored")
@@ -487,7 +488,7 @@ def test_a_pipeline_that_is_listed_late_is_found_behind_a_page_of_newer_ones() -
 
 
 def test_a_workflow_that_insights_does_not_list_is_shown_all_the_same() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         running.begin()
         running.end(running.start(None, tag="v1"), at=NOON + 61)
         running.looks(3)
@@ -499,7 +500,7 @@ def test_a_workflow_that_insights_does_not_list_is_shown_all_the_same() -> None:
 
 
 def test_credits_of_a_run_that_took_longer_than_the_lookback_are_added(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite", "runs: {lookback: 2d, sweep: 10m}") as running:
+    with Watching(tmp_path / "state.sqlite", "runs: {lookback: 2d, sweep: 10m}") as running:
         running.begin()
         workflow = running.start()
         running.circle.pipelines.change_workflow(workflow, status="on_hold")
@@ -542,7 +543,7 @@ def test_a_run_that_only_insights_has_told_of_is_counted_as_missed_and_named_onc
     tmp_path: Path,
 ) -> None:
     settings = "pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}"
-    with watching(tmp_path / "state.sqlite", settings) as running:
+    with Watching(tmp_path / "state.sqlite", settings) as running:
         rerun = rerun_of_what_is_forgotten(running)
         assert missed(running) == (0, [], 0)
         running.circle.fail("forbidden", "/pipeline/[^/]*/workflow$")
@@ -559,7 +560,7 @@ def test_a_run_that_only_insights_has_told_of_is_counted_as_missed_and_named_onc
 
 def test_a_rerun_that_insights_shows_before_its_pipeline_is_looked_at_again_is_missed(tmp_path: Path) -> None:
     settings = "pipelines: {idle_interval: 1m}, runs: {lookback: 3d, sweep: 10m}"
-    with watching(tmp_path / "state.sqlite", settings) as running:
+    with Watching(tmp_path / "state.sqlite", settings) as running:
         running.begin()
         workflow = running.start()
         running.looks(2, 90)
@@ -576,7 +577,7 @@ def test_a_rerun_that_insights_shows_before_its_pipeline_is_looked_at_again_is_m
 
 
 def test_a_rerun_that_a_look_finds_is_not_missed_though_insights_told_of_its_pipeline_first() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         running.begin()
         running.end(running.start(), at=running.now + 61)
         running.looks(3)
@@ -595,7 +596,7 @@ def test_a_rerun_that_a_look_finds_is_not_missed_though_insights_told_of_its_pip
 
 
 def test_no_run_is_missed_that_looks_have_found(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite", SWEEPS) as running:
+    with Watching(tmp_path / "state.sqlite", SWEEPS) as running:
         running.begin()
         for _ in range(3):
             running.end(running.start(), at=running.now + 61, credits=3)
@@ -606,7 +607,7 @@ def test_no_run_is_missed_that_looks_have_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
 def test_a_run_that_only_insights_knows_counts_with_its_jobs_although_it_was_refused_once(refusal: str) -> None:
-    with watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
         rerun_of_what_is_forgotten(running)
         fault = running.circle.fail(refusal, "/workflow/[^/]*$", times=1)
         running.looks(25)
@@ -615,7 +616,7 @@ def test_a_run_that_only_insights_knows_counts_with_its_jobs_although_it_was_ref
 
 
 def test_a_run_that_only_insights_knows_and_that_is_refused_at_two_sweeps_counts_as_told_without_its_jobs() -> None:
-    with watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 1m}, runs: {lookback: 1h, sweep: 10m}") as running:
         rerun_of_what_is_forgotten(running)
         running.circle.fail("not_found", "/workflow/[^/]*$")
         running.asked()
@@ -631,7 +632,7 @@ def test_a_histogram_that_other_buckets_have_begun_anew_is_new_in_the_state_as_w
     tmp_path: Path, buckets: str
 ) -> None:
     counts = "circleci_job_run_duration_seconds_count", "circleci_job_run_wait_seconds_count"
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         running.end(running.start(), at=NOON + 121)
         running.looks(3, 90)
@@ -651,7 +652,7 @@ def test_a_histogram_that_other_buckets_have_begun_anew_is_new_in_the_state_as_w
 
 
 def test_without_jobs_counters_of_jobs_are_not_shown_and_they_come_back_with_what_they_had(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         running.end(running.start(), at=NOON + 121)
         running.looks(3, 90)
@@ -672,7 +673,7 @@ def exemplars(running: Watching) -> dict[str, str]:
 
 
 def test_exemplars_survive_a_restart(tmp_path: Path) -> None:
-    with watching(tmp_path / "state.sqlite") as running:
+    with Watching(tmp_path / "state.sqlite") as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -701,7 +702,7 @@ def logged(running: Watching, *events: str) -> list[str]:
 
 @pytest.mark.parametrize("refusal", ["not_found", "forbidden"])
 def test_while_the_list_is_refused_no_other_answer_is_a_success(refusal: str) -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         running.start()
         running.look(90)
@@ -721,7 +722,7 @@ def test_while_the_list_is_refused_no_other_answer_is_a_success(refusal: str) ->
 
 @pytest.mark.parametrize("of", ["/pipeline/[^/]*/workflow", "/workflow/[^/]*/job"])
 def test_a_look_that_failed_fails_every_step_until_it_succeeds(of: str) -> None:
-    with watching() as running:
+    with Watching() as running:
         running.begin()
         workflow = running.start()
         running.look(90)
@@ -740,7 +741,7 @@ def test_a_look_that_failed_fails_every_step_until_it_succeeds(of: str) -> None:
 
 
 def test_a_step_that_asks_nothing_renews_nothing() -> None:
-    with watching(settings="pipelines: {interval: 1m, idle_interval: 15m}, runs: {sweep: 1h}") as running:
+    with Watching(settings="pipelines: {interval: 1m, idle_interval: 15m}, runs: {sweep: 1h}") as running:
         running.begin()
         running.start()
         running.look(90)
@@ -761,7 +762,7 @@ def test_a_step_that_asks_nothing_renews_nothing() -> None:
 
 
 def test_a_workflow_whose_list_of_runs_is_refused_fails_runs_until_it_is_read() -> None:
-    with watching(settings=SWEEPS) as running:
+    with Watching(settings=SWEEPS) as running:
         running.begin()
         for workflow in ("build", "deploy"):
             pipeline = running.circle.pipelines.add(SLUG)
@@ -783,7 +784,7 @@ def test_a_workflow_whose_list_of_runs_is_refused_fails_runs_until_it_is_read() 
 
 
 def test_the_shown_interval_of_runs_is_the_longest_time_between_two_reads_of_what_brings_nothing() -> None:
-    with watching(settings="runs: {sweep: 10m}") as running:
+    with Watching(settings="runs: {sweep: 10m}") as running:
         running.begin()
         running.start()
         every = running.value("circleci_exporter_collector_interval_seconds", collector="runs")
@@ -797,7 +798,7 @@ def test_the_shown_interval_of_runs_is_the_longest_time_between_two_reads_of_wha
 
 
 def test_a_project_without_a_workflow_is_asked_for_the_names_so_often_that_runs_are_not_stale() -> None:
-    with watching(settings="runs: {sweep: 10m}") as running:
+    with Watching(settings="runs: {sweep: 10m}") as running:
         for _ in range(40):
             running.look(300)
             success, age = went(running, "runs")
@@ -808,7 +809,7 @@ def test_a_project_without_a_workflow_is_asked_for_the_names_so_often_that_runs_
 
 def test_a_pipeline_that_can_never_be_looked_at_is_set_aside_and_leaves_with_the_lookback(tmp_path: Path) -> None:
     settings = "pipelines: {idle_interval: 15m}, runs: {lookback: 1d, sweep: 1h}"
-    with watching(tmp_path / "state.sqlite", settings=settings) as running:
+    with Watching(tmp_path / "state.sqlite", settings=settings) as running:
         running.begin()
         running.start()
         broken = running.circle.pipelines.truth()[0]["id"]
@@ -841,7 +842,7 @@ def test_a_pipeline_that_can_never_be_looked_at_is_set_aside_and_leaves_with_the
 
 
 def test_looks_that_all_fail_with_the_list_set_nothing_aside() -> None:
-    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 15m}") as running:
         running.begin()
         running.start()
         running.look(60)
@@ -854,7 +855,7 @@ def test_looks_that_all_fail_with_the_list_set_nothing_aside() -> None:
 
 
 def test_an_ended_run_whose_jobs_circleci_does_not_know_settles_without_any() -> None:
-    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 15m}") as running:
         running.begin()
         workflow = running.start()
         running.look(60)
@@ -880,7 +881,7 @@ def live_through(running: Watching, seconds: float, poll: str = PIPELINES_POLL) 
 
 
 def test_a_project_that_was_never_found_is_asked_for_at_growing_gaps_up_to_a_day() -> None:
-    with watching() as running:
+    with Watching() as running:
         running.circle.fail("not_found", SLUG)
         running.look()
         assert len(live_through(running, DAY)) <= 12
@@ -893,7 +894,7 @@ def test_a_project_that_was_never_found_is_asked_for_at_growing_gaps_up_to_a_day
 
 
 def test_a_project_that_is_gone_is_asked_for_at_growing_gaps_and_found_again() -> None:
-    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 15m}") as running:
         running.begin()
         running.start()
         running.look(900)
@@ -909,7 +910,7 @@ def test_a_project_that_is_gone_is_asked_for_at_growing_gaps_and_found_again() -
 
 def test_facts_that_cannot_be_read_and_a_token_that_is_refused_are_asked_again_ever_more_seldom() -> None:
     for refusal in ("forbidden", "unauthorized"):
-        with watching(settings="pipelines: {idle_interval: 15m}") as running:
+        with Watching(settings="pipelines: {idle_interval: 15m}") as running:
             running.circle.fail(refusal)
             running.look()
             snapshot = running.engine.store.get(SLUG)
@@ -922,7 +923,7 @@ def test_facts_that_cannot_be_read_and_a_token_that_is_refused_are_asked_again_e
 
 
 def test_a_list_that_is_refused_is_asked_for_ever_more_seldom_while_looks_go_on() -> None:
-    with watching(settings="pipelines: {idle_interval: 15m}") as running:
+    with Watching(settings="pipelines: {idle_interval: 15m}") as running:
         running.begin()
         workflow = running.start()
         running.look(900)
@@ -935,7 +936,7 @@ def test_a_list_that_is_refused_is_asked_for_ever_more_seldom_while_looks_go_on(
 
 
 def test_runs_alone_ask_for_a_project_that_is_not_found_at_growing_gaps_too() -> None:
-    with watching(collectors="runs") as running:
+    with Watching(collectors="runs") as running:
         running.circle.fail("not_found", SLUG)
         asked = live_through(running, DAY, RUNS_POLL)
         assert len(asked) <= 12
@@ -947,7 +948,7 @@ def test_runs_alone_ask_for_a_project_that_is_not_found_at_growing_gaps_too() ->
 
 
 def test_what_the_limit_leaves_out_counts_also_where_nothing_new_is_seen() -> None:
-    with watching(settings="max_series: 60") as running:
+    with Watching(settings="max_series: 60") as running:
         running.begin()
         running.end(running.start())
         running.looks(3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.errors import Stopped
-from tests.running.engine import Process, process
+from tests.running.engine import Running, hourly
 
 if TYPE_CHECKING:
     from exporter.knowledge.snapshots import Snapshot
@@ -19,7 +19,7 @@ FAILURES = "circleci_exporter_collector_failures_total"
 
 
 def test_a_poll_shows_what_circleci_says() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         truth = running.circle.organization.workflow_metrics(WEB, "build-and-test", None, "last-7-days")
         assert truth is not None
@@ -34,7 +34,7 @@ def test_a_poll_shows_what_circleci_says() -> None:
 
 
 def test_workflows_are_shown_before_the_first_job_is_asked_for() -> None:
-    with process() as running:
+    with hourly() as running:
         poll = running.engine.begin(WEB)
         assert poll is not None
         assert poll.step()
@@ -46,7 +46,7 @@ def test_workflows_are_shown_before_the_first_job_is_asked_for() -> None:
 
 
 def test_the_project_itself_is_asked_for_once_a_day() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         assert running.asked().count("/project/gh/acme/web") == 1
         running.now += 86_399
@@ -58,7 +58,7 @@ def test_the_project_itself_is_asked_for_once_a_day() -> None:
 
 
 def test_the_last_known_default_branch_serves_while_its_question_fails() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         running.now += 86_400
         running.circle.fail("not_found", match="/project/")
@@ -68,7 +68,7 @@ def test_the_last_known_default_branch_serves_while_its_question_fails() -> None
 
 
 def test_without_a_known_default_branch_the_poll_fails_and_asks_nothing_more() -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("not_found", match="/project/")
         running.poll()
         assert running.asked() == ["/project/gh/acme/web"]
@@ -78,7 +78,7 @@ def test_without_a_known_default_branch_the_poll_fails_and_asks_nothing_more() -
 
 
 def test_a_project_that_needs_no_default_branch_is_polled_without_knowing_it() -> None:
-    with process("default_branch: false, branches: [main]") as running:
+    with hourly("default_branch: false, branches: [main]") as running:
         running.circle.fail("not_found", match="/project/")
         running.poll()
         assert len(running.samples(RUNS, branch="main")) == 3
@@ -86,7 +86,7 @@ def test_a_project_that_needs_no_default_branch_is_polled_without_knowing_it() -
 
 @pytest.mark.parametrize("body", ['{"vcs_info": {"default_branch": 3}}', '{"vcs_info": {"default_branch": null}}'])
 def test_a_default_branch_that_is_no_name_fails_the_poll(body: str) -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("body", match="/project/", text=body)
         running.poll()
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
@@ -94,7 +94,7 @@ def test_a_default_branch_that_is_no_name_fails_the_poll(body: str) -> None:
 
 
 def test_what_needs_no_branch_is_asked_without_knowing_the_default_one() -> None:
-    with process("collectors: [workflows, flaky_tests]") as running:
+    with hourly("collectors: [workflows, flaky_tests]") as running:
         running.circle.fail("not_found", match="/project/")
         running.poll()
         assert running.value("circleci_exporter_collector_success", collector="workflows") == 0
@@ -104,7 +104,7 @@ def test_what_needs_no_branch_is_asked_without_knowing_the_default_one() -> None
 
 
 def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_lasts() -> None:
-    with process("max_series: 20") as running:
+    with hourly("max_series: 20") as running:
         running.poll()
         left_out = running.value("circleci_exporter_dropped_series_total", reason="max_series")
         assert left_out is not None
@@ -122,7 +122,7 @@ def test_what_is_left_out_is_counted_at_each_poll_and_logged_once_while_that_las
 
 
 def test_one_failing_job_call_blanks_nothing_else() -> None:
-    with process("jobs: {max_age: 1h}") as running:
+    with hourly("jobs: {max_age: 1h}") as running:
         running.poll()
         before = running.samples("circleci_insights_job_runs")
         running.now += 3600
@@ -137,7 +137,7 @@ def test_one_failing_job_call_blanks_nothing_else() -> None:
 
 
 def test_when_the_token_is_refused_the_rest_of_the_poll_is_given_up() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         running.asked()
         running.circle.accept("another")
@@ -151,7 +151,7 @@ def test_when_the_token_is_refused_the_rest_of_the_poll_is_given_up() -> None:
 
 
 def test_a_refused_token_is_logged_once_for_all_projects_and_once_when_it_is_taken_again() -> None:
-    with process(projects="gh/acme/web, gh/acme/api") as running:
+    with hourly(projects="gh/acme/web, gh/acme/api") as running:
         running.circle.accept("another")
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
@@ -165,7 +165,7 @@ def test_a_refused_token_is_logged_once_for_all_projects_and_once_when_it_is_tak
 
 
 def test_a_single_question_that_is_answered_401_is_its_projects_failure_alone() -> None:
-    with process(projects="gh/acme/web, gh/acme/api") as running:
+    with hourly(projects="gh/acme/web, gh/acme/api") as running:
         running.circle.fail("unauthorized", match="/insights/gh/acme/web/")
         for slug in ("gh/acme/web", "gh/acme/api", "gh/acme/web"):
             running.poll(slug)
@@ -175,7 +175,7 @@ def test_a_single_question_that_is_answered_401_is_its_projects_failure_alone() 
 
 
 def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("bad_request", match="/workflows\\?")
         for _ in range(3):
             running.poll()
@@ -187,7 +187,7 @@ def test_a_project_that_fails_is_logged_once_and_once_when_it_recovers() -> None
 
 
 def test_a_workflow_that_circleci_no_longer_returns_is_gone_with_its_jobs_at_the_next_good_poll() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         running.circle.organization.roster.hide(WEB, workflow="nightly")
         running.now += 3600
@@ -198,7 +198,7 @@ def test_a_workflow_that_circleci_no_longer_returns_is_gone_with_its_jobs_at_the
 
 
 def test_odd_rows_are_counted_and_cost_nothing_else() -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("text_number", match="/workflows\\?")
         running.poll()
         assert sum(running.samples("circleci_exporter_unreadable_fields_total").values()) > 0
@@ -207,7 +207,7 @@ def test_odd_rows_are_counted_and_cost_nothing_else() -> None:
 
 
 def test_two_rows_of_the_same_name_fail_the_part_and_never_show_a_series_twice() -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("duplicate_rows", match="/workflows\\?")
         running.poll()
         assert running.samples(RUNS) == {}
@@ -215,7 +215,7 @@ def test_two_rows_of_the_same_name_fail_the_part_and_never_show_a_series_twice()
 
 
 def test_rows_that_come_again_unchanged_are_shown_once() -> None:
-    with process() as running:
+    with hourly() as running:
         running.circle.fail("duplicate_rows", match="/workflows\\?", differ=False)
         running.poll()
         assert len(running.samples(RUNS)) == 3
@@ -223,7 +223,7 @@ def test_rows_that_come_again_unchanged_are_shown_once() -> None:
 
 
 def test_a_list_that_shifted_while_it_was_read_is_asked_for_once_more() -> None:
-    with process() as running:
+    with hourly() as running:
         fault = running.circle.fail("duplicate_rows", match="/workflows\\?", times=1)
         running.poll()
         assert fault.hits == 1
@@ -233,7 +233,7 @@ def test_a_list_that_shifted_while_it_was_read_is_asked_for_once_more() -> None:
 
 
 def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         running.asked()
         store = running.engine.store
@@ -253,7 +253,7 @@ def test_only_what_is_missing_is_asked_for_when_that_is_wanted() -> None:
 
 
 def test_a_poll_that_has_nothing_to_ask_renews_no_success() -> None:
-    with process() as running:
+    with hourly() as running:
         running.poll()
         known = running.engine.store.get(WEB)
         assert known is not None
@@ -267,7 +267,7 @@ def test_a_poll_that_has_nothing_to_ask_renews_no_success() -> None:
 
 
 def test_a_project_that_was_taken_out_meanwhile_does_not_come_back() -> None:
-    with process() as running:
+    with hourly() as running:
         poll = running.engine.begin(WEB)
         assert poll is not None
         running.engine.store.withdraw([WEB])
@@ -277,7 +277,7 @@ def test_a_project_that_was_taken_out_meanwhile_does_not_come_back() -> None:
 
 
 def test_a_poll_under_way_publishes_by_the_settings_that_hold_then() -> None:
-    with process() as running:
+    with hourly() as running:
         poll = running.engine.begin(WEB)
         assert poll is not None
         poll.step()
@@ -293,7 +293,7 @@ def test_a_poll_under_way_publishes_by_the_settings_that_hold_then() -> None:
 
 
 def test_jobs_of_unchanged_workflows_are_not_asked_for_and_stay_fresh() -> None:
-    with process() as running:
+    with hourly() as running:
         for _ in range(3):
             running.poll()
             running.now += 3600
@@ -305,14 +305,14 @@ def test_jobs_of_unchanged_workflows_are_not_asked_for_and_stay_fresh() -> None:
         assert len(running.samples("circleci_insights_job_runs", workflow="build-and-test")) == 5
 
 
-def asked(running: Process) -> dict[str, int]:
+def asked(running: Running) -> dict[str, int]:
     paths = running.asked()
     jobs = sum(path.endswith("/jobs") for path in paths)
     return {"workflows": len(paths) - jobs, "jobs": jobs}
 
 
 def test_branch_globs_are_expanded_hourly() -> None:
-    with process("default_branch: false, branches: ['ma*']") as running:
+    with hourly("default_branch: false, branches: ['ma*']") as running:
         running.poll()
         assert running.asked().count("/insights/gh/acme/web/branches") == 1
         assert len(running.samples(RUNS, branch="main")) == 3
@@ -322,7 +322,7 @@ def test_branch_globs_are_expanded_hourly() -> None:
 
 
 def test_a_defect_in_reading_is_held_to_one_question_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    with process() as running:
+    with hourly() as running:
         monkeypatch.setattr("exporter.polling.project_answers.pack", None)
         running.poll()
         assert running.value(FAILURES, collector="workflows", reason="internal") == 1
@@ -334,25 +334,23 @@ def test_a_defect_in_reading_is_held_to_one_question_and_counted(monkeypatch: py
 
 
 def test_a_stop_ends_a_poll() -> None:
-    with process() as running:
+    with hourly() as running:
         running.engine.stop.set()
         with pytest.raises(Stopped):
             running.poll()
 
 
 def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
-    with process("workflows: {exclude: [preview]}") as running:
+    with hourly("workflows: {exclude: [preview]}") as running:
         running.poll()
         running.asked()
         running.circle.fail("bad_request", match="/jobs")
-        clock = running.monotonic
         running.now += 86_400
         poll = running.engine.begin(WEB)
         assert poll is not None
         assert poll.step()
         begun = len(running.asked())
-        first = iter([clock()])
-        running.monotonic = lambda: next(first, clock() + 3601)
+        running.waits.skipped += 3601
         assert not poll.step()
         assert begun > 0
         asked = running.asked()
@@ -362,7 +360,7 @@ def test_once_the_time_of_a_poll_is_over_the_first_failure_ends_it() -> None:
 
 
 def test_a_project_that_circleci_does_not_know_is_asked_one_question_until_it_is_back() -> None:
-    with process("windows: [last-7-days, last-30-days], collectors: [workflows, jobs, flaky_tests]") as running:
+    with hourly("windows: [last-7-days, last-30-days], collectors: [workflows, jobs, flaky_tests]") as running:
         running.poll()
         full = len(running.asked())
         known = len(running.samples(RUNS))
@@ -389,7 +387,7 @@ def test_a_project_that_circleci_does_not_know_is_asked_one_question_until_it_is
 
 
 def test_a_project_of_which_one_list_is_not_found_is_there() -> None:
-    with process("windows: [last-7-days, last-30-days]") as running:
+    with hourly("windows: [last-7-days, last-30-days]") as running:
         running.circle.fail("not_found", match="/workflows\\?.*last-30-days")
         running.poll()
         assert absent_since(running) is None
@@ -397,7 +395,7 @@ def test_a_project_of_which_one_list_is_not_found_is_there() -> None:
 
 
 def test_a_project_that_was_never_there_is_asked_for_itself_alone() -> None:
-    with process(projects="gh/acme/nowhere") as running:
+    with hourly(projects="gh/acme/nowhere") as running:
         for _ in range(3):
             running.poll("gh/acme/nowhere")
             assert running.asked() == ["/project/gh/acme/nowhere"]
@@ -405,18 +403,18 @@ def test_a_project_that_was_never_there_is_asked_for_itself_alone() -> None:
         assert absent_since(running, "gh/acme/nowhere") == running.now - 3 * 3600
 
 
-def snapshot_of(running: Process, slug: str = WEB) -> Snapshot:
+def snapshot_of(running: Running, slug: str = WEB) -> Snapshot:
     snapshot = running.engine.store.get(slug)
     assert snapshot is not None
     return snapshot
 
 
-def absent_since(running: Process, slug: str = WEB) -> float | None:
+def absent_since(running: Running, slug: str = WEB) -> float | None:
     return snapshot_of(running, slug).outcomes["workflows"].absent_since
 
 
 def test_the_interval_of_each_collector_is_shown_for_ages_to_be_compared_with() -> None:
-    with process("collectors: [workflows, jobs, runs], runs: {interval: 5m}") as running:
+    with hourly("collectors: [workflows, jobs, runs], runs: {interval: 5m}") as running:
         running.poll()
         name = "circleci_exporter_collector_interval_seconds"
         assert running.samples(name) == {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running.engine import Process, process
+from tests.running.engine import Running, hourly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ def settings(windows: int, more: str = "") -> str:
     return f"windows: [{', '.join(WINDOWS[:windows])}], collectors: [workflows]{more}"
 
 
-def say(running: Process, runs: dict[str, int]) -> None:
+def say(running: Running, runs: dict[str, int]) -> None:
     """Let CircleCI say from now on that each window has so many runs of its only workflow."""
     running.circle.heal()
     for window, total in runs.items():
@@ -32,11 +32,11 @@ def say(running: Process, runs: dict[str, int]) -> None:
         running.circle.fail("body", match=f"reporting-window={window}", text=body)
 
 
-def shown(running: Process) -> dict[str, float | None]:
+def shown(running: Running) -> dict[str, float | None]:
     return {window: running.value(RUNS, window=window) for window in WINDOWS if running.samples(RUNS, window=window)}
 
 
-def polls(running: Process, count: int) -> Iterator[int]:
+def polls(running: Running, count: int) -> Iterator[int]:
     """Poll so often, hour by hour; gives the number of lists that each asked for."""
     running.asked()
     for _ in range(count):
@@ -47,7 +47,7 @@ def polls(running: Process, count: int) -> Iterator[int]:
 
 def test_half_of_the_windows_are_asked_for_while_none_changes() -> None:
     for windows, half in ((1, 1), (2, 1), (3, 2), (5, 3)):
-        with process(settings(windows)) as running:
+        with hourly(settings(windows)) as running:
             running.poll()
             assert running.asked().count(LISTS) == windows
             assert list(polls(running, 4)) == [half] * 4
@@ -56,7 +56,7 @@ def test_half_of_the_windows_are_asked_for_while_none_changes() -> None:
 @pytest.mark.parametrize("changing", WINDOWS[:3])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_a_window_that_changes_alone_is_seen_one_poll_later_at_most(changing: str, after: int) -> None:
-    with process(settings(3)) as running:
+    with hourly(settings(3)) as running:
         runs = dict.fromkeys(WINDOWS[:3], 5)
         say(running, runs)
         running.poll()
@@ -68,7 +68,7 @@ def test_a_window_that_changes_alone_is_seen_one_poll_later_at_most(changing: st
 
 
 def test_windows_that_change_together_are_seen_together_at_once() -> None:
-    with process(settings(2)) as running:
+    with hourly(settings(2)) as running:
         say(running, dict.fromkeys(WINDOWS[:2], 5))
         running.poll()
         for total in (6, 7, 8):
@@ -79,7 +79,7 @@ def test_windows_that_change_together_are_seen_together_at_once() -> None:
 
 
 def test_a_window_that_fails_is_asked_for_at_each_poll_and_goes_stale_while_the_other_goes_on() -> None:
-    with process(settings(2)) as running:
+    with hourly(settings(2)) as running:
         say(running, dict.fromkeys(WINDOWS[:2], 5))
         running.poll()
         running.circle.heal()
@@ -93,14 +93,14 @@ def test_a_window_that_fails_is_asked_for_at_each_poll_and_goes_stale_while_the_
 
 
 def test_after_an_outage_each_window_is_asked_for() -> None:
-    with process(settings(2)) as running:
+    with hourly(settings(2)) as running:
         running.poll()
         running.now += 5 * HOUR
         assert list(polls(running, 1)) == [2]
 
 
 def test_jobs_of_a_window_whose_list_was_not_asked_for_hold() -> None:
-    with process("windows: [last-24-hours, last-7-days]") as running:
+    with hourly("windows: [last-24-hours, last-7-days]") as running:
         for _ in range(4):
             running.poll()
             running.now += HOUR
@@ -111,7 +111,7 @@ def test_jobs_of_a_window_whose_list_was_not_asked_for_hold() -> None:
 
 
 def test_the_windows_of_the_projects_summary_alternate_too() -> None:
-    with process("windows: [last-24-hours, last-7-days], collectors: [project]") as running:
+    with hourly("windows: [last-24-hours, last-7-days], collectors: [project]") as running:
         running.poll()
         running.asked()
         for _ in range(3):

@@ -6,7 +6,7 @@ import pytest
 
 from exporter.errors import NotFoundError
 from exporter.polling.project_facts import refresh
-from tests.running.engine import Process, process
+from tests.running.engine import Running, hourly
 
 if TYPE_CHECKING:
     from exporter.errors import PollError
@@ -17,7 +17,7 @@ DAY, HOUR = 86_400, 3600
 
 
 def learn(
-    running: Process, facts: Facts | None = None, *, branches: bool = True
+    running: Running, facts: Facts | None = None, *, branches: bool = True
 ) -> tuple[Facts | None, PollError | None]:
     snapshot = running.engine.store.get(WEB)
     assert snapshot is not None
@@ -26,7 +26,7 @@ def learn(
 
 
 def test_the_project_is_asked_for_once_a_day_and_its_branches_once_an_hour() -> None:
-    with process("branches: ['ma*']") as running:
+    with hourly("branches: ['ma*']") as running:
         facts, error = learn(running)
         assert error is None
         assert facts is not None
@@ -45,14 +45,14 @@ def test_the_project_is_asked_for_once_a_day_and_its_branches_once_an_hour() -> 
 
 @pytest.mark.parametrize(("settings", "branches"), [("", True), ("branches: ['ma*']", False)])
 def test_branches_are_asked_for_where_globs_need_them_and_the_poll_does(settings: str, branches: bool) -> None:
-    with process(settings) as running:
+    with hourly(settings) as running:
         learn(running, branches=branches)
         assert running.asked() == [f"/project/{WEB}"]
 
 
 def test_a_project_without_a_default_branch_is_asked_for_again_where_that_is_wanted() -> None:
     for settings, calls in (("", 2), ("default_branch: false, branches: [main]", 1)):
-        with process(settings) as running:
+        with hourly(settings) as running:
             running.circle.fail("put", match="/project/", path="vcs_info.default_branch", value=None)
             facts, error = learn(running)
             assert error is None
@@ -61,7 +61,7 @@ def test_a_project_without_a_default_branch_is_asked_for_again_where_that_is_wan
 
 
 def test_what_was_known_serves_while_asking_fails_and_the_failure_is_told() -> None:
-    with process() as running:
+    with hourly() as running:
         facts, _ = learn(running)
         running.now += DAY
         running.circle.fail("not_found", match="/project/")

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.polling.reachability import Reachability
-from tests.running.engine import Process, process
+from tests.running.engine import Running, hourly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,39 +16,38 @@ if TYPE_CHECKING:
 class Looks:
     """Looks every second on a clock that stands still between them."""
 
-    running: Process
-    monotonic: float = field(default_factory=lambda: float(int(time.monotonic()) + 1))
+    running: Running
     reached: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.running.monotonic = lambda: self.monotonic
-        self.job = Reachability(self.running.engine.attempts, lambda: self.reached.append(self.monotonic)).job()
+        attempts, waits = self.running.engine.attempts, self.running.waits
+        self.job = Reachability(attempts, lambda: self.reached.append(waits.skipped)).job()
 
     def look(self, seconds: int = 1) -> list[float]:
         """Look for so many seconds; returns when it asked, counted from now."""
-        began, asked = self.monotonic, []
+        began, asked = self.running.waits.skipped, list[float]()
         self.running.asked()
         for _ in range(seconds):
-            self.monotonic += self.job.interval() or 0.0
+            self.running.pass_time(self.job.interval() or 0.0)
             poll = self.job.begin(False)
             while poll is not None and poll.step():
                 pass
-            asked += [self.monotonic - began for path in self.running.asked() if path == "/me"]
+            asked += [round(self.running.waits.skipped - began) for path in self.running.asked() if path == "/me"]
         return asked
 
 
 @pytest.fixture
-def running() -> Iterator[Process]:
-    with process() as found:
+def running() -> Iterator[Running]:
+    with hourly() as found:
         yield found
 
 
 @pytest.fixture
-def looks(running: Process) -> Looks:
+def looks(running: Running) -> Looks:
     return Looks(running)
 
 
-def test_while_circleci_answers_nothing_is_asked(running: Process, looks: Looks) -> None:
+def test_while_circleci_answers_nothing_is_asked(running: Running, looks: Looks) -> None:
     for up in (None, 1):
         if up is not None:
             running.engine.telemetry.api_up(bool(up))
@@ -57,13 +55,13 @@ def test_while_circleci_answers_nothing_is_asked(running: Process, looks: Looks)
     assert len(looks.reached) == 1200
 
 
-def test_after_a_request_without_an_answer_a_light_one_is_made(running: Process, looks: Looks) -> None:
+def test_after_a_request_without_an_answer_a_light_one_is_made(running: Running, looks: Looks) -> None:
     running.engine.telemetry.api_up(up=False)
     assert looks.look(600) == [2]
     assert running.value("circleci_exporter_up") == 1
 
 
-def test_as_long_as_there_is_no_answer_it_asks_at_gaps_up_to_five_minutes(running: Process, looks: Looks) -> None:
+def test_as_long_as_there_is_no_answer_it_asks_at_gaps_up_to_five_minutes(running: Running, looks: Looks) -> None:
     running.circle.accept("another")
     running.poll()
     assert looks.look(1800) == [2, 4, 8, 16, 32, 64, 128, 256, 512, 812, 1112, 1412, 1712]
@@ -79,7 +77,7 @@ def test_as_long_as_there_is_no_answer_it_asks_at_gaps_up_to_five_minutes(runnin
     assert looks.look(10) == [2, 4, 8], "the gaps begin anew"
 
 
-def test_another_token_is_asked_with_at_once(running: Process, looks: Looks) -> None:
+def test_another_token_is_asked_with_at_once(running: Running, looks: Looks) -> None:
     running.circle.accept("another")
     running.poll()
     looks.look(600)
@@ -94,7 +92,7 @@ def test_another_token_is_asked_with_at_once(running: Process, looks: Looks) -> 
     assert running.value("circleci_exporter_up") == 1
 
 
-def test_its_failures_are_no_collectors(running: Process, looks: Looks) -> None:
+def test_its_failures_are_no_collectors(running: Running, looks: Looks) -> None:
     running.engine.telemetry.api_up(up=False)
     running.circle.accept("another")
     assert len(looks.look(10)) == 3

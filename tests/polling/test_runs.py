@@ -13,8 +13,9 @@ from exporter.errors import StateError, Stopped
 from exporter.insights.collector import RUNS_POLL
 from exporter.knowledge.snapshots import Snapshot
 from exporter.runs.reading import key_of
-from tests.campaigns.runs.counting import NOON, SLUG, Counting, true_counters
+from tests.campaigns.runs.counting import Counting, true_counters
 from tests.knowledge.samples import project
+from tests.running.engine import NOON, SLUG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def fill(counting: Counting) -> Any:
 def test_the_first_poll_asks_for_the_project_the_names_and_each_workflow_s_lookback(counting: Counting) -> None:
     counting.run(branch="feature", workflow="only on branches")
     counting.poll(after=1)
-    assert [unquote(path) for path in counting.asked()] == [
+    assert [unquote(path) for path in counting.questions()] == [
         f"/project/{SLUG}?",
         f"/insights/{SLUG}/workflows?all-branches=true&reporting-window=last-90-days",
         f"/insights/{SLUG}/workflows/only on branches?all-branches=true&start-date=2026-09-18T14:13:20Z",
@@ -89,16 +90,16 @@ def test_the_start_date_is_the_last_committed_poll_less_the_lookback(begun: Coun
     begun.pass_time(10 * DAY)
     begun.run()
     begun.poll(after=0)
-    assert begun.asked()[-1].endswith("start-date=2026-09-18T14%3A13%3A21Z")
+    assert begun.questions()[-1].endswith("start-date=2026-09-18T14%3A13%3A21Z")
     begun.run()
     begun.poll(after=100)
-    assert begun.asked()[-1].endswith("start-date=2026-09-28T14%3A13%3A21Z")
+    assert begun.questions()[-1].endswith("start-date=2026-09-28T14%3A13%3A21Z")
 
 
 def test_the_start_date_is_no_later_than_the_newest_run_less_the_lookback(begun: Counting) -> None:
     begun.poll(after=10 * DAY)
     begun.poll()
-    assert begun.asked()[-1].endswith("start-date=2026-09-18T14%3A13%3A20Z")
+    assert begun.questions()[-1].endswith("start-date=2026-09-18T14%3A13%3A20Z")
 
 
 def test_a_project_that_does_not_collect_runs_is_asked_for_none(begun: Counting) -> None:
@@ -114,7 +115,7 @@ def test_while_no_workflow_is_known_each_poll_asks_for_the_names(counting: Count
         snapshot = counting.engine.store.get(SLUG)
         assert snapshot is not None
         assert snapshot.outcomes["runs"].last_success == counting.now
-    assert [path.split("?")[0] for path in counting.asked()[1:]] == [f"/insights/{SLUG}/workflows"] * 3
+    assert counting.asked()[1:] == [f"/insights/{SLUG}/workflows"] * 3
 
 
 # Exactly once
@@ -428,7 +429,7 @@ def test_a_refused_token_ends_the_poll_at_once(begun: Counting) -> None:
     begun.circle.accept("another")
     for _ in range(3):
         assert not begun.poll()
-    assert [path.split("?")[0] for path in begun.asked()] == [f"/insights/{SLUG}/workflows/build", "/me"]
+    assert begun.asked() == [f"/insights/{SLUG}/workflows/build", "/me"]
     assert begun.failures() == {"unauthorized": 1}
 
 
@@ -500,7 +501,7 @@ def test_without_names_the_first_poll_shows_nothing(counting: Counting) -> None:
 def test_a_project_that_is_unreachable_from_the_first_request_is_asked_for_nothing_more(counting: Counting) -> None:
     counting.circle.accept("another")
     assert not counting.poll(after=1)
-    assert counting.asked() == [f"/project/{SLUG}?", "/me?"]
+    assert counting.questions() == [f"/project/{SLUG}?", "/me?"]
 
 
 def test_a_workflow_that_is_listed_no_longer_goes_and_comes_back_with_its_counts(begun: Counting) -> None:

@@ -9,7 +9,8 @@ import pytest
 from exporter.process.own_inbox import OwnInbox
 from exporter.runs.hints import Hint as Waiting
 from exporter.web.webhooks import Hint
-from tests.running.watching import NOON, SLUG, Watching, watching
+from tests.running.engine import NOON, SLUG
+from tests.running.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ def told(slug: str = "", identifier: str = "") -> Hint:
 
 @pytest.fixture
 def running() -> Iterator[Watching]:
-    with watching() as made:
+    with Watching() as made:
         made.begin()
         yield made
 

@@ -16,7 +16,7 @@ from exporter.state.postgres.arrivals import Arrivals
 from exporter.telemetry import Telemetry
 from exporter.web.webhooks import Hint
 from tests.knowledge.samples import FACTS, NOW
-from tests.running.engine import process
+from tests.running.engine import hourly
 from tests.running.waiting import wait_until
 from tests.state.making import SERVER, Log, known
 from tests.state.postgres.making import hold, linked, made
@@ -115,7 +115,7 @@ def test_the_last_counts_are_written_at_the_end(writing: Writing, database: Addr
 
 
 def test_what_all_replicas_have_counted_is_shown_and_fewer_than_before_take_nothing_away(database: Address) -> None:
-    with linked(database) as link, linked(database) as other, process() as running:
+    with linked(database) as link, linked(database) as other, hourly() as running:
         arrivals, shown, written = Arrivals(link, SERVER), list[int](), threading.Event()
         arrivals.count({("other", "accepted"): 5})
         watch = InboxWatch(running.engine, Arrivals(other, SERVER), lambda *counted: shown.append(counted[2]), written)

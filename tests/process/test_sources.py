@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.process import sources
 from exporter.web.page.overview import ComparedView
-from tests.usage.compared import HOUR, MIDNIGHT, compared
+from tests.usage.compared import HOUR, MIDNIGHT, Compared
 from tests.usage.making import DAY
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_newest_day_compared_is_the_sum_of_its_projects(tmp_path: Path) -> None:
-    with compared(tmp_path / "state.db") as running:
+    with Compared(tmp_path / "state.db") as running:
         assert sources.compared([running.source]) is None
         running.begin()
         running.ran(MIDNIGHT + HOUR, {}, {"name": "lint"})

@@ -14,10 +14,10 @@ import struct
 import subprocess
 import termios
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.running.scrapes import Scrape
 from tests.running.starting import COMMAND, Process
 from tests.running.waiting import AT_ONCE, PATIENCE, wait_until
 
@@ -58,40 +58,6 @@ def at_a_terminal(
             pass
         os.close(mine)
     return process.returncode, said.decode()
-
-
-def label(text: str) -> str:
-    """A label's value as it stands in a sample line."""
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def series(name: str, labels: Mapping[str, str]) -> str:
-    """A series as it stands in a sample line, labels in alphabetical order."""
-    inside = ",".join(f'{key}="{label(value)}"' for key, value in sorted(labels.items()))
-    return f"{name}{{{inside}}}" if inside else name
-
-
-@dataclass(frozen=True, slots=True)
-class Scrape:
-    """One scrape in text format 0.0.4: values by series, and the seconds that it took."""
-
-    text: str
-    seconds: float
-    values: dict[str, float] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        lines = [line.rpartition(" ") for line in self.text.splitlines() if line and not line.startswith("#")]
-        object.__setattr__(self, "values", {name: float(value) for name, _, value in lines})
-        assert len(self.values) == len(lines), "a series came twice"
-
-    def get(self, name: str, **labels: str) -> float | None:
-        """The value of one series of the exporter, without its prefix where it is one of its own metrics."""
-        return self.values.get(series(name if name.startswith("circleci_") else f"circleci_exporter_{name}", labels))
-
-    def of_project(self, project: str, prefix: str = "circleci_insights_") -> dict[str, float]:
-        """All series of a project whose names begin like that."""
-        mark = f'project="{label(project)}"'
-        return {name: value for name, value in self.values.items() if name.startswith(prefix) and mark in name}
 
 
 class Exporter:
@@ -233,10 +199,9 @@ class Exporter:
 
     def scrape(self) -> Scrape:
         """Scrape it once."""
-        began = time.monotonic()
         status, text = self.get("/metrics")
         assert status == 200, text
-        return Scrape(text, time.monotonic() - began)
+        return Scrape(text)
 
     def until(self, true: Callable[[Scrape], object], why: str, timeout: float = PATIENCE) -> Scrape:
         """Scrape until something is true of it, and return that scrape.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.error import HTTPError
 
-from tests.running.program import series
+from tests.running.scrapes import series
 from tests.running.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:

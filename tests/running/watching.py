@@ -1,35 +1,22 @@
-"""What happens now in this process: a synthetic CircleCI, an engine on a state file, clocks that a test moves."""
+"""What happens now in one project: pipelines that a test starts and ends, and what is counted of them."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from structlog.testing import CapturingLogger
-
-from exporter.config import parse
 from exporter.insights.collector import PIPELINES_POLL, RUNS_POLL
 from exporter.insights.collectors import PIPELINES
-from exporter.knowledge import plan
-from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.attempt import Clocks
-from exporter.process.engine import Engine
-from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
-from tests.running.skipping import Skipping
+from tests.running.engine import NOON, SLUG, Running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.system.logs import Logger
-
-NOON = 1_790_000_000.0
-SLUG = "gh/acme/web"
+    from exporter.config import Project
+    from tests.running.skipping import Skipping
 
 
-class Watching:
+class Watching(Running):
     """One project whose pipelines are watched. Its only pipelines are those that a test adds.
 
     `further` is more of the configuration, `others` are further projects, which are looked at too.
@@ -37,73 +24,42 @@ class Watching:
 
     further = others = ""
 
-    def __init__(self, path: Path | None = None, settings: str = "", collectors: str = PIPELINES) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        settings: str = "",
+        collectors: str = PIPELINES,
+        *,
+        circle: Circle | None = None,
+        waits: Skipping | None = None,
+    ) -> None:
         """`settings` stand on the project; a path of None keeps state in memory. Lists are walked every minute."""
         if "pipelines:" not in settings:
             settings = f"pipelines: {{idle_interval: 1m}}, {settings}"
-        self.path, self.settings, self.collectors, self.now = path, settings, collectors, NOON
-        self.circle = Circle(start=NOON, speed=0, quiet=True, refresh=1).start()
-        self.circle.organization.roster.add(SLUG)
-        self.log = CapturingLogger()
-        self.open()
+        self.settings, self.collectors = settings, collectors
+        circle = circle or Circle(start=NOON, speed=0, quiet=True, refresh=1)
+        circle.organization.roster.add(SLUG)
+        super().__init__(circle, path=path, waits=waits)
 
-    def open(self) -> None:
-        """Start the engine, as a restart does."""
-        path = f"'{self.path}'" if self.path else "null"
-        config = parse(
-            f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 20s}}\n"
-            f"state: {{path: {path}}}\n{self.further}"
-            f"projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}{self.others}]"
+    def projects(self) -> str:
+        return (
+            f"{self.further}projects: [{{slug: {SLUG}, collectors: [{self.collectors}], {self.settings}}}{self.others}]"
         )
-        self.config, self.project = config, config.projects[0]
-        environ = {"CIRCLECI_TOKEN": self.circle.token}
-        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=self.clocks())
-        known = {found.slug: found for found in engine.state.load()}
-        for project in config.projects:
-            snapshot = Snapshot(project)
-            if found := known.get(project.slug):
-                live = found.live if PIPELINES in project.collectors else None
-                ledger = found.ledger and found.ledger.shown_anew(self.now)
-                snapshot = Snapshot(project, found.facts, {}, found.outcomes, ledger=ledger, live=live)
-            engine.store.publish([snapshot], self.now)
 
-    def clocks(self) -> Clocks:
-        """Nobody waits, and one question is asked after another."""
-        waits = Skipping()
-        return Clocks(lambda: self.now, waits.clock, waits)
+    @property
+    def project(self) -> Project:
+        """The project with its settings."""
+        return self.config.projects[0]
 
     def switch(self, collectors: str) -> None:
         """Poll by other collectors from now on, as a reload does."""
-        self.collectors = collectors
-        config = parse(f"projects: [{{slug: {SLUG}, collectors: [{collectors}], {self.settings}}}]")
-        before, self.project = self.engine.store.get(SLUG), config.projects[0]
-        assert before is not None
-        self.engine.store.publish([plan.pruned(replace(before, project=self.project)).snapshot], self.now)
-
-    def close(self) -> None:
-        """End the engine; what it has not committed is lost."""
-        self.engine.close()
-
-    def restart(self, **settings: Any) -> None:
-        """End the engine and start it again, with other settings if some are given."""
-        self.close()
-        for name, value in settings.items():
-            setattr(self, name, value)
-        self.open()
-
-    def pass_time(self, seconds: float) -> None:
-        """Let both clocks go on."""
-        self.now += seconds
-        self.circle.clock.advance(seconds)
+        self.reload(collectors=collectors)
 
     def look(self, after: float = 0.0) -> None:
         """Let time pass, and do what is due."""
         self.pass_time(after)
         for project in self.config.projects:
-            kind = PIPELINES_POLL if PIPELINES in self.project.collectors else RUNS_POLL
-            poll = self.engine.begin(project.slug, kind)
-            while poll is not None and poll.step():
-                pass
+            self.poll(project.slug, PIPELINES_POLL if PIPELINES in project.collectors else RUNS_POLL)
 
     def begin(self) -> None:
         """Have the first look, before anything happens."""
@@ -137,28 +93,6 @@ class Watching:
         )
         return str(found)
 
-    def asked(self) -> list[str]:
-        """The paths that were asked for since the last call."""
-        seen = [request.path for request in self.circle.requests]
-        self.circle.forget_requests()
-        return seen
-
-    def samples(self, name: str, **labels: str) -> dict[str, float]:
-        """The samples of one name that have these labels, by their text in braces."""
-        pieces, _ = scrape(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
-        found = {}
-        for line in b"".join(pieces).decode().splitlines():
-            head, _, value = line.rpartition(" ")
-            if head.split("{")[0] == name and all(f'{key}="{text}"' in head for key, text in labels.items()):
-                found[head.removeprefix(name)] = float(value)
-        return found
-
-    def value(self, name: str, **labels: str) -> float | None:
-        """The only sample of one name with these labels; None where there is none."""
-        found = self.samples(name, **labels)
-        assert len(found) <= 1, found
-        return next(iter(found.values()), None)
-
     def runs(self, status: str = "success", branch: str = "main") -> float | None:
         """How many runs of the workflow are counted."""
         return self.value("circleci_workflow_runs_total", workflow="build", status=status, branch=branch)
@@ -176,14 +110,3 @@ class Watching:
         """The workflow runs in progress by status, but for those at 0."""
         found = self.samples("circleci_workflow_runs_in_progress", workflow="build")
         return {head.split('status="')[1].split('"')[0]: value for head, value in found.items() if value}
-
-
-@contextmanager
-def watching(path: Path | None = None, settings: str = "", collectors: str = PIPELINES) -> Iterator[Watching]:
-    """A project whose pipelines are watched, before its first look."""
-    running = Watching(path, settings, collectors)
-    try:
-        yield running
-    finally:
-        running.close()
-        running.circle.stop()

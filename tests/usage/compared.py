@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from exporter.formats.deflate import inflate
-from exporter.polling.attempt import Clocks
-from exporter.process.sources import parts
 from exporter.usage import UsageExports
 from tests.campaigns.usage.world import written
-from tests.running.skipping import Skipping
-from tests.running.watching import NOON, SLUG, Watching
+from tests.circleci import Circle
+from tests.running.engine import NOON, SLUG
+from tests.running.watching import Watching
 from tests.usage.making import DAY, NULL, file, row
 from tests.usage.reading import values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.usage.making import Row
@@ -38,25 +35,20 @@ class Compared(Watching):
     further = "usage: {organizations: [gh/acme], interval: 1h}\n"
 
     def __init__(self, path: Path, settings: str = "") -> None:
-        super().__init__(path, settings)
-        self.ids = {slug: self.circle.organization.roster.add(slug).id for slug in self.slugs}
-        self.circle.usage.contents = self.files
+        circle = Circle(start=NOON, speed=0, quiet=True, refresh=1)
+        circle.usage.contents = self.files
+        self.ids = {slug: circle.organization.roster.add(slug).id for slug in self.slugs}
         self.hidden: set[str] = set()
         self.late: dict[str, float] = {}
         self.more: list[Row] = []
         self.named: dict[str, str] = {}
+        super().__init__(path, settings, circle=circle)
 
     def open(self) -> None:
-        """Start the engine and its source, as a restart does."""
+        """Start the program, as a restart does; only a test takes the steps of the source."""
         super().open()
-        self.source = UsageExports(self.config, parts(self.engine))
-        self.source.settle()
+        (self.source,) = (each for each in self.term._sources if isinstance(each, UsageExports))
         (self.organization,) = self.source._organizations.values()
-        self.organization.load()
-
-    def clocks(self) -> Clocks:
-        waits = Skipping()
-        return Clocks(lambda: self.now, lambda: self.now + waits.skipped, waits)
 
     def go_on(self, until: float, every: float = HOUR) -> None:
         """Look at pipelines, and take the steps of the exports, until then."""
@@ -154,20 +146,6 @@ class Compared(Watching):
         """The start of the day that was compared."""
         return self.shown().get(f'{COMPARED_DAY}{{organization="gh/acme"}}')
 
-    def told(self, event: str) -> list[dict[str, Any]]:
-        return [call.kwargs for call in self.log.calls if call.args[0] == event]
-
 
 def seconds(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
-
-
-@contextmanager
-def compared(path: Path, settings: str = "") -> Iterator[Compared]:
-    """Begin before the first look."""
-    running = Compared(path, settings)
-    try:
-        yield running
-    finally:
-        running.close()
-        running.circle.stop()

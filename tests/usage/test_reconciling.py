@@ -8,15 +8,14 @@ import pytest
 
 from exporter.usage.reconciling import CATCHES_UP_WITHIN
 from tests.campaigns.usage.world import written
-from tests.running.watching import SLUG
-from tests.usage.compared import HOUR, MIDNIGHT, compared
+from tests.running.engine import SLUG
+from tests.usage.compared import HOUR, MIDNIGHT, Compared
 from tests.usage.making import DAY, NULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.usage.compared import Compared
 
 NOTHING = (None, None, None)
 AFTER = MIDNIGHT + DAY + HOUR
@@ -30,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_day_that_was_watched_whole_is_compared_and_its_figures_survive_a_restart(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         for hour in range(1, 24):
             running.ran(MIDNIGHT + hour * HOUR, {}, {"name": "lint", "status": "failed"})
@@ -44,7 +43,7 @@ def test_a_day_that_was_watched_whole_is_compared_and_its_figures_survive_a_rest
 
 
 def test_the_day_of_the_first_look_is_not_compared(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(MIDNIGHT - HOUR)
         running.go_on(MIDNIGHT + HOUR)
@@ -56,7 +55,7 @@ def test_the_day_of_the_first_look_is_not_compared(path: Path) -> None:
     "settings", ["pipelines: {jobs: false}", "pipelines: {idle_interval: 1m}, jobs: {include: [lint]}"]
 )
 def test_jobs_that_the_settings_do_not_count_are_not_compared(path: Path, settings: str) -> None:
-    with compared(path, settings) as running:
+    with Compared(path, settings) as running:
         running.begin()
         running.ran(NINE)
         running.go_on(AFTER)
@@ -138,7 +137,7 @@ def on_the_edge_of_the_day(running: Compared) -> None:
     ],
 )
 def test_only_what_both_must_have_is_compared(path: Path, happen: Callable[[Compared], Any], both: int) -> None:
-    with compared(path, "pipelines: {idle_interval: 1m}, workflows: {include: [build]}") as running:
+    with Compared(path, "pipelines: {idle_interval: 1m}, workflows: {include: [build]}") as running:
         running.begin()
         happen(running)
         running.go_on(AFTER)
@@ -151,7 +150,7 @@ def approval() -> dict[str, Any]:
 
 
 def test_what_was_missed_is_counted_and_20_of_it_are_logged_by_id(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         ids = running.unseen(NINE, 30)
@@ -164,7 +163,7 @@ def test_what_was_missed_is_counted_and_20_of_it_are_logged_by_id(path: Path) ->
 
 
 def test_what_an_export_lacks_is_counted_and_logged_by_its_stop_until_its_rows_come(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         [late], [never] = running.ran(NINE + HOUR), running.ran(NINE + 2 * HOUR)
@@ -181,7 +180,7 @@ def test_what_an_export_lacks_is_counted_and_logged_by_its_stop_until_its_rows_c
 
 
 def test_the_next_day_takes_the_place_of_a_day(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         running.unseen(NINE)
@@ -196,7 +195,7 @@ def test_the_next_day_takes_the_place_of_a_day(path: Path) -> None:
 
 
 def test_after_a_downtime_over_midnight_the_comparison_waits_for_the_looks(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.go_on(NINE)
         running.ran(NINE + HOUR)
@@ -213,7 +212,7 @@ def test_after_a_downtime_over_midnight_the_comparison_waits_for_the_looks(path:
 
 
 def test_a_project_that_does_not_catch_up_is_left_out(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         running.go_on(MIDNIGHT + DAY - HOUR)
@@ -224,7 +223,7 @@ def test_a_project_that_does_not_catch_up_is_left_out(path: Path) -> None:
 
 
 def test_a_rerun_that_looks_have_not_come_by_since_is_not_missed(path: Path) -> None:
-    with compared(path, "pipelines: {idle_interval: 1m}, runs: {sweep: 1d}") as running:
+    with Compared(path, "pipelines: {idle_interval: 1m}, runs: {sweep: 1d}") as running:
         running.begin()
         running.ran(NINE)
         running.go_on(MIDNIGHT + DAY - 2 * HOUR)
@@ -241,7 +240,7 @@ def test_a_rerun_that_looks_have_not_come_by_since_is_not_missed(path: Path) -> 
 
 
 def test_figures_stay_until_another_day_is_compared_and_go_with_the_last_project_that_is(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         running.go_on(AFTER)
@@ -260,7 +259,7 @@ def test_figures_stay_until_another_day_is_compared_and_go_with_the_last_project
 
 
 def test_a_day_on_which_other_jobs_were_chosen_is_not_compared_and_the_next_one_is(path: Path) -> None:
-    with compared(path) as running:
+    with Compared(path) as running:
         running.begin()
         running.ran(NINE)
         running.go_on(NINE + HOUR)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.campaigns.events import Event
     from tests.campaigns.samples import Samples
     from tests.running.postgres import Address, Server
-    from tests.running.program import Exporter, Scrape
+    from tests.running.program import Exporter
+    from tests.running.scrapes import Scrape
 
 SHORTEST = 3.0
 SKEWS = (0.0, 300.0, -300.0)

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from structlog.testing import CapturingLogger
-
-from exporter.config import parse
 from exporter.insights.collector import RUNS_POLL
-from exporter.knowledge.snapshots import Snapshot
-from exporter.polling.attempt import Clocks
-from exporter.process.engine import Engine
-from exporter.publishing.scrape import scrape
 from tests.circleci import Circle
-from tests.running.skipping import Skipping
+from tests.running.engine import NOON, SLUG, Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from exporter.system.logs import Logger
+    from exporter.config import Project
 
-NOON = 1_790_000_000.0
-SLUG = "gh/acme/web"
 Branch = tuple[str, str]
 
 
@@ -39,76 +30,33 @@ class Counted:
     credits: float = 0
 
 
-class Counting:
+class Counting(Running):
     """One project whose runs are counted. Its only runs are those that a test adds."""
 
     def __init__(self, path: Path | None, settings: str = "", start: float = NOON) -> None:
         """`settings` stand on the project; a path of None keeps state in memory."""
-        self.path, self.settings, self.now = path, settings, start
-        self.circle = Circle(start=start, speed=0, quiet=True, refresh=1).start()
-        self.circle.organization.roster.add(SLUG)
-        self.log = CapturingLogger()
-        self.open()
+        self.settings = settings
+        circle = Circle(start=start, speed=0, quiet=True, refresh=1)
+        circle.organization.roster.add(SLUG)
+        super().__init__(circle, path=path, now=start)
 
-    def open(self) -> None:
-        """Start the engine, as a restart does."""
-        path = f"'{self.path}'" if self.path else "null"
-        config = parse(
-            f"circleci: {{url: '{self.circle.url}', requests_per_second: 1000, burst: 1000, timeout: 2s}}\n"
-            f"state: {{path: {path}}}\n"
-            f"projects: [{{slug: {SLUG}, collectors: [runs], {self.settings}}}]"
-        )
-        self.project = config.projects[0]
-        waits, environ = Skipping(), {"CIRCLECI_TOKEN": self.circle.token}
-        clocks = Clocks(lambda: self.now, waits.clock, waits)
-        self.engine = engine = Engine(config, cast("Logger", self.log), environ=environ, clocks=clocks)
-        stored = {found.slug: found for found in engine.state.load()}
-        snapshot = Snapshot(self.project)
-        if found := stored.get(SLUG):
-            ledger = found.ledger and found.ledger.shown_anew(self.now)
-            snapshot = Snapshot(self.project, found.facts, {}, found.outcomes, ledger=ledger)
-        engine.store.publish([snapshot], self.now)
+    def projects(self) -> str:
+        return f"projects: [{{slug: {SLUG}, collectors: [runs], {self.settings}}}]"
 
-    def close(self) -> None:
-        """End the engine; what it has not committed is lost."""
-        self.engine.close()
-
-    def restart(self, **settings: Any) -> None:
-        """End the engine and start it again, with other settings if some are given."""
-        self.close()
-        for name, value in settings.items():
-            setattr(self, name, value)
-        self.open()
-
-    def pass_time(self, seconds: float) -> None:
-        """Let both clocks go on."""
-        self.now += seconds
-        self.circle.clock.advance(seconds)
+    @property
+    def project(self) -> Project:
+        """The project with its settings."""
+        return self.config.projects[0]
 
     def run(self, branch: str = "main", status: str | None = "success", workflow: str = "build", **more: Any) -> str:
         """Let a run happen now; returns its id."""
         return self.circle.organization.add_run(SLUG, workflow, branch, status, **more).id
 
-    def poll(self, *, after: float = 300.0) -> bool:
+    def poll(
+        self, slug: str = SLUG, kind: str = RUNS_POLL, *, after: float = 300.0, missing_only: bool = False
+    ) -> bool:
         """Poll once, so many seconds later; returns whether it was good."""
-        self.pass_time(after)
-        poll = self.engine.begin(SLUG, RUNS_POLL)
-        assert poll is not None
-        assert not poll.step()
-        snapshot = self.engine.store.get(SLUG)
-        assert snapshot is not None
-        return snapshot.outcomes["runs"].success
-
-    def asked(self) -> list[str]:
-        """Paths and queries that were asked for since the last call."""
-        seen = [f"{request.path}?{request.query}" for request in self.circle.requests]
-        self.circle.forget_requests()
-        return seen
-
-    def text(self) -> str:
-        """One scrape."""
-        pieces, _ = scrape(self.engine.store, self.engine.telemetry, openmetrics=False, gzip=False)
-        return b"".join(pieces).decode()
+        return super().poll(slug, kind, after=after, missing_only=missing_only)
 
     def counted(self) -> dict[Branch, Counted]:
         """What a scrape shows of runs."""
@@ -119,22 +67,13 @@ class Counting:
         found = self.counted().get((workflow, branch))
         return None if found is None else sum(found.statuses.values())
 
-    def dropped(self) -> float:
+    def dropped(self) -> float | None:
         """The series that the limit has left out so far."""
-        mark = 'circleci_exporter_dropped_series_total{project="gh/acme/web",reason="max_series"} '
-        (value,) = [line.removeprefix(mark) for line in self.text().splitlines() if line.startswith(mark)]
-        return float(value)
+        return self.value("circleci_exporter_dropped_series_total", project=SLUG, reason="max_series")
 
     def failures(self) -> dict[str, float]:
         """Failed questions by reason."""
-        return {
-            sample.labels["reason"]: sample.value
-            for family in self.engine.telemetry.registry.collect()
-            for sample in family.samples
-            if sample.name == "circleci_exporter_collector_failures_total"
-            and sample.labels["collector"] == "runs"
-            and sample.value
-        }
+        return self.scrape().failures("runs")
 
 
 def samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:

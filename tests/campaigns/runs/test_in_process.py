@@ -10,10 +10,11 @@ import pytest
 
 from tests.campaigns.effort import effort
 from tests.campaigns.reader import Reader
-from tests.campaigns.runs.counting import SLUG, Counting
+from tests.campaigns.runs.counting import Counting
 from tests.campaigns.runs.producer import BRANCHES, DURATIONS, STATUSES
 from tests.campaigns.runs.truth import COUNTERS, true_samples
 from tests.campaigns.samples import differences, less, of, read
+from tests.running.engine import SLUG
 
 if TYPE_CHECKING:
     from pathlib import Path

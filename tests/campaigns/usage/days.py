@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.circleci.usage import FILE
-from tests.running.watching import SLUG
+from tests.running.engine import SLUG
 from tests.usage.compared import HOUR, MIDNIGHT, Compared
 from tests.usage.making import DAY, file
 

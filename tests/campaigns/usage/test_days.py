@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.campaigns.effort import effort
 from tests.campaigns.usage.days import API, Days
-from tests.running.watching import SLUG
+from tests.running.engine import SLUG
 from tests.usage.compared import HOUR, MIDNIGHT
 from tests.usage.making import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@contextmanager
-def days(folder: Path, seed: int, a_day: int) -> Iterator[Days]:
-    running = Days(folder / "state.db", seed, a_day)
-    with closing(running):
-        yield running
-    running.circle.stop()
 
 
 @pytest.mark.timeout(900)
@@ -31,7 +21,7 @@ def days(folder: Path, seed: int, a_day: int) -> Iterator[Days]:
 def test_the_figures_of_each_day_equal_the_truth_whatever_lacks_and_whenever_it_is_killed(
     tmp_path: Path, seed: int
 ) -> None:
-    with days(tmp_path, seed, effort(5, 30)) as running:
+    with Days(tmp_path / "state.db", seed, effort(5, 30)) as running:
         found = running.run(effort(3, 6))
         assert [shown for shown, _ in found] == [truth for _, truth in found]
         assert min(running.kills, running.kills_in_reading, running.cuts) > 0
@@ -43,7 +33,7 @@ def test_the_figures_of_each_day_equal_the_truth_whatever_lacks_and_whenever_it_
 
 
 def test_rows_that_come_after_their_day_was_compared_are_added_to_it(tmp_path: Path) -> None:
-    with days(tmp_path, 7, 20) as running:
+    with Days(tmp_path / "state.db", 7, 20) as running:
         running.begin()
         for slug in running.slugs:
             running.plan(0, slug)

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from exporter.demo.usage.rows import COLUMNS
-from tests.running.program import series
+from tests.running.scrapes import series
 from tests.usage.making import DAY, NULL, Row, csv_text, job_id, row
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from exporter.telemetry import Telemetry
 from tests.circleci import Circle
 from tests.knowledge.samples import NOW
 from tests.running.postgres import free_port, unprivileged
-from tests.running.program import Exporter, Scrape
+from tests.running.program import Exporter
 from tests.running.waiting import PATIENCE, wait_until
 from tests.state.making import LIVE, NOW_LEDGER, SERVER, Log, known, whole
 from tests.state.postgres.making import LEASE, PLACE, end_lease, linked, made
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.running.postgres import Address, Server
+    from tests.running.scrapes import Scrape
 
 CONFIGURATION = """[databases]
 * = host=127.0.0.1 port={server} user=postgres
