@@ -12,7 +12,7 @@ import pytest
 from tests.faults.campaign import configuration, slug_of
 from tests.faults.conftest import TOKEN
 from tests.running.program import Exporter
-from tests.running.waiting import AT_ONCE, wait_until
+from tests.running.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ DEAF = """
 import ctypes, socket
 libc, look_up = ctypes.CDLL(None), socket.getaddrinfo
 def deaf(host, *rest, **more):
-    return libc.sleep(60) if host == "circleci.example.com" else look_up(host, *rest, **more)
+    return libc.sleep(3600) if host == "circleci.example.com" else look_up(host, *rest, **more)
 socket.getaddrinfo = deaf
 """
 
@@ -60,23 +60,21 @@ def test_a_scrape_is_answered_and_a_stop_is_over_at_once_with_exit_code_0(
     kind: str, options: dict[str, object], count: int, circle: RemoteCircle, tmp_path: Path
 ) -> None:
     circle.fail(kind, "", **options)
-    config = configuration(circle, SLUGS, timeout="60s", concurrency=4, state=tmp_path / "state.db")
+    config = configuration(circle, SLUGS, timeout="10m", concurrency=4, state=tmp_path / "state.db")
     with Exporter(tmp_path, config, token=TOKEN) as exporter:
         wait_until(busy(circle, kind, count))
         exporter.scrape()
-        code, seconds = exporter.stop()
-        assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
+        assert exporter.stop()[0] == 0
         assert "Traceback" not in exporter.log
 
 
 def test_a_stop_while_a_name_is_looked_up_does_not_wait_for_it(tmp_path: Path, circle: RemoteCircle) -> None:
     (tmp_path / "sitecustomize.py").write_text(DEAF)
-    config = configuration(circle, SLUGS, timeout="60s").replace(circle.url, "https://circleci.example.com")
+    config = configuration(circle, SLUGS, timeout="10m").replace(circle.url, "https://circleci.example.com")
     environ = {"PYTHONPATH": str(tmp_path)}
     with Exporter(tmp_path, config, token=TOKEN, environ=environ) as exporter:
         exporter.until(lambda scrape: scrape.get("projects") == 12, "it to serve")
-        code, seconds = exporter.stop()
-        assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
+        assert exporter.stop()[0] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -84,32 +82,29 @@ def test_a_stop_with_a_full_queue_a_slow_handshake_and_clients_that_do_not_read(
     number: signal.Signals, circle: RemoteCircle, tmp_path: Path
 ) -> None:
     slugs = [slug_of(each) for each in range(60)]
-    circle.fail("delay", "", seconds=0.5)
-    config = configuration(circle, slugs, timeout="60s", concurrency=1)
+    circle.fail("hang")
+    config = configuration(circle, slugs, timeout="10m", concurrency=1)
     with Exporter(tmp_path, config, token=TOKEN) as exporter, ExitStack() as stack:
         host, _, port = exporter.address.rpartition(":")
         for request in (b"", b"GET / HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
             client = stack.enter_context(socket.create_connection((host, int(port))))
             client.sendall(request)
         wait_until(circle.requests)
-        code, seconds = exporter.stop(number)
-        assert (code, seconds < AT_ONCE) == (0, True), f"{code} after {seconds:.2f} s"
+        assert exporter.stop(number)[0] == 0
 
 
 def test_a_second_signal_changes_nothing(circle: RemoteCircle, tmp_path: Path) -> None:
     circle.fail("hang")
-    with Exporter(tmp_path, configuration(circle, SLUGS, timeout="60s"), token=TOKEN) as exporter:
+    with Exporter(tmp_path, configuration(circle, SLUGS, timeout="10m"), token=TOKEN) as exporter:
         wait_until(busy(circle, "hang", 2))
         exporter.process.send_signal(signal.SIGTERM)
-        code, seconds = exporter.stop()
-        assert (code, seconds < AT_ONCE) == (0, True)
+        assert exporter.stop()[0] == 0
 
 
 def test_a_signal_while_it_starts_ends_it_well(circle: RemoteCircle, tmp_path: Path) -> None:
     exporter = Exporter(tmp_path, configuration(circle, SLUGS), token=TOKEN)
     try:
         wait_until(lambda: exporter.events("starting"), interval=0.001)
-        code, seconds = exporter.stop()
+        assert exporter.stop()[0] == 0
     finally:
         exporter.end()
-    assert (code, seconds < AT_ONCE) == (0, True)
