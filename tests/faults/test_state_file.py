@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-import time
 from contextlib import closing, suppress
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.campaigns.events import Asked
 from tests.circleci import truth
 from tests.faults.campaign import WORKFLOWS, configuration, last_success, polled, slug_of, unharmed
 from tests.faults.conftest import TOKEN
@@ -102,9 +102,12 @@ def test_kills_in_a_row_leave_no_gap(circle: RemoteCircle, tmp_path: Path) -> No
         with Exporter(tmp_path, config, token=TOKEN) as exporter:
             first = exporter.scrape()
             assert told(last).keys() <= told(first).keys()
-            time.sleep(random.uniform(0.0, 0.6))
+            asked = Asked("/insights/", random.randrange(2 * len(SLUGS)))
+            asked.arm(exporter, circle)
+            wait_until(asked.has_come, why="a question in which it is killed")
             last = exporter.scrape()
             exporter.kill()
+            asked.over()
 
 
 def test_a_restart_shows_everything_at_once_and_asks_nothing_before_the_interval_is_over(
